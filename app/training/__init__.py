@@ -1,0 +1,1 @@
+"""Compact training of the two phases in the published model formats."""

@@ -1,0 +1,1 @@
+"""The pipeline: what happens to one study. No network, no database, no HTTP, no environment."""

@@ -1,0 +1,1 @@
+"""What the numbers mean: labels, vertebrae, codes, colours. Standard library only."""

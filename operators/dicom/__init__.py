@@ -1,0 +1,1 @@
+"""DICOM to plain data and back: selection, assembly, decoding, segmentation objects."""

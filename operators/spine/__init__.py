@@ -1,0 +1,1 @@
+"""The algorithms on label maps, NumPy only: clean-up, splitting, merging, post-processing."""
