@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from operators.errors import GeometryError
-from operators.imaging.volume import LabelMap, Volume
+from operators.imaging.volume import LabelMap, Volume, array_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,7 +92,7 @@ def reorient(placed: _Placed, codes: Codes) -> _Placed:
     present = [_DIRECTION_LPS[code] for code in reversed(axis_codes(placed.affine_lps))]
     order = [next(a for a in range(3) if present[a][0] == axis) for axis, _ in wanted]
     flips = [present[order[n]][1] != wanted[n][1] for n in range(3)]
-    array = placed.voxels_zyx if isinstance(placed, Volume) else placed.labels_zyx
+    array = array_of(placed)
     shape = [array.shape[a] for a in order]
     steps = placed.affine_lps[:3, order].copy()
     origin = placed.affine_lps[:3, 3].copy()
@@ -102,9 +102,11 @@ def reorient(placed: _Placed, codes: Codes) -> _Placed:
             steps[:, n] *= -1
     affine = np.eye(4)
     affine[:3, :3], affine[:3, 3] = steps, origin
-    turned = array.transpose(order)[tuple(slice(None, None, -1 if f else None) for f in flips)]
+    mirror = tuple(slice(None, None, -1 if f else None) for f in flips)
     if isinstance(placed, Volume):
+        turned = array.transpose(order)[mirror]
         keeps_slices = order[0] == 0
         source = placed.source[:: -1 if flips[0] else 1] if keeps_slices else ()
         return replace(placed, voxels_zyx=turned, affine_lps=affine, source=source)
-    return replace(placed, labels_zyx=turned, affine_lps=affine)
+    labels = placed.labels_zyx.transpose(order)[mirror]
+    return replace(placed, labels_zyx=labels, affine_lps=affine)

@@ -148,6 +148,11 @@ class SparseMask:
     mask_zyx: NDArray[np.bool_]
 
 
+def array_of(placed: Volume | LabelMap) -> NDArray[np.generic]:
+    """Values of an image or a label map, for what treats both alike."""
+    return placed.voxels_zyx if isinstance(placed, Volume) else placed.labels_zyx
+
+
 def spacing_of(affine_lps: NDArray[np.float64]) -> tuple[float, float, float]:
     """Voxel spacing of an affine.
 
