@@ -1,0 +1,86 @@
+"""Whether the pixels that a header announces are in the file, told without reading them.
+
+A transfer that broke off leaves files whose headers are sound; a scan should name them at once.
+This module decodes nothing: damage inside complete pixel data is `operators.dicom.decoding`'s.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import TYPE_CHECKING, BinaryIO
+
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+if TYPE_CHECKING:
+    from pydicom.dataset import FileDataset
+
+_UNDEFINED = 0xFFFFFFFF
+_PIXEL_GROUP = 0x7FE0
+_ITEM_HEADER_BYTES = 8
+_SEQUENCE_END = b"\xfe\xff\xdd\xe0"
+
+
+def pixel_problem(file: BinaryIO, dataset: FileDataset) -> str | None:
+    """Name what is missing of an instance's pixel data.
+
+    Parameters
+    ----------
+    file : binary file
+        Positioned where reading stopped: at the pixel data element or at the end.
+    dataset : FileDataset
+        What was read before it.
+
+    Returns
+    -------
+    str or None
+        ``truncated_header`` (the file ends inside an element), ``missing_pixels`` (an image
+        without pixel data), ``truncated_pixels``, or None where nothing is wrong or the object
+        isn't an image. Of a deflated file only the header is judged.
+    """
+    if _ends_inside_an_element(dataset):
+        return "truncated_header"
+    if "Rows" not in dataset or _is_deflated(dataset):
+        return None
+    implicit, little = dataset.original_encoding
+    order, head_bytes = "<" if little else ">", 8 if implicit else 12
+    head = file.read(head_bytes)
+    if len(head) < head_bytes or struct.unpack(order + "H", head[:2])[0] != _PIXEL_GROUP:
+        return "missing_pixels"
+    length = struct.unpack(order + "I", head[-4:])[0]
+    size = os.fstat(file.fileno()).st_size
+    if length == _UNDEFINED:
+        complete = _fragments_are_complete(file, size)
+    else:
+        complete = file.tell() + length <= size
+    return None if complete else "truncated_pixels"
+
+
+def _is_deflated(dataset: FileDataset) -> bool:
+    return bool(dataset.file_meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian)
+
+
+def _ends_inside_an_element(dataset: FileDataset) -> bool:
+    """Whether the last element holds fewer bytes than its length says."""
+    for tag in list(dataset.keys())[-1:]:
+        raw = dataset.get_item(tag)
+        length = getattr(raw, "length", None)
+        value = getattr(raw, "value", None)
+        if length in (None, _UNDEFINED) or not isinstance(value, bytes):
+            return False
+        return len(value) < int(length)
+    return False
+
+
+def _fragments_are_complete(file: BinaryIO, size: int) -> bool:
+    """Walk the items of encapsulated pixel data (PS3.5 A.4) up to the sequence delimiter."""
+    while True:
+        head = file.read(_ITEM_HEADER_BYTES)
+        if len(head) < _ITEM_HEADER_BYTES:
+            return False
+        if head[:4] == _SEQUENCE_END:
+            return True
+        end = file.tell() + int(struct.unpack("<I", head[4:])[0])
+        if end > size:
+            return False
+        file.seek(end)
