@@ -1,0 +1,59 @@
+# make demo, make test: each does its own set-up in .venv. Nothing else to install by hand.
+SHELL := /bin/bash
+VENV ?= .venv
+PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
+  $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$p && break; done)
+# PyTorch's own wheel index is tried first (its CPU build is small); elsewhere pip's configuration decides.
+TORCH ?= torch==2.13.0
+TORCH_INDEX ?= https://download.pytorch.org/whl
+TORCH_BUILD ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cu130 || echo cpu)
+PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+READY = $(VENV)/.ready
+PEERS = dcmtk dicom3tools
+
+.PHONY: help setup demo test check bench peers clean
+
+help:
+	@echo 'make demo   segment a sample study and show what was found'
+	@echo 'make test   run the test suite'
+	@echo 'make check  ruff, mypy, import contracts     make bench  side by side with SPINEPS'
+	@echo 'make peers  (root) foreign DICOM programs for the fuller tests'
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@[ "$$(uname -s)" = Linux ] || { echo "SPINEPS Node needs Linux (x86-64); this is $$(uname -s)." >&2; exit 1; }
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or 3.12 is missing: apt-get install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is missing: apt-get install python3-venv" >&2; exit 1; }
+	[ -x $(VENV)/bin/python ] || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -c 'import torch' 2>/dev/null \
+	  || $(PIP) install --timeout 8 --retries 0 --index-url $(TORCH_INDEX)/$(TORCH_BUILD) $(TORCH) 2>/dev/null \
+	  || $(PIP) install $(TORCH)
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	@# nnunetv2 brings torchvision; where its build does not fit this torch it breaks imports, and nothing needs it.
+	@$(VENV)/bin/python -W ignore -c 'import torchvision' >/dev/null 2>&1 || $(PIP) uninstall -y torchvision
+	@# holoscan makes its library links at the first start of Python.
+	@$(VENV)/bin/python -W ignore -c 'from app.bootstrap import prepare_process; prepare_process(); import holoscan.core'
+	@touch $@
+
+demo: $(READY)
+	$(VENV)/bin/spine-node demo
+
+test: $(READY)
+	$(VENV)/bin/python -m pytest -q --timeout=900
+
+check: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(READY)
+	$(VENV)/bin/python -m tests.benchmarks.side_by_side
+
+peers:
+	@if [ "$$(id -u)" = 0 ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(PEERS); \
+	else echo 'as root: apt-get install $(PEERS)'; fi
+
+clean:
+	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,78 @@
+"""Run once over the folders a MAP host names: ``python -m app``, ``python app``.
+
+In the image a copy of this file lies beside the packages ``app`` and ``operators``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+here = Path(__file__).resolve().parent
+root = here if (here / "operators").is_dir() else here.parent
+if sys.path[0] != str(root):
+    # Started as "python app": Python put the package's own folder first.
+    sys.path[0] = str(root)
+
+from app.cli import execute_watched, now  # noqa: E402
+from app.errors import ExitCode, exit_code_of  # noqa: E402
+from app.settings import HostFolders, Settings, host_folders, load_settings  # noqa: E402
+from operators.errors import SeriesUnsuitableError, SpineError  # noqa: E402
+
+RESULT_FILE = "result.json"
+
+
+def parse(arguments: list[str], folders: HostFolders) -> argparse.Namespace:
+    """Folders from the command line, else from the environment."""
+    parser = argparse.ArgumentParser(prog="app", description="Segment one folder of DICOM.")
+    parser.add_argument("-i", "--input", type=Path, default=folders.input)
+    parser.add_argument("-o", "--output", type=Path, default=folders.output)
+    parser.add_argument("-m", "--model", type=Path, default=folders.models)
+    parser.add_argument("--config", type=Path, default=None)
+    return parser.parse_args(arguments)
+
+
+def perform(arguments: argparse.Namespace, folders: HostFolders) -> int:
+    """Run once and answer with the exit code of the contract."""
+    from app.execute import Job, load_models  # noqa: PLC0415 - after the settings are valid
+
+    settings: Settings = load_settings(arguments.config)
+    models = settings.models
+    if arguments.model is not None:
+        models = models.model_copy(update={"directory": arguments.model})
+    bundle = load_models(models, settings.inference)
+    job = Job(
+        source=arguments.input,
+        output=arguments.output,
+        started=now(),
+        overlay=settings.output.overlay,
+    )
+    record = execute_watched(job, bundle, as_json=False)
+    if folders.logs is not None and folders.logs.is_dir():
+        text = json.dumps(record.as_dict(), indent=1) + "\n"
+        (folders.logs / RESULT_FILE).write_text(text, encoding="utf-8")
+    if record.error is not None:
+        sys.stderr.write(f"{record.error.code}: {record.error.message}\n")
+        unsuitable = record.error.code == SeriesUnsuitableError.code
+        if unsuitable and settings.on_no_series == "success":
+            return int(ExitCode.OK)
+    return record.exit_code
+
+
+def main() -> int:
+    """Answer with an exit code, whatever happens."""
+    folders = host_folders()
+    try:
+        return perform(parse(sys.argv[1:], folders), folders)
+    except SpineError as error:
+        sys.stderr.write(f"{error}\n")
+        return int(exit_code_of(error))
+    except Exception as error:  # noqa: BLE001 - the border of the process
+        sys.stderr.write(f"internal error: {type(error).__name__}\n")
+        return int(ExitCode.INTERNAL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,30 @@
+"""What has to be in place in the process before holoscan is imported for the first time."""
+
+from __future__ import annotations
+
+import os
+import resource
+import warnings
+from typing import Final
+
+STACK_BYTES: Final = 32 * 1024 * 1024
+"""Below this soft limit Holoscan warns, in Python and in C++."""
+
+
+def prepare_process() -> None:
+    """Set Holoscan's log level, raise the stack limit, load the CUDA runtime from its wheel.
+
+    holoscan needs libcudart.so.13 even on a machine without a GPU, and no dependency loads it
+    (monai-deploy-app-sdk issues 461 and 577).
+    """
+    # Holoscan reads its log level from the environment at import; there is no other switch.
+    os.environ.setdefault("HOLOSCAN_LOG_LEVEL", "ERROR")  # noqa: TID251
+    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    if soft != resource.RLIM_INFINITY and soft < STACK_BYTES:
+        wanted = STACK_BYTES if hard == resource.RLIM_INFINITY else min(STACK_BYTES, hard)
+        resource.setrlimit(resource.RLIMIT_STACK, (wanted, hard))
+    from cuda.pathfinder import load_nvidia_dynamic_lib  # noqa: PLC0415 - slow, only for runs
+
+    load_nvidia_dynamic_lib("cudart")
+    # Deprecation notes of the SDK's own dependencies are nothing a user can act on.
+    warnings.filterwarnings("ignore", module=r"(monai|holoscan|cupy|torch|highdicom)\b.*")

@@ -1,0 +1,290 @@
+"""Every command of ``spine-node``: arguments in, one call, an exit code out."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app import __version__
+from app.console import emit_json, reporting
+from app.errors import ExitCode, exit_code_of
+from app.registry import install_zip, read_registry, remove_model, verify_model
+from app.settings import Settings, load_settings
+from operators.errors import SpineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.execute import Job, ModelBundle
+    from app.record import ResultRecord
+
+app = typer.Typer(
+    name="spine-node",
+    help="Spine MR segmentation: sagittal T2w series in, DICOM SEG out. Research use only.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+models_app = typer.Typer(help="The model folders: list, install, verify.", no_args_is_help=True)
+train_app = typer.Typer(help="Train the two phases on synthetic spines.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+app.add_typer(train_app, name="train")
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="app.yaml to use.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
+ModelsOption = Annotated[Path | None, typer.Option("--models", "-m", help="Models folder.")]
+
+
+def main() -> None:
+    """Entry point of the console script: every named error becomes its exit code."""
+    try:
+        app()
+    except SpineError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(int(exit_code_of(error)))
+    except Exception as error:  # noqa: BLE001 - the border of the process
+        # The type alone: messages of foreign errors may hold patient data.
+        sys.stderr.write(f"internal error: {type(error).__name__}\n")
+        sys.exit(int(ExitCode.INTERNAL))
+
+
+@app.command()
+def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
+    source: Annotated[Path, typer.Option("--input", "-i", help="DICOM folder or NIfTI file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
+    models: ModelsOption = None,
+    semantic: Annotated[str | None, typer.Option(help="Phase 1 model: name or folder.")] = None,
+    instance: Annotated[str | None, typer.Option(help="Phase 2 model: name or folder.")] = None,
+    semantic_mask: Annotated[
+        Path | None, typer.Option(help="Start at phase 2 from this label map (NIfTI).")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the result record here.")] = None,
+    overlay: Annotated[bool, typer.Option(help="Write an overlay PNG per series.")] = True,  # noqa: FBT002
+    config: ConfigOption = None,
+    as_json: JsonOption = False,  # noqa: FBT002
+) -> None:
+    """Segment every sagittal T2w spine series of a folder, or one NIfTI image."""
+    from app.execute import Job, load_models
+
+    settings = _choose_models(load_settings(config), models, semantic, instance)
+    bundle = load_models(settings.models, settings.inference, with_semantic=semantic_mask is None)
+    job = Job(
+        source=source,
+        output=output,
+        started=now(),
+        semantic_mask=semantic_mask,
+        overlay=overlay,
+    )
+    record = execute_watched(job, bundle, as_json=as_json)
+    if report is not None:
+        report.write_text(json.dumps(record.as_dict(), indent=1) + "\n", encoding="utf-8")
+    if as_json:
+        emit_json({"event": "result", **record.as_dict()})
+    else:
+        _tell(record, output)
+    raise typer.Exit(record.exit_code)
+
+
+@app.command()
+def explain(
+    folder: Annotated[Path, typer.Argument(help="DICOM folder.")],
+    as_json: JsonOption = False,  # noqa: FBT002
+) -> None:
+    """Say for every series whether it would be segmented, and why. No inference."""
+    from operators.dicom.selection import as_json as decisions_as_json
+    from operators.dicom.selection import decide
+
+    from operators.dicom.series import scan
+
+    found = scan(folder)
+    rows = decisions_as_json(decide(found.series))
+    if as_json:
+        sys.stdout.write(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    else:
+        for row in rows:
+            verdict = "accepted" if row["accepted"] else "rejected"
+            typer.echo(f"{verdict}: {row['description'] or '(no description)'}")
+            for reason in row["reasons"]:
+                sign = "+" if reason["speaks_for"] else "-"
+                typer.echo(f"   {sign} {reason['name']}: {reason['detail']}")
+        typer.echo(f"{len(rows)} series, {len(found.unreadable)} files are not DICOM images")
+    if not rows:
+        raise typer.Exit(int(ExitCode.UNREADABLE_INPUT))
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to fill.")] = Path("demo"),
+) -> None:
+    """Segment a sample study and show what was found."""
+    from app.demo import show_demo
+
+    raise typer.Exit(show_demo(output, load_settings(), execute_watched))
+
+
+@app.command()
+def synthesize(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to fill.")],
+    seed: Annotated[int, typer.Option(help="Another number, another spine.")] = 1,
+) -> None:
+    """Write a synthetic DICOM study: a sagittal T2w series and siblings to be rejected."""
+    from app.synthetic.dicom_series import write_study
+
+    write_study(output, seed)
+    typer.echo(f"a synthetic study (seed {seed}) lies in {output}")
+
+
+@app.command("check-config")
+def check_config(config: ConfigOption = None) -> None:
+    """Validate app.yaml; unknown keys are refused."""
+    settings = load_settings(config)
+    for name in (settings.models.semantic, settings.models.instance):
+        problems = verify_model(settings.models.directory, name)
+        if problems and not Path(name).is_dir():
+            typer.echo(f"model {name}: {'; '.join(problems)}", err=True)
+            raise typer.Exit(int(ExitCode.MODEL))
+    typer.echo("app.yaml is valid and its models are as registered")
+
+
+@app.command()
+def describe(config: ConfigOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002
+    """Say which versions, models and capabilities this installation has. Loads no network."""
+    document = description(load_settings(config))
+    if as_json:
+        sys.stdout.write(json.dumps(document, indent=1) + "\n")
+        return
+    for section, values in document.items():
+        typer.echo(f"{section}: {json.dumps(values)}")
+
+
+@models_app.command("list")
+def list_models(models: ModelsOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002
+    """List the registered models with licence and provenance."""
+    registry = read_registry(_models_folder(models)).models
+    if as_json:
+        document = {name: entry.model_dump() for name, entry in registry.items()}
+        sys.stdout.write(json.dumps(document, indent=1) + "\n")
+        return
+    for name, entry in registry.items():
+        typer.echo(f"{name} ({entry.kind}, {entry.version}, {entry.licence}): {entry.provenance}")
+
+
+@models_app.command("install")
+def install_model(
+    archive: Annotated[Path, typer.Argument(help="Published SPINEPS model zip.")],
+    name: Annotated[str | None, typer.Option(help="Name in the registry.")] = None,
+    models: ModelsOption = None,
+) -> None:
+    """Unpack, load once and register a published model; one that does not load is refused."""
+    from operators.networks.semantic import load_semantic_model
+
+    from operators.networks.instances import load_instance_model
+
+    folder = _models_folder(models)
+    installed = install_zip(archive, folder, name)
+    entry = read_registry(folder).models[installed]
+    loader: Callable[[Path], Any] = (
+        load_instance_model if entry.kind == "instance" else load_semantic_model
+    )
+    try:
+        loader(folder / installed)
+    except SpineError:
+        remove_model(folder, installed)
+        raise
+    typer.echo(f"{installed}: {entry.kind} model installed; licence: {entry.licence}")
+
+
+@models_app.command("verify")
+def verify_models(models: ModelsOption = None) -> None:
+    """Compare every registered file with its digest."""
+    folder = _models_folder(models)
+    problems = {name: verify_model(folder, name) for name in read_registry(folder).models}
+    for name, found in problems.items():
+        typer.echo(f"{name}: {'; '.join(found) or 'as registered'}")
+    if any(problems.values()):
+        raise typer.Exit(int(ExitCode.MODEL))
+
+
+def execute_watched(job: Job, bundle: ModelBundle, *, as_json: bool) -> ResultRecord:
+    """Run a job with progress on the terminal; SIGTERM and SIGINT end it as interrupted."""
+    from app.execute import execute
+
+    stop = threading.Event()
+
+    def ask_to_stop(number: int, _frame: object) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)  # a second signal ends the process at once
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask_to_stop)
+    with reporting(as_json=as_json) as progress:
+        return execute(job, bundle, progress=progress, is_cancelled=stop.is_set)
+
+
+def now() -> datetime:
+    """Time of day, in UTC: the clock that is handed to everything below."""
+    return datetime.now(UTC)  # noqa: TID251 - the one place that reads the clock
+
+
+def description(settings: Settings) -> dict[str, Any]:
+    """Versions, models and capabilities as plain data."""
+    packages = ("monai-deploy-app-sdk", "holoscan-cu13", "torch", "highdicom", "pydicom")
+    return {
+        "software": {"spine-node": __version__, **{name: _version(name) for name in packages}},
+        "models": {
+            name: {"kind": entry.kind, "version": entry.version, "licence": entry.licence}
+            for name, entry in read_registry(settings.models.directory).models.items()
+        },
+        "configured": settings.models.model_dump(mode="json", exclude={"directory"}),
+        "capabilities": {
+            "input": settings.application.input_formats,
+            "output": settings.application.output_formats,
+            "exit_codes": {code.name.lower(): int(code) for code in ExitCode},
+        },
+        "intended_use": "research use only, not for diagnosis",
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _models_folder(models: Path | None) -> Path:
+    return models or load_settings().models.directory
+
+
+def _choose_models(
+    settings: Settings, directory: Path | None, semantic: str | None, instance: str | None
+) -> Settings:
+    chosen = {"directory": directory, "semantic": semantic, "instance": instance}
+    update = {key: value for key, value in chosen.items() if value is not None}
+    return settings.model_copy(
+        update={"models": settings.models.model_copy(update=update)},
+    )
+
+
+def _tell(record: ResultRecord, output: Path) -> None:
+    for entry in record.series:
+        if entry.error is None:
+            found = ", ".join(sorted(entry.volumes_ml))
+            typer.echo(f"{entry.key}: {entry.vertebrae} vertebrae; {found}")
+            for name in entry.files:
+                typer.echo(f"   {output / name}")
+        else:
+            typer.echo(f"{entry.key}: {entry.error.code}: {entry.error.message}", err=True)
+    if record.error is not None and not record.series:
+        typer.echo(f"{record.error.code}: {record.error.message}", err=True)
+    if record.error is not None and record.error.reasons:
+        typer.echo(f"reasons: {', '.join(record.error.reasons)}", err=True)
+    typer.echo(record.notice, err=True)

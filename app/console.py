@@ -1,0 +1,82 @@
+"""How a run tells what it is doing: a live display, JSON lines, or plain lines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+STEP_TITLES: dict[str, str] = {
+    "assemble_volume": "volume assembly",
+    "segment_semantic": "phase 1: structures",
+    "segment_instances": "phase 2: vertebrae",
+    "postprocess": "post-processing",
+    "write_segmentation": "writing",
+}
+
+
+def emit_json(document: dict[str, Any]) -> None:
+    """Write one JSON line to standard output, at once."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def reporting(*, as_json: bool) -> Iterator[Callable[[str, str, float], None]]:
+    """Progress callback for (case key, step, fraction).
+
+    Parameters
+    ----------
+    as_json : bool
+        JSON lines on standard output; else a live display where standard error is a terminal,
+        one line per finished step elsewhere.
+    """
+    console = Console(stderr=True)
+    if as_json:
+        yield _json_lines
+    elif console.is_terminal:
+        display = Progress(
+            TextColumn("{task.fields[series]}"),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        with display:
+            yield _Live(display)
+    else:
+        yield _plain_lines
+
+
+def _json_lines(key: str, step: str, fraction: float) -> None:
+    emit_json({"event": "progress", "key": key, "step": step, "fraction": round(fraction, 4)})
+
+
+def _plain_lines(key: str, step: str, fraction: float) -> None:
+    if fraction >= 1.0:
+        sys.stderr.write(f"{key}: {STEP_TITLES.get(step, step)} done\n")
+
+
+class _Live:
+    """One bar per series and step."""
+
+    def __init__(self, display: Progress) -> None:
+        self._display = display
+        self._tasks: dict[tuple[str, str], TaskID] = {}
+
+    def __call__(self, key: str, step: str, fraction: float) -> None:
+        task = self._tasks.get((key, step))
+        if task is None:
+            title = STEP_TITLES.get(step, step)
+            task = self._display.add_task(title, total=1.0, series=key)
+            self._tasks[key, step] = task
+        self._display.update(task, completed=fraction)

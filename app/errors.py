@@ -1,0 +1,97 @@
+"""Errors of the house, and the table from every error to an exit code.
+
+The exit codes are part of the product's contract (README, exit codes): hosts and scripts act
+on them.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final
+
+from operators.errors import (
+    EncodingError,
+    GeometryError,
+    InputRejectedError,
+    IntensityError,
+    InterruptedRunError,
+    ModelUnusableError,
+    NoSpineFoundError,
+    PixelDataError,
+    SegmentationError,
+    SeriesUnsuitableError,
+    SpineError,
+    UnreadableInputError,
+)
+
+
+class ConfigurationError(SpineError):
+    """The settings cannot be used."""
+
+    code = "SPN-8000"
+
+
+class OutputUnwritableError(EncodingError):
+    """The output folder cannot be written."""
+
+    code = "SPN-5100"
+
+
+class ExitCode(IntEnum):
+    """What the process answers when it ends."""
+
+    OK = 0
+    USAGE = 2
+    UNREADABLE_INPUT = 10
+    NO_SERIES = 11
+    GEOMETRY = 12
+    NO_SPINE = 13
+    MODEL = 20
+    INFERENCE = 30
+    OUTPUT = 40
+    INTERNAL = 70
+    INCOMPLETE = 75
+
+
+EXIT_CODES: Final[dict[type[SpineError], ExitCode]] = {
+    ConfigurationError: ExitCode.USAGE,
+    UnreadableInputError: ExitCode.UNREADABLE_INPUT,
+    SeriesUnsuitableError: ExitCode.NO_SERIES,
+    GeometryError: ExitCode.GEOMETRY,
+    PixelDataError: ExitCode.GEOMETRY,
+    IntensityError: ExitCode.NO_SPINE,
+    InputRejectedError: ExitCode.UNREADABLE_INPUT,
+    NoSpineFoundError: ExitCode.NO_SPINE,
+    ModelUnusableError: ExitCode.MODEL,
+    SegmentationError: ExitCode.INFERENCE,
+    EncodingError: ExitCode.OUTPUT,
+    InterruptedRunError: ExitCode.INCOMPLETE,
+    SpineError: ExitCode.INTERNAL,
+}
+"""Nearest class in the method resolution order decides, so a new subclass is covered."""
+
+
+def exit_code_of(error: BaseException) -> ExitCode:
+    """Exit code of an error.
+
+    Parameters
+    ----------
+    error : BaseException
+        Anything that ended a run.
+
+    Returns
+    -------
+    ExitCode
+        ``INTERNAL`` for what is not ours.
+
+    Examples
+    --------
+    >>> exit_code_of(GeometryError()).name
+    'GEOMETRY'
+    >>> exit_code_of(ValueError()).name
+    'INTERNAL'
+    """
+    for cls in type(error).__mro__:
+        if cls in EXIT_CODES:
+            return EXIT_CODES[cls]
+    return ExitCode.INTERNAL

@@ -1,0 +1,285 @@
+"""Run the graph once: the one way in for the command line, the MAP and the worker.
+
+The output folder receives the finished files in one move each at the end; on failure it stays
+as it was found.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from operators.dicom.provenance import ModelIdentity, ResultContext
+from operators.dicom.selection import as_json
+
+from app import __version__
+from app.bootstrap import prepare_process
+from app.errors import ExitCode, OutputUnwritableError, exit_code_of
+from app.record import ErrorRecord, ResultRecord, entry_of, verdict
+from app.registry import find_model
+from operators.errors import (
+    InterruptedRunError,
+    SpineError,
+    UnreadableInputError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from operators.dicom.selection import SeriesDecision
+    from operators.networks.semantic import SemanticModel
+
+    from app.record import Status
+    from app.settings import InferenceSettings, ModelSettings
+    from operators.case import Case, Progress
+    from operators.networks.instances import InstanceModel
+
+
+_STATUS_OF_CODE: dict[ExitCode, Status] = {
+    ExitCode.INCOMPLETE: "interrupted",
+    ExitCode.NO_SERIES: "no_series",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One run: what to read, where to write.
+
+    Attributes
+    ----------
+    source : Path
+        DICOM folder or NIfTI file.
+    output : Path
+        Folder for the results; made if missing.
+    started : datetime
+        Time written into the results; a retry hands in the time of the first attempt.
+    semantic_mask : Path or None
+        Start at phase 2 from this NIfTI label map.
+    overlay : bool
+        Also write a PNG per series.
+    """
+
+    source: Path
+    output: Path
+    started: datetime
+    semantic_mask: Path | None = None
+    overlay: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelBundle:
+    """Networks loaded once per process and shared by all runs."""
+
+    semantic: SemanticModel | None
+    instance: InstanceModel
+
+    def identities(self) -> tuple[ModelIdentity, ...]:
+        """Which models make the results, for provenance."""
+        return tuple(
+            ModelIdentity(name=model.name, digest=model.digest, profile=model.profile)
+            for model in (self.semantic, self.instance)
+            if model is not None
+        )
+
+
+def load_models(
+    models: ModelSettings, inference: InferenceSettings, *, with_semantic: bool = True
+) -> ModelBundle:
+    """Load both networks; a model that does not load is an error now, not at the first study.
+
+    Parameters
+    ----------
+    models : ModelSettings
+        Names or folders.
+    inference : InferenceSettings
+        Device, precision, threads.
+    with_semantic : bool
+        False where a label map is given and phase 1 is skipped.
+
+    Returns
+    -------
+    ModelBundle
+        Ready to use.
+
+    Raises
+    ------
+    ModelUnusableError
+        If a folder is missing, changed, or holds no model of that kind.
+    """
+    import torch  # noqa: PLC0415 - seconds; only where a network is loaded
+    from operators.networks.semantic import load_semantic_model  # noqa: PLC0415
+
+    from operators.networks.instances import load_instance_model  # noqa: PLC0415
+
+    if inference.threads:
+        torch.set_num_threads(inference.threads)
+    device = inference.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    semantic_folder = find_model(models.directory, models.semantic) if with_semantic else None
+    instance_folder = find_model(models.directory, models.instance)
+    return ModelBundle(
+        semantic=semantic_folder
+        and load_semantic_model(semantic_folder, device=device, precision=inference.precision),
+        instance=load_instance_model(instance_folder, device=device, precision=inference.precision),
+    )
+
+
+def execute(
+    job: Job,
+    models: ModelBundle,
+    *,
+    progress: Progress | None = None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> ResultRecord:
+    """Run the graph on one study and judge the result.
+
+    Parameters
+    ----------
+    job : Job
+        What to do.
+    models : ModelBundle
+        Loaded networks.
+    progress : callable, optional
+        Told (case key, step, fraction).
+    is_cancelled : callable
+        Asked at every progress; True ends the run as interrupted.
+
+    Returns
+    -------
+    ResultRecord
+        Never an exception for what a study can cause; its ``exit_code`` is the verdict.
+    """
+    start = time.perf_counter()
+    run = _Run(job, models, progress, is_cancelled)
+    try:
+        record = run.perform()
+    except SpineError as error:
+        record = run.failed(error)
+    return replace(record, duration_s=round(time.perf_counter() - start, 3))
+
+
+@dataclass
+class _Run:
+    """State of one run; the graph's callbacks write into it."""
+
+    job: Job
+    models: ModelBundle
+    progress: Progress | None
+    is_cancelled: Callable[[], bool]
+    decisions: tuple[SeriesDecision, ...] = ()
+    cases: tuple[Case, ...] | None = None
+
+    def perform(self) -> ResultRecord:
+        """Run the graph in a staging folder, then publish what it wrote."""
+        if not self.job.source.exists():
+            raise UnreadableInputError("the input does not exist", reasons=("missing_input",))
+        existed = self.job.output.is_dir()
+        staging = _make_staging(self.job.output)
+        try:
+            self._run_graph(staging)
+            if self.cases is None:
+                raise InterruptedRunError("the graph ended without a result")
+            self.check_cancelled()
+            self.cases = tuple(self._publish(case) for case in self.cases)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+            if not existed and not any(self.job.output.iterdir()):
+                self.job.output.rmdir()
+        status, code = verdict(self.cases)
+        failures = [case.failure for case in self.cases if case.failure is not None]
+        return self._record(
+            status=status,
+            exit_code=int(code),
+            error=ErrorRecord.of(failures[0]) if status == "failed" else None,
+        )
+
+    def failed(self, error: SpineError) -> ResultRecord:
+        """Record of a run that ended as a whole."""
+        code = exit_code_of(error)
+        status = _STATUS_OF_CODE.get(code, "failed")
+        self.cases = None if status == "interrupted" else self.cases
+        return self._record(status=status, exit_code=int(code), error=ErrorRecord.of(error))
+
+    def check_cancelled(self) -> None:
+        """Raise if the run was told to stop."""
+        if self.is_cancelled():
+            raise InterruptedRunError("the run was told to stop")
+
+    def _run_graph(self, staging: Path) -> None:
+        prepare_process()
+        # Not at the top: holoscan must find the process prepared at its first import.
+        from app.graph import SpineApplication, Wiring  # noqa: PLC0415
+        from operators.write_segmentation import WriteOptions  # noqa: PLC0415
+
+        wiring = Wiring(
+            source=self.job.source,
+            semantic_mask=self.job.semantic_mask,
+            semantic_model=self.models.semantic,
+            instance_model=self.models.instance,
+            write=WriteOptions(folder=staging, context=self._context(), overlay=self.job.overlay),
+            on_decisions=self._take_decisions,
+            on_cases=self._take_cases,
+            progress=self._report,
+        )
+        SpineApplication(wiring).run()
+
+    def _context(self) -> ResultContext:
+        return ResultContext(
+            software_version=__version__,
+            models=self.models.identities(),
+            started=self.job.started,
+        )
+
+    def _take_decisions(self, decisions: tuple[SeriesDecision, ...]) -> None:
+        self.decisions = decisions
+
+    def _take_cases(self, cases: tuple[Case, ...]) -> None:
+        self.cases = cases
+
+    def _report(self, key: str, step: str, fraction: float) -> None:
+        self.check_cancelled()
+        if self.progress is not None:
+            self.progress(key, step, fraction)
+
+    def _publish(self, case: Case) -> Case:
+        published = []
+        try:
+            for file in case.written:
+                target = self.job.output / file.name
+                file.replace(target)
+                published.append(target)
+        except OSError as error:
+            raise OutputUnwritableError(
+                f"the result cannot be moved to the output folder: {error.strerror}"
+            ) from error
+        return replace(case, written=tuple(published))
+
+    def _record(self, *, status: str, exit_code: int, error: ErrorRecord | None) -> ResultRecord:
+        return ResultRecord(
+            status=status,
+            exit_code=exit_code,
+            series=tuple(entry_of(case) for case in self.cases or ()),
+            decisions=tuple(as_json(self.decisions)),
+            models={
+                identity.name: {"digest": identity.digest, "profile": identity.profile}
+                for identity in self.models.identities()
+            },
+            error=error,
+        )
+
+
+def _make_staging(output: Path) -> Path:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(dir=output, prefix=".spine-node-"))
+    except OSError as error:
+        raise OutputUnwritableError(
+            f"the output folder cannot be written: {error.strerror}",
+            reasons=("output_unwritable",),
+        ) from error

@@ -1,0 +1,110 @@
+"""The MONAI Deploy application: the only place that knows the order of the operators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from monai.deploy.conditions import CountCondition
+from monai.deploy.core import Application
+
+from operators.assemble_volume import AssembleVolumeOperator
+from operators.postprocess import PostprocessOperator
+from operators.segment_instances import SegmentInstancesOperator
+from operators.segment_semantic import SegmentSemanticOperator
+from operators.select_series import SelectSeriesOperator
+from operators.write_segmentation import WriteOptions, WriteSegmentationOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from operators.dicom.selection import SeriesDecision
+    from operators.networks.semantic import SemanticModel
+
+    from operators.case import Case, Progress
+    from operators.networks.instances import InstanceModel
+
+FLOW = (
+    "select_series",
+    "assemble_volume",
+    "segment_semantic",
+    "segment_instances",
+    "postprocess",
+    "write_segmentation",
+)
+"""Names of the steps in flow order; equal to the module names in ``operators``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """What one run of the graph works on.
+
+    Attributes
+    ----------
+    source : Path
+        DICOM folder or NIfTI file.
+    semantic_mask : Path or None
+        A given label map: phase 1 is skipped, as the paper allows.
+    semantic_model, instance_model
+        Loaded networks, shared between runs.
+    write : WriteOptions
+        What the last step writes and where.
+    on_decisions, on_cases, progress : callable
+        Told about every series, the finished cases, and the progress.
+    """
+
+    source: Path
+    semantic_mask: Path | None
+    semantic_model: SemanticModel | None
+    instance_model: InstanceModel
+    write: WriteOptions
+    on_decisions: Callable[[tuple[SeriesDecision, ...]], None]
+    on_cases: Callable[[tuple[Case, ...]], None]
+    progress: Progress
+
+
+class SpineApplication(Application):
+    """Study in, segmentation objects out. Made anew for every run; models are handed in."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        """Keep the wiring; the operators are made in `compose`."""
+        self._wiring = wiring
+        # An explicit argument list: without one the SDK would read the process's own.
+        super().__init__(["spine-node"])
+
+    def compose(self) -> None:
+        """Create the operators and connect them in flow order."""
+        wiring = self._wiring
+        progress = wiring.progress
+        steps = [
+            SelectSeriesOperator(
+                self,
+                CountCondition(self, 1),
+                source=wiring.source,
+                on_decisions=wiring.on_decisions,
+                name="select_series",
+            ),
+            AssembleVolumeOperator(self, progress=progress, name="assemble_volume"),
+            SegmentSemanticOperator(
+                self,
+                model=wiring.semantic_model,
+                given_mask=wiring.semantic_mask,
+                progress=progress,
+                name="segment_semantic",
+            ),
+            SegmentInstancesOperator(
+                self, model=wiring.instance_model, progress=progress, name="segment_instances"
+            ),
+            PostprocessOperator(self, progress=progress, name="postprocess"),
+            WriteSegmentationOperator(
+                self,
+                options=wiring.write,
+                on_cases=wiring.on_cases,
+                progress=progress,
+                name="write_segmentation",
+            ),
+        ]
+        for upstream, downstream in pairwise(steps):
+            self.add_flow(upstream, downstream, {("cases", "cases")})

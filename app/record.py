@@ -1,0 +1,166 @@
+"""The result record: what a run did, as plain data for people and machines.
+
+Success is judged by this record and the files it names, never by the return of the graph.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from app.errors import ExitCode, exit_code_of
+from operators.anatomy.labels import VERTEBRA_INSTANCES, Structure
+from operators.imaging.volume import voxel_volume_mm3
+
+if TYPE_CHECKING:
+    from operators.case import Case
+    from operators.errors import SpineError
+    from operators.imaging.volume import LabelMap
+
+NOTICE: Final = "research use only, not for diagnosis"
+NUMBERING: Final = "ordinal from the top, not anatomical"
+
+Status = Literal["ok", "partial", "no_series", "failed", "interrupted"]
+
+_MM3_PER_ML: Final = 1000.0
+
+_WORST_FIRST: Final = (
+    ExitCode.INTERNAL,
+    ExitCode.INCOMPLETE,
+    ExitCode.MODEL,
+    ExitCode.INFERENCE,
+    ExitCode.OUTPUT,
+    ExitCode.GEOMETRY,
+    ExitCode.NO_SPINE,
+    ExitCode.NO_SERIES,
+    ExitCode.UNREADABLE_INPUT,
+)
+"""Where every series failed, the failure that most needs somebody's attention gives the code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorRecord:
+    """One failure: stable code, message free of patient data, every reason that applies."""
+
+    code: str
+    message: str
+    reasons: tuple[str, ...] = ()
+    exit_code: int
+
+    @classmethod
+    def of(cls, error: SpineError) -> ErrorRecord:
+        """Record of a named error."""
+        return cls(
+            code=error.code,
+            message=error.message,
+            reasons=error.reasons,
+            exit_code=int(exit_code_of(error)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesRecordEntry:
+    """What became of one accepted series."""
+
+    key: str
+    status: Literal["ok", "failed"]
+    files: tuple[str, ...] = ()
+    vertebrae: int = 0
+    volumes_ml: dict[str, float] = field(default_factory=dict)
+    facts: tuple[str, ...] = ()
+    durations_s: dict[str, float] = field(default_factory=dict)
+    error: ErrorRecord | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultRecord:
+    """What one run did.
+
+    Attributes
+    ----------
+    status : str
+        ``ok``, ``partial`` (some series failed), ``no_series``, ``failed``, ``interrupted``.
+    exit_code : int
+        What ``spine-node run`` answers.
+    series : tuple
+        One entry per accepted series.
+    decisions : list of dict
+        Every series of the input with its decision and reasons.
+    models : dict
+        Name, digest and profile of each model used.
+    error : ErrorRecord or None
+        What ended the run as a whole.
+    """
+
+    status: Status
+    exit_code: int
+    series: tuple[SeriesRecordEntry, ...] = ()
+    decisions: tuple[dict[str, Any], ...] = ()
+    models: dict[str, dict[str, str]] = field(default_factory=dict)
+    duration_s: float = 0.0
+    error: ErrorRecord | None = None
+    notice: str = NOTICE
+    numbering: str = NUMBERING
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dict for JSON."""
+        return asdict(self)
+
+
+def entry_of(case: Case) -> SeriesRecordEntry:
+    """Record of one finished case."""
+    durations = {step.name: step.duration_s for step in case.steps}
+    if case.failure is not None:
+        return SeriesRecordEntry(
+            key=case.key,
+            status="failed",
+            facts=case.facts,
+            durations_s=durations,
+            error=ErrorRecord.of(case.failure),
+        )
+    return SeriesRecordEntry(
+        key=case.key,
+        status="ok",
+        files=tuple(path.name for path in case.written),
+        vertebrae=count_vertebrae(case.instances),
+        volumes_ml=volumes_ml(case.semantic),
+        facts=case.facts,
+        durations_s=durations,
+    )
+
+
+def count_vertebrae(instances: LabelMap | None) -> int:
+    """Count the different vertebrae of an instance map."""
+    if instances is None:
+        return 0
+    return len(VERTEBRA_INSTANCES.intersection(np.unique(instances.labels_zyx).tolist()))
+
+
+def volumes_ml(semantic: LabelMap | None) -> dict[str, float]:
+    """Volume of every structure present, in millilitres, by lower-case structure name."""
+    if semantic is None:
+        return {}
+    voxel_ml = voxel_volume_mm3(semantic.affine_lps) / _MM3_PER_ML
+    counts = np.bincount(semantic.labels_zyx.ravel())
+    return {
+        structure.name.lower(): round(float(counts[structure]) * voxel_ml, 2)
+        for structure in Structure
+        if structure < len(counts) and counts[structure]
+    }
+
+
+def verdict(cases: tuple[Case, ...]) -> tuple[Status, ExitCode]:
+    """Status and exit code of a run whose graph came to its end.
+
+    One good series makes the run a success (``partial`` where others failed); else the
+    failure that most needs attention gives the exit code.
+    """
+    failures = [case.failure for case in cases if case.failure is not None]
+    if not failures:
+        return "ok", ExitCode.OK
+    if len(failures) < len(cases):
+        return "partial", ExitCode.OK
+    codes = {exit_code_of(failure) for failure in failures}
+    return "failed", next((code for code in _WORST_FIRST if code in codes), ExitCode.INTERNAL)

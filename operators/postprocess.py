@@ -1,0 +1,52 @@
+"""Step 5: both masks onto the source grid and made consistent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from monai.deploy.core import Operator
+
+from operators.case import Case, Progress, advance
+from operators.errors import SegmentationError
+from operators.imaging.resampling import resample_labels_to_grid
+from operators.spine.plausibility import require_spine
+from operators.spine.postprocessing import postprocess
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class PostprocessOperator(Operator):
+    """Receive ``cases``, emit ``cases`` with the final masks."""
+
+    def __init__(self, fragment: Any, *args: Any, progress: Progress, **kwargs: Any) -> None:
+        """Keep the progress callback."""
+        self._progress = progress
+        super().__init__(fragment, *args, **kwargs)
+
+    def setup(self, spec: Any) -> None:
+        """Declare ``cases`` in and out."""
+        spec.input("cases")
+        spec.output("cases")
+
+    def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
+        """Post-process every case."""
+        cases = op_input.receive("cases")
+        op_output.emit(advance(cases, "postprocess", self._step, self._progress), "cases")
+
+    def _step(self, case: Case) -> Case:
+        volume, semantic, raw = case.volume, case.semantic_model_grid, case.instances_model_grid
+        if volume is None or semantic is None or raw is None:
+            raise SegmentationError("post-processing lacks the image or a mask")
+        result = postprocess(
+            resample_labels_to_grid(semantic, volume.grid),
+            resample_labels_to_grid(raw, volume.grid),
+        )
+        require_spine(result.semantic, result.instances)
+        return replace(
+            case,
+            semantic=result.semantic,
+            instances=result.instances,
+            facts=(*case.facts, *result.warnings),
+        )

@@ -1,0 +1,87 @@
+"""Step 1: the input -> one case per series worth segmenting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from monai.deploy.core import Operator
+
+from operators.case import Case
+from operators.dicom.selection import SeriesDecision, decide
+from operators.dicom.series import scan
+from operators.dicom.uids import short_key
+from operators.errors import SeriesUnsuitableError, UnreadableInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Any
+
+NIFTI_SUFFIXES = (".nii", ".nii.gz")
+
+
+class SelectSeriesOperator(Operator):
+    """Emit ``cases``: the accepted series of a DICOM folder, or one NIfTI file."""
+
+    def __init__(
+        self,
+        fragment: Any,
+        *args: Any,
+        source: Path,
+        on_decisions: Callable[[tuple[SeriesDecision, ...]], None],
+        **kwargs: Any,
+    ) -> None:
+        """Keep the input and whom to tell about every series."""
+        self._source = source
+        self._on_decisions = on_decisions
+        super().__init__(fragment, *args, **kwargs)
+
+    def setup(self, spec: Any) -> None:
+        """Declare the output ``cases``."""
+        spec.output("cases")
+
+    def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
+        """Look at the input once."""
+        op_output.emit(find_cases(self._source, self._on_decisions), "cases")
+
+
+def find_cases(
+    source: Path, on_decisions: Callable[[tuple[SeriesDecision, ...]], None]
+) -> tuple[Case, ...]:
+    """One case per accepted series.
+
+    Raises
+    ------
+    UnreadableInputError
+        If the input holds no readable image.
+    SeriesUnsuitableError
+        If no series is a sagittal T2-weighted spine series.
+    """
+    if source.is_file():
+        if not source.name.lower().endswith(NIFTI_SUFFIXES):
+            raise UnreadableInputError(
+                "a single input file has to be a NIfTI image", reasons=("not_nifti",)
+            )
+        name = source.name.lower().removesuffix(".gz").removesuffix(".nii")
+        return (Case(key=source.name[: len(name)], nifti=source),)
+    found = scan(source)
+    if not found.series:
+        raise UnreadableInputError(
+            f"no readable DICOM image among {len(found.unreadable)} files",
+            reasons=("no_dicom",),
+        )
+    decisions = decide(found.series)
+    on_decisions(decisions)
+    cases = tuple(
+        Case(key=short_key(decision.stack), series=decision.stack)
+        for decision in decisions
+        if decision.accepted and decision.stack is not None
+    )
+    if not cases:
+        raise SeriesUnsuitableError(
+            f"none of {len(decisions)} series is a sagittal T2-weighted spine series",
+            reasons=tuple(
+                sorted({r.name for d in decisions for r in d.reasons if not r.speaks_for})
+            ),
+        )
+    return cases

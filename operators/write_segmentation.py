@@ -1,0 +1,126 @@
+"""Step 6: final masks -> files in the output folder, each written whole."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from monai.deploy.core import Operator
+
+from operators.case import Case, Progress, advance
+from operators.dicom.segmentation import encode_segmentations, write_dataset
+from operators.errors import EncodingError
+from operators.imaging.nifti import write_label_map
+from operators.imaging.overlay import render_overlay
+from operators.spine.centroids import centroid_document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Any
+
+    from operators.dicom.provenance import ResultContext
+    from operators.imaging.volume import LabelMap, Volume
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteOptions:
+    """What the last step writes.
+
+    Attributes
+    ----------
+    folder : Path
+        Existing folder; the caller moves its content to where it belongs.
+    context : ResultContext
+        Which software and models made the result, and when.
+    overlay : bool
+        Also write a PNG per series.
+    """
+
+    folder: Path
+    context: ResultContext
+    overlay: bool
+
+
+class WriteSegmentationOperator(Operator):
+    """Receive ``cases``, write them, hand them to ``on_cases``."""
+
+    def __init__(
+        self,
+        fragment: Any,
+        *args: Any,
+        options: WriteOptions,
+        on_cases: Callable[[tuple[Case, ...]], None],
+        progress: Progress,
+        **kwargs: Any,
+    ) -> None:
+        """Keep where to write and whom to tell."""
+        self._options = options
+        self._on_cases = on_cases
+        self._progress = progress
+        super().__init__(fragment, *args, **kwargs)
+
+    def setup(self, spec: Any) -> None:
+        """Declare the input ``cases``."""
+        spec.input("cases")
+
+    def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
+        """Write every case that has a result."""
+        cases = op_input.receive("cases")
+        self._on_cases(advance(cases, "write_segmentation", self._step, self._progress))
+
+    def _step(self, case: Case) -> Case:
+        volume, semantic, instances = case.volume, case.semantic, case.instances
+        if volume is None or semantic is None or instances is None:
+            raise EncodingError("there is no result to write")
+        try:
+            if case.nifti is None:
+                written = self._write_dicom(case.key, volume, (semantic, instances))
+            else:
+                written = self._write_nifti(case.key, semantic, instances)
+            if self._options.overlay:
+                picture = self._options.folder / f"{case.key}_overlay.png"
+                render_overlay(volume, semantic, instances, picture, case.key)
+                written = (*written, picture)
+        except OSError as error:
+            raise EncodingError(f"the result cannot be written: {error.strerror}") from error
+        return replace(case, written=written)
+
+    def _write_dicom(
+        self, key: str, volume: Volume, masks: tuple[LabelMap, LabelMap]
+    ) -> tuple[Path, ...]:
+        names = (f"{key}_semantic.dcm", f"{key}_instances.dcm")
+        paths = tuple(self._options.folder / name for name in names)
+        datasets = encode_segmentations(*masks, volume, self._options.context)
+        for dataset, path in zip(datasets, paths, strict=True):
+            write_dataset(dataset, path)
+        return paths
+
+    def _write_nifti(self, key: str, semantic: LabelMap, instances: LabelMap) -> tuple[Path, ...]:
+        stem = spineps_stem(key)
+        folder = self._options.folder
+        spine, vertebrae = (
+            folder / f"{stem}_seg-spine_msk.nii.gz",
+            folder / f"{stem}_seg-vert_msk.nii.gz",
+        )
+        write_label_map(semantic, spine)
+        write_label_map(instances, vertebrae)
+        centroids = folder / f"{stem}_seg-spine_ctd.json"
+        document = centroid_document(semantic, instances)
+        centroids.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        return spine, vertebrae, centroids
+
+
+def spineps_stem(name: str) -> str:
+    """Stem of SPINEPS's derivative names: the BIDS suffix becomes a ``mod`` entity.
+
+    Examples
+    --------
+    >>> spineps_stem("sub-X_T2w")
+    'sub-X_mod-T2w'
+    >>> spineps_stem("scan")
+    'scan'
+    """
+    head, separator, suffix = name.rpartition("_")
+    return f"{head}_mod-{suffix}" if separator and "-" not in suffix else name
