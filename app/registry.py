@@ -86,8 +86,9 @@ def find_model(directory: Path, name_or_path: str) -> Path:
     ModelUnusableError
         If there is no such folder, or a registered file is missing or changed.
     """
+    is_name = PurePosixPath(name_or_path).name == name_or_path
     named = directory / name_or_path
-    folder = named if named.is_dir() else Path(name_or_path)
+    folder = named if is_name and named.is_dir() else Path(name_or_path)
     if not folder.is_dir():
         known = ", ".join(sorted(read_registry(directory).models)) or "none"
         raise ModelUnusableError(

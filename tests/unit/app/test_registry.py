@@ -1,0 +1,123 @@
+"""Models come in only whole, unharmful and registered with their digests."""
+
+from __future__ import annotations
+
+import json
+import stat
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from app.registry import find_model, install_zip, read_registry, verify_model
+from operators.errors import ModelUnusableError
+
+SEMANTIC = json.dumps({"modality": ["T2w"], "modeltype": "nnunet"})
+INSTANCE = json.dumps({"modality": "SEG", "modeltype": "unet"})
+
+
+def make_zip(file: Path, members: dict[str, str]) -> Path:
+    with zipfile.ZipFile(file, "w") as package:
+        for name, text in members.items():
+            package.writestr(name, text)
+    return file
+
+
+@pytest.mark.parametrize("prefix", ["", "T2w_semantic/", "a/nnUNetTrainer__plans__3d_fullres/"])
+def test_all_three_layouts_of_published_zips_are_unwrapped(tmp_path: Path, prefix: str) -> None:
+    members = {f"{prefix}inference_config.json": SEMANTIC, f"{prefix}fold_0/c.pth": "weights"}
+    models = tmp_path / "models"
+    name = install_zip(make_zip(tmp_path / "t2w.zip", members), models)
+    assert name == "t2w"
+    assert (models / "t2w" / "inference_config.json").is_file()
+    assert (models / "t2w" / "fold_0" / "c.pth").read_text() == "weights"
+    entry = read_registry(models).models["t2w"]
+    assert entry.kind == "semantic"
+    assert set(entry.files) == {"inference_config.json", "fold_0/c.pth"}
+    assert verify_model(models, "t2w") == []
+    assert [path.name for path in models.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_seg_modality_makes_it_an_instance_model(tmp_path: Path) -> None:
+    archive = make_zip(tmp_path / "i.zip", {"inference_config.json": INSTANCE})
+    install_zip(archive, tmp_path / "models", "vertebrae")
+    assert read_registry(tmp_path / "models").models["vertebrae"].kind == "instance"
+
+
+@pytest.mark.parametrize(
+    "evil", ["../outside.txt", "/tmp/outside.txt", "a/../../outside.txt", "..\\outside.txt"]
+)
+def test_a_path_that_leaves_the_folder_is_refused(tmp_path: Path, evil: str) -> None:
+    archive = make_zip(tmp_path / "e.zip", {"inference_config.json": SEMANTIC, evil: "x"})
+    with pytest.raises(ModelUnusableError) as caught:
+        install_zip(archive, tmp_path / "models")
+    assert caught.value.reasons == ("zip_slip",)
+    assert not (tmp_path / "outside.txt").exists()
+    assert read_registry(tmp_path / "models").models == {}
+
+
+def test_a_symbolic_link_in_the_zip_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "l.zip"
+    with zipfile.ZipFile(file, "w") as package:
+        link = zipfile.ZipInfo("inference_config.json")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        package.writestr(link, "/etc/passwd")
+    with pytest.raises(ModelUnusableError) as caught:
+        install_zip(file, tmp_path / "models")
+    assert caught.value.reasons == ("zip_slip",)
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_zip_without_exactly_one_configuration_is_refused(tmp_path: Path, count: int) -> None:
+    members = {f"{n}/inference_config.json": SEMANTIC for n in range(count)} | {"x": "y"}
+    with pytest.raises(ModelUnusableError) as caught:
+        install_zip(make_zip(tmp_path / "n.zip", members), tmp_path / "models")
+    assert caught.value.reasons == ("no_single_config",)
+
+
+def test_a_file_that_is_no_zip_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "n.zip").write_text("not a zip")
+    with pytest.raises(ModelUnusableError) as caught:
+        install_zip(tmp_path / "n.zip", tmp_path / "models")
+    assert caught.value.reasons == ("bad_zip",)
+
+
+def test_a_name_is_installed_only_once(tmp_path: Path) -> None:
+    archive = make_zip(tmp_path / "m.zip", {"inference_config.json": SEMANTIC})
+    install_zip(archive, tmp_path / "models")
+    with pytest.raises(ModelUnusableError) as caught:
+        install_zip(archive, tmp_path / "models")
+    assert caught.value.reasons == ("already_installed",)
+
+
+def test_a_changed_or_missing_file_is_named_and_the_model_refused(tmp_path: Path) -> None:
+    members = {"inference_config.json": SEMANTIC, "a.pth": "a", "b.pth": "b"}
+    models = tmp_path / "models"
+    install_zip(make_zip(tmp_path / "m.zip", members), models)
+    (models / "m" / "a.pth").write_text("changed")
+    (models / "m" / "b.pth").unlink()
+    assert verify_model(models, "m") == ["a.pth was changed", "b.pth is missing"]
+    with pytest.raises(ModelUnusableError) as caught:
+        find_model(models, "m")
+    assert caught.value.reasons == ("digest_mismatch",)
+
+
+def test_a_folder_outside_the_registry_is_used_as_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    assert find_model(tmp_path / "models", str(folder)) == folder
+
+
+def test_an_unknown_model_is_refused_with_the_known_names(tmp_path: Path) -> None:
+    install_zip(
+        make_zip(tmp_path / "m.zip", {"inference_config.json": SEMANTIC}), tmp_path / "models"
+    )
+    with pytest.raises(ModelUnusableError, match="registered: m"):
+        find_model(tmp_path / "models", "other")
+
+
+def test_the_bundled_models_are_as_registered() -> None:
+    bundled = Path(__file__).resolve().parents[3] / "models"
+    names = read_registry(bundled).models
+    assert len(names) >= 2
+    assert {name: verify_model(bundled, name) for name in names} == {name: [] for name in names}

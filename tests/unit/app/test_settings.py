@@ -1,0 +1,70 @@
+"""app.yaml is validated strictly; nothing runs on defaults by accident."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.errors import ConfigurationError
+from app.settings import REPOSITORY_CONFIG, host_folders, load_settings
+
+MINIMAL = "application: {title: T, version: 1.2.3}\n"
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "app.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_the_repositorys_own_app_yaml_is_valid() -> None:
+    settings = load_settings(REPOSITORY_CONFIG)
+    assert settings.models.directory.is_dir()
+    assert settings.on_no_series == "success"
+
+
+def test_a_minimal_file_gets_the_defaults(tmp_path: Path) -> None:
+    assert load_settings(write(tmp_path, MINIMAL)).inference.device == "auto"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("application: [", "YAML"),
+        ("", "no settings"),
+        ("just a sentence", "no settings"),
+        (MINIMAL + "infrence: {device: cpu}\n", "infrence"),
+        (MINIMAL + "inference: {devise: cpu}\n", "inference.devise"),
+        (MINIMAL + "inference: {device: tpu}\n", "inference.device"),
+        (MINIMAL + "inference: {threads: -1}\n", "inference.threads"),
+        ("application: {title: '', version: 1.2.3}\n", "application.title"),
+        ("application: {title: T, version: one}\n", "application.version"),
+    ],
+)
+def test_a_wrong_file_is_refused_and_the_place_named(tmp_path: Path, text: str, named: str) -> None:
+    with pytest.raises(ConfigurationError, match=named):
+        load_settings(write(tmp_path, text))
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        load_settings(tmp_path / "app.yaml")
+
+
+def test_the_environment_names_the_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(tmp_path, MINIMAL + "on_no_series: code\n")
+    monkeypatch.setenv("HOLOSCAN_CONFIG_PATH", str(file))
+    assert load_settings().on_no_series == "code"
+
+
+def test_host_folders_come_from_the_map_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOLOSCAN_INPUT_PATH", "/var/holoscan/input")
+    monkeypatch.setenv("HOLOSCAN_OUTPUT_PATH", "/var/holoscan/output")
+    monkeypatch.delenv("HOLOSCAN_MODEL_PATH", raising=False)
+    folders = host_folders()
+    assert (folders.input, folders.output) == (
+        Path("/var/holoscan/input"),
+        Path("/var/holoscan/output"),
+    )
+    assert folders.models is None
