@@ -94,7 +94,7 @@ def find_model(directory: Path, name_or_path: str) -> Path:
         raise ModelUnusableError(
             f"no model '{name_or_path}'; registered: {known}", reasons=("unknown_model",)
         )
-    if folder == named:
+    if is_name and folder == named:
         problems = verify_model(directory, name_or_path)
         if problems:
             raise ModelUnusableError(

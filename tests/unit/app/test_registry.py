@@ -45,7 +45,7 @@ def test_a_seg_modality_makes_it_an_instance_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "evil", ["../outside.txt", "/tmp/outside.txt", "a/../../outside.txt", "..\\outside.txt"]
+    "evil", ["../outside.txt", "/outside.txt", "a/../../outside.txt", "..\\outside.txt"]
 )
 def test_a_path_that_leaves_the_folder_is_refused(tmp_path: Path, evil: str) -> None:
     archive = make_zip(tmp_path / "e.zip", {"inference_config.json": SEMANTIC, evil: "x"})

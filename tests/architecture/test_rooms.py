@@ -1,0 +1,93 @@
+"""The house keeps its shape: who loads what, in which order, and that the gates bite."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("torch", "monai", "holoscan", "SimpleITK", "nnunetv2", "app.training", "app.synthetic")
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Heavy modules in ``sys.modules`` after a statement in a fresh process."""
+    code = f"import sys\n{statement}\nprint(' '.join(m for m in {HEAVY!r} if m in sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import app.cli, app.settings, app.registry, app.errors",
+        "import operators.dicom.series, operators.dicom.selection",
+        "import operators.anatomy.labels, operators.errors",
+    ],
+)
+def test_the_light_rooms_load_nothing_heavy(statement: str) -> None:
+    assert loaded_by(statement) == set()
+
+
+def test_the_algorithms_on_label_maps_need_neither_torch_nor_the_sdk() -> None:
+    heavy = loaded_by("import operators.spine.instance_phase, operators.spine.postprocessing")
+    assert heavy & {"torch", "monai", "holoscan"} == set()
+
+
+def test_a_run_loads_neither_training_nor_synthetic() -> None:
+    heavy = loaded_by(
+        "from app.bootstrap import prepare_process; prepare_process(); import app.execute, app.graph"
+    )
+    assert {"app.training", "app.synthetic"} & heavy == set()
+    assert "holoscan" in heavy  # else this test would look at nothing
+
+
+def test_the_flow_order_names_existing_step_modules() -> None:
+    code = (
+        "from app.bootstrap import prepare_process; prepare_process()\n"
+        "from app.graph import FLOW; print(' '.join(FLOW))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    flow = done.stdout.split()
+    modules = {p.stem for p in (ROOT / "operators").glob("*.py")}
+    assert set(flow) == modules - {"__init__", "errors", "case"}
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("operators/utils.py", '"""A module on no floor."""\n'),
+        ("operators/spine/leak.py", '"""Up."""\nimport app.settings\n'),
+        ("operators/imaging/leak.py", '"""Torch."""\nimport torch\n'),
+        ("operators/spine/cross.py", '"""Sideways."""\nimport operators.dicom.series\n'),
+    ],
+)
+def test_the_import_contracts_bite(tmp_path: Path, file: str, line: str) -> None:
+    lint = Path(sys.executable).with_name("lint-imports")
+    if not lint.exists():
+        pytest.skip("import-linter is not installed")
+    ignore = shutil.ignore_patterns("__pycache__", "*.png")
+    for package in ("app", "operators"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=ignore)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    command = [str(lint), "--no-cache"]
+    clean = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert clean.returncode == 0, clean.stdout
+    (tmp_path / file).write_text(line)
+    broken = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert broken.returncode != 0
