@@ -75,7 +75,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
     from app.execute import Job, load_models
 
     settings = _choose_models(load_settings(config), models, semantic, instance)
-    bundle = load_models(settings.models, settings.inference, with_semantic=semantic_mask is None)
+    bundle = load_models(settings.models, settings.inference, given_mask=semantic_mask)
     job = Job(
         source=source,
         output=output,
@@ -101,7 +101,6 @@ def explain(
     """Say for every series whether it would be segmented, and why. No inference."""
     from operators.dicom.selection import as_json as decisions_as_json
     from operators.dicom.selection import decide
-
     from operators.dicom.series import scan
 
     found = scan(folder)

@@ -9,18 +9,17 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from operators.dicom.provenance import ModelIdentity, ResultContext
-from operators.dicom.selection import as_json
 
 from app import __version__
 from app.bootstrap import prepare_process
 from app.errors import ExitCode, OutputUnwritableError, exit_code_of
 from app.record import ErrorRecord, ResultRecord, entry_of, verdict
-from app.registry import find_model
+from app.registry import find_model, folder_digest, read_registry, sha256_of
+from operators.dicom.provenance import ModelIdentity, ResultContext
+from operators.dicom.selection import as_json
 from operators.errors import (
     InterruptedRunError,
     SpineError,
@@ -31,12 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from operators.dicom.selection import SeriesDecision
     from operators.networks.semantic import SemanticModel
 
     from app.record import Status
     from app.settings import InferenceSettings, ModelSettings
     from operators.case import Case, Progress
+    from operators.dicom.selection import SeriesDecision
     from operators.networks.instances import InstanceModel
 
 
@@ -71,24 +70,31 @@ class Job:
     overlay: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelBundle:
-    """Networks loaded once per process and shared by all runs."""
+    """Networks loaded once per process and shared by all runs.
+
+    Attributes
+    ----------
+    semantic : SemanticModel or None
+        Phase 1; None where a label map is given.
+    instance : InstanceModel
+        Phase 2.
+    semantic_identity, instance_identity : ModelIdentity
+        What the results say about them; the semantic one may stand for a given label map.
+    profile : str
+        Device and number format, for example ``cpu-fp32``.
+    """
 
     semantic: SemanticModel | None
     instance: InstanceModel
-
-    def identities(self) -> tuple[ModelIdentity, ...]:
-        """Which models make the results, for provenance."""
-        return tuple(
-            ModelIdentity(name=model.name, digest=model.digest, profile=model.profile)
-            for model in (self.semantic, self.instance)
-            if model is not None
-        )
+    semantic_identity: ModelIdentity
+    instance_identity: ModelIdentity
+    profile: str
 
 
 def load_models(
-    models: ModelSettings, inference: InferenceSettings, *, with_semantic: bool = True
+    models: ModelSettings, inference: InferenceSettings, *, given_mask: Path | None = None
 ) -> ModelBundle:
     """Load both networks; a model that does not load is an error now, not at the first study.
 
@@ -98,8 +104,8 @@ def load_models(
         Names or folders.
     inference : InferenceSettings
         Device, precision, threads.
-    with_semantic : bool
-        False where a label map is given and phase 1 is skipped.
+    given_mask : Path, optional
+        Label map that takes the place of phase 1, whose network is then not loaded.
 
     Returns
     -------
@@ -110,6 +116,8 @@ def load_models(
     ------
     ModelUnusableError
         If a folder is missing, changed, or holds no model of that kind.
+    UnreadableInputError
+        If the given label map cannot be read.
     """
     import torch  # noqa: PLC0415 - seconds; only where a network is loaded
     from operators.networks.semantic import load_semantic_model  # noqa: PLC0415
@@ -121,13 +129,36 @@ def load_models(
     device = inference.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    semantic_folder = find_model(models.directory, models.semantic) if with_semantic else None
     instance_folder = find_model(models.directory, models.instance)
+    instance = load_instance_model(instance_folder, device=device, precision=inference.precision)
+    semantic, profiles = None, [instance.profile]
+    if given_mask is not None:
+        semantic_identity = _mask_identity(given_mask)
+    else:
+        folder = find_model(models.directory, models.semantic)
+        semantic = load_semantic_model(folder, device=device, precision=inference.precision)
+        semantic_identity = _identity(models.directory, folder)
+        profiles.insert(0, semantic.profile)
     return ModelBundle(
-        semantic=semantic_folder
-        and load_semantic_model(semantic_folder, device=device, precision=inference.precision),
-        instance=load_instance_model(instance_folder, device=device, precision=inference.precision),
+        semantic=semantic,
+        instance=instance,
+        semantic_identity=semantic_identity,
+        instance_identity=_identity(models.directory, instance_folder),
+        profile="+".join(dict.fromkeys(profiles)),
     )
+
+
+def _identity(directory: Path, folder: Path) -> ModelIdentity:
+    entry = read_registry(directory).models.get(folder.name)
+    version = entry.version if entry is not None else "not registered"
+    return ModelIdentity(folder.name, version, folder_digest(folder))
+
+
+def _mask_identity(mask: Path) -> ModelIdentity:
+    try:
+        return ModelIdentity("given label map", "-", sha256_of(mask))
+    except OSError as error:
+        raise UnreadableInputError(f"the mask cannot be read: {error.strerror}") from error
 
 
 def execute(
@@ -231,9 +262,11 @@ class _Run:
 
     def _context(self) -> ResultContext:
         return ResultContext(
+            semantic_model=self.models.semantic_identity,
+            instance_model=self.models.instance_identity,
+            clock=self.job.started,
             software_version=__version__,
-            models=self.models.identities(),
-            started=self.job.started,
+            numeric_profile=self.models.profile,
         )
 
     def _take_decisions(self, decisions: tuple[SeriesDecision, ...]) -> None:
@@ -267,9 +300,10 @@ class _Run:
             series=tuple(entry_of(case) for case in self.cases or ()),
             decisions=tuple(as_json(self.decisions)),
             models={
-                identity.name: {"digest": identity.digest, "profile": identity.profile}
-                for identity in self.models.identities()
+                "semantic": asdict(self.models.semantic_identity),
+                "instance": asdict(self.models.instance_identity),
             },
+            profile=self.models.profile,
             error=error,
         )
 

@@ -14,16 +14,17 @@ from operators.postprocess import PostprocessOperator
 from operators.segment_instances import SegmentInstancesOperator
 from operators.segment_semantic import SegmentSemanticOperator
 from operators.select_series import SelectSeriesOperator
+from operators.spine.postprocessing import PostprocessSettings
 from operators.write_segmentation import WriteOptions, WriteSegmentationOperator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from operators.dicom.selection import SeriesDecision
     from operators.networks.semantic import SemanticModel
 
     from operators.case import Case, Progress
+    from operators.dicom.selection import SeriesDecision
     from operators.networks.instances import InstanceModel
 
 FLOW = (
@@ -97,7 +98,12 @@ class SpineApplication(Application):
             SegmentInstancesOperator(
                 self, model=wiring.instance_model, progress=progress, name="segment_instances"
             ),
-            PostprocessOperator(self, progress=progress, name="postprocess"),
+            PostprocessOperator(
+                self,
+                settings=numbering_of(wiring.semantic_model),
+                progress=progress,
+                name="postprocess",
+            ),
             WriteSegmentationOperator(
                 self,
                 options=wiring.write,
@@ -108,3 +114,14 @@ class SpineApplication(Application):
         ]
         for upstream, downstream in pairwise(steps):
             self.add_flow(upstream, downstream, {("cases", "cases")})
+
+
+def numbering_of(model: SemanticModel | None) -> PostprocessSettings:
+    """Numbering as the semantic model's folder prescribes it; SPINEPS's own without a model."""
+    if model is None:
+        return PostprocessSettings()
+    return PostprocessSettings(
+        vertebra_instance_labeling_offset=1 if model.config.has_c1 else 2,
+        sacrum_labels=model.config.sacrum_ids,
+        metal_labels=model.config.metal,
+    )

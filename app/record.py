@@ -89,7 +89,9 @@ class ResultRecord:
     decisions : list of dict
         Every series of the input with its decision and reasons.
     models : dict
-        Name, digest and profile of each model used.
+        Name, version and digest of the model of each phase.
+    profile : str
+        Device and number format of the networks.
     error : ErrorRecord or None
         What ended the run as a whole.
     """
@@ -99,6 +101,7 @@ class ResultRecord:
     series: tuple[SeriesRecordEntry, ...] = ()
     decisions: tuple[dict[str, Any], ...] = ()
     models: dict[str, dict[str, str]] = field(default_factory=dict)
+    profile: str = ""
     duration_s: float = 0.0
     error: ErrorRecord | None = None
     notice: str = NOTICE

@@ -134,17 +134,29 @@ def sha256_of(file: Path) -> str:
     return digest.hexdigest()
 
 
+def files_of(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a model, by its path in the folder; the model card left out."""
+    return {
+        file.relative_to(folder).as_posix(): sha256_of(file)
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and file.name != "MODEL_CARD.md"
+    }
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 over all files of a model folder and their names, hexadecimal."""
+    digest = hashlib.sha256()
+    for name, sha256 in files_of(folder).items():
+        digest.update(f"{sha256}  {name}\n".encode())
+    return digest.hexdigest()
+
+
 def register_model(directory: Path, name: str, entry: RegisteredModel) -> None:
     """Write one entry into ``registry.yaml``, in one move.
 
     ``entry.files`` is computed here from the folder ``directory/name``.
     """
-    folder = directory / name
-    files = {
-        file.relative_to(folder).as_posix(): sha256_of(file)
-        for file in sorted(folder.rglob("*"))
-        if file.is_file() and file.name != "MODEL_CARD.md"
-    }
+    files = files_of(directory / name)
     models = dict(read_registry(directory).models)
     models[name] = entry.model_copy(update={"files": files})
     document = Registry(models=dict(sorted(models.items()))).model_dump()

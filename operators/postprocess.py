@@ -11,7 +11,7 @@ from operators.case import Case, Progress, advance
 from operators.errors import SegmentationError
 from operators.imaging.resampling import resample_labels_to_grid
 from operators.spine.plausibility import require_spine
-from operators.spine.postprocessing import postprocess
+from operators.spine.postprocessing import PostprocessSettings, postprocess
 
 if TYPE_CHECKING:
     from typing import Any
@@ -20,8 +20,16 @@ if TYPE_CHECKING:
 class PostprocessOperator(Operator):
     """Receive ``cases``, emit ``cases`` with the final masks."""
 
-    def __init__(self, fragment: Any, *args: Any, progress: Progress, **kwargs: Any) -> None:
-        """Keep the progress callback."""
+    def __init__(
+        self,
+        fragment: Any,
+        *args: Any,
+        settings: PostprocessSettings,
+        progress: Progress,
+        **kwargs: Any,
+    ) -> None:
+        """Keep how to number."""
+        self._settings = settings
         self._progress = progress
         super().__init__(fragment, *args, **kwargs)
 
@@ -42,6 +50,7 @@ class PostprocessOperator(Operator):
         result = postprocess(
             resample_labels_to_grid(semantic, volume.grid),
             resample_labels_to_grid(raw, volume.grid),
+            self._settings,
         )
         require_spine(result.semantic, result.instances)
         return replace(

@@ -9,11 +9,14 @@ from monai.deploy.core import Operator
 
 from operators.case import Case, Progress, advance
 from operators.errors import SegmentationError
+from operators.imaging.orientation import reorient
 from operators.spine.instance_phase import InstanceSettings, segment_vertebrae
 
 if TYPE_CHECKING:
     from typing import Any
 
+    from operators.imaging.volume import LabelMap
+    from operators.networks.inference_config import InferenceConfig
     from operators.networks.instances import InstanceModel
 
 
@@ -39,17 +42,37 @@ class SegmentInstancesOperator(Operator):
         op_output.emit(advance(cases, "segment_instances", self._step, self._progress), "cases")
 
     def _step(self, case: Case) -> Case:
-        if case.semantic_model_grid is None:
+        semantic = case.semantic_model_grid
+        if semantic is None:
             raise SegmentationError("phase 2 has no label map")
 
         def cutouts(done: int, total: int) -> None:
             self._progress(case.key, "segment_instances", done / max(1, total))
 
         result = segment_vertebrae(
-            case.semantic_model_grid, self._model, InstanceSettings.of(self._model.config), cutouts
+            semantic, self._model, settings_of(self._model.config, semantic), cutouts
         )
         return replace(
             case,
             instances_model_grid=result.instances,
             facts=(*case.facts, *result.warnings),
         )
+
+
+def settings_of(config: InferenceConfig, semantic: LabelMap) -> InstanceSettings:
+    """Settings of phase 2 as the instance model's folder prescribes them.
+
+    Parameters
+    ----------
+    config : InferenceConfig
+        Of the instance model.
+    semantic : LabelMap
+        The map to work on: a model with a range of resolutions adapts to its spacing.
+    """
+    native = reorient(semantic, config.model_expected_orientation).spacing_zyx_mm
+    return InstanceSettings(
+        spacing_zyx_mm=config.target_spacing_zyx_mm(native),
+        corpus_size_cleaning=config.corpus_size_cleaning,
+        vert_size_threshold=config.vert_size_threshold,
+        threshold_spacing_zyx_mm=config.smallest_spacing_zyx_mm,
+    )

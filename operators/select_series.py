@@ -9,13 +9,15 @@ from monai.deploy.core import Operator
 from operators.case import Case
 from operators.dicom.selection import SeriesDecision, decide
 from operators.dicom.series import scan
-from operators.dicom.uids import short_key
+from operators.dicom.uids import digest
 from operators.errors import SeriesUnsuitableError, UnreadableInputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from typing import Any
+
+    from operators.dicom.series import SeriesRecord
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 
@@ -73,7 +75,7 @@ def find_cases(
     decisions = decide(found.series)
     on_decisions(decisions)
     cases = tuple(
-        Case(key=short_key(decision.stack), series=decision.stack)
+        Case(key=key_of(decision.stack), series=decision.stack)
         for decision in decisions
         if decision.accepted and decision.stack is not None
     )
@@ -85,3 +87,16 @@ def find_cases(
             ),
         )
     return cases
+
+
+def key_of(stack: SeriesRecord) -> str:
+    """Short name of a series without patient data: its number and part of a digest.
+
+    Examples
+    --------
+    >>> from operators.dicom.series import SeriesRecord
+    >>> key_of(SeriesRecord("1.2.3", "1.2", (), ()))
+    'series0_8c8e4a0e'
+    """
+    number = stack.frames[0].header.get("SeriesNumber") if stack.frames else None
+    return f"series{int(number or 0)}_{digest([stack.series_uid])[:8]}"
