@@ -1,0 +1,175 @@
+"""From raw masks on the image's own grid to the final semantic and instance maps.
+
+Follows SPINEPS 2.1.3 in steps and order; where it differs on purpose, the reason stands in
+``app/decisions/0002-differences-from-spineps.md``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from operators.anatomy.labels import L6_INSTANCE, SACRUM_INSTANCE, VERTEBRA_INSTANCES, Structure
+from operators.errors import GeometryError, NoSpineFoundError, SegmentationError
+from operators.imaging.cropping import bounding_box
+from operators.imaging.orientation import axis_codes, reorient
+from operators.spine.discs import body_heights, number_discs, number_endplates
+from operators.spine.endplates import split_endplates
+from operators.spine.label_statistics import centres_of, from_the_top, is_one_of, mapped
+from operators.spine.reconciliation import (
+    adopt_missed_parts,
+    reattach_posterior_pieces,
+    rejoin_split_top,
+    settle_articulars,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from operators.imaging.volume import LabelMap
+    from operators.spine.thresholds import Spacing
+
+AXIS_INSTANCE = 2
+"""C2, which owns the dens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostprocessSettings:
+    """How the result is numbered.
+
+    Attributes
+    ----------
+    vertebra_instance_labeling_offset : int
+        Number of the topmost vertebra: 2, as in SPINEPS; 1 for models that know C1. It counts
+        from the top and names no level.
+    sacrum_labels : tuple of int
+        Semantic labels that become instance 26.
+    metal_labels : tuple of int
+        Semantic labels that keep their number in the instance map.
+    """
+
+    vertebra_instance_labeling_offset: int = 2
+    sacrum_labels: tuple[int, ...] = (Structure.SACRUM,)
+    metal_labels: tuple[int, ...] = (80,)
+
+
+@dataclass(frozen=True, slots=True)
+class PostprocessResult:
+    """The final maps.
+
+    Attributes
+    ----------
+    semantic : LabelMap
+        Labels of `Structure`; endplates split into 52 and 53.
+    instances : LabelMap
+        Vertebra X, its disc 100 + X, its endplates 200 + X, sacrum 26; uint16.
+    warnings : tuple of str
+        ``name: detail`` of everything that a reader of the result should know.
+    """
+
+    semantic: LabelMap
+    instances: LabelMap
+    warnings: tuple[str, ...]
+
+
+def postprocess(
+    semantic: LabelMap, instances: LabelMap, settings: PostprocessSettings
+) -> PostprocessResult:
+    """Reconcile and number both maps.
+
+    Parameters
+    ----------
+    semantic : LabelMap
+        Cleaned semantic labels on the grid of the source image, any orientation.
+    instances : LabelMap
+        Vertebrae by any numbers, on the same grid.
+    settings : PostprocessSettings
+        How to number.
+
+    Returns
+    -------
+    PostprocessResult
+        On the same grid and in the same orientation. Vertebrae are numbered from the top.
+
+    Raises
+    ------
+    GeometryError
+        If the grids differ (``different_grids``).
+    NoSpineFoundError
+        If no vertebra is left (``no_vertebra_instance``).
+    SegmentationError
+        If there are more vertebrae than numbers (``too_many_vertebrae``).
+    """
+    if semantic.labels_zyx.shape != instances.labels_zyx.shape or not np.allclose(
+        semantic.affine_lps, instances.affine_lps, atol=1e-3
+    ):
+        raise GeometryError("the two maps lie on different grids", reasons=("different_grids",))
+    turned = reorient(semantic, ("P", "I", "R"))
+    raw = reorient(instances, ("P", "I", "R"))
+    box = bounding_box(turned.labels_zyx, 1)
+    if box is None:
+        raise NoSpineFoundError(reasons=("empty_semantic_map",))
+    parts = np.array(turned.labels_zyx[box], order="C")
+    parts[parts == Structure.CORPUS_DENSE] = Structure.CORPUS
+    vertebrae = np.where(parts > 0, raw.labels_zyx[box], 0).astype(np.uint16)
+
+    warnings = _process_in_place(parts, vertebrae, turned.spacing_zyx_mm, settings)
+
+    final_parts = np.zeros_like(turned.labels_zyx, order="C")
+    final_parts[box] = parts
+    final_instances = np.zeros(raw.labels_zyx.shape, np.uint16)
+    final_instances[box] = vertebrae
+    codes = axis_codes(semantic.affine_lps)
+    return PostprocessResult(
+        semantic.with_labels(reorient(turned.with_labels(final_parts), codes).labels_zyx),
+        instances.with_labels(reorient(raw.with_labels(final_instances), codes).labels_zyx),
+        warnings,
+    )
+
+
+def _process_in_place(
+    parts: NDArray[np.unsignedinteger],
+    vertebrae: NDArray[np.uint16],
+    spacing: Spacing,
+    settings: PostprocessSettings,
+) -> tuple[str, ...]:
+    """All steps, in SPINEPS's order, on PIR arrays."""
+    # Numbers from the top already here, so that ties do not depend on the order of merging.
+    _number_from_the_top(vertebrae, 1)
+    claims = vertebrae.copy()
+    settle_articulars(parts, vertebrae)
+    adopted = adopt_missed_parts(parts, vertebrae, claims)
+    rejoined = rejoin_split_top(parts, vertebrae, spacing)
+    reattach_posterior_pieces(parts, vertebrae)
+    if not vertebrae.any():
+        raise NoSpineFoundError(reasons=("no_vertebra_instance",))
+    _number_from_the_top(vertebrae, settings.vertebra_instance_labeling_offset)
+    _check_numbers(vertebrae)
+    numbers = [int(n) for n in np.flatnonzero(np.bincount(vertebrae.ravel())) if n]
+
+    vertebrae[is_one_of(parts, settings.sacrum_labels)] = SACRUM_INSTANCE
+    for label in settings.metal_labels:
+        vertebrae[parts == label] = label
+    if AXIS_INSTANCE in numbers:
+        vertebrae[parts == Structure.DENS] = AXIS_INSTANCE
+
+    heights = body_heights(parts, vertebrae)
+    bodiless = [f"vertebra_without_body: {n}" for n in numbers if n not in heights]
+    discs = number_discs(parts, vertebrae, heights)
+    plates = split_endplates(parts, vertebrae, spacing)
+    number_endplates(parts, vertebrae, heights)
+    return (*adopted, *rejoined, *bodiless, *discs, *plates)
+
+
+def _number_from_the_top(vertebrae: NDArray[np.uint16], first: int) -> None:
+    order = from_the_top(centres_of(vertebrae))
+    vertebrae[...] = mapped(vertebrae, {label: first + n for n, label in enumerate(order)})
+
+
+def _check_numbers(vertebrae: NDArray[np.uint16]) -> None:
+    highest = int(vertebrae.max())
+    if highest not in VERTEBRA_INSTANCES or highest > L6_INSTANCE:
+        message = f"the lowest vertebra would get the number {highest}"
+        raise SegmentationError(message, reasons=("too_many_vertebrae",))
