@@ -1,0 +1,164 @@
+"""Which instance ids are vertebrae, in which order they stand, and what they are called.
+
+Ids follow VerSe and SPINEPS: 1 = C1 ... 7 = C7, 8 = T1 ... 19 = T12, 28 = T13, 20 = L1 ... 25 = L6,
+26 = sacrum. A running number is not a level: the names here are for vertebrae whose level is known
+from evidence; until then the ordinal texts apply. No DICOM codes here: see ``codes``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from operators.anatomy.labels import (
+    DISC_OFFSET,
+    ENDPLATE_OFFSET,
+    SACRUM_INSTANCE,
+    T13_INSTANCE,
+    VERTEBRA_INSTANCES,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+CRANIAL_TO_CAUDAL: tuple[int, ...] = (
+    *range(1, 20),
+    T13_INSTANCE,
+    *range(20, 26),
+    SACRUM_INSTANCE,
+)
+"""All vertebra ids and the sacrum from head to foot; T13 stands between T12 and L1."""
+
+_RANK = {instance: rank for rank, instance in enumerate(CRANIAL_TO_CAUDAL)}
+
+LEVEL_NAMES: dict[int, str] = {
+    **{n: f"C{n}" for n in range(1, 8)},
+    **{n: f"T{n - 7}" for n in range(8, 20)},
+    T13_INSTANCE: "T13",
+    **{n: f"L{n - 19}" for n in range(20, 26)},
+    SACRUM_INSTANCE: "sacrum",
+}
+"""Instance id to level name, for levels that are known from evidence."""
+
+
+def cranial_to_caudal(instances: Iterable[int]) -> tuple[int, ...]:
+    """Sort vertebra ids (and 26, the sacrum) from head to foot.
+
+    Parameters
+    ----------
+    instances : iterable of int
+        Ids out of `CRANIAL_TO_CAUDAL`, without their disc and endplate offsets.
+
+    Returns
+    -------
+    tuple of int
+        Every id once, T13 (28) before L1 (20), the sacrum (26) last.
+
+    Raises
+    ------
+    KeyError
+        If an id is none of these.
+
+    Examples
+    --------
+    >>> cranial_to_caudal([26, 20, 28, 19])
+    (19, 28, 20, 26)
+    """
+    return tuple(sorted(set(instances), key=_RANK.__getitem__))
+
+
+def vertebrae_among(labels: Iterable[int]) -> tuple[int, ...]:
+    """Vertebra ids among the labels of an instance map, head to foot, without the sacrum.
+
+    Parameters
+    ----------
+    labels : iterable of int
+        Labels of an instance map: X, 100 + X, 200 + X, 26.
+
+    Returns
+    -------
+    tuple of int
+        The ids X of vertebrae.
+    """
+    return cranial_to_caudal(label for label in labels if label in VERTEBRA_INSTANCES)
+
+
+def vertebra_of(label: int) -> int:
+    """Id of the vertebra (or the sacrum) that a label of the instance map belongs to.
+
+    Parameters
+    ----------
+    label : int
+        X, 100 + X (its disc) or 200 + X (its endplate).
+
+    Returns
+    -------
+    int
+        X.
+
+    Raises
+    ------
+    KeyError
+        If the label belongs to no vertebra and not to the sacrum.
+
+    Examples
+    --------
+    >>> vertebra_of(105), vertebra_of(205), vertebra_of(5)
+    (5, 5, 5)
+    """
+    for offset in (ENDPLATE_OFFSET, DISC_OFFSET, 0):
+        if label - offset in _RANK:
+            return label - offset
+    raise KeyError(label)
+
+
+def ordinal_text(label: int, vertebrae: Sequence[int]) -> str:
+    """Say in words which instance this is, by counting and not by naming a level.
+
+    Parameters
+    ----------
+    label : int
+        X, 100 + X, 200 + X or 26.
+    vertebrae : sequence of int
+        All vertebra ids of the map, head to foot (`vertebrae_among`).
+
+    Returns
+    -------
+    str
+        At most 64 characters, such as ``"disc below vertebra 3 from the top"``.
+
+    Raises
+    ------
+    KeyError
+        If the label belongs to no vertebra and not to the sacrum.
+
+    Notes
+    -----
+    A disc or endplate whose own vertebra is outside the image is described by the next vertebra
+    below it, else by the last one above it.
+
+    Examples
+    --------
+    >>> ordinal_text(104, (2, 3, 4))
+    'disc below vertebra 3 from the top'
+    >>> ordinal_text(101, (2, 3, 4))
+    'disc above vertebra 1 from the top'
+    """
+    owner = vertebra_of(label)
+    if label == SACRUM_INSTANCE:
+        return "sacrum"
+    place = _place(owner, vertebrae)
+    if label == owner:
+        return place
+    is_disc = label == DISC_OFFSET + owner
+    if owner in vertebrae:
+        return f"disc below {place}" if is_disc else f"endplates of {place}"
+    return f"disc {place}" if is_disc else f"endplates {place}"
+
+
+def _place(owner: int, vertebrae: Sequence[int]) -> str:
+    if owner in vertebrae:
+        return f"vertebra {list(vertebrae).index(owner) + 1} from the top"
+    if owner == SACRUM_INSTANCE:
+        return "of the sacrum"
+    below = [n for n, other in enumerate(vertebrae, 1) if _RANK[other] > _RANK[owner]]
+    return f"above vertebra {below[0]} from the top" if below else "below all vertebrae"

@@ -1,0 +1,105 @@
+"""What a result is made of: models, parameters, versions, time; and the key that follows from it.
+
+The same key means the same result. This module writes no DICOM: ``segmentation`` does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from operators.dicom.uids import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+RESULT_VERSION = "1"
+"""Raise whenever the same input can give other voxels or other attributes than before."""
+
+MANUFACTURER = "SPINEPS Node project"
+MODEL_NAME = "SPINEPS Node"
+RESEARCH_NOTICE = "research use only, not for diagnosis"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which network a result comes from.
+
+    Attributes
+    ----------
+    name : str
+        Name in the model registry, at most 64 characters.
+    version : str
+        Version of the model.
+    digest : str
+        SHA-256 of the model's files, hexadecimal.
+    """
+
+    name: str
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultContext:
+    """Everything about a result that does not come from the source series.
+
+    Attributes
+    ----------
+    semantic_model, instance_model : ModelIdentity
+        The networks of phase 1 and phase 2. A mask given from outside is a model, too: its name
+        says so and its digest is that of the file.
+    clock : datetime
+        When the result was made, as recorded at the first attempt; a retry passes the same. An
+        aware time is converted to the source's Timezone Offset From UTC where that is known.
+    software_version : str
+        Version of SPINEPS Node.
+    numeric_profile : str
+        Device and precision, such as ``cpu-fp32``: results differ in single voxels between them.
+    parameters : tuple of (str, str)
+        Settings that change the result, by name.
+    is_research_only : bool
+        False only where a site has set an intended use with a responsible person's name.
+    device_serial_number : str
+        Serial number of this installation; must not be empty in DICOM.
+    """
+
+    semantic_model: ModelIdentity
+    instance_model: ModelIdentity
+    clock: datetime
+    software_version: str
+    numeric_profile: str = "cpu-fp32"
+    parameters: tuple[tuple[str, str], ...] = ()
+    is_research_only: bool = True
+    device_serial_number: str = "1"
+
+
+def result_key(source_digests: Iterable[str], context: ResultContext) -> str:
+    """Identify a result by what it was made from.
+
+    Parameters
+    ----------
+    source_digests : iterable of str
+        Digest of the pixels and the identifying header of every source plane, in array order.
+    context : ResultContext
+        Models, parameters and profile. Clock, software version and serial number do not count:
+        repeating a run later or on another machine gives the same result.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits, from which every UID of the result is derived.
+    """
+    return digest(
+        (
+            "spineps-node-result",
+            RESULT_VERSION,
+            context.semantic_model.digest,
+            context.instance_model.digest,
+            context.numeric_profile,
+            "research" if context.is_research_only else "intended-use",
+            digest(text for pair in sorted(context.parameters) for text in pair),
+            digest(source_digests),
+        )
+    )

@@ -1,0 +1,283 @@
+"""Label maps to DICOM Segmentation objects, one for structures and one for instances.
+
+BINARY, Explicit VR Little Endian, no overlap inside an object, every frame on a source slice and
+pointing at it: what viewers read without loss. This module decides nothing about labels, colours
+and codes (``segments``) and does not resample: the maps must lie on the source grid.
+
+References
+----------
+DICOM PS3.3 A.51 (Segmentation IOD), C.8.20. What viewers need was measured: OHIF places frames by
+the referenced instance, others by position, so both are exact here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from highdicom.coding_schemes import CodingSchemeIdentificationItem
+from highdicom.seg import Segmentation
+from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
+from pydicom.valuerep import format_number_as_ds
+
+from operators.anatomy.codes import LOCAL_SCHEME, LOCAL_SCHEME_NAME
+from operators.dicom.equipment import local_time, own_equipment, stamp_times
+from operators.dicom.provenance import MANUFACTURER, MODEL_NAME, RESEARCH_NOTICE, result_key
+from operators.dicom.segments import (
+    algorithm_identification,
+    describe,
+    instance_segments,
+    semantic_segments,
+)
+from operators.dicom.source_headers import plane_digests, read_source_headers
+from operators.dicom.uids import derived_uid
+from operators.errors import EncodingError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+
+    from operators.dicom.provenance import ResultContext
+    from operators.dicom.segments import Segment
+    from operators.dicom.source_headers import SourceHeaders
+    from operators.imaging.volume import LabelMap, SliceSource, Volume
+
+_GRID_TOLERANCE_MM = 1e-4
+"""Rounding of float64 affines that went through other orientations and back."""
+_SPACING_TOLERANCE = 0.01
+"""A source's Spacing Between Slices is copied if it is within 1 % of the slices' true distance;
+some scanners write the gap instead."""
+_MAX_SOURCE_SERIES_NUMBER = 2_000_000
+"""So that 1000 times it still fits IS (2^31 - 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What differs between the two objects."""
+
+    name: str
+    content_label: str
+    series_offset: int
+
+
+_SEMANTIC = _Kind("semantic", "SPINEPS_SEMANTIC", 901)
+_INSTANCES = _Kind("instances", "SPINEPS_INSTANCE", 902)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What both objects share."""
+
+    volume: Volume
+    headers: SourceHeaders
+    context: ResultContext
+    key: str
+    when: datetime
+
+
+def encode_segmentations(
+    semantic: LabelMap, instances: LabelMap, source: Volume, context: ResultContext
+) -> tuple[Dataset, Dataset]:
+    """Encode both results of one series.
+
+    Parameters
+    ----------
+    semantic : LabelMap
+        Structures (`operators.anatomy.labels.Structure`) on the grid of ``source``.
+    instances : LabelMap
+        Vertebra X, disc 100 + X, endplate 200 + X, sacrum 26, on the grid of ``source``.
+    source : Volume
+        As assembled; the headers of its slices are read again, pixels are not.
+    context : ResultContext
+        Models, parameters, clock.
+
+    Returns
+    -------
+    tuple of 2 Dataset
+        The semantic and the instance object with file meta information, ready for
+        `operators.dicom.whole_files.write_dataset`.
+
+    Raises
+    ------
+    EncodingError
+        If a map is off the grid, empty or holds an unknown label, or the sources are gone,
+        changed or inconsistent; ``reasons`` names which.
+
+    Notes
+    -----
+    The same input gives the same bytes. Every UID is derived from the pixels and identifying
+    headers of the source, the models and parameters; the clock changes dates and times only.
+    """
+    for labels in (semantic, instances):
+        _check_grid(labels, source)
+    headers = read_source_headers(source)
+    key = result_key(plane_digests(headers, source), context)
+    job = _Job(
+        source,
+        headers,
+        context,
+        key,
+        local_time(context.clock, str(headers.common.get("TimezoneOffsetFromUTC", ""))),
+    )
+    structures = semantic_segments(_present(semantic))
+    vertebrae = instance_segments(_present(instances))
+    return (
+        _encode(_SEMANTIC, structures, semantic, job),
+        _encode(_INSTANCES, vertebrae, instances, job),
+    )
+
+
+def _check_grid(labels: LabelMap, source: Volume) -> None:
+    if labels.labels_zyx.shape != source.voxels_zyx.shape or not np.allclose(
+        labels.affine_lps, source.affine_lps, rtol=0.0, atol=_GRID_TOLERANCE_MM
+    ):
+        raise EncodingError("a label map is not on the source grid", reasons=("grid_mismatch",))
+
+
+def _present(labels: LabelMap) -> list[int]:
+    values = [int(value) for value in np.unique(labels.labels_zyx) if value]
+    if not values:
+        raise EncodingError("a label map is empty", reasons=("empty_label_map",))
+    return values
+
+
+def _encode(kind: _Kind, segments: Sequence[Segment], labels: LabelMap, job: _Job) -> Dataset:
+    context, key = job.context, f"{job.key} {kind.name}"
+    model = context.semantic_model if kind is _SEMANTIC else context.instance_model
+    notice = f"; {RESEARCH_NOTICE}" if context.is_research_only else ""
+    encoded = Segmentation(
+        source_images=_templates(job),
+        pixel_array=_numbered(labels.labels_zyx, [segment.label for segment in segments]),
+        segmentation_type="BINARY",
+        segment_descriptions=describe(
+            segments, algorithm_identification(kind.name, model, context), key
+        ),
+        series_instance_uid=derived_uid(key, "series"),
+        series_number=_series_number(kind, job.headers),
+        sop_instance_uid=derived_uid(key, "instance"),
+        instance_number=1,
+        manufacturer=MANUFACTURER,
+        manufacturer_model_name=MODEL_NAME,
+        software_versions=context.software_version,
+        device_serial_number=context.device_serial_number,
+        content_description=f"SPINEPS {kind.name}{notice}",
+        content_creator_name="SPINEPS Node^",
+        content_label=kind.content_label,
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+        omit_empty_frames=True,
+        contributing_equipment=[own_equipment(context)],
+        series_description=f"SPINEPS {kind.name}"
+        + (" - research only" if context.is_research_only else ""),
+        content_qualification="RESEARCH" if context.is_research_only else None,
+        coding_schemes=_coding_schemes(segments),
+        specific_character_set=None,
+    )
+    result = Dataset()
+    result.update({element.tag: element for element in encoded})
+    result.file_meta, result.preamble = encoded.file_meta, encoded.preamble
+    stamp_times(result, job.when)
+    _fix_identity(result, derived_uid(key, "dimensions"), job)
+    _fix_planes(result, job)
+    return result
+
+
+def _numbered(labels_zyx: NDArray[np.unsignedinteger], values: Sequence[int]) -> NDArray[np.uint8]:
+    """Label map with segment numbers 1..n in place of labels."""
+    table = np.zeros(int(labels_zyx.max()) + 1, dtype=np.uint8)
+    table[list(values)] = np.arange(1, len(values) + 1)
+    return np.asarray(table[labels_zyx])
+
+
+def _templates(job: _Job) -> list[Dataset]:
+    """One single-frame header per slice for highdicom to copy from, whatever the source was.
+
+    The SOP Instance UIDs are stand-ins, since the frames of a multi-frame source share theirs;
+    `_fix_planes` puts the true references in place.
+    """
+    rows, columns = job.volume.voxels_zyx.shape[1:]
+    templates = []
+    for k, plane in enumerate(job.headers.planes):
+        template = Dataset()
+        template.update(job.headers.common)
+        template.update(plane)
+        template.ImageOrientationPatient = job.headers.planes[0].ImageOrientationPatient
+        template.SOPClassUID = MRImageStorage
+        template.SOPInstanceUID = _stand_in(k)
+        template.Modality = "MR"
+        template.Rows, template.Columns = rows, columns
+        templates.append(template)
+    measures = templates[0]
+    step = job.volume.spacing_zyx_mm[0]
+    stated = measures.get("SpacingBetweenSlices")
+    if stated is None or abs(float(stated) - step) > _SPACING_TOLERANCE * step:
+        measures.SpacingBetweenSlices = format_number_as_ds(step)
+    if not measures.get("SliceThickness"):
+        measures.SliceThickness = format_number_as_ds(step)
+    return templates
+
+
+def _stand_in(k: int) -> str:
+    return f"2.25.{k + 1}"
+
+
+def _series_number(kind: _Kind, headers: SourceHeaders) -> int:
+    number = headers.series_number or 0
+    if not 0 < number <= _MAX_SOURCE_SERIES_NUMBER:
+        number = 0
+    return 1000 * number + kind.series_offset
+
+
+def _coding_schemes(segments: Sequence[Segment]) -> list[CodingSchemeIdentificationItem] | None:
+    if all(segment.terms.type.scheme != LOCAL_SCHEME for segment in segments):
+        return None
+    return [CodingSchemeIdentificationItem(LOCAL_SCHEME, name=LOCAL_SCHEME_NAME, version="1")]
+
+
+def _fix_identity(result: Dataset, dimension_uid: str, job: _Job) -> None:
+    """Replace what highdicom draws at random, and restore the character set as it was."""
+    for item in result.DimensionOrganizationSequence:
+        item.DimensionOrganizationUID = dimension_uid
+    for item in result.DimensionIndexSequence:
+        item.DimensionOrganizationUID = dimension_uid
+    if job.headers.character_set is not None:
+        result.SpecificCharacterSet = job.headers.character_set
+    if "TimezoneOffsetFromUTC" in job.headers.common:
+        result.TimezoneOffsetFromUTC = job.headers.common.TimezoneOffsetFromUTC
+
+
+def _fix_planes(result: Dataset, job: _Job) -> None:
+    """Point at the true source frames and copy positions and measures to the last digit."""
+    slices = {_stand_in(k): k for k in range(len(job.volume.source))}
+    done = set()
+    for frame in result.PerFrameFunctionalGroupsSequence:
+        reference = frame.DerivationImageSequence[0].SourceImageSequence[0]
+        if id(reference) in done:  # the segments of a slice share these items
+            continue
+        done.add(id(reference))
+        k = slices[reference.ReferencedSOPInstanceUID]
+        _refer(reference, job.volume.source[k])
+        place = frame.PlanePositionSequence[0]
+        place.ImagePositionPatient = job.headers.planes[k].ImagePositionPatient
+    shared, first = result.SharedFunctionalGroupsSequence[0], job.headers.planes[0]
+    shared.PlaneOrientationSequence[0].ImageOrientationPatient = first.ImageOrientationPatient
+    shared.PixelMeasuresSequence[0].PixelSpacing = first.PixelSpacing
+    distinct = {source.sop_instance_uid: source for source in job.volume.source}
+    items = []
+    for source in distinct.values():
+        item = Dataset()
+        item.ReferencedSOPClassUID = source.sop_class_uid
+        item.ReferencedSOPInstanceUID = source.sop_instance_uid
+        items.append(item)
+    result.SourceImageSequence = items
+    result.ReferencedSeriesSequence[0].ReferencedInstanceSequence = items
+
+
+def _refer(reference: Dataset, source: SliceSource) -> None:
+    reference.ReferencedSOPClassUID = source.sop_class_uid
+    reference.ReferencedSOPInstanceUID = source.sop_instance_uid
+    if source.frame_number is not None:
+        reference.ReferencedFrameNumber = source.frame_number
