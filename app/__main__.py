@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 here = Path(__file__).resolve().parent
 root = here if (here / "operators").is_dir() else here.parent
@@ -51,7 +52,7 @@ def perform(arguments: argparse.Namespace, folders: HostFolders) -> int:
     )
     record = execute_watched(job, bundle, as_json=False)
     if folders.logs is not None and folders.logs.is_dir():
-        text = json.dumps(record.as_dict(), indent=1) + "\n"
+        text = json.dumps(without_descriptions(record.as_dict()), indent=1) + "\n"
         (folders.logs / RESULT_FILE).write_text(text, encoding="utf-8")
     if record.error is not None:
         sys.stderr.write(f"{record.error.code}: {record.error.message}\n")
@@ -59,6 +60,16 @@ def perform(arguments: argparse.Namespace, folders: HostFolders) -> int:
         if unsuitable and settings.on_no_series == "success":
             return int(ExitCode.OK)
     return record.exit_code
+
+
+def without_descriptions(record: dict[str, Any]) -> dict[str, Any]:
+    """Drop what an operator typed and the UIDs: a host's log folder is no place for them."""
+    private = {"description", "study_uid", "series_uid"}
+    decisions = [
+        {key: value for key, value in decision.items() if key not in private}
+        for decision in record["decisions"]
+    ]
+    return {**record, "decisions": decisions}
 
 
 def main() -> int:

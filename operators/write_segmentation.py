@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from monai.deploy.core import Operator
 
 from operators.case import Case, Progress, advance
-from operators.dicom.segmentation import encode_segmentations, write_dataset
+from operators.dicom.segmentation import encode_segmentations
+from operators.dicom.whole_files import write_dataset
 from operators.errors import EncodingError
 from operators.imaging.nifti import write_label_map
 from operators.imaging.overlay import render_overlay
