@@ -18,7 +18,7 @@ if sys.path[0] != str(root):
     sys.path[0] = str(root)
 
 from app.cli import execute_watched, now  # noqa: E402
-from app.errors import ExitCode, exit_code_of  # noqa: E402
+from app.errors import ExitCode, crash_line, exit_code_of  # noqa: E402
 from app.settings import HostFolders, Settings, host_folders, load_settings  # noqa: E402
 from operators.errors import SeriesUnsuitableError, SpineError  # noqa: E402
 
@@ -81,7 +81,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return int(exit_code_of(error))
     except Exception as error:  # noqa: BLE001 - the border of the process
-        sys.stderr.write(f"internal error: {type(error).__name__}\n")
+        sys.stderr.write(f"{crash_line(error)}\n")
         return int(ExitCode.INTERNAL)
 
 

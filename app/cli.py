@@ -15,7 +15,7 @@ import typer
 
 from app import __version__
 from app.console import emit_json, reporting
-from app.errors import ExitCode, exit_code_of
+from app.errors import ExitCode, crash_line, exit_code_of
 from app.registry import install_zip, read_registry, remove_model, verify_model
 from app.settings import Settings, load_settings
 from operators.errors import SpineError
@@ -52,7 +52,7 @@ def main() -> None:
         sys.exit(int(exit_code_of(error)))
     except Exception as error:  # noqa: BLE001 - the border of the process
         # The type alone: messages of foreign errors may hold patient data.
-        sys.stderr.write(f"internal error: {type(error).__name__}\n")
+        sys.stderr.write(f"{crash_line(error)}\n")
         sys.exit(int(ExitCode.INTERNAL))
 
 

@@ -6,7 +6,9 @@ on them.
 
 from __future__ import annotations
 
+import traceback
 from enum import IntEnum
+from pathlib import Path
 from typing import Final
 
 from operators.errors import (
@@ -95,3 +97,21 @@ def exit_code_of(error: BaseException) -> ExitCode:
         if cls in EXIT_CODES:
             return EXIT_CODES[cls]
     return ExitCode.INTERNAL
+
+
+def crash_line(error: BaseException) -> str:
+    """One line about an error that is not ours, free of patient data.
+
+    Parameters
+    ----------
+    error : BaseException
+        Anything; its message is left out, since foreign messages may quote the data.
+
+    Returns
+    -------
+    str
+        Its type and the places it went through, innermost last.
+    """
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    places = " > ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames)
+    return f"internal error: {type(error).__name__} at {places}"
