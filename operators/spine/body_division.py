@@ -72,7 +72,7 @@ def lower_body_of(blob: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _cores(blob: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """The two biggest parts into which wearing the surface off breaks the blob, upper first."""
+    """Wear the surface off until the blob breaks; its two biggest parts, upper first."""
     worn = blob
     for _ in range(MOST_EROSIONS + 1):
         worn = binary_erosion(worn, _WITH_CORNERS)
@@ -87,9 +87,7 @@ def _cores(blob: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_
     raise CorpusNotSeparableError("the blob stays whole", reasons=("still_one_part",))
 
 
-def _contact_centre(
-    upper: NDArray[np.bool_], lower: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def _contact_centre(upper: NDArray[np.bool_], lower: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Grow both by one voxel, then in turns, until they overlap; centre of the overlap."""
     upper = binary_dilation(upper, _WITH_CORNERS)
     lower = binary_dilation(lower, _WITH_CORNERS)

@@ -167,9 +167,7 @@ def _too_big(column: list[_Entry], index: int) -> int | None:
     return biggest.label if is_merged else None
 
 
-def _divide(
-    bodies: Components, labels: list[int]
-) -> tuple[NDArray[np.unsignedinteger], list[str]]:
+def _divide(bodies: Components, labels: list[int]) -> tuple[NDArray[np.unsignedinteger], list[str]]:
     divided = bodies.labels_zyx
     warnings = []
     highest = bodies.count

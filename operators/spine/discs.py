@@ -137,7 +137,7 @@ def _owner(height: float, heights: Mapping[int, float]) -> int:
     above = [label for label, own in heights.items() if own < height]
     if above:
         # Of bodies at one height the lowest number, so that their order does not matter.
-        return min((n for n in above if heights[n] == heights[above[-1]]))
+        return min(n for n in above if heights[n] == heights[above[-1]])
     return number_above(next(iter(heights))) if heights else 0
 
 

@@ -204,9 +204,7 @@ def paint_couples(
     return instances, (f"couple_without_voxels: {empty}",) if empty else ()
 
 
-def tidy_instances(
-    instances: NDArray[np.uint16], smallest_voxels: int
-) -> NDArray[np.uint16]:
+def tidy_instances(instances: NDArray[np.uint16], smallest_voxels: int) -> NDArray[np.uint16]:
     """Delete small pieces, fill holes, number the rest 1..n in the same order.
 
     Parameters

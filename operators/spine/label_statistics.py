@@ -41,11 +41,16 @@ def centres_of(labels_zyx: NDArray[np.unsignedinteger]) -> dict[int, Centre]:
 
 def boxes_of(labels_zyx: NDArray[np.unsignedinteger]) -> dict[int, Box]:
     """Bounding box of every label but 0, by ascending label."""
-    return {n: box for n, box in enumerate(find_objects(labels_zyx), start=1) if box is not None}
+    boxes: dict[int, Box] = {}
+    for label, box in enumerate(find_objects(labels_zyx), start=1):
+        if box:
+            k, j, i = box
+            boxes[label] = (k, j, i)
+    return boxes
 
 
 def widened(box: Box, margin: int, shape: tuple[int, ...]) -> Box:
-    """The box with a margin on every side, cut at the array's edge."""
+    """Put a margin around a box, cut at the array's edge."""
     k, j, i = (
         slice(max(side.start - margin, 0), min(side.stop + margin, size))
         for side, size in zip(box, shape, strict=True)
@@ -65,13 +70,11 @@ def mapped(
     table = np.zeros(max(int(labels_zyx.max(initial=0)), *new_labels, 0) + 1, np.uint16)
     for old, new in new_labels.items():
         table[old] = new
-    return table[labels_zyx]
+    return np.asarray(table[labels_zyx])
 
 
-def is_one_of(
-    labels_zyx: NDArray[np.unsignedinteger], wanted: Sequence[int]
-) -> NDArray[np.bool_]:
+def is_one_of(labels_zyx: NDArray[np.unsignedinteger], wanted: Sequence[int]) -> NDArray[np.bool_]:
     """Mask of several labels by table look-up, quicker than ``np.isin``."""
     table = np.zeros(max(int(labels_zyx.max(initial=0)), *wanted) + 1, np.bool_)
     table[list(wanted)] = True
-    return table[labels_zyx]
+    return np.asarray(table[labels_zyx])

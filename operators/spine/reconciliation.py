@@ -48,7 +48,7 @@ SPLIT_TOP_RATIO = 0.5
 """A topmost vertebra below this share of the next one's volume may be a piece of it (SPINEPS)."""
 
 SPLIT_TOP_CONTACT_MM2 = 20 * REFERENCE_VOXEL_MM3 ** (2 / 3)
-"""... if they touch over more than this: 19 mm^2, 20 voxel faces of the reference grid (SPINEPS)."""
+"""... if they touch over more than this: 19 mm^2, 20 faces of the reference grid (SPINEPS)."""
 
 MOST_PIECES = 3
 """Pieces of one vertebra that are looked at, biggest first (SPINEPS)."""
@@ -143,9 +143,7 @@ def adopt_missed_parts(
     return (f"vertebra_fragments_deleted: {orphans}",) if orphans else ()
 
 
-def _grow_in_place(
-    instances: NDArray[np.unsignedinteger], allowed: NDArray[np.bool_]
-) -> None:
+def _grow_in_place(instances: NDArray[np.unsignedinteger], allowed: NDArray[np.bool_]) -> None:
     """One voxel through faces into free allowed voxels; the lowest number takes contested ones."""
     nothing = np.iinfo(instances.dtype).max
     known = np.where(instances == 0, nothing, instances)
@@ -211,12 +209,10 @@ def rejoin_split_top(
     tuple of str
         ``split_topmost_vertebra_joined: 1`` if it happened.
     """
-    if not (semantic == Structure.DISC).any():
-        return ()
     is_core = is_one_of(semantic, (Structure.CORPUS, Structure.ARCUS))
     heights = {n: c[HEIGHT_AXIS] for n, c in centres_of(np.where(is_core, instances, 0)).items()}
     top_two = sorted(heights, key=lambda n: heights[n])[:2]
-    if len(top_two) < 2:  # noqa: PLR2004  # a pair
+    if len(top_two) < 2 or not (semantic == Structure.DISC).any():  # noqa: PLR2004  # a pair
         return ()
     first, second = top_two
     discs = components(is_one_of(semantic, (Structure.DISC, Structure.ENDPLATE)), 26)

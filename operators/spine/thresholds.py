@@ -1,7 +1,7 @@
 """Physical thresholds in voxels of the grid at hand.
 
-SPINEPS was tuned on voxels of 0.75 x 0.75 x 1.65 mm; its thresholds are kept as volumes, lengths and
-areas of that grid and turned back into voxel counts here, rounded as SPINEPS 2.1.3 rounds them.
+SPINEPS was tuned on voxels of 0.75 x 0.75 x 1.65 mm; its thresholds are kept as volumes, lengths
+and areas of that grid and turned back into voxel counts here, rounded as SPINEPS 2.1.3 does.
 """
 
 from __future__ import annotations

@@ -1,0 +1,86 @@
+"""Content of the centroid file that SPINEPS writes beside its masks.
+
+Two objects in a list: where the grid lies, and the centre of every vertebral body. Coordinates are
+voxel indices in x, y, z order on the grid of the written NIfTI masks. No paths, no patient data, no
+file access.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from operators.anatomy.labels import SACRUM_INSTANCE, VERTEBRA_INSTANCES, Structure
+from operators.anatomy.vertebrae import cranial_to_caudal
+from operators.imaging.orientation import axis_codes
+from operators.spine.label_statistics import centres_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from operators.imaging.volume import LabelMap
+
+CORPUS_POINT = "50"
+"""Key of a body's centre in the point files of SPINEPS (dense corpus)."""
+
+NUMBERING = "ordinal, not anatomical"
+
+_DECIMALS = 2
+_AFFINE_DECIMALS = 7
+
+
+def centroid_document(
+    semantic: LabelMap, instances: LabelMap, about: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """Collect the centres of all vertebral bodies and of the sacrum.
+
+    Parameters
+    ----------
+    semantic, instances : LabelMap
+        Final maps on one grid; the masks of the same run must be written with this index order
+        reversed (array [k, j, i], file i, j, k).
+    about : mapping, optional
+        More header entries, for example model names and digests.
+
+    Returns
+    -------
+    list of two dict
+        Header (``direction``, ``zoom``, ``origin`` and ``rotation`` in NIfTI's RAS millimetres,
+        ``shape``, ``numbering`` ...) and ``{"<vertebra id>": {"50": [x, y, z]}}`` from head to
+        foot, two decimals. A vertebra without a body has no entry.
+
+    References
+    ----------
+    TPTBox point files ("POI"), as written by SPINEPS 2.1.3.
+    """
+    header = {**_grid_of(instances), **dict(about or {})}
+    bodies = np.where(semantic.labels_zyx == Structure.CORPUS, instances.labels_zyx, 0)
+    sacrum = instances.labels_zyx == SACRUM_INSTANCE
+    bodies[sacrum] = SACRUM_INSTANCE
+    centres = centres_of(bodies)
+    known = cranial_to_caudal(n for n in centres if n in {*VERTEBRA_INSTANCES, SACRUM_INSTANCE})
+    points = {
+        str(label): {CORPUS_POINT: [round(index, _DECIMALS) for index in reversed(centres[label])]}
+        for label in known
+    }
+    return [header, points]
+
+
+def _grid_of(labels: LabelMap) -> dict[str, Any]:
+    ras = np.diag([-1.0, -1.0, 1.0]) @ labels.affine_lps[:3][:, [2, 1, 0, 3]]
+    spacing = np.linalg.norm(ras[:, :3], axis=0)
+    # Adding 0.0 turns -0.0 into 0.0.
+    rotation = np.round(ras[:, :3] / spacing, _AFFINE_DECIMALS) + 0.0
+    return {
+        "direction": list(axis_codes(labels.affine_lps)),
+        "zoom": [round(float(size), _AFFINE_DECIMALS) for size in spacing],
+        "origin": [round(float(place), _AFFINE_DECIMALS) for place in ras[:, 3]],
+        "rotation": rotation.tolist(),
+        "shape": list(reversed(labels.labels_zyx.shape)),
+        "format": "POI",
+        "level_one_info": "Any",
+        "level_two_info": "Any",
+        "source": "spine-node",
+        "numbering": NUMBERING,
+    }
