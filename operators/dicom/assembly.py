@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ from operators.errors import GeometryError, PixelDataError
 from operators.imaging.volume import SliceSource, Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -116,7 +117,7 @@ def _rescale(frame: Frame) -> tuple[float, float]:
 
 def _arrangement(frames: Sequence[Frame]) -> Iterator[Finding]:
     """Kinds of images that aren't one plane each."""
-    mosaics = sum("MOSAIC" in _values(frame, "ImageType") for frame in frames)
+    mosaics = sum("MOSAIC" in _words(frame.header.get("ImageType")) for frame in frames)
     if mosaics:
         yield Finding("mosaic", f"{mosaics} images hold many small slices each")
     bundles = sum(
@@ -140,9 +141,10 @@ def _pixel_findings(frames: Sequence[Frame]) -> Iterator[Finding]:
         yield Finding("mixed_photometric", f"{len(kinds)} photometric interpretations")
 
 
-def _values(frame: Frame, keyword: str) -> list[str]:
-    value = frame.header.get(keyword, ())
-    return [value] if isinstance(value, str) else [str(part) for part in value]
+def _words(value: object) -> tuple[str, ...]:
+    """Text values of an attribute, also of one whose VR is broken."""
+    parts = value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+    return tuple(str(part) for part in parts)
 
 
 def _source(frame: Frame) -> SliceSource:

@@ -105,7 +105,7 @@ def decode_frames(path: Path, frame_numbers: Sequence[int]) -> list[NDArray[np.n
         try:
             dataset = _read(path)
             _check_kind(dataset)
-            return [_decode(dataset, path, number) for number in frame_numbers]
+            return [_decode(dataset, number) for number in frame_numbers]
         except _DECODE_ERRORS as error:
             raise PixelDataError(reasons=("undecodable_pixels",)) from error
 
@@ -146,13 +146,13 @@ def _check_native_length(dataset: FileDataset) -> None:
         raise PixelDataError(detail, reasons=("pixel_length_mismatch",))
 
 
-def _decode(dataset: FileDataset, path: Path, number: int) -> NDArray[np.number]:
+def _decode(dataset: FileDataset, number: int) -> NDArray[np.number]:
     syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax.is_encapsulated:
-        _check_codestream(dataset, number)
-    bits = None if "PixelData" not in dataset else _bits(dataset)
+    codestream = _codestream(dataset, number) if syntax.is_encapsulated else b""
+    bits = _bits(dataset) if "PixelData" in dataset else None
     if syntax == JPEGExtended12Bit and bits is not None and bits.stored > _GREY_BITS:
-        array = _decode_12_bit_jpeg(path, dataset, number)
+        shape = (int(dataset.Rows), int(dataset.Columns))
+        array = _decode_12_bit_jpeg(codestream, shape, bits.stored)
     else:
         # raw: no colour conversion; unused bits are cut below, by HighBit as well.
         array, _ = get_decoder(syntax).as_array(
@@ -167,8 +167,8 @@ def _decode(dataset: FileDataset, path: Path, number: int) -> NDArray[np.number]
     return array if bits is None else _cut_unused_bits(array, bits)
 
 
-def _check_codestream(dataset: FileDataset, number: int) -> None:
-    """Look at a frame's JPEG header and end before a native library meets them."""
+def _codestream(dataset: FileDataset, number: int) -> bytes:
+    """Get one frame's bytes, looked at before a native library meets them."""
     codestream = get_frame(
         dataset.PixelData, number - 1, number_of_frames=int(dataset.get("NumberOfFrames", 1))
     )
@@ -176,6 +176,7 @@ def _check_codestream(dataset: FileDataset, number: int) -> None:
     problem = codestream_problem(codestream, dataset.file_meta.TransferSyntaxUID, shape)
     if problem:
         raise PixelDataError(reasons=(problem,))
+    return codestream
 
 
 def _bits(dataset: FileDataset) -> _Bits:
@@ -205,14 +206,29 @@ def _cut_unused_bits(array: NDArray[np.number], bits: _Bits) -> NDArray[np.int64
     return values
 
 
-def _decode_12_bit_jpeg(path: Path, dataset: FileDataset, number: int) -> NDArray[np.number]:
-    """Process 4 (12-bit lossy JPEG), which pydicom's plug-ins decline and GDCM itself decodes."""
-    reader = gdcm.ImageReader()
-    reader.SetFileName(str(path))
-    if not reader.Read():
-        raise PixelDataError(reasons=("undecodable_pixels",))
-    # GDCM hands out bytes as text; surrogate escapes carry what isn't UTF-8.
-    data = reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape")
-    shape = (int(dataset.get("NumberOfFrames", 1)), int(dataset.Rows), int(dataset.Columns))
-    frame: NDArray[np.number] = np.frombuffer(data, "<u2").reshape(shape)[number - 1]
-    return frame
+def _decode_12_bit_jpeg(
+    codestream: bytes, shape: tuple[int, int], stored: int
+) -> NDArray[np.number]:
+    """Process 4 (12-bit lossy JPEG), which pydicom's plug-ins decline and GDCM itself decodes.
+
+    GDCM gets the codestream only: its file reader ends the whole process on a broken header.
+    """
+    fragment = gdcm.Fragment()
+    fragment.SetByteStringValue(codestream)
+    fragments = gdcm.SequenceOfFragments.New()
+    fragments.AddFragment(fragment)
+    element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
+    element.SetValue(fragments.__ref__())
+    image = gdcm.Image()
+    image.SetNumberOfDimensions(2)
+    image.SetDimensions((shape[1], shape[0], 1))
+    image.SetDataElement(element)
+    image.SetPhotometricInterpretation(
+        gdcm.PhotometricInterpretation(gdcm.PhotometricInterpretation.MONOCHROME2)
+    )
+    image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGExtendedProcess2_4))
+    image.SetPixelFormat(gdcm.PixelFormat(1, 16, stored, stored - 1, 0))
+    # GDCM hands out bytes as text (None on failure); surrogate escapes carry what isn't UTF-8.
+    data = image.GetBuffer().encode("utf-8", "surrogateescape")
+    array: NDArray[np.number] = np.frombuffer(data, "<u2").reshape(shape)
+    return array

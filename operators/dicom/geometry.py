@@ -124,7 +124,7 @@ def plane_of(header: Dataset) -> ImagePlane:
         position_lps=None if position is None else np.array(position),
         axes=None if orientation is None else _unit_axes(orientation),
         spacing_mm=(spacing[0], spacing[1]) if spacing is not None and positive else None,
-        shape=(int(header.get("Rows", 0)), int(header.get("Columns", 0))),
+        shape=(_size(header.get("Rows")), _size(header.get("Columns"))),
         frame_of_reference=str(header.get("FrameOfReferenceUID", "")),
         contrasts=(
             tuple(str(value) for value in echo),
@@ -165,6 +165,10 @@ def _numbers(value: object, count: int) -> tuple[float, ...] | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return numbers if len(numbers) == count and all(map(math.isfinite, numbers)) else None
+
+
+def _size(value: object) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _unit_axes(orientation: Sequence[float]) -> NDArray[np.float64] | None:

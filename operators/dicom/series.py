@@ -148,13 +148,13 @@ def _read(path: Path) -> _Instance | None:
         if not dataset:
             raise EOFError("no elements")
         problem = pixel_problem(file, dataset)
-    header, broken = normal_header(dataset)
-    frames = planes(path, header)
-    problems = [problem] if problem else []
-    problems += ["unreadable_attributes"] if broken else []
-    problems += ["missing_sop_instance_uid"] if not _uid(header, "SOPInstanceUID") else []
-    problems += _frame_count_problems(header, frames)
-    return _Instance(path, header, frames, tuple(problems))
+        header, broken = normal_header(dataset)
+        frames = planes(path, header)
+        problems = [problem] if problem else []
+        problems += ["unreadable_attributes"] if broken else []
+        problems += ["missing_sop_instance_uid"] if not _uid(header, "SOPInstanceUID") else []
+        problems += _frame_count_problems(header, frames)
+        return _Instance(path, header, frames, tuple(problems))
 
 
 def _uid(header: Dataset, keyword: str) -> str:
