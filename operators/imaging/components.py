@@ -82,6 +82,31 @@ def components(mask: NDArray[np.generic], connectivity: Connectivity = 26) -> Co
     )
 
 
+def parts_of_labels(
+    labels_zyx: NDArray[np.unsignedinteger], connectivity: Connectivity = 26
+) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Find the connected parts of all labels of a map in one pass.
+
+    Parameters
+    ----------
+    labels_zyx : (Z, Y, X) ndarray
+        0 is background. Touching voxels of different labels are never one part.
+    connectivity : {6, 18, 26}
+        Neighbours by faces, by faces and edges, or by corners too.
+
+    Returns
+    -------
+    parts_zyx : (Z, Y, X) ndarray of uint32
+        0 outside, 1 .. n inside.
+    voxel_counts : (n + 1,) ndarray of int64
+        Size of every part; entry 0 is the background.
+    """
+    inside = np.ascontiguousarray(labels_zyx)
+    found = cc3d.connected_components(inside, connectivity=connectivity, out_dtype=np.uint32)
+    parts = np.asarray(found, np.uint32)
+    return parts, np.bincount(parts.ravel(), minlength=1)
+
+
 def fill_holes(mask: NDArray[np.generic]) -> NDArray[np.bool_]:
     """Fill every cavity that the outside cannot reach through faces (6-connectivity).
 

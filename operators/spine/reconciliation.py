@@ -166,14 +166,14 @@ def _most_frequent_around(
     component = found.labels_zyx[places].astype(np.int64)
     here = np.ravel_multi_index([place + 1 for place in places], around.shape)
     steps = np.ravel_multi_index(np.array(_FACES_AND_EDGES).T + 1, around.shape)
-    steps = steps - np.ravel_multi_index((1, 1, 1), around.shape)
-    keys = (component[:, None] * around.size + here[:, None] + steps[None, :]).ravel()
+    neighbour = here[:, None] + (steps - np.ravel_multi_index((1, 1, 1), around.shape))
+    labelled = np.nonzero(around.ravel()[neighbour])
     # A neighbour counts once for a component, however many of its voxels it touches.
-    component, neighbour = np.divmod(np.unique(keys), around.size)
-    instance = around.ravel()[neighbour]
-    at = instance > 0
+    keys = np.unique(component[labelled[0]] * around.size + neighbour[labelled])
+    component, voxel = np.divmod(keys, around.size)
+    instance = around.ravel()[voxel]
     width = int(instances.max(initial=0)) + 1
-    votes = np.bincount(component[at] * width + instance[at], minlength=(found.count + 1) * width)
+    votes = np.bincount(component * width + instance, minlength=(found.count + 1) * width)
     return np.asarray(votes.reshape(-1, width).argmax(axis=1))
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from operators.anatomy.labels import POSTERIOR_ELEMENTS, Structure
-from operators.imaging.components import components, fill_holes
+from operators.imaging.components import components, fill_holes, parts_of_labels
 from operators.imaging.cropping import bounding_box, crop
 from operators.imaging.orientation import axis_codes, reorient
-from operators.spine.label_statistics import HEIGHT_AXIS, boxes_of
+from operators.spine.label_statistics import HEIGHT_AXIS, is_one_of
 from operators.spine.thresholds import (
     REFERENCE_VOXEL_MM3,
     voxels_of_volume,
@@ -74,15 +74,12 @@ def clean_semantic(labels: LabelMap) -> LabelMap:
 
 
 def _drop_crumbs_in_place(labels_zyx: NDArray[np.unsignedinteger], smallest_voxels: int) -> None:
-    boxes = boxes_of(labels_zyx)
-    for label in CRUMB_LABELS:
-        if label not in boxes:
-            continue
-        part = labels_zyx[boxes[label]]
-        found = components(part == label, 6)
-        crumb = np.array([False, *(n < smallest_voxels for n in found.voxel_counts)])
-        if crumb.any():
-            part[crumb[found.labels_zyx]] = 0
+    judged = np.where(is_one_of(labels_zyx, CRUMB_LABELS), labels_zyx, 0)
+    parts, sizes = parts_of_labels(judged, 6)
+    is_crumb = sizes < smallest_voxels
+    is_crumb[0] = False
+    if is_crumb.any():
+        labels_zyx[is_crumb[parts]] = 0
 
 
 def _drop_islands_in_place(labels_zyx: NDArray[np.unsignedinteger], spacing: Spacing) -> None:
