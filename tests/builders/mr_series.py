@@ -75,9 +75,9 @@ def make_series(folder: Path, **changes: object) -> MadeSeries:
         paths=paths,
         voxels_zyx=true_values(options),
         affine_lps=true_affine(options),
-        sop_instance_uids=tuple(dataset.SOPInstanceUID for dataset in datasets),
-        series_uid=datasets[0].SeriesInstanceUID,
-        study_uid=datasets[0].StudyInstanceUID,
+        sop_instance_uids=tuple(str(dataset.get("SOPInstanceUID", "")) for dataset in datasets),
+        series_uid=str(datasets[0].get("SeriesInstanceUID", "")),
+        study_uid=str(datasets[0].get("StudyInstanceUID", "")),
     )
 
 
