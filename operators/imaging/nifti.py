@@ -56,7 +56,8 @@ def read_label_map(path: Path) -> LabelMap:
         Also if the values are not whole numbers from 0 to 65535 (``not_a_label_map``).
     """
     array, affine = _read(path)
-    labels = np.rint(array)
+    # Of 8-bit integers NumPy's rint makes half floats, which cannot hold the limit below.
+    labels = np.rint(array.astype(np.float64))
     if not np.array_equal(labels, array) or labels.min() < 0 or labels.max() > np.iinfo("u2").max:
         raise UnreadableInputError(
             "the mask does not hold whole label numbers", reasons=("not_a_label_map",)
