@@ -46,3 +46,11 @@ REQUIRED_EMPTY: tuple[str, ...] = (
     "ReferringPhysicianName", "StudyID", "AccessionNumber",
 )  # fmt: skip
 """Type 2: present and empty in the result where a poor source lacks them."""
+
+REQUIRED_PLACE: tuple[str, ...] = (
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+)
+OPTIONAL_PLACE: tuple[str, ...] = ("SliceThickness", "SpacingBetweenSlices")
+"""Of every plane, as written: PS3.3 C.7.6.2 (Image Plane), C.7.6.16.2.1 (Pixel Measures)."""

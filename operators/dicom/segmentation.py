@@ -12,6 +12,7 @@ the referenced instance, others by position, so both are exact here.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,13 @@ import numpy as np
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.seg import Segmentation
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
-from pydicom.valuerep import format_number_as_ds
+from pydicom.uid import ExplicitVRLittleEndian
 
 from operators.anatomy.codes import LOCAL_SCHEME, LOCAL_SCHEME_NAME
+from operators.dicom.copied_attributes import (
+    PATIENT_KEYWORDS,
+    STUDY_KEYWORDS,
+)
 from operators.dicom.equipment import local_time, own_equipment, stamp_times
 from operators.dicom.provenance import MANUFACTURER, MODEL_NAME, RESEARCH_NOTICE, result_key
 from operators.dicom.segments import (
@@ -32,6 +36,7 @@ from operators.dicom.segments import (
     semantic_segments,
 )
 from operators.dicom.source_headers import plane_digests, read_source_headers
+from operators.dicom.templates import STAND_IN, single_frame_templates
 from operators.dicom.uids import derived_uid
 from operators.errors import EncodingError
 
@@ -48,9 +53,6 @@ if TYPE_CHECKING:
 
 _GRID_TOLERANCE_MM = 1e-4
 """Rounding of float64 affines that went through other orientations and back."""
-_SPACING_TOLERANCE = 0.01
-"""A source's Spacing Between Slices is copied if it is within 1 % of the slices' true distance;
-some scanners write the gap instead."""
 _MAX_SOURCE_SERIES_NUMBER = 2_000_000
 """So that 1000 times it still fits IS (2^31 - 1)."""
 
@@ -114,6 +116,15 @@ def encode_segmentations(
     """
     for labels in (semantic, instances):
         _check_grid(labels, source)
+    with warnings.catch_warnings():
+        # Those of pydicom and highdicom quote values, and values are patient data.
+        warnings.simplefilter("ignore")
+        return _encode_both(semantic, instances, source, context)
+
+
+def _encode_both(
+    semantic: LabelMap, instances: LabelMap, source: Volume, context: ResultContext
+) -> tuple[Dataset, Dataset]:
     headers = read_source_headers(source)
     key = result_key(plane_digests(headers, source), context)
     job = _Job(
@@ -150,7 +161,7 @@ def _encode(kind: _Kind, segments: Sequence[Segment], labels: LabelMap, job: _Jo
     model = context.semantic_model if kind is _SEMANTIC else context.instance_model
     notice = f"; {RESEARCH_NOTICE}" if context.is_research_only else ""
     encoded = Segmentation(
-        source_images=_templates(job),
+        source_images=single_frame_templates(job.headers, job.volume),
         pixel_array=_numbered(labels.labels_zyx, [segment.label for segment in segments]),
         segmentation_type="BINARY",
         segment_descriptions=describe(
@@ -192,38 +203,6 @@ def _numbered(labels_zyx: NDArray[np.unsignedinteger], values: Sequence[int]) ->
     return np.asarray(table[labels_zyx])
 
 
-def _templates(job: _Job) -> list[Dataset]:
-    """One single-frame header per slice for highdicom to copy from, whatever the source was.
-
-    The SOP Instance UIDs are stand-ins, since the frames of a multi-frame source share theirs;
-    `_fix_planes` puts the true references in place.
-    """
-    rows, columns = job.volume.voxels_zyx.shape[1:]
-    templates = []
-    for k, plane in enumerate(job.headers.planes):
-        template = Dataset()
-        template.update(job.headers.common)
-        template.update(plane)
-        template.ImageOrientationPatient = job.headers.planes[0].ImageOrientationPatient
-        template.SOPClassUID = MRImageStorage
-        template.SOPInstanceUID = _stand_in(k)
-        template.Modality = "MR"
-        template.Rows, template.Columns = rows, columns
-        templates.append(template)
-    measures = templates[0]
-    step = job.volume.spacing_zyx_mm[0]
-    stated = measures.get("SpacingBetweenSlices")
-    if stated is None or abs(float(stated) - step) > _SPACING_TOLERANCE * step:
-        measures.SpacingBetweenSlices = format_number_as_ds(step)
-    if not measures.get("SliceThickness"):
-        measures.SliceThickness = format_number_as_ds(step)
-    return templates
-
-
-def _stand_in(k: int) -> str:
-    return f"2.25.{k + 1}"
-
-
 def _series_number(kind: _Kind, headers: SourceHeaders) -> int:
     number = headers.series_number or 0
     if not 0 < number <= _MAX_SOURCE_SERIES_NUMBER:
@@ -238,27 +217,32 @@ def _coding_schemes(segments: Sequence[Segment]) -> list[CodingSchemeIdentificat
 
 
 def _fix_identity(result: Dataset, dimension_uid: str, job: _Job) -> None:
-    """Replace what highdicom draws at random, and restore the character set as it was."""
+    """Replace what highdicom draws at random; patient, study and character set as they were."""
     for item in result.DimensionOrganizationSequence:
         item.DimensionOrganizationUID = dimension_uid
     for item in result.DimensionIndexSequence:
         item.DimensionOrganizationUID = dimension_uid
+    common = job.headers.common
+    for keyword in PATIENT_KEYWORDS + STUDY_KEYWORDS:
+        if keyword in common:
+            result[keyword] = common[keyword]
     if job.headers.character_set is not None:
         result.SpecificCharacterSet = job.headers.character_set
-    if "TimezoneOffsetFromUTC" in job.headers.common:
-        result.TimezoneOffsetFromUTC = job.headers.common.TimezoneOffsetFromUTC
+    if "TimezoneOffsetFromUTC" in common:
+        result["TimezoneOffsetFromUTC"] = common["TimezoneOffsetFromUTC"]
+    length = -(-result.NumberOfFrames * result.Rows * result.Columns // 8)
+    result.PixelData = result.PixelData[:length] + bytes(length % 2)
 
 
 def _fix_planes(result: Dataset, job: _Job) -> None:
     """Point at the true source frames and copy positions and measures to the last digit."""
-    slices = {_stand_in(k): k for k in range(len(job.volume.source))}
     done = set()
     for frame in result.PerFrameFunctionalGroupsSequence:
         reference = frame.DerivationImageSequence[0].SourceImageSequence[0]
         if id(reference) in done:  # the segments of a slice share these items
             continue
         done.add(id(reference))
-        k = slices[reference.ReferencedSOPInstanceUID]
+        k = int(reference.ReferencedSOPInstanceUID.removeprefix(STAND_IN))
         _refer(reference, job.volume.source[k])
         place = frame.PlanePositionSequence[0]
         place.ImagePositionPatient = job.headers.planes[k].ImagePositionPatient

@@ -6,19 +6,25 @@ read; whether the slices form a volume was decided by ``assembly``.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.multival import MultiValue
 from pydicom.valuerep import validate_value
 
-from operators.dicom.copied_attributes import COPIED, REQUIRED_EMPTY
+from operators.dicom.copied_attributes import (
+    COPIED,
+    OPTIONAL_PLACE,
+    REQUIRED_EMPTY,
+    REQUIRED_PLACE,
+)
+from operators.dicom.frames import PARSE_ERRORS, Frame, normal_header, planes
 from operators.dicom.uids import derived_uid, digest
 from operators.errors import EncodingError
 
@@ -79,21 +85,20 @@ def read_source_headers(volume: Volume) -> SourceHeaders:
     """
     if not volume.source or len(volume.source) != volume.voxels_zyx.shape[0]:
         raise EncodingError("the volume does not name its slices", reasons=("no_source",))
-    files = {path: _read(path) for path in {source.path for source in volume.source}}
-    headers = [files[source.path] for source in volume.source]
-    _check_identity(headers, volume.source)
-    planes = tuple(
-        _plane(header, source.frame_number)
-        for header, source in zip(headers, volume.source, strict=True)
-    )
-    _check_positions(planes, volume)
-    first = headers[0]
-    return SourceHeaders(
-        common=_common(first),
-        character_set=_character_set(first),
-        series_number=_integer(first.get("SeriesNumber")),
-        planes=planes,
-    )
+    with warnings.catch_warnings():
+        # pydicom's warnings quote values, and values are patient data.
+        warnings.simplefilter("ignore")
+        files = {path: _read(path) for path in {source.path for source in volume.source}}
+        frames = [_frame_of(files[source.path], source) for source in volume.source]
+        _check_identity(frames)
+        places = tuple(_place(frame) for frame in frames)
+        _check_positions(places, volume)
+        return SourceHeaders(
+            common=_common(frames[0]),
+            character_set=_character_set(frames[0]),
+            series_number=_integer(frames[0].get("SeriesNumber")),
+            planes=places,
+        )
 
 
 def plane_digests(headers: SourceHeaders, volume: Volume) -> Iterator[str]:
@@ -127,19 +132,27 @@ def plane_digests(headers: SourceHeaders, volume: Volume) -> Iterator[str]:
         )
 
 
-def _read(path: Path) -> Dataset:
+def _read(path: Path) -> tuple[Frame, ...]:
     try:
-        return pydicom.dcmread(path, stop_before_pixels=True)
-    except (OSError, InvalidDicomError) as error:
+        with path.open("rb") as file:
+            dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True)
+        return planes(path, normal_header(dataset)[0])
+    except PARSE_ERRORS as error:
         raise EncodingError("a source image is gone", reasons=("source_missing",)) from error
 
 
-def _check_identity(headers: list[Dataset], sources: tuple[SliceSource, ...]) -> None:
-    if any(
-        header.get("SOPInstanceUID") != source.sop_instance_uid
-        for header, source in zip(headers, sources, strict=True)
-    ):
-        raise EncodingError("a source image was replaced", reasons=("source_changed",))
+def _frame_of(frames: tuple[Frame, ...], source: SliceSource) -> Dataset:
+    """Header of the plane that a slice came from."""
+    for frame in frames:
+        if (
+            frame.frame_number == source.frame_number
+            and frame.header.get("SOPInstanceUID") == source.sop_instance_uid
+        ):
+            return frame.header
+    raise EncodingError("a source image was replaced", reasons=("source_changed",))
+
+
+def _check_identity(headers: list[Dataset]) -> None:
     reasons = [
         f"mixed_{name}"
         for name, keyword in (
@@ -151,46 +164,23 @@ def _check_identity(headers: list[Dataset], sources: tuple[SliceSource, ...]) ->
         if len({str(header.get(keyword, "")) for header in headers}) > 1
     ]
     reasons += [
-        f"no_{keyword}"
-        for keyword in ("StudyInstanceUID", "SeriesInstanceUID")
+        f"no_{name}"
+        for name, keyword in (("study", "StudyInstanceUID"), ("series", "SeriesInstanceUID"))
         if not headers[0].get(keyword)
     ]
     if reasons:
         raise EncodingError("the source images do not form one series", reasons=tuple(reasons))
 
 
-def _plane(header: Dataset, frame_number: int | None) -> Dataset:
-    """Position, orientation and measures of one frame, untouched."""
-    found = Dataset()
-    places: list[Dataset] = [header]
-    if frame_number is not None:
-        for name, item in (
-            ("SharedFunctionalGroupsSequence", 0),
-            ("PerFrameFunctionalGroupsSequence", frame_number - 1),
-        ):
-            groups = header.get(name) or []
-            if item < len(groups):
-                group = groups[item]
-                places += [
-                    group[macro][0]
-                    for macro in (
-                        "PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence"
-                    )
-                    if macro in group and group[macro].value
-                ]  # fmt: skip
-    for keyword in (
-        "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness",
-        "SpacingBetweenSlices",
-    ):  # fmt: skip
-        for place in places:
-            if place.get(keyword) is not None:
-                found.add(place[keyword])
-    if any(
-        keyword not in found
-        for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
-    ):
+def _place(header: Dataset) -> Dataset:
+    """Position, orientation and measures of one plane, untouched."""
+    place = Dataset()
+    for keyword in REQUIRED_PLACE + OPTIONAL_PLACE:
+        if keyword in header:
+            place[keyword] = header[keyword]
+    if any(keyword not in place for keyword in REQUIRED_PLACE):
         raise EncodingError("a source image has no position", reasons=("source_changed",))
-    return found
+    return place
 
 
 def _check_positions(planes: tuple[Dataset, ...], volume: Volume) -> None:

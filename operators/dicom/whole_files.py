@@ -7,6 +7,7 @@ cut. What is in the object is not looked at.
 from __future__ import annotations
 
 import os
+import warnings
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,9 @@ def write_dataset(dataset: Dataset, path: Path) -> None:
 
 def _encode(dataset: Dataset) -> bytes:
     buffer = BytesIO()
-    dcmwrite(buffer, dataset, enforce_file_format=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's warnings may quote patient data
+        dcmwrite(buffer, dataset, enforce_file_format=True)
     return buffer.getvalue()
 
 
