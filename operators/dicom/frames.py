@@ -7,6 +7,7 @@ reads no pixels and judges nothing.
 
 from __future__ import annotations
 
+import math
 import struct
 import warnings
 import zlib
@@ -19,6 +20,8 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from pydicom.dataelem import DataElement
 
 PARSE_ERRORS: tuple[type[Exception], ...] = (
     InvalidDicomError,
@@ -41,6 +44,7 @@ PARSE_ERRORS: tuple[type[Exception], ...] = (
 _MAX_PRIVATE_BYTES = 1024
 """Longer private elements (vendor protocol dumps of 100 kB per slice) aren't kept in memory."""
 
+_NUMERIC_VRS = ("DS", "IS", "FD", "FL", "US", "SS", "UL", "SL", "UV", "SV")
 _PER_FRAME = "PerFrameFunctionalGroupsSequence"
 _SHARED = "SharedFunctionalGroupsSequence"
 
@@ -138,8 +142,7 @@ def normal_header(dataset: Dataset) -> tuple[Dataset, int]:
                 if tag.is_private and len(getattr(raw, "value", b"") or b"") > _MAX_PRIVATE_BYTES:
                     continue
                 element = dataset[tag]
-                if element.VR == "SQ":
-                    broken += _decode_items(element.value)
+                broken += _decode_nested(element)
             except PARSE_ERRORS:
                 broken += 1
                 continue
@@ -181,6 +184,23 @@ def planes(path: Path, header: Dataset) -> tuple[Frame, ...]:
     return tuple(frames)
 
 
+def _decode_nested(element: DataElement) -> int:
+    """Decode a sequence's items; for other elements, see that numbers are numbers.
+
+    Raises
+    ------
+    ValueError
+        If a numeric attribute holds text (pydicom hands it on), infinity or NaN.
+    """
+    if element.VR == "SQ":
+        return _decode_items(element.value)
+    if element.VR in _NUMERIC_VRS and not element.is_empty:
+        values = element.value if element.VM > 1 else [element.value]
+        if not all(math.isfinite(value) for value in values):
+            raise ValueError("not finite")
+    return 0
+
+
 def _decode_items(items: Iterable[Dataset]) -> int:
     """Decode the elements of sequence items in place; broken ones are removed and counted."""
     broken = 0
@@ -188,8 +208,7 @@ def _decode_items(items: Iterable[Dataset]) -> int:
         for tag in sorted(item.keys()):
             try:
                 element = item[tag]
-                if element.VR == "SQ":
-                    broken += _decode_items(element.value)
+                broken += _decode_nested(element)
             except PARSE_ERRORS:
                 del item[tag]
                 broken += 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import gdcm
@@ -286,7 +288,8 @@ def save(dataset: Dataset, path: Path, syntax: UID) -> None:
         dataset.compress(syntax, generate_instance_uid=False, **ratio)
     elif encoded:
         dataset.save_as(path, enforce_file_format=True)
-        dataset.PixelData = _gdcm_encoded(path, syntax)
+        twelve_bit = syntax == JPEGExtended12Bit and dataset.BitsStored > 8
+        dataset.PixelData = (_dcmtk_encoded if twelve_bit else _gdcm_encoded)(path, syntax)
         dataset["PixelData"].is_undefined_length = True
     dataset.file_meta.TransferSyntaxUID = syntax
     if syntax == ExplicitVRBigEndian and "PixelData" in dataset and dataset.BitsAllocated == 16:
@@ -311,3 +314,16 @@ def _gdcm_encoded(path: Path, syntax: UID) -> bytes:
         raise ValueError(f"gdcm cannot encode {syntax.name}")
     # GDCM rewrites geometry and times as it goes: take its pixels only.
     return bytes(pydicom.dcmread(path).PixelData)
+
+
+def _dcmtk_encoded(path: Path, syntax: UID) -> bytes:
+    """12-bit lossy JPEG, for which GDCM writes a precision that the standard doesn't know."""
+    program = shutil.which("dcmcjpeg")
+    if program is None or syntax != JPEGExtended12Bit:
+        raise LookupError("dcmcjpeg is not installed")
+    encoded = path.with_suffix(".jpeg")
+    command = [program, "+ee", "+q", "98", "+sr", "+un", str(path), str(encoded)]
+    subprocess.run(command, check=True, capture_output=True)
+    pixels = bytes(pydicom.dcmread(encoded).PixelData)
+    encoded.unlink()
+    return pixels
