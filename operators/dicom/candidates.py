@@ -29,7 +29,6 @@ _RELAXOMETRY_ECHOES = 4
 """This many echo times in one series measure T2; no protocol reads contrast from so many."""
 
 _SCOUT_SLICES = 5
-_SCOUT_THICKNESS_MM = 7.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +106,10 @@ def _settle_by_text(reason: Reason, frame: Frame) -> Reason:
 
 
 def _scout(stack: Stack, physics: MrPhysics) -> tuple[Reason, ...]:
-    """Few thick or single-shot slices plan a scan; few alone are left to assembly."""
-    thick = (physics.slice_thickness_mm or 0.0) >= _SCOUT_THICKNESS_MM
-    if len(stack.frames) >= _SCOUT_SLICES or not (thick or physics.is_single_shot):
+    """Few single-shot slices plan a scan; few alone are left to assembly, which refuses them."""
+    if len(stack.frames) >= _SCOUT_SLICES or not physics.is_single_shot:
         return ()
-    return (against("scout", f"{len(stack.frames)} thick or single-shot slices"),)
+    return (against("scout", f"{len(stack.frames)} single-shot slices"),)
 
 
 def preference(judged: JudgedStack) -> tuple[object, ...]:

@@ -48,7 +48,7 @@ class ContrastLimits:
     max_spectral_inversion_time_ms : float
         Up to here a fat-selective inversion (SPAIR, ASPIR) may be meant.
     max_slice_thickness_mm : float
-        Thicker is a projection slab or a scout.
+        Thicker is a projection slab or a scout; sagittal spines are sliced at 2-6 mm.
     min_t2_echo_train : int
         Without an echo time: T2 uses longer trains than proton density and T1.
     """
@@ -56,12 +56,12 @@ class ContrastLimits:
     min_echo_time_ms: float = 60.0
     max_echo_time_ms: float = 250.0
     max_echo_time_3d_ms: float = 420.0
-    min_repetition_time_ms: float = 1200.0
+    min_repetition_time_ms: float = 1000.0
     min_repetition_time_3d_ms: float = 700.0
     min_inversion_time_ms: float = 50.0
     max_stir_inversion_time_ms: float = 400.0
     max_spectral_inversion_time_ms: float = 130.0
-    max_slice_thickness_mm: float = 10.0
+    max_slice_thickness_mm: float = 7.0
     min_t2_echo_train: int = 10
 
 
@@ -144,11 +144,11 @@ def _long_echo(physics: MrPhysics, limits: ContrastLimits) -> Reason | None:
     return against("myelographic_echo_time", _times(physics))
 
 
-def _thick_slab(physics: MrPhysics, limits: ContrastLimits) -> Reason | None:
+def _thick_slices(physics: MrPhysics, limits: ContrastLimits) -> Reason | None:
     thickness = physics.slice_thickness_mm
     if thickness is None or thickness <= limits.max_slice_thickness_mm:
         return None
-    return against("thick_slab", f"{thickness:.1f} mm")
+    return against("thick_slices", f"{thickness:.1f} mm")
 
 
 def _short_repetition(physics: MrPhysics, limits: ContrastLimits) -> Reason | None:
@@ -179,7 +179,7 @@ _RULES: tuple[Callable[[MrPhysics, ContrastLimits], Reason | None], ...] = (
     _inversion,
     _short_echo,
     _long_echo,
-    _thick_slab,
+    _thick_slices,
     _short_repetition,
     _other_coded_contrast,
 )

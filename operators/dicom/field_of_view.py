@@ -1,7 +1,7 @@
 """How large the imaged region is, for the reader of a decision.
 
 Only hints: sagittal brains and knees overlap with necks in size, and cropped or resampled spines
-are smaller than any protocol's field of view. Slice spacing and completeness are judged at assembly, not here.
+are smaller than any protocol's field of view. Slice spacing is judged at assembly, not here.
 """
 
 from __future__ import annotations

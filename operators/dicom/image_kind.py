@@ -1,10 +1,10 @@
 """What kind of image a plane is: acquired by a scanner, or made from other images.
 
-Modality, SOP class and Image Type only. DERIVED alone doesn't reject: lossy compression, filters,
-distortion correction, de-identification and Dixon reconstruction all keep the acquired contrast
-and slices, and all are written as DERIVED by somebody. What is *made* (reformats, projections,
-subtractions, maps) says so by a word in Image Type, a derivation code, or SECONDARY.
-Contrast and orientation are judged elsewhere.
+Modality, SOP class and Image Type only. DERIVED is let pass where the header says why: lossy
+compression, filters, distortion correction, de-identification and Dixon reconstruction all keep the
+acquired contrast and slices. What is *made* (reformats, projections, subtractions, maps) says so by
+a word in Image Type, a derivation code, or SECONDARY. Contrast and orientation are judged
+elsewhere.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _TELLING_WORDS: dict[str, str] = {
     "parameter_map": "ADC EADC ADC_UNSPECIFIED TRACE TRACEW ISOTROPIC FA COLFA TENSOR EXPONENTIAL"
     " MAP T1_MAP T2_MAP T2STAR_MAP T2_STAR_MAP R2_MAP R2STAR_MAP R2_STAR_MAP T1MAP T2MAP PD_MAP"
     " B0_MAP B1_MAP FIELD_MAP FF FAT_FRACTION FATFRACTION WATER_FRACTION PDFF CBF CBV RCBV MTT TTP"
-    " PERFUSION TTEST ZSCORE MASK SEGMENTATION LABEL",
+    " PERFUSION TTEST ZSCORE MASK SEGMENTATION LABEL STD_DEVIATION DIVISION QUANTITY",
     "diffusion_image": "DIFFUSION DWI DTI ASL",
     "phase_image": "P PHASE PHASE_MAP PHASE_IMAGE PHASEMAP R REAL I IMAGINARY VELOCITY_MAP",
     "composed": "COMPOSED COMPOSING COMPOSITE STITCHED PASTED MOBIVIEW",
@@ -53,6 +53,22 @@ statements)."""
 
 _COMPOSING_PREFIXES = ("COMP_",)
 """Siemens inline composing writes the algorithm: COMP_SP, COMP_AN, COMP_AD, COMP_DI."""
+
+_KEEPING_WORDS = frozenset(
+    {"NORM", "DIS2D", "DIS3D", "FM", "FIL", "FILTERED", "MOCO", "IN_PHASE", "INPHASE", "IP"}
+    | {"WATER", "W", "DIXON"},
+)
+"""Processing that keeps slices and contrast: normalised, distortion-corrected, filtered,
+motion-corrected, Dixon."""
+
+_LOSSY_SYNTAXES = frozenset(
+    {
+        "1.2.840.10008.1.2.4.50",  # JPEG baseline
+        "1.2.840.10008.1.2.4.51",  # JPEG extended
+        "1.2.840.10008.1.2.4.81",  # JPEG-LS near-lossless
+        "1.2.840.10008.1.2.4.91",  # JPEG 2000
+    },
+)
 
 _IN_PHASE = frozenset({"IN_PHASE", "INPHASE", "IP"})
 _WATER = frozenset({"WATER", "W"})
@@ -141,18 +157,38 @@ def _judge_object(header: Dataset) -> Iterator[Reason]:
 
 
 def _judge_origin(header: Dataset, kind: tuple[str, ...]) -> Iterator[Reason]:
-    lossy = words(header, "LossyImageCompression")[:1] == ("01",)
+    lossy = _is_lossy(header)
     if "SECONDARY" in kind[:2]:
         yield against("secondary_image", "lossy compressed" if lossy else "")
     elif lossy:
         yield hint("lossy_compressed", speaks_for=False)
     if kind[:1] == ("DERIVED",):
-        yield hint("derived_image", speaks_for=False)
+        why = _why_derived(header, kind, lossy=lossy)
+        yield hint("derived_image", why, speaks_for=False) if why else against("derived_image")
     codes = header.get("DerivationCodeSequence") or ()
     for item in codes if hasattr(codes, "__iter__") else ():
         code = str(item.get("CodeValue", "")).strip() if hasattr(item, "get") else ""
         if code in _MAKING_CODES:
             yield against(_MAKING_CODES[code], f"derivation code {code}")
+
+
+def _is_lossy(header: Dataset) -> bool:
+    meta = getattr(header, "file_meta", None)
+    syntax = str(meta.get("TransferSyntaxUID", "")) if meta is not None else ""
+    return words(header, "LossyImageCompression")[:1] == ("01",) or syntax in _LOSSY_SYNTAXES
+
+
+def _why_derived(header: Dataset, kind: tuple[str, ...], *, lossy: bool) -> str:
+    """Find what kept slices and contrast although the image is DERIVED; empty if nothing does."""
+    kept = [word for word in kind[2:] if word in _KEEPING_WORDS]
+    if lossy:
+        return "lossy compression"
+    if kept:
+        return f"Image Type {kept[0]}"
+    deidentified = words(header, "PatientIdentityRemoved")[:1] == ("YES",)
+    if deidentified or header.get("DeidentificationMethodCodeSequence"):
+        return "de-identification"
+    return ""
 
 
 def _judge_component(header: Dataset) -> Iterator[Reason]:
