@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -172,7 +173,11 @@ def test_an_operator_that_emits_nothing_never_looks_like_success(
     from app import graph  # noqa: PLC0415
 
     spine_series(tmp_path / "in")
-    monkeypatch.setattr(graph.PostprocessOperator, "compute", lambda *_: None)
+
+    def swallow(_self: object, op_input: Any, *_: object) -> None:  # noqa: ANN401
+        op_input.receive("cases")
+
+    monkeypatch.setattr(graph.PostprocessOperator, "compute", swallow)
     record = execute(job(tmp_path / "in", tmp_path / "out"), stub_bundle())
     assert (record.status, record.exit_code) == ("interrupted", 75)
     assert not (tmp_path / "out").exists()
