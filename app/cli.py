@@ -183,9 +183,8 @@ def install_model(
     models: ModelsOption = None,
 ) -> None:
     """Unpack, load once and register a published model; one that does not load is refused."""
-    from operators.networks.semantic import load_semantic_model
-
     from operators.networks.instances import load_instance_model
+    from operators.networks.semantic import load_semantic_model
 
     folder = _models_folder(models)
     installed = install_zip(archive, folder, name)
@@ -210,6 +209,40 @@ def verify_models(models: ModelsOption = None) -> None:
         typer.echo(f"{name}: {'; '.join(found) or 'as registered'}")
     if any(problems.values()):
         raise typer.Exit(int(ExitCode.MODEL))
+
+
+WorkOption = Annotated[Path, typer.Option("--work", help="Cases and the state to resume from.")]
+ModelFolder = Annotated[Path, typer.Option("--output", "-o", help="Model folder to write.")]
+
+
+@train_app.command("semantic")
+def train_semantic(
+    output: ModelFolder,
+    work: WorkOption = Path("training"),
+    cases: Annotated[int, typer.Option(help="Synthetic spines to make.")] = 400,
+    steps: Annotated[int, typer.Option(help="Length of the schedule.")] = 6000,
+) -> None:
+    """Train phase 1 (compact preset) on synthetic spines; call again to resume."""
+    from app.training.cases import fill
+    from app.training.semantic import SemanticOptions, train
+
+    fill(work / "cases", range(cases))
+    train(SemanticOptions(work / "cases", work, output, steps), _tell_training)
+
+
+@train_app.command("instance")
+def train_instance(
+    output: ModelFolder,
+    work: WorkOption = Path("training"),
+    cases: Annotated[int, typer.Option(help="Synthetic spines to make.")] = 400,
+    steps: Annotated[int, typer.Option(help="Length of the schedule.")] = 1500,
+) -> None:
+    """Train phase 2 (compact preset) on synthetic label maps; call again to resume."""
+    from app.training.cases import fill
+    from app.training.instance import InstanceOptions, train
+
+    fill(work / "cases", range(cases))
+    train(InstanceOptions(work / "cases", work, output, steps), _tell_training)
 
 
 def execute_watched(job: Job, bundle: ModelBundle, *, as_json: bool) -> ResultRecord:
@@ -271,6 +304,11 @@ def _choose_models(
     return settings.model_copy(
         update={"models": settings.models.model_copy(update=update)},
     )
+
+
+def _tell_training(step: int, steps: int, entropy: float, dice: float) -> None:
+    if step % 50 == 0 or step == steps:
+        typer.echo(f"step {step}/{steps}: cross-entropy {entropy:.3f}, soft Dice {dice:.3f}")
 
 
 def _tell(record: ResultRecord, output: Path) -> None:

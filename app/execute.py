@@ -11,7 +11,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from app import __version__
 from app.bootstrap import prepare_process
@@ -30,18 +30,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from operators.networks.semantic import SemanticModel
-
     from app.record import Status
     from app.settings import InferenceSettings, ModelSettings
     from operators.case import Case, Progress
     from operators.dicom.selection import SeriesDecision
     from operators.networks.instances import InstanceModel
+    from operators.networks.semantic import SemanticModel
 
 
 _STATUS_OF_CODE: dict[ExitCode, Status] = {
     ExitCode.INCOMPLETE: "interrupted",
     ExitCode.NO_SERIES: "no_series",
+}
+
+
+_SEMANTIC_PRECISION: dict[str, Literal["fp32", "bf16"]] = {
+    "auto": "fp32",
+    "fp32": "fp32",
+    "bf16": "bf16",
+}
+_INSTANCE_PRECISION: dict[str, Literal["auto", "float32", "bfloat16"]] = {
+    "auto": "auto",
+    "fp32": "float32",
+    "bf16": "bfloat16",
 }
 
 
@@ -120,9 +131,9 @@ def load_models(
         If the given label map cannot be read.
     """
     import torch  # noqa: PLC0415 - seconds; only where a network is loaded
-    from operators.networks.semantic import load_semantic_model  # noqa: PLC0415
 
     from operators.networks.instances import load_instance_model  # noqa: PLC0415
+    from operators.networks.semantic import load_semantic_model  # noqa: PLC0415
 
     if inference.threads:
         torch.set_num_threads(inference.threads)
@@ -130,13 +141,17 @@ def load_models(
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     instance_folder = find_model(models.directory, models.instance)
-    instance = load_instance_model(instance_folder, device=device, precision=inference.precision)
-    semantic, profiles = None, [instance.profile]
+    instance = load_instance_model(
+        instance_folder, device=device, precision=_INSTANCE_PRECISION[inference.precision]
+    )
+    semantic, profiles = None, [instance.network.profile]
     if given_mask is not None:
         semantic_identity = _mask_identity(given_mask)
     else:
         folder = find_model(models.directory, models.semantic)
-        semantic = load_semantic_model(folder, device=device, precision=inference.precision)
+        semantic = load_semantic_model(
+            folder, device=device, precision=_SEMANTIC_PRECISION[inference.precision]
+        )
         semantic_identity = _identity(models.directory, folder)
         profiles.insert(0, semantic.profile)
     return ModelBundle(
@@ -293,7 +308,7 @@ class _Run:
             ) from error
         return replace(case, written=tuple(published))
 
-    def _record(self, *, status: str, exit_code: int, error: ErrorRecord | None) -> ResultRecord:
+    def _record(self, *, status: Status, exit_code: int, error: ErrorRecord | None) -> ResultRecord:
         return ResultRecord(
             status=status,
             exit_code=exit_code,
