@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +18,9 @@ from operators.spine.label_statistics import (
     voxel_counts,
     widened,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SMALL_MAPS = hnp.arrays(np.uint16, (3, 4, 5), elements=st.integers(0, 9))
 
@@ -55,13 +60,13 @@ def test_an_empty_map_has_nothing():
 
 @settings(max_examples=40, deadline=None)
 @given(SMALL_MAPS, st.permutations(range(1, 10)))
-def test_relabelling_there_and_back_changes_nothing(labels, order):
-    there = {old: new for old, new in enumerate(order, start=1)}
+def test_relabelling_there_and_back_changes_nothing(labels: NDArray[np.uint16], order: list[int]):
+    there = dict(enumerate(order, start=1))
     back = {new: old for old, new in there.items()}
     assert np.array_equal(mapped(mapped(labels, there), back), labels)
 
 
 @settings(max_examples=40, deadline=None)
 @given(SMALL_MAPS, st.sets(st.integers(1, 12), min_size=1))
-def test_membership_equals_numpys(labels, wanted):
+def test_membership_equals_numpys(labels: NDArray[np.uint16], wanted: set[int]):
     assert np.array_equal(is_one_of(labels, sorted(wanted)), np.isin(labels, sorted(wanted)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
@@ -11,8 +13,13 @@ from operators.imaging.orientation import reorient
 from operators.spine.semantic_cleanup import clean_semantic
 from tests.builders.spine_phantom import BODY_VOXELS, pir_map, spine_of
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def cleaned(parts):
+    from numpy.typing import NDArray
+
+
+def cleaned(parts: NDArray[np.unsignedinteger]):
     return clean_semantic(pir_map(parts)).labels_zyx
 
 
@@ -22,14 +29,14 @@ def test_a_clean_spine_stays_as_it_is():
 
 
 @pytest.mark.parametrize(("voxels", "stays"), [(7, False), (8, True)])
-def test_a_piece_of_arch_stays_from_8_voxels_of_1_5_mm_on(voxels, stays):
+def test_a_piece_of_arch_stays_from_8_voxels_of_1_5_mm_on(voxels: int, *, stays: bool):
     parts = spine_of(3).parts
     parts[30, 30, 40 : 40 + voxels] = Structure.ARCUS
     assert (cleaned(parts)[30, 30, 40] == Structure.ARCUS) is np.bool_(stays)
 
 
 @pytest.mark.parametrize("label", [Structure.CORD, Structure.ENDPLATE, Structure.SACRUM])
-def test_single_voxels_of_thin_structures_stay(label):
+def test_single_voxels_of_thin_structures_stay(label: int):
     parts = spine_of(3).parts
     parts[30, 30, 40] = label
     assert cleaned(parts)[30, 30, 40] == label
@@ -41,7 +48,7 @@ def test_edge_contact_does_not_save_a_crumb():
     assert not (cleaned(parts)[26, 2] == Structure.CORPUS).any()
 
 
-def island(gap_voxels):
+def island(gap_voxels: int):
     """A 4 x 8 x 8 block in front of the spine's box, so many free voxels away."""
     parts = np.zeros((40, 60, 90), np.uint8)
     parts[4:36, 0:60, 50:80] = Structure.CORPUS
@@ -50,12 +57,12 @@ def island(gap_voxels):
 
 
 @pytest.mark.parametrize(("gap", "stays"), [(4, True), (5, False)])
-def test_islands_stay_up_to_two_margins_of_2_voxels(gap, stays):
+def test_islands_stay_up_to_two_margins_of_2_voxels(gap: int, *, stays: bool):
     assert bool((cleaned(island(gap)) == Structure.DISC).any()) is stays
 
 
 @pytest.mark.parametrize(("gap", "stays"), [(6, True), (7, False)])
-def test_gaps_along_the_spine_may_be_one_margin_wider(gap, stays):
+def test_gaps_along_the_spine_may_be_one_margin_wider(gap: int, *, stays: bool):
     parts = np.zeros((20, 90, 20), np.uint8)
     parts[4:16, 0:50, 4:16] = Structure.CORPUS
     parts[4:16, 50 + gap : 60 + gap, 4:16] = Structure.DISC
@@ -88,7 +95,7 @@ def test_an_empty_map_stays_empty():
 
 
 @pytest.mark.parametrize("codes", [("L", "P", "S"), ("R", "A", "S"), ("P", "S", "L")])
-def test_orientation_makes_no_difference(codes):
+def test_orientation_makes_no_difference(codes: tuple[str, str, str]):
     parts = spine_of(3).parts
     parts[30, 30, 40:45] = Structure.ARCUS
     parts[10:13, 10:13, 10:13] = 0
@@ -107,7 +114,7 @@ def test_the_input_is_not_changed():
 
 
 @pytest.mark.parametrize("case", ["sample1", "sample3", "clin8"])
-def test_cleaning_equals_spineps_voxel_for_voxel(shared_data, case):
+def test_cleaning_equals_spineps_voxel_for_voxel(shared_data: Path, case: str):
     stage = shared_data / "data" / "oracle" / "stages" / case
     result = clean_semantic(read_label_map(stage / "c_network.nii.gz"))
     expected = read_label_map(stage / "d_cleaned.nii.gz")

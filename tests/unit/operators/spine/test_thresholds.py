@@ -18,7 +18,7 @@ def test_the_reference_voxel_holds_0_928_cubic_millimetres():
 
 
 @pytest.mark.parametrize("count", [1, 30, 40, 250])
-def test_on_the_reference_grid_n_reference_voxels_are_n_voxels(count):
+def test_on_the_reference_grid_n_reference_voxels_are_n_voxels(count: int):
     assert voxels_of_volume(count * REFERENCE_VOXEL_MM3, REFERENCE_SPACING_ZYX_MM) == count
 
 
