@@ -16,13 +16,12 @@ import typer
 from app import __version__
 from app.console import emit_json, reporting
 from app.errors import ExitCode, crash_line, exit_code_of
-from app.registry import install_zip, read_registry, remove_model, verify_model
+from app.model_commands import JsonOption, ModelsOption, models_app, train_app
+from app.registry import read_registry, verify_model
 from app.settings import Settings, load_settings
 from operators.errors import SpineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from app.execute import Job, ModelBundle
     from app.record import ResultRecord
 
@@ -33,14 +32,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-models_app = typer.Typer(help="The model folders: list, install, verify.", no_args_is_help=True)
-train_app = typer.Typer(help="Train the two phases on synthetic spines.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.add_typer(train_app, name="train")
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="app.yaml to use.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
-ModelsOption = Annotated[Path | None, typer.Option("--models", "-m", help="Models folder.")]
 
 
 def main() -> None:
@@ -164,87 +159,6 @@ def describe(config: ConfigOption = None, as_json: JsonOption = False) -> None: 
         typer.echo(f"{section}: {json.dumps(values)}")
 
 
-@models_app.command("list")
-def list_models(models: ModelsOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002
-    """List the registered models with licence and provenance."""
-    registry = read_registry(_models_folder(models)).models
-    if as_json:
-        document = {name: entry.model_dump() for name, entry in registry.items()}
-        sys.stdout.write(json.dumps(document, indent=1) + "\n")
-        return
-    for name, entry in registry.items():
-        typer.echo(f"{name} ({entry.kind}, {entry.version}, {entry.licence}): {entry.provenance}")
-
-
-@models_app.command("install")
-def install_model(
-    archive: Annotated[Path, typer.Argument(help="Published SPINEPS model zip.")],
-    name: Annotated[str | None, typer.Option(help="Name in the registry.")] = None,
-    models: ModelsOption = None,
-) -> None:
-    """Unpack, load once and register a published model; one that does not load is refused."""
-    from operators.networks.instances import load_instance_model
-    from operators.networks.semantic import load_semantic_model
-
-    folder = _models_folder(models)
-    installed = install_zip(archive, folder, name)
-    entry = read_registry(folder).models[installed]
-    loader: Callable[[Path], Any] = (
-        load_instance_model if entry.kind == "instance" else load_semantic_model
-    )
-    try:
-        loader(folder / installed)
-    except SpineError:
-        remove_model(folder, installed)
-        raise
-    typer.echo(f"{installed}: {entry.kind} model installed; licence: {entry.licence}")
-
-
-@models_app.command("verify")
-def verify_models(models: ModelsOption = None) -> None:
-    """Compare every registered file with its digest."""
-    folder = _models_folder(models)
-    problems = {name: verify_model(folder, name) for name in read_registry(folder).models}
-    for name, found in problems.items():
-        typer.echo(f"{name}: {'; '.join(found) or 'as registered'}")
-    if any(problems.values()):
-        raise typer.Exit(int(ExitCode.MODEL))
-
-
-WorkOption = Annotated[Path, typer.Option("--work", help="Cases and the state to resume from.")]
-ModelFolder = Annotated[Path, typer.Option("--output", "-o", help="Model folder to write.")]
-
-
-@train_app.command("semantic")
-def train_semantic(
-    output: ModelFolder,
-    work: WorkOption = Path("training"),
-    cases: Annotated[int, typer.Option(help="Synthetic spines to make.")] = 400,
-    steps: Annotated[int, typer.Option(help="Length of the schedule.")] = 6000,
-) -> None:
-    """Train phase 1 (compact preset) on synthetic spines; call again to resume."""
-    from app.training.cases import fill
-    from app.training.semantic import SemanticOptions, train
-
-    fill(work / "cases", range(cases))
-    train(SemanticOptions(work / "cases", work, output, steps), _tell_training)
-
-
-@train_app.command("instance")
-def train_instance(
-    output: ModelFolder,
-    work: WorkOption = Path("training"),
-    cases: Annotated[int, typer.Option(help="Synthetic spines to make.")] = 400,
-    steps: Annotated[int, typer.Option(help="Length of the schedule.")] = 1500,
-) -> None:
-    """Train phase 2 (compact preset) on synthetic label maps; call again to resume."""
-    from app.training.cases import fill
-    from app.training.instance import InstanceOptions, train
-
-    fill(work / "cases", range(cases))
-    train(InstanceOptions(work / "cases", work, output, steps), _tell_training)
-
-
 def execute_watched(job: Job, bundle: ModelBundle, *, as_json: bool) -> ResultRecord:
     """Run a job with progress on the terminal; SIGTERM and SIGINT end it as interrupted."""
     from app.execute import execute
@@ -292,10 +206,6 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _models_folder(models: Path | None) -> Path:
-    return models or load_settings().models.directory
-
-
 def _choose_models(
     settings: Settings, directory: Path | None, semantic: str | None, instance: str | None
 ) -> Settings:
@@ -304,11 +214,6 @@ def _choose_models(
     return settings.model_copy(
         update={"models": settings.models.model_copy(update=update)},
     )
-
-
-def _tell_training(step: int, steps: int, entropy: float, dice: float) -> None:
-    if step % 50 == 0 or step == steps:
-        typer.echo(f"step {step}/{steps}: cross-entropy {entropy:.3f}, soft Dice {dice:.3f}")
 
 
 def _tell(record: ResultRecord, output: Path) -> None:

@@ -21,11 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from operators.networks.semantic import SemanticModel
-
     from operators.case import Case, Progress
     from operators.dicom.selection import SeriesDecision
     from operators.networks.instances import InstanceModel
+    from operators.networks.semantic import SemanticModel
 
 FLOW = (
     "select_series",
