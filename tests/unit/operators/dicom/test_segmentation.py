@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import highdicom
@@ -20,7 +22,7 @@ from operators.dicom.whole_files import write_dataset
 from operators.errors import EncodingError
 from operators.imaging.volume import LabelMap
 from tests.builders.mr_series import SAGITTAL, make_series
-from tests.builders.results import CONTEXT, label_maps, volume_of
+from tests.builders.results import CONTEXT, context, label_maps, volume_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,18 +84,25 @@ def labels_by_position(dataset: Dataset, volume: Volume, wanted: LabelMap) -> ND
     return np.vectorize(names.__getitem__)(found)
 
 
-@pytest.mark.parametrize("options", SOURCES.values(), ids=SOURCES.keys())
+Encoded = tuple["Path", "Volume", tuple[LabelMap, LabelMap], list["Path"]]
+
+
+@pytest.fixture(scope="module", params=SOURCES.values(), ids=SOURCES.keys())
+def encoded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Encoded:
+    """One of the sources: folder, volume, label maps, files of the two objects."""
+    folder = tmp_path_factory.mktemp("encoded")
+    return folder, *encode(folder, **request.param)
+
+
 class TestEverySource:
-    def test_every_voxel_comes_back_by_position(self, tmp_path: Path, options: dict[str, object]):
-        volume, maps, paths = encode(tmp_path, **options)
+    def test_every_voxel_comes_back_by_position(self, encoded: Encoded):
+        _, volume, maps, paths = encoded
         for wanted, path in zip(maps, paths, strict=True):
             found = labels_by_position(pydicom.dcmread(path), volume, wanted)
             np.testing.assert_array_equal(found, wanted.labels_zyx)
 
-    def test_highdicom_reads_the_same_voxels_by_source_instance(
-        self, tmp_path: Path, options: dict[str, object]
-    ):
-        volume, maps, paths = encode(tmp_path, **options)
+    def test_highdicom_reads_the_same_voxels_by_source_instance(self, encoded: Encoded):
+        _, volume, maps, paths = encoded
         for wanted, path in zip(maps, paths, strict=True):
             read = highdicom.seg.segread(path)
             if volume.source[0].frame_number is None:
@@ -112,11 +121,9 @@ class TestEverySource:
                 assert np.unique(wanted.labels_zyx[found == number]).size == 1
             np.testing.assert_array_equal(found > 0, wanted.labels_zyx > 0)
 
-    def test_positions_orientation_and_spacing_are_copied_to_the_last_digit(
-        self, tmp_path: Path, options: dict[str, object]
-    ):
-        _, _, paths = encode(tmp_path, **options)
-        source = pydicom.dcmread(next((tmp_path / "mr").iterdir()))
+    def test_positions_orientation_and_spacing_are_copied_to_the_last_digit(self, encoded: Encoded):
+        folder, _, _, paths = encoded
+        source = pydicom.dcmread(next((folder / "mr").iterdir()))
         shared = pydicom.dcmread(paths[0]).SharedFunctionalGroupsSequence[0]
         written = str(shared.PlaneOrientationSequence[0].ImageOrientationPatient)
         if "SharedFunctionalGroupsSequence" in source:
@@ -130,7 +137,7 @@ class TestEverySource:
             group = measures = source
             places = {
                 str(pydicom.dcmread(path).ImagePositionPatient)
-                for path in (tmp_path / "mr").iterdir()
+                for path in (folder / "mr").iterdir()
             }
         assert written == str(group.ImageOrientationPatient)
         assert str(shared.PixelMeasuresSequence[0].PixelSpacing) == str(measures.PixelSpacing)
@@ -138,10 +145,8 @@ class TestEverySource:
             for frame in pydicom.dcmread(path).PerFrameFunctionalGroupsSequence:
                 assert str(frame.PlanePositionSequence[0].ImagePositionPatient) in places
 
-    def test_every_frame_names_its_one_source_frame(
-        self, tmp_path: Path, options: dict[str, object]
-    ):
-        volume, _, paths = encode(tmp_path, **options)
+    def test_every_frame_names_its_one_source_frame(self, encoded: Encoded):
+        _, volume, _, paths = encoded
         places = {
             (source.sop_class_uid, source.sop_instance_uid, source.frame_number): k
             for k, source in enumerate(volume.source)
@@ -163,8 +168,8 @@ class TestEverySource:
             named = {i.ReferencedSOPInstanceUID for i in series.ReferencedInstanceSequence}
             assert named == {source.sop_instance_uid for source in volume.source}
 
-    def test_dciodvfy_finds_no_error(self, tmp_path: Path, options: dict[str, object]):
-        _, _, paths = encode(tmp_path, **options)
+    def test_dciodvfy_finds_no_error(self, encoded: Encoded):
+        _, _, _, paths = encoded
         for path in paths:
             assert_valid(path)
 
@@ -173,7 +178,7 @@ def assert_valid(path: Path) -> None:
     program = shutil.which("dciodvfy")
     if program is None:
         pytest.skip("dciodvfy (dicom3tools) is not installed")
-    done = subprocess.run([program, str(path)], capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run([program, str(path)], capture_output=True, text=True, check=False)
     said = (done.stdout + done.stderr).splitlines()
     assert [line for line in said if line.startswith("Error")] == []
     assert any(line.strip() == "Segmentation" for line in said)
@@ -244,7 +249,7 @@ def test_an_invalid_value_of_the_source_is_not_repeated(
     [
         ("ISO_IR 192", "Grün^Jürgen=山田^太郎=やまだ^たろう"),
         ("ISO_IR 100", "Grün^Jürgen"),
-        ("ISO_IR 144", "Люкceмбypг"),
+        ("ISO_IR 144", "Люкceмбypг"),  # noqa: RUF001 -- Cyrillic is the point
         (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう"),
         (["ISO 2022 IR 13", "ISO 2022 IR 87"], "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎=やまだ^たろう"),
         (["", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞=홍^길동"),
@@ -265,14 +270,16 @@ def test_names_keep_their_character_set_and_their_bytes(
         assert str(result.PatientName) == name
 
 
-class TestHeader:
-    @pytest.fixture(scope="class")
-    def made(self, tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Dataset, Dataset]:
-        folder = tmp_path_factory.mktemp("header")
-        _, _, paths = encode(folder)
-        source = pydicom.dcmread(next((folder / "mr").iterdir()))
-        return source, pydicom.dcmread(paths[0]), pydicom.dcmread(paths[1])
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Dataset, Dataset]:
+    """A source image and its two objects."""
+    folder = tmp_path_factory.mktemp("header")
+    _, _, paths = encode(folder)
+    source = pydicom.dcmread(next((folder / "mr").iterdir()))
+    return source, pydicom.dcmread(paths[0]), pydicom.dcmread(paths[1])
 
+
+class TestHeader:
     def test_patient_and_study_are_the_sources(self, made: tuple[Dataset, Dataset, Dataset]):
         source, *results = made
         for result in results:
@@ -352,7 +359,7 @@ def refused(volume: Volume, semantic: LabelMap, instances: LabelMap) -> tuple[st
 class TestRefusals:
     @pytest.fixture
     def volume(self, tmp_path: Path) -> Volume:
-        return volume_of(make_series(tmp_path / "mr"))
+        return volume_of(make_series(tmp_path / "mr", slices=6))
 
     def test_a_map_half_a_slice_off_the_grid(self, volume: Volume):
         semantic, instances = label_maps(volume)
@@ -379,7 +386,85 @@ class TestRefusals:
         assert refused(volume, semantic, empty) == ("empty_label_map",)
 
 
-def test_19_slices_of_512_and_27_segments_encode_in_seconds(tmp_path: Path):
-    volume, _, paths = encode(tmp_path, slices=19, rows=512, columns=512)
-    assert volume.voxels_zyx.shape == (19, 512, 512)
-    assert sum(len(pydicom.dcmread(path).SegmentSequence) for path in paths) == 27
+def uids_of(dataset: Dataset) -> set[str]:
+    """Every UID in a dataset and its items."""
+    found: set[str] = set()
+    for element in dataset:
+        if element.VR == "SQ":
+            for item in element.value:
+                found |= uids_of(item)
+        elif element.VR == "UI":
+            found.add(str(element.value))
+    return found
+
+
+class TestRepeats:
+    def test_a_retry_writes_the_same_bytes(self, tmp_path: Path):
+        _, _, first = encode(tmp_path / "one")
+        _, _, again = encode(tmp_path / "two")
+        for one, other in zip(first, again, strict=True):
+            assert one.read_bytes() == other.read_bytes()
+
+    def test_the_order_of_files_in_the_folder_changes_nothing(self, tmp_path: Path):
+        _, _, first = encode(tmp_path / "one", shuffle_seed=1)
+        _, _, again = encode(tmp_path / "two", shuffle_seed=2)
+        for one, other in zip(first, again, strict=True):
+            assert one.read_bytes() == other.read_bytes()
+
+    def test_a_later_clock_changes_dates_and_times_and_no_identifier(self, tmp_path: Path):
+        volume = volume_of(make_series(tmp_path / "mr"))
+        maps = label_maps(volume)
+        later = context(clock=CONTEXT.clock + timedelta(days=1, seconds=1))
+        for one, other in zip(
+            encode_segmentations(*maps, volume, CONTEXT),
+            encode_segmentations(*maps, volume, later),
+            strict=True,
+        ):
+            changed = {element.keyword for element in one if element != other[element.tag]} - {
+                "ContributingEquipmentSequence"
+            }
+            assert changed == {
+                f"{event}{part}"
+                for event in ("InstanceCreation", "Content", "Series")
+                for part in ("Date", "Time")
+            }
+            assert uids_of(one) == uids_of(other)
+
+    def test_no_identifier_of_ours_is_shared_between_two_results(self, tmp_path: Path):
+        volume = volume_of(make_series(tmp_path / "mr"))
+        maps = label_maps(volume)
+        other_model = replace(CONTEXT.semantic_model, digest="c3" * 32)
+        results = (
+            *encode_segmentations(*maps, volume, CONTEXT),
+            *encode_segmentations(*maps, volume, context(semantic_model=other_model)),
+        )
+        common = uids_of(results[0]) & uids_of(results[1])
+        ours = [
+            {uid for uid in uids_of(result) - common if uid.startswith("2.25.")}
+            for result in results
+        ]
+        segments = [len(result.SegmentSequence) for result in results]
+        # SOP instance, series, dimension organization, one per tracked segment
+        assert [len(uids) for uids in ours] == [3 + count for count in segments]
+        assert len(set.union(*ours)) == sum(3 + count for count in segments)
+
+    def test_nothing_of_highdicoms_random_root_remains(self, tmp_path: Path):
+        _, _, paths = encode(tmp_path)
+        for path in paths:
+            assert b"1.2.826.0.1.3680043.10.511.3." not in path.read_bytes()
+
+    def test_an_object_of_an_intended_use_has_no_research_notice(self, tmp_path: Path):
+        volume = volume_of(make_series(tmp_path / "mr"))
+        cleared = context(is_research_only=False)
+        for dataset in encode_segmentations(*label_maps(volume), volume, cleared):
+            assert "esearch" not in str(dataset)
+            assert "ContentQualification" not in dataset
+
+
+def test_no_name_reaches_a_log_or_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+):
+    caplog.set_level(0)
+    encode(tmp_path, tags={"PatientName": "CANARY", "PatientID": "CANARY", "StudyID": "CANARY"})
+    assert "CANARY" not in caplog.text
+    assert not [warning for warning in recwarn if "CANARY" in str(warning.message)]

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from operators.dicom import provenance
+from operators.dicom.provenance import result_key
+from tests.builders.results import CONTEXT
+
+PLANES = ("d1", "d2")
+KEY = result_key(PLANES, CONTEXT)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"semantic_model": replace(CONTEXT.semantic_model, digest="c3" * 32)},
+        {"instance_model": replace(CONTEXT.instance_model, digest="c3" * 32)},
+        {"parameters": (("corpus_size_cleaning_mm3", "101"),)},
+        {"parameters": ()},
+        {"numeric_profile": "cpu-bf16"},
+        {"is_research_only": False},
+    ],
+)
+def test_what_changes_the_result_changes_the_key(changes: dict[str, object]):
+    assert result_key(PLANES, replace(CONTEXT, **changes)) != KEY
+
+
+@pytest.mark.parametrize("planes", [("d1",), ("d2", "d1"), ("d1", "d3"), ("d1d2",)])
+def test_other_planes_or_another_order_change_the_key(planes: tuple[str, ...]):
+    assert result_key(planes, CONTEXT) != KEY
+
+
+def test_a_raised_result_version_changes_the_key(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(provenance, "RESULT_VERSION", provenance.RESULT_VERSION + "1")
+    assert result_key(PLANES, CONTEXT) != KEY
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"clock": datetime(2031, 1, 1, tzinfo=UTC)},
+        {"software_version": "9.9.9"},
+        {"device_serial_number": "other machine"},
+        {"semantic_model": replace(CONTEXT.semantic_model, name="other name, same bytes")},
+    ],
+)
+def test_a_later_run_elsewhere_is_the_same_result(changes: dict[str, object]):
+    assert result_key(PLANES, replace(CONTEXT, **changes)) == KEY
+
+
+def test_the_order_of_parameters_does_not_matter():
+    one = replace(CONTEXT, parameters=(("a", "1"), ("b", "2")))
+    other = replace(CONTEXT, parameters=(("b", "2"), ("a", "1")))
+    assert result_key(PLANES, one) == result_key(PLANES, other)
