@@ -1,0 +1,90 @@
+"""From painted sub-slices to the slices of a scanner: coil, blur, slice profile, noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from app.synthetic.noise import smooth_noise
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class Scanner:
+    """How strongly the image is spoiled.
+
+    Attributes
+    ----------
+    sub_slices : int
+        Painted sub-slices per slice; odd, so that the label can be that of the centre.
+    noise : tuple of 2 floats
+        Range of the Rician noise's standard deviation, in units of bright CSF.
+    blur_voxels : tuple of 2 floats
+        Range of the in-plane Gaussian blur.
+    artefacts : float
+        Probability factor of ghosts, slice jitter and cross-talk.
+    """
+
+    sub_slices: int = 3
+    noise: tuple[float, float] = (0.003, 0.06)
+    blur_voxels: tuple[float, float] = (0.1, 0.7)
+    artefacts: float = 1.0
+
+
+def _profile(rng: np.random.Generator, image: Array, sub_slices: int) -> Array:
+    """Weighted mean over the sub-slices of every slice."""
+    slices = image.reshape(-1, sub_slices, *image.shape[1:])
+    weights = np.ones(sub_slices)
+    weights[[0, -1]] = rng.uniform(0.3, 1.0)
+    weights /= weights.sum()
+    mean: Array = np.einsum("ksip,s->kip", slices, weights.astype(np.float32))
+    return mean
+
+
+def acquire(rng: np.random.Generator, image: Array, scanner: Scanner) -> Array:
+    """Scan one painted picture.
+
+    Parameters
+    ----------
+    rng : numpy Generator
+        Source of randomness.
+    image : (R, I, P) float32 ndarray
+        Painted sub-slices.
+    scanner : Scanner
+        How strongly the image is spoiled.
+
+    Returns
+    -------
+    (K, I, P) float32 ndarray
+        Slices, R / sub_slices of them, not negative.
+    """
+    image = _profile(rng, image, scanner.sub_slices)
+    shape = (image.shape[0], image.shape[1], image.shape[2])
+    image = ndimage.gaussian_filter(image, (0, *(float(rng.uniform(*scanner.blur_voxels)),) * 2))
+    bias = rng.uniform(0, 0.2) * smooth_noise(rng, shape, (shape[0], shape[1] / 2, shape[2] / 2))
+    if rng.random() < 0.6:
+        bias = bias + rng.uniform(0, 1.3) * np.linspace(-0.5, 0.5, shape[2], dtype=np.float32)
+    image = image * np.exp(bias)
+    if rng.random() < 0.5 * scanner.artefacts:
+        share = rng.uniform(0.03, 0.22)
+        padded = np.pad(image, ((1, 1), (0, 0), (0, 0)), mode="edge")
+        image = (image + share * (padded[:-2] + padded[2:])) / (1 + 2 * share)
+    if rng.random() < 0.2 * scanner.artefacts:
+        shifts = np.rint(rng.normal(0, 0.6, (shape[0], 2))).astype(int)
+        image = np.stack([np.roll(x, tuple(d), (0, 1)) for x, d in zip(image, shifts, strict=True)])
+    if rng.random() < 0.3 * scanner.artefacts:
+        shift, axis = int(rng.integers(5, 50)), int(rng.integers(1, 3))
+        image = image + rng.uniform(0, 0.06) * np.roll(image, shift, axis)
+    sd = rng.uniform(*scanner.noise)
+    real = image + sd * rng.standard_normal(shape, dtype=np.float32)
+    result: Array = np.hypot(real, sd * rng.standard_normal(shape, dtype=np.float32)).astype(
+        np.float32
+    )
+    return result

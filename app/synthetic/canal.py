@@ -1,0 +1,135 @@
+"""Spinal canal (dural sac), cord, cauda equina and the fat around them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from operators.anatomy.labels import Structure
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from app.synthetic.canvas import Canvas
+    from app.synthetic.contrast import Contrast
+    from app.synthetic.subject import Subject
+
+    Array = NDArray[np.floating]
+
+
+def _ellipse(u: Array, w: Array, half_u: Array, half_w: Array) -> Array:
+    distance: Array = (np.hypot(u / half_u, w / half_w) - 1) * np.minimum(half_u, half_w)
+    return distance
+
+
+def _fat_and_roots(
+    rng: np.random.Generator, canvas: Canvas, contrast: Contrast, subject: Subject
+) -> Array:
+    centre = canvas.along(subject.depth / 2 + subject.canal_ap / 2 + 0.6)
+    half_w = canvas.along(subject.canal_width / 2)
+    between = np.abs(canvas.level - np.floor(canvas.level) - 0.5) * 30 - 9
+    across = np.abs(canvas.u - centre + 2) - canvas.along(subject.canal_ap) * 0.6
+    fat = np.maximum(np.maximum(across, between), np.abs(canvas.w) - half_w - rng.uniform(8, 16))
+    canvas.paint(fat, contrast["fat"])
+    root = np.hypot(np.abs(canvas.w) - half_w - 4, (between + 9) * 0.6 - rng.uniform(2, 5))
+    root = np.maximum(np.maximum(root - rng.uniform(1.8, 3.2), across + 2), -fat - 99)
+    canvas.paint(root, contrast["muscle"] * 1.6)
+    if rng.random() < 0.5:
+        far = np.maximum(across, np.abs(canvas.w) - half_w - rng.uniform(14, 40))
+        streaks = np.maximum(far, 0.5 - canvas.noise(rng, (6.0, 8.0, 4.0)) * 2)
+        streaks = np.maximum(streaks, half_w + 2 - np.abs(canvas.w))
+        canvas.paint(streaks, contrast["fat"] if rng.random() < 0.7 else contrast["csf"])
+    return centre
+
+
+def _sac(
+    rng: np.random.Generator, canvas: Canvas, subject: Subject, centre: Array
+) -> tuple[Array, Array, Array]:
+    """Distance to the dural sac, its centre and its half AP size."""
+    shrink = rng.uniform(0.82, 0.99)
+    half_u = canvas.along(subject.canal_ap / 2) * shrink
+    half_w = canvas.along(subject.canal_width / 2) * shrink * rng.uniform(0.82, 0.98)
+    names = [subject.index(n) for n in ("T11", "L1", "L5", "S1", "S2")]
+    fat = [0.0, *(rng.uniform(*span) for span in ((0, 1.5), (1, 4), (2, 5), (2, 4)))]
+    lost = np.interp(canvas.level, names, fat).astype(np.float32)
+    half_u = np.maximum(half_u - lost / 2, 2.0)
+    squeeze = np.ones(2 * len(subject.levels))
+    squeeze[1::2] -= (
+        0.45 * subject.degeneration * (rng.random() < 0.5) * rng.random(len(subject.levels))
+    )
+    stenosis = np.interp(canvas.level, np.arange(len(squeeze)) / 2, squeeze).astype(np.float32)
+    end = float(
+        np.interp(rng.uniform(0, 2), [0, 1, 2], subject.curve.level_s[subject.index("S1") :][:3])
+    )
+    taper = np.clip((end - canvas.s) / 22, 0.05, 1) ** 0.5
+    middle = centre - lost / 2
+    distance = _ellipse(canvas.u - middle, canvas.w, half_u * stenosis * taper, half_w * taper)
+    return np.maximum(distance, canvas.s - end), middle, half_u
+
+
+def paint_canal(
+    rng: np.random.Generator, canvas: Canvas, contrast: Contrast, subject: Subject
+) -> None:
+    """Paint and label the contents of the spinal canal.
+
+    Parameters
+    ----------
+    rng : numpy Generator
+        Source of randomness.
+    canvas : Canvas
+        Painted in place; canal and cord get their labels.
+    contrast : Contrast
+        Brightness per tissue.
+    subject : Subject
+        Sizes.
+    """
+    centre = _fat_and_roots(rng, canvas, contrast, subject)
+    inside_spine = subject.curve.level_s[0] - 12 - canvas.s
+    half_u, half_w = canvas.along(subject.canal_ap / 2), canvas.along(subject.canal_width / 2)
+    epidural = _ellipse(canvas.u - centre, canvas.w, half_u + 1, half_w + 1)
+    fat = contrast["fat"] * np.float32(rng.uniform(0.5, 1))
+    canvas.paint(epidural, fat if rng.random() < 0.6 else contrast["ligament"])
+    sac, middle, sac_half = _sac(rng, canvas, subject, centre)
+    pulse = 1 - 0.12 * rng.random() * np.clip(canvas.noise(rng, (20.0, 14.0, 20.0)), 0, 1)
+    canvas.paint(sac, contrast["csf"][:, None, None, None] * pulse)
+    canvas.label((sac < 0) & (inside_spine < 0), Structure.CANAL, 0)
+    conus_levels = subject.curve.level_s[[subject.index("T12"), subject.index("L2")]]
+    conus = float(rng.uniform(conus_levels[0] - 6, conus_levels[1]))
+    strands = canvas.noise(rng, (2.4, 45.0, 2.1)) + np.clip((canvas.u - middle) / 6, -0.6, 0.6)
+    cauda = np.maximum(
+        np.maximum(sac + 0.8, rng.uniform(-0.2, 0.7) - strands), conus - 25 - canvas.s
+    )
+    canvas.paint(cauda, contrast["cord"] * np.float32(rng.uniform(0.6, 1.4)))
+    _cord(rng, canvas, contrast, subject, (middle, sac_half, conus))
+    line = np.maximum(np.abs(sac) - rng.uniform(0.3, 0.7), np.abs(canvas.w) - 6)
+    if rng.random() < 0.8:
+        canvas.paint(np.maximum(line, canvas.u - middle), contrast["ligament"])
+
+
+def _cord(
+    rng: np.random.Generator,
+    canvas: Canvas,
+    contrast: Contrast,
+    subject: Subject,
+    sac: tuple[Array, Array, float],
+) -> None:
+    middle, sac_half, conus = sac
+    taper = np.clip((conus - canvas.s) / rng.uniform(16, 30), 0.03, 1) ** 0.6
+    last = subject.index("L1")
+    ap, wide = subject.cord_ap.copy(), subject.cord_width.copy()
+    ap[last:], wide[last:] = ap[last], wide[last]
+    half_u = np.minimum(canvas.along(ap / 2), 0.8 * sac_half) * taper
+    half_w = canvas.along(wide / 2) * taper
+    offset = rng.uniform(-1.2, 1.2) + np.sin(canvas.s / 40 + rng.uniform(0, 6))
+    cord = np.maximum(
+        _ellipse(canvas.u - middle - offset, canvas.w, half_u, half_w), canvas.s - conus
+    )
+    canvas.paint(cord, contrast["cord"])
+    canvas.paint(cord, contrast["cord"] * np.float32(rng.uniform(0.95, 1.25)), inner=-1.8)
+    if rng.random() < 0.08:
+        at, length = float(rng.choice(canvas.s.ravel()[::997])), rng.uniform(4, 15)
+        lesion = np.maximum(cord + 1, np.abs(canvas.s - at) - length)
+        canvas.paint(lesion, contrast["cord"] * 1.6)
+    inside = (cord < 0) & (canvas.labels == Structure.CANAL)
+    canvas.label(inside, Structure.CORD, 0)

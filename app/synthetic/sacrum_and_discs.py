@@ -1,0 +1,132 @@
+"""Paint and label the sacrum and the discs.
+
+A disc fills what is left between two endplates.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.synthetic.bodies import Surfaces, paint_body, paint_endplates
+from app.synthetic.frames import vertebra_frame
+from app.synthetic.primitives import ellipsoid, rounded_box, superellipse
+from operators.anatomy.labels import DISC_OFFSET, ENDPLATE_OFFSET, SACRUM_INSTANCE, Structure
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from app.synthetic.canvas import Canvas
+    from app.synthetic.contrast import Contrast
+    from app.synthetic.subject import Subject
+
+    Array = NDArray[np.floating]
+
+
+def paint_sacral(
+    rng: np.random.Generator, canvas: Canvas, contrast: Contrast, subject: Subject, k: int
+) -> None:
+    """Paint one sacral level: tapered body, wings, back wall and crest, all one label."""
+    h, half_a, half_w = subject.height[k], subject.depth[k] / 2, subject.width[k] / 2
+    kc, sc = subject.canal_ap[k] / 2, subject.scale
+    frame = vertebra_frame(
+        rng,
+        canvas,
+        subject,
+        subject.curve.level_s[k],
+        (half_a + 8, half_a + 2 * kc + 26, 0.5 * h + 12, 0.5 * h + 12),
+    )
+    if frame is None:
+        return
+    a, b, c = frame.place
+    taper = np.clip(1 - 0.12 * (b / h), 0.8, 1.2)
+    side = superellipse(a, c, (half_a * taper, half_w * taper), 2.3)
+    surfaces = Surfaces(side, -b - h / 2, b - h / 2 - 0.5)
+    first = subject.levels[k].name == "S1"
+    wall = rounded_box(
+        frame.place, (half_a + 2 * kc + 4, 0, 0), (3.5 * sc, h / 2 + 2, max(half_w * 0.55, 5)), 3
+    )
+    crest = rounded_box(
+        frame.place,
+        (half_a + 2 * kc + 7 + subject.spinous_length[k] / 2, 2, 0),
+        (subject.spinous_length[k] / 2 + 3, max(subject.spinous_half_height[k], 2) + 2, 3.5),
+        3,
+    )
+    bone = np.minimum(wall, crest)
+    for side_sign in (-1, 1):
+        wing = rounded_box(
+            frame.place,
+            (half_a * 0.5, 0, side_sign * (half_w + 14)),
+            (half_a * 0.9 + 3, h / 2 + 1, 17),
+            6,
+        )
+        link = rounded_box(
+            frame.place, (half_a + kc, 0, side_sign * (half_w * 0.62 + 3)), (kc + 4, h * 0.36, 6), 3
+        )
+        bone = np.minimum(bone, np.minimum(wing, link))
+    canvas.paint(bone, contrast["cortex"], frame.box, inner=0.3)
+    canvas.paint(bone, contrast["marrow"], frame.box, inner=-1.0)
+    plates = paint_endplates(
+        rng, canvas, contrast, frame, surfaces, (subject.disc[k - 1] if first else 0.0, 0.0)
+    )
+    paint_body(rng, canvas, contrast, frame, surfaces)
+    labels = canvas.labels[frame.box]
+    free = (labels != Structure.CANAL) & (labels != Structure.CORD)
+    canvas.label(
+        (np.minimum(bone, surfaces.body) < 0) & free, Structure.SACRUM, SACRUM_INSTANCE, frame.box
+    )
+    for mask in plates:
+        keep = mask & (labels != Structure.SACRUM) & free
+        canvas.label(keep, Structure.ENDPLATE, ENDPLATE_OFFSET + SACRUM_INSTANCE, frame.box)
+
+
+def paint_disc(
+    rng: np.random.Generator, canvas: Canvas, contrast: Contrast, subject: Subject, k: int
+) -> None:
+    """Paint and label the disc below level k; between sacral levels it belongs to the sacrum."""
+    if subject.disc[k] <= 0:
+        return
+    gap, worn = subject.disc[k], subject.degeneration[k]
+    s = subject.curve.level_s[k] + subject.height[k] / 2 + gap / 2
+    sacral = subject.levels[k].region == "S"
+    last = subject.levels[k + 1].name == "S1"
+    half_a = subject.depth[k] * 0.485 if last else (subject.depth[k] + subject.depth[k + 1]) / 4
+    half_w = (subject.width[k] + subject.width[k + 1]) / 4 * 0.98
+    tall = gap / 2 + 5.5
+    frame = vertebra_frame(rng, canvas, subject, s, (half_a + 6, half_a + 12, tall + 3, tall + 3))
+    if frame is None:
+        return
+    a, b, c = frame.place
+    bulge = 1 + rng.uniform(-0.02, 0.07) + 0.06 * worn
+    side = superellipse(a, c, (half_a * bulge, half_w * bulge), 2.3)
+    back = half_a * (0.97 + 0.05 * (c / half_w) ** 2) + (
+        rng.uniform(0, 2.2) if rng.random() < 0.35 else 0
+    )
+    disc = np.maximum(np.maximum(side, a - back), np.abs(b) - tall)
+    if rng.random() < 0.18 + 0.2 * worn and not sacral:
+        size = rng.uniform(2, 6)
+        centre = (half_a, rng.normal(0, 1.5), rng.normal(0, 5))
+        disc = np.minimum(disc, ellipsoid(frame.place, centre, (size, gap / 2 + 1, size * 1.8)))
+    labels = canvas.labels[frame.box]
+    taken = np.isin(labels, (*range(41, 50), Structure.ENDPLATE, Structure.SACRUM))
+    disc = np.where(taken, np.maximum(disc, 0.6), disc)
+    canvas.paint(disc, contrast["annulus"], frame.box)
+    core = ellipsoid(
+        frame.place,
+        (0.04 * half_a, 0, 0),
+        (
+            rng.uniform(0.5, 0.8) * half_a,
+            gap * rng.uniform(0.45, 0.9),
+            rng.uniform(0.55, 0.78) * half_w,
+        ),
+    )
+    bright = contrast["nucleus"] * (1 - 0.88 * worn**0.8) + 0.6 * contrast["annulus"]
+    canvas.paint(np.maximum(core, disc + 0.5), bright.astype(np.float32), frame.box)
+    if rng.random() < 0.35:
+        cleft = np.maximum(np.abs(b) - rng.uniform(0.3, 0.8), core + 2)
+        canvas.paint(np.maximum(cleft, disc + 0.5), contrast["annulus"], frame.box)
+    number = SACRUM_INSTANCE if sacral else DISC_OFFSET + subject.levels[k].instance
+    canvas.label(
+        (disc < 0) & ~taken, Structure.SACRUM if sacral else Structure.DISC, number, frame.box
+    )

@@ -1,0 +1,147 @@
+"""Paint and label the mobile vertebrae.
+
+Inside the union of the posterior elements each voxel belongs to the nearest part; canal and cord
+are never overwritten.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.synthetic.bodies import Surfaces, body_surfaces, draw_marrow, paint_body, paint_endplates
+from app.synthetic.frames import Frame, vertebra_frame
+from app.synthetic.posterior import Build, posterior_shapes
+from app.synthetic.primitives import capsule
+from operators.anatomy.labels import ENDPLATE_OFFSET, Structure
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from app.synthetic.canvas import Canvas
+    from app.synthetic.contrast import Contrast
+    from app.synthetic.subject import Subject
+
+    Array = NDArray[np.floating]
+
+
+def _build(subject: Subject, k: int) -> Build:
+    level = subject.levels[k]
+    names = [x.name for x in subject.levels]
+    thoracic = (k - names.index("T1")) / 11 if level.region == "T" else 0.0
+    return Build(
+        level.region,
+        subject.depth[k] / 2,
+        subject.width[k] / 2,
+        subject.height[k] / 2,
+        subject.canal_ap[k] / 2,
+        subject.canal_width[k] / 2,
+        subject.spinous_length[k],
+        float(np.radians(subject.spinous_declination[k])),
+        subject.spinous_half_height[k],
+        subject.scale,
+        thoracic,
+    )
+
+
+def _paint_posterior(
+    rng: np.random.Generator, canvas: Canvas, contrast: Contrast, frame: Frame, build: Build
+) -> tuple[Array, NDArray[np.uint8]]:
+    """Paint the arch; return its distance and the label of the nearest part."""
+    shapes = posterior_shapes(rng, build, frame.place)
+    distance, nearest = shapes[0][1], np.full(frame.a.shape, shapes[0][0], dtype=np.uint8)
+    facet: dict[int, Array] = {}
+    for label, other in shapes:
+        closer = other < distance
+        nearest[closer] = label
+        distance = np.where(closer, other, distance)
+        if label in (45, 46, 47, 48):
+            facet[label] = other
+    rough = rng.standard_normal(tuple((n + 2) // 3 + 1 for n in distance.shape), dtype=np.float32)
+    big = rough.repeat(3, 0).repeat(3, 1).repeat(3, 2)[tuple(slice(0, n) for n in distance.shape)]
+    distance = distance + 0.35 * big - np.float32(rng.uniform(-0.3, 0.8))
+    canvas.paint(distance, contrast["cortex"], frame.box, inner=0.3)
+    marrow = (
+        draw_marrow(rng, contrast) * contrast["posterior"] * np.float32(rng.uniform(0.85, 1.15))
+    )
+    canvas.paint(distance, marrow, frame.box, inner=-float(rng.uniform(0.5, 1.4)))
+    return distance, nearest
+
+
+def _label_vertebra(
+    canvas: Canvas,
+    frame: Frame,
+    parts: tuple[Array, NDArray[np.uint8]] | None,
+    surfaces: Surfaces,
+    number: int,
+) -> None:
+    labels = canvas.labels[frame.box]
+    free = (labels != Structure.CANAL) & (labels != Structure.CORD)
+    if parts is not None:
+        inside = (parts[0] < 0) & free
+        labels[inside] = parts[1][inside]
+        canvas.instances[frame.box][inside] = number
+    canvas.label((surfaces.body < 0) & free, Structure.CORPUS, number, frame.box)
+
+
+def paint_vertebra(
+    rng: np.random.Generator, canvas: Canvas, contrast: Contrast, subject: Subject, k: int
+) -> None:
+    """Paint and label one mobile vertebra (C1-L6) with its endplates."""
+    level = subject.levels[k]
+    h, reach = subject.height[k], subject.spinous_length[k]
+    drop = reach * np.sin(np.radians(subject.spinous_declination[k]))
+    behind = subject.depth[k] / 2 + subject.canal_ap[k] + reach + 14
+    front = subject.depth[k] / 2 + 8
+    frame = vertebra_frame(
+        rng,
+        canvas,
+        subject,
+        subject.curve.level_s[k],
+        (front, behind, 0.5 * h + 16, 0.7 * h + 16 + max(drop, 0)),
+    )
+    if frame is None:
+        return
+    build = _build(subject, k)
+    if level.region == "T" and rng.random() < 0.9:
+        for side in (-1, 1):
+            start = (build.half_depth - 2, -build.half_height, side * (build.half_width + 2))
+            end = (build.canal_a + 12, -build.half_height + 4, side * (build.half_width + 30))
+            rib = capsule(frame.place, start, end, 4.0)
+            canvas.paint(rib, contrast["cortex"], frame.box)
+            canvas.paint(rib, contrast["marrow"], frame.box, inner=-1.0)
+    surfaces = body_surfaces(rng, subject, k, frame)
+    parts = _paint_posterior(rng, canvas, contrast, frame, build)
+    if level.name == "C1":
+        _label_vertebra(
+            canvas,
+            frame,
+            parts,
+            Surfaces(surfaces.side + 99, surfaces.upper, surfaces.lower),
+            level.instance,
+        )
+        return
+    above = 0.0 if level.name == "C2" else subject.disc[k - 1]
+    plates = paint_endplates(rng, canvas, contrast, frame, surfaces, (above, subject.disc[k]))
+    if level.name == "C2":
+        dens = capsule(
+            frame.place,
+            (-1, -0.4 * h, 0),
+            (-1, -0.5 * h - 13 * subject.scale, 0),
+            5.0 * subject.scale,
+        )
+        surfaces = Surfaces(
+            np.minimum(surfaces.body, dens), np.full_like(dens, -99.0), np.full_like(dens, -99.0)
+        )
+    paint_body(rng, canvas, contrast, frame, surfaces)
+    labels = canvas.labels[frame.box]
+    _label_vertebra(canvas, frame, parts, surfaces, level.instance)
+    for mask in plates:
+        keep = (
+            mask
+            & (labels != Structure.CORPUS)
+            & (labels != Structure.CANAL)
+            & (labels != Structure.CORD)
+        )
+        canvas.label(keep, Structure.ENDPLATE, ENDPLATE_OFFSET + level.instance, frame.box)

@@ -1,0 +1,239 @@
+"""Write trained networks in the published formats: nnU-Net v2 folder, Lightning checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from operators.anatomy.labels import MODEL_STRUCTURES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NAMES = (
+    "Arcus_Vertebrae",
+    "Spinosus_Process",
+    "Costal_Process_Left",
+    "Costal_Process_Right",
+    "Superior_Articular_Left",
+    "Superior_Articular_Right",
+    "Inferior_Articular_Left",
+    "Inferior_Articular_Right",
+    "Vertebra_Corpus_border",
+    "Spinal_Cord",
+    "Spinal_Canal",
+    "Endplate",
+    "Vertebra_Disc",
+    "26",
+)
+"""SPINEPS location names of `MODEL_STRUCTURES`; the sacrum has a number only."""
+
+FEATURES = (16, 32, 64, 96, 128)
+STRIDES = ((1, 1, 1), (1, 2, 2), (2, 2, 2), (2, 2, 2), (1, 2, 2))
+KERNELS = ((1, 3, 3), (3, 3, 3), (3, 3, 3), (3, 3, 3), (3, 3, 3))
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def architecture(features: tuple[int, ...] = FEATURES) -> dict[str, Any]:
+    """Describe the network as an nnU-Net v2 plans file (>= 2.4) does.
+
+    Parameters
+    ----------
+    features : tuple of int
+        Channels per stage; at most 5 stages.
+
+    Returns
+    -------
+    dict
+        Plain JSON types.
+    """
+    stages = len(features)
+    return {
+        "network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
+        "arch_kwargs": {
+            "n_stages": stages,
+            "features_per_stage": list(features),
+            "conv_op": "torch.nn.modules.conv.Conv3d",
+            "kernel_sizes": [list(k) for k in KERNELS[:stages]],
+            "strides": [list(s) for s in STRIDES[:stages]],
+            "n_conv_per_stage": [1, *[2] * (stages - 1)],
+            "n_conv_per_stage_decoder": [*[2] * (stages - 2), 1],
+            "conv_bias": True,
+            "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
+            "norm_op_kwargs": {"eps": 1e-5, "affine": True},
+            "dropout_op": None,
+            "dropout_op_kwargs": None,
+            "nonlin": "torch.nn.LeakyReLU",
+            "nonlin_kwargs": {"inplace": True},
+        },
+        "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
+    }
+
+
+def _resampling(kind: str, *, is_seg: bool, order: int) -> dict[str, Any]:
+    name = f"resampling_fn_{kind}"
+    options = {"is_seg": is_seg, "order": order, "order_z": 0, "force_separate_z": None}
+    return {name: "resample_data_or_seg_to_shape", f"{name}_kwargs": options}
+
+
+def _plans(
+    patch_rip: tuple[int, int, int],
+    spacing_rip: tuple[float, float, float],
+    features: tuple[int, ...],
+) -> dict[str, Any]:
+    configuration = {
+        "data_identifier": "nnUNetPlans_3d_fullres",
+        "preprocessor_name": "DefaultPreprocessor",
+        "batch_size": 1,
+        "patch_size": list(patch_rip),
+        "median_image_size_in_voxels": [float(n) for n in patch_rip],
+        "spacing": list(spacing_rip),
+        "normalization_schemes": ["ZScoreNormalization"],
+        "use_mask_for_norm": [False],
+        **_resampling("data", is_seg=False, order=3),
+        **_resampling("seg", is_seg=True, order=1),
+        **_resampling("probabilities", is_seg=False, order=1),
+        "batch_dice": False,
+        "architecture": architecture(features),
+    }
+    return {
+        "dataset_name": "Dataset001_SyntheticSpine",
+        "plans_name": "nnUNetPlans",
+        "original_median_spacing_after_transp": list(spacing_rip),
+        "original_median_shape_after_transp": list(patch_rip),
+        "image_reader_writer": "SimpleITKIO",
+        "transpose_forward": [0, 1, 2],
+        "transpose_backward": [0, 1, 2],
+        "configurations": {"3d_fullres": configuration},
+        "experiment_planner_used": "ExperimentPlanner",
+        "label_manager": "LabelManager",
+        "foreground_intensity_properties_per_channel": {},
+    }
+
+
+def write_semantic_model(
+    folder: Path,
+    weights: dict[str, torch.Tensor],
+    *,
+    patch_rip: tuple[int, int, int],
+    spacing_rip: tuple[float, float, float],
+    features: tuple[int, ...] = FEATURES,
+) -> None:
+    """Write an nnU-Net v2 model folder with an ``inference_config.json`` for SPINEPS.
+
+    Parameters
+    ----------
+    folder : Path
+        Created if needed; receives plans.json, dataset.json, inference_config.json and
+        fold_0/checkpoint_final.pth.
+    weights : dict of str to Tensor
+        State dict of the PlainConvUNet, aliases included.
+    patch_rip : tuple of 3 ints
+        Tile size along (R, I, P).
+    spacing_rip : tuple of 3 floats
+        Grid along (R, I, P), mm.
+    features : tuple of int
+        Channels per stage.
+    """
+    (folder / "fold_0").mkdir(parents=True, exist_ok=True)
+    _write_json(folder / "plans.json", _plans(patch_rip, spacing_rip, features))
+    names = [f"Sacrum_{n}" if n.isdigit() else n for n in _NAMES]
+    labels = {"background": 0, **{name: i for i, name in enumerate(names, start=1)}}
+    dataset = {
+        "channel_names": {"0": "T2w"},
+        "labels": labels,
+        "numTraining": 1,
+        "file_ending": ".nii.gz",
+        "name": "Dataset001_SyntheticSpine",
+    }
+    _write_json(folder / "dataset.json", dataset)
+    if len(_NAMES) != len(MODEL_STRUCTURES):
+        message = "one name per structure is needed"
+        raise ValueError(message)
+    config = {
+        "log_name": folder.name,
+        "modality": ["T2w"],
+        "acquisition": "sag",
+        "modeltype": "nnunet",
+        "model_expected_orientation": ["P", "I", "R"],
+        "available_folds": 1,
+        "inference_augmentation": False,
+        "resolution_range": list(spacing_rip[::-1]),
+        "default_step_size": 0.5,
+        "labels": {str(i): name for i, name in enumerate(_NAMES, start=1)},
+        "expected_inputs": ["img"],
+    }
+    _write_json(folder / "inference_config.json", config)
+    checkpoint = {
+        "network_weights": weights,
+        "trainer_name": "nnUNetTrainer",
+        "init_args": {"configuration": "3d_fullres", "fold": 0},
+        "inference_allowed_mirroring_axes": None,
+    }
+    torch.save(checkpoint, folder / "fold_0" / "checkpoint_final.pth")
+
+
+def write_instance_model(
+    folder: Path,
+    weights: dict[str, torch.Tensor],
+    *,
+    cutout_pir: tuple[int, int, int],
+    spacing_pir: tuple[float, float, float],
+    steps: int,
+) -> None:
+    """Write a Lightning-like checkpoint of the instance network with its configuration.
+
+    Parameters
+    ----------
+    folder : Path
+        Created if needed; receives inference_config.json and one ``*weights*.ckpt``.
+    weights : dict of str to Tensor
+        State dict of the Unet3D without prefix.
+    cutout_pir : tuple of 3 ints
+        Size of the cut-out along (P, I, R); divisible by 8.
+    spacing_pir : tuple of 3 floats
+        Grid along (P, I, R), mm.
+    steps : int
+        Training steps, for the file's name.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {
+        "log_name": folder.name,
+        "modality": ["SEG"],
+        "acquisition": "sag",
+        "modeltype": "unet",
+        "model_expected_orientation": ["P", "I", "R"],
+        "available_folds": 1,
+        "inference_augmentation": False,
+        "resolution_range": list(spacing_pir),
+        "default_step_size": 1.0,
+        "labels": {"1": 1, "2": 2, "3": 3},
+        "expected_inputs": ["seg"],
+        "cutout_size": list(cutout_pir),
+        "corpus_size_cleaning": 4,
+        "vert_size_threshold": 60,
+    }
+    _write_json(folder / "inference_config.json", config)
+    dim, channels = weights["init_conv.weight"].shape[:2]
+    options = argparse.Namespace(channelwise=True, dim=int(dim), num_channels=int(channels))
+    checkpoint = {
+        "state_dict": {f"network.{name}": tensor for name, tensor in weights.items()},
+        "hyper_parameters": {
+            "opt": options,
+            "do2D": False,
+            "dim": int(dim),
+            "num_channels": int(channels),
+        },
+        "pytorch-lightning_version": "2.5.0",
+        "epoch": 0,
+        "global_step": steps,
+    }
+    for old in folder.glob("*weights*.ckpt"):
+        old.unlink()
+    torch.save(checkpoint, folder / f"step={steps}-weights.ckpt")
