@@ -1,0 +1,259 @@
+"""Build an nnU-Net from its plans, put weights into it, and make it quick on a CPU.
+
+Only the classes in the tables below can be built, whatever the plans name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Literal, cast
+
+import torch
+from dynamic_network_architectures.architectures.unet import (  # type: ignore[import-untyped]
+    PlainConvUNet,
+    ResidualEncoderUNet,
+    ResidualUNet,
+)
+from torch import Tensor, nn
+from torch.nn import functional
+
+from operators.errors import ModelUnusableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from operators.networks.nnunet_plans import Plans
+
+Precision = Literal["fp32", "bf16"]
+
+_NETWORKS = {
+    "PlainConvUNet": PlainConvUNet,
+    "ResidualEncoderUNet": ResidualEncoderUNet,
+    "ResidualUNet": ResidualUNet,
+}
+
+_LAYERS: dict[str, type[nn.Module]] = {
+    layer.__name__: layer
+    for layer in (
+        nn.Conv3d,
+        nn.InstanceNorm3d,
+        nn.BatchNorm3d,
+        nn.Dropout3d,
+        nn.LeakyReLU,
+        nn.ReLU,
+        nn.GELU,
+        nn.SiLU,
+        nn.ELU,
+    )
+}
+
+_CLASS_ARGUMENTS = ("conv_op", "norm_op", "dropout_op", "nonlin")
+
+_ALIASES = (".all_modules.", "decoder.encoder.")
+"""Parts of names under which a checkpoint holds the same weights a second time."""
+
+_WRAPPERS = ("module.", "_orig_mod.")
+"""Prefixes that distributed or compiled training leaves."""
+
+
+def build_network(plans: Plans) -> nn.Module:
+    """Build the network of a configuration with random weights and a single output.
+
+    Parameters
+    ----------
+    plans : Plans
+        As read from the folder.
+
+    Returns
+    -------
+    Module
+        Input (1, channels, Z, Y, X), output (1, heads, Z, Y, X), in the network's axis order.
+
+    Raises
+    ------
+    ModelUnusableError
+        ``unknown_architecture``: a class or an argument that is not known.
+    """
+    wanted = plans.architecture
+    try:
+        architecture = _NETWORKS[wanted.network_class]
+        arguments = dict(wanted.arguments)
+        for name in _CLASS_ARGUMENTS:
+            if arguments.get(name) is not None:
+                arguments[name] = _LAYERS[str(arguments[name]).rsplit(".", maxsplit=1)[-1]]
+        network = architecture(
+            **arguments,
+            input_channels=plans.channels,
+            num_classes=plans.heads,
+            deep_supervision=False,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
+        message = f"the plans name an architecture that cannot be built: {error!r:.80}"
+        raise ModelUnusableError(message, reasons=("unknown_architecture",)) from error
+    return cast("nn.Module", network.eval())
+
+
+def load_weights(network: nn.Module, weights: Mapping[str, object]) -> None:
+    """Put a checkpoint's weights into a network, every one exactly once.
+
+    Parameters
+    ----------
+    network : Module
+        Changed.
+    weights : mapping of str to Tensor
+        ``network_weights`` of a checkpoint; names that are aliases of others are ignored.
+
+    Raises
+    ------
+    ModelUnusableError
+        ``weights_do_not_fit``: a weight is missing, too much, of another shape or not finite.
+    """
+    given = {
+        _bare(name): value
+        for name, value in weights.items()
+        if isinstance(value, Tensor) and not any(alias in name for alias in _ALIASES)
+    }
+    own = dict(network.named_parameters()) | dict(network.named_buffers())
+    wrong = sorted(
+        name
+        for name in own.keys() | given.keys()
+        if name not in own or name not in given or own[name].shape != given[name].shape
+    )
+    if wrong:
+        message = f"{len(wrong)} weights do not fit the plans, first: {wrong[0]}"
+        raise ModelUnusableError(message, reasons=("weights_do_not_fit",))
+    with torch.no_grad():
+        for name, target in own.items():
+            target.copy_(given[name])
+            if not bool(torch.isfinite(target).all()):
+                message = f"weight {name} holds values that are not finite"
+                raise ModelUnusableError(message, reasons=("weights_do_not_fit",))
+
+
+def prepare_for_inference(network: nn.Module, precision: Precision) -> nn.Module:
+    """Choose memory layout and number format.
+
+    Parameters
+    ----------
+    network : Module
+        Changed in place.
+    precision : {"fp32", "bf16"}
+        bf16: convolutions and activations in bfloat16, normalisation statistics in float32.
+
+    Returns
+    -------
+    Module
+        The same network. Give it input of the dtype of its first convolution, channels last.
+
+    Notes
+    -----
+    Channels last keeps oneDNN from reordering every activation twice per convolution, but
+    PyTorch's instance norm would copy them back to channels first; hence `_InstanceNorm`.
+    """
+    _replace_norms(network)
+    if precision == "bf16":
+        for layer in network.modules():
+            if isinstance(layer, nn.Conv3d | nn.ConvTranspose3d):
+                layer.to(torch.bfloat16)
+    for parameter in network.parameters():
+        parameter.requires_grad = False
+    return network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload,no-any-return]
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The networks of all folds, asked together.
+
+    Attributes
+    ----------
+    networks : tuple of Module
+        One per fold, prepared for inference.
+    device : device
+        Where they are.
+    precision : {"fp32", "bf16"}
+        Number format of their convolutions.
+    mirror_axes : tuple of int
+        Spatial axes (0-2) over whose mirror images the logits are averaged.
+    """
+
+    networks: tuple[nn.Module, ...]
+    device: torch.device
+    precision: Precision
+    mirror_axes: tuple[int, ...] = ()
+
+    @property
+    def profile(self) -> str:
+        """Device and number format, such as ``cpu-fp32``."""
+        return f"{self.device.type}-{self.precision}"
+
+    def logits(self, tile: Tensor) -> Tensor:
+        """Mean logits over folds and mirror images.
+
+        Parameters
+        ----------
+        tile : (1, C, Z, Y, X) Tensor of float32
+            Normalised image.
+
+        Returns
+        -------
+        (1, heads, Z, Y, X) Tensor of float32
+            Logits.
+        """
+        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        source = tile.to(dtype)
+        total: Tensor | None = None
+        asked = 0
+        for count in range(len(self.mirror_axes) + 1):
+            for axes in combinations(self.mirror_axes, count):
+                dims = [axis + 2 for axis in axes]
+                view = source.flip(dims) if dims else source
+                view = view.contiguous(memory_format=torch.channels_last_3d)
+                for network in self.networks:
+                    answer = network(view).float()
+                    answer = answer.flip(dims) if dims else answer
+                    total = answer if total is None else total.add_(answer)
+                    asked += 1
+        if total is None:
+            raise ModelUnusableError("a model without networks", reasons=("fold_missing",))
+        return total if asked == 1 else total.div_(asked)
+
+
+class _InstanceNorm(nn.Module):
+    """Instance norm of a batch of one, in whatever memory layout the input has."""
+
+    def __init__(self, norm: nn.InstanceNorm3d) -> None:
+        super().__init__()
+        self.weight = norm.weight
+        self.bias = norm.bias
+        self.eps = norm.eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise each channel over space."""
+        if x.dtype == torch.bfloat16:
+            # One pass with float32 statistics and float32 weights.
+            return functional.batch_norm(
+                x, None, None, self.weight, self.bias, training=True, eps=self.eps
+            )
+        variance, mean = torch.var_mean(x, dim=(2, 3, 4), correction=0, keepdim=True)
+        scale = torch.rsqrt(variance + self.eps)
+        if self.weight is not None:
+            scale = scale * self.weight.view(1, -1, 1, 1, 1)
+        shift = -mean * scale
+        if self.bias is not None:
+            shift = shift + self.bias.view(1, -1, 1, 1, 1)
+        return torch.mul(x, scale).add_(shift)
+
+
+def _replace_norms(module: nn.Module) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, nn.InstanceNorm3d):
+            setattr(module, name, _InstanceNorm(child))
+        else:
+            _replace_norms(child)
+
+
+def _bare(name: str) -> str:
+    for prefix in _WRAPPERS:
+        name = name.removeprefix(prefix)
+    return name

@@ -1,0 +1,312 @@
+"""Phase 1: an image in, a map of vertebral substructures out (nnU-Net in a SPINEPS folder).
+
+Loading checks everything that can be wrong with a folder, so that a bad model is refused before
+the first patient. The result is not cleaned: that is ``spine.semantic_cleanup``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from operators.errors import IntensityError, ModelUnusableError
+from operators.imaging.components import fill_holes
+from operators.imaging.cropping import bounding_box
+from operators.imaging.intensity import prepare
+from operators.imaging.orientation import reorient
+from operators.imaging.resampling import resample_labels_to_grid, resample_to_spacing
+from operators.imaging.volume import LabelMap
+from operators.networks.checkpoints import read_checkpoint
+from operators.networks.inference_config import find_config, read_config
+from operators.networks.model_files import digest_of, fold_checkpoints, plans_folder
+from operators.networks.nnunet_network import (
+    Ensemble,
+    Precision,
+    build_network,
+    load_weights,
+    prepare_for_inference,
+)
+from operators.networks.nnunet_plans import read_plans
+from operators.networks.normalisation import normalise
+from operators.networks.sliding_window import Tiling, predict_classes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from operators.imaging.volume import Volume
+    from operators.networks.inference_config import InferenceConfig
+    from operators.networks.nnunet_plans import Plans
+
+    Progress = Callable[[int, int], None]
+
+_BLACK = 0.5
+"""Up to half a grey level of 0..1500 counts as 0: the ripple that cubic splines leave in black.
+
+SPINEPS gets the same by rounding to integers.
+"""
+
+_KEPT = ("network_weights", "init_args", "inference_allowed_mirroring_axes")
+
+
+@dataclass(frozen=True, slots=True)
+class SemanticResult:
+    """What phase 1 found.
+
+    Attributes
+    ----------
+    labels : LabelMap
+        On the model's grid and orientation, over the padded field of view.
+    facts : tuple of str
+        What had to be repaired on the way, such as ``hot_voxels_capped: 3``.
+    """
+
+    labels: LabelMap
+    facts: tuple[str, ...]
+
+
+class SemanticModel:
+    """A loaded semantic model; it can be used for any number of images.
+
+    Attributes
+    ----------
+    config : InferenceConfig
+        The folder's inference_config.json.
+    plans : Plans
+        The folder's nnU-Net plans.
+    digest : str
+        SHA-256 over the files that the model was made from.
+    profile : str
+        Device and number format, such as ``cpu-fp32``.
+    """
+
+    def __init__(
+        self, config: InferenceConfig, plans: Plans, network: Ensemble, digest: str
+    ) -> None:
+        """Put the parts together; `load_semantic_model` makes them from a folder."""
+        self.config = config
+        self.plans = plans
+        self.digest = digest
+        self.profile = network.profile
+        self._network = network
+        self._label_of_class = _label_table(config, plans)
+
+    @property
+    def name(self) -> str:
+        """The model's own name."""
+        return self.config.log_name
+
+    @property
+    def labels(self) -> Mapping[int, int]:
+        """Network class -> label."""
+        return self.config.labels
+
+    def segment(self, volume: Volume, progress: Progress | None = None) -> SemanticResult:
+        """Segment an image in any orientation and spacing.
+
+        Parameters
+        ----------
+        volume : Volume
+            MR intensities on any scale.
+        progress : callable, optional
+            Called with (done, total) tiles; may raise to cancel.
+
+        Returns
+        -------
+        SemanticResult
+            Label map on the model's grid, and what was repaired.
+
+        Raises
+        ------
+        IntensityError
+            ``constant_image`` or ``non_finite_voxels``.
+        SegmentationError
+            ``non_finite_logits``.
+        """
+        prepared = prepare(volume)
+        turned = reorient(prepared.volume, self.config.model_expected_orientation)
+        spacing = self.config.target_spacing_zyx_mm(turned.spacing_zyx_mm)
+        on_grid = resample_to_spacing(turned, spacing)
+        return SemanticResult(self.predict_on_model_grid(on_grid, progress), prepared.facts)
+
+    def predict_on_model_grid(self, volume: Volume, progress: Progress | None = None) -> LabelMap:
+        """Run the network on an image that already has the model's orientation and spacing.
+
+        Parameters
+        ----------
+        volume : Volume
+            Intensities in 0..1500; cubic over- and undershoot is welcome.
+        progress : callable, optional
+            Called with (done, total) tiles; may raise to cancel.
+
+        Returns
+        -------
+        LabelMap
+            On the grid of ``volume``.
+
+        Raises
+        ------
+        IntensityError
+            If the image is black (reason ``constant_image``).
+        SegmentationError
+            ``non_finite_logits``.
+        """
+        trained = _untransposed(self.plans.spacing_mm, self.plans.transpose_backward)
+        at_plans = _at_training_spacing(volume, trained)
+        voxels = at_plans.voxels_zyx.astype(np.float32, copy=False)
+        seen = np.abs(voxels) > _BLACK
+        box = bounding_box(seen)
+        if box is None:
+            raise IntensityError("the image is black", reasons=("constant_image",))
+        classes = self._classes(voxels[box], seen[box], progress)
+        labels = np.zeros(voxels.shape, self._label_of_class.dtype)
+        labels[box] = self._label_of_class[classes]
+        found = LabelMap(labels, at_plans.affine_lps)
+        return found if at_plans is volume else resample_labels_to_grid(found, volume.grid)
+
+    def _classes(
+        self, voxels: NDArray[np.float32], seen: NDArray[np.bool_], progress: Progress | None
+    ) -> NDArray[np.uint8]:
+        """Normalise, predict and decide, in the network's axis order; (Z, Y, X) in and out."""
+        plans = self.plans
+        order = plans.transpose_forward
+        mask = fill_holes(seen) if plans.use_mask_for_norm[0] else None
+        normal = normalise(
+            voxels,
+            plans.normalization_schemes[0],
+            mask=mask,
+            properties=plans.intensity_properties[0],
+        )
+        image = torch.from_numpy(np.ascontiguousarray(normal.transpose(order))[None])
+        tiling = Tiling(plans.patch_size, self.config.default_step_size)
+        with torch.inference_mode():
+            classes = predict_classes(
+                image.to(self._network.device),
+                tiling,
+                self._network.logits,
+                heads=plans.heads,
+                decide=_winner if plans.regions_class_order is None else _last_region,
+                progress=progress,
+            )
+        return classes.transpose(plans.transpose_backward)
+
+
+def load_semantic_model(
+    folder: Path, *, device: str = "cpu", precision: Precision = "fp32"
+) -> SemanticModel:
+    """Load a published semantic model folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds inference_config.json, plans.json, dataset.json and fold_*/checkpoint_*.pth,
+        directly or deeper inside.
+    device : str
+        A torch device.
+    precision : {"fp32", "bf16"}
+        Number format of the convolutions; logits are always summed in float32.
+
+    Returns
+    -------
+    SemanticModel
+        Ready to use.
+
+    Raises
+    ------
+    ModelUnusableError
+        With the reason's name, whatever is wrong with the folder.
+    """
+    config_file = find_config(folder)
+    config = read_config(config_file)
+    _require_semantic(config)
+    home = plans_folder(config_file, folder)
+    checkpoints = fold_checkpoints(home, config.available_folds)
+    plans: Plans | None = None
+    networks: list[nn.Module] = []
+    mirror_axes: tuple[int, ...] = ()
+    for path in checkpoints:
+        content = read_checkpoint(path, keep=_KEPT)
+        if plans is None:
+            plans = read_plans(home, _configuration(content))
+            mirror_axes = _mirror_axes(content) if config.inference_augmentation else ()
+        network = build_network(plans)
+        weights = content.get("network_weights")
+        load_weights(network, weights if isinstance(weights, dict) else {})
+        networks.append(prepare_for_inference(network, precision).to(device))
+    if plans is None or plans.channels != 1:
+        raise ModelUnusableError(
+            "only models with one input channel are supported", reasons=("unsupported_inputs",)
+        )
+    used = (config_file, home / "plans.json", home / "dataset.json", *checkpoints)
+    ensemble = Ensemble(tuple(networks), torch.device(device), precision, mirror_axes)
+    return SemanticModel(config, plans, ensemble, digest_of(used, folder))
+
+
+def _require_semantic(config: InferenceConfig) -> None:
+    if config.modeltype != "nnunet" or "SEG" in config.modality:
+        message = f"{config.log_name:.60} is no semantic model"
+        raise ModelUnusableError(message, reasons=("not_a_semantic_model",))
+    if config.expected_inputs != ("img",):
+        raise ModelUnusableError(
+            "only models with one image as input are supported", reasons=("unsupported_inputs",)
+        )
+
+
+def _configuration(checkpoint: Mapping[str, object]) -> str:
+    arguments = checkpoint.get("init_args")
+    name = arguments.get("configuration") if isinstance(arguments, dict) else None
+    return name if isinstance(name, str) else "3d_fullres"
+
+
+def _mirror_axes(checkpoint: Mapping[str, object]) -> tuple[int, ...]:
+    axes = checkpoint.get("inference_allowed_mirroring_axes")
+    return tuple(int(a) for a in axes) if isinstance(axes, list | tuple) else ()
+
+
+def _label_table(config: InferenceConfig, plans: Plans) -> NDArray[np.unsignedinteger]:
+    """Label of what `decide` answers: a class, or 1 + the index of a region."""
+    regions = plans.regions_class_order
+    classes = range(1, plans.heads) if regions is None else regions
+    missing = [c for c in classes if c not in config.labels]
+    if missing:
+        message = f"the config names no label for network class {missing[0]}"
+        raise ModelUnusableError(message, reasons=("label_table_incomplete",))
+    table = [0, *(config.labels[c] for c in classes)]
+    small = max(table) <= np.iinfo(np.uint8).max
+    return np.asarray(table, np.uint8 if small else np.uint16)
+
+
+def _winner(sums: Tensor) -> Tensor:
+    """Class of the highest logit; ties to the lowest class."""
+    return sums.argmax(dim=0).to(torch.uint8)
+
+
+def _last_region(sums: Tensor) -> Tensor:
+    """1 + index of the last region whose sigmoid exceeds 0.5; 0 where none does."""
+    found = torch.zeros(sums.shape[1], dtype=torch.uint8, device=sums.device)
+    for index, region in enumerate(sums):
+        found[region > 0] = index + 1
+    return found
+
+
+def _untransposed(
+    spacing_mm: tuple[float, float, float], backward: tuple[int, int, int]
+) -> tuple[float, float, float]:
+    k, j, i = (spacing_mm[axis] for axis in backward)
+    return k, j, i
+
+
+def _at_training_spacing(volume: Volume, spacing_zyx_mm: tuple[float, float, float]) -> Volume:
+    """Resample only where nnU-Net would: if the rounded shape differs."""
+    shape = volume.voxels_zyx.shape
+    wanted = tuple(
+        round(size * have / want)
+        for size, have, want in zip(shape, volume.spacing_zyx_mm, spacing_zyx_mm, strict=True)
+    )
+    return volume if wanted == shape else resample_to_spacing(volume, spacing_zyx_mm)
