@@ -78,14 +78,14 @@ def codestream_problem(codestream: bytes, syntax: UID, shape: tuple[int, int]) -
     if syntax == RLELossless:
         return None
     trimmed = codestream.rstrip(b"\0")
+    if not trimmed.endswith(_END_OF_IMAGE):
+        return "truncated_pixels"
     process = _PROCESSES.get(syntax)
     if process is None:
         sound = _jpeg2000_shape(trimmed) == (*shape, 1)
     else:
         sound = _is_sound_jpeg(trimmed, process, shape)
-    if not sound:
-        return "undecodable_pixels"
-    return None if trimmed.endswith(_END_OF_IMAGE) else "truncated_pixels"
+    return None if sound else "undecodable_pixels"
 
 
 def _is_sound_jpeg(codestream: bytes, process: _Process, shape: tuple[int, int]) -> bool:

@@ -35,6 +35,7 @@ from pydicom.uid import (
 )
 
 from operators.dicom.codestreams import codestream_problem
+from operators.dicom.extent import pixel_problem
 from operators.dicom.frames import PARSE_ERRORS
 from operators.errors import PixelDataError
 
@@ -63,6 +64,12 @@ PLUGINS: dict[UID, str] = {
 
 _PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
+_TEXTS = {
+    "truncated_header": "the file ends within its header",
+    "truncated_pixels": "the pixel data are cut off",
+    "missing_pixels": "the file holds no pixel data",
+    "undecodable_pixels": "the codestream is no image of the announced kind",
+}
 _WORD_BITS = (8, 16, 32)
 _GREY_BITS = 8
 _DECODE_ERRORS: tuple[type[Exception], ...] = (*PARSE_ERRORS, RuntimeError)
@@ -97,8 +104,8 @@ def decode_frames(path: Path, frame_numbers: Sequence[int]) -> list[NDArray[np.n
     Raises
     ------
     PixelDataError
-        Reasons: missing_pixels, truncated_pixels, not_monochrome, invalid_bit_layout,
-        frame_count_mismatch, pixel_length_mismatch, undecodable_pixels.
+        Reasons: missing_pixels, truncated_pixels, truncated_header, not_monochrome,
+        invalid_bit_layout, frame_count_mismatch, pixel_length_mismatch, undecodable_pixels.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -111,7 +118,14 @@ def decode_frames(path: Path, frame_numbers: Sequence[int]) -> list[NDArray[np.n
 
 
 def _read(path: Path) -> FileDataset:
-    dataset = pydicom.dcmread(path, force=True)
+    """Read a file whose pixel data are all there: pydicom drops cut ones without a word."""
+    with path.open("rb") as file:
+        header = pydicom.dcmread(file, stop_before_pixels=True, force=True)
+        problem = pixel_problem(file, header)
+        if problem:
+            raise PixelDataError(_TEXTS[problem], reasons=(problem,))
+        file.seek(0)
+        dataset = pydicom.dcmread(file, force=True)
     if "TransferSyntaxUID" not in dataset.file_meta:  # written without a file meta header
         implicit, little = dataset.original_encoding
         explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
@@ -122,7 +136,7 @@ def _read(path: Path) -> FileDataset:
 def _check_kind(dataset: FileDataset) -> None:
     """Refuse by the header what isn't a complete grey image."""
     if sum(keyword in dataset for keyword in _PIXEL_KEYWORDS) != 1:
-        raise PixelDataError("the file holds no pixel data", reasons=("missing_pixels",))
+        raise PixelDataError(_TEXTS["missing_pixels"], reasons=("missing_pixels",))
     grey = dataset.get("PhotometricInterpretation") in _MONOCHROME
     if not grey or dataset.get("SamplesPerPixel") != 1:
         raise PixelDataError("the image is not monochrome", reasons=("not_monochrome",))
@@ -175,7 +189,7 @@ def _codestream(dataset: FileDataset, number: int) -> bytes:
     shape = (int(dataset.Rows), int(dataset.Columns))
     problem = codestream_problem(codestream, dataset.file_meta.TransferSyntaxUID, shape)
     if problem:
-        raise PixelDataError(reasons=(problem,))
+        raise PixelDataError(_TEXTS[problem], reasons=(problem,))
     return codestream
 
 
