@@ -58,7 +58,8 @@ def body_surfaces(rng: np.random.Generator, subject: Subject, k: int, frame: Fra
     top = h / 2 - hollow * (1 - flat) - 0.35 * wedge * h * np.clip(0.5 - a / (2 * half_a), 0, 1)
     if region == "C":
         top = top + 2.5 * subject.scale * np.clip(np.abs(c / half_w), 0, 1) ** 4
-    bottom = h / 2 - rng.uniform(0.6, 1.2) * hollow * (1 - flat)
+    behind = np.clip(0.5 + a / (2 * half_a), 0, 1)
+    bottom = h / 2 - rng.uniform(0.6, 1.2) * hollow * (1 - flat) - subject.lordotic[k] * h * behind
     return Surfaces(side, -b - top, b - bottom)
 
 

@@ -55,7 +55,7 @@ class PhantomSettings:
     in_plane: tuple[int, int] = (208, 144)
     spacing: tuple[float, float, float] = (3.3, 1.2, 1.2)
     weightings: tuple[Weighting, ...] = ("t2", "t2")
-    region_odds: tuple[float, float, float, float] = (0.18, 0.17, 0.40, 0.25)
+    region_odds: tuple[float, float, float, float] = (0.22, 0.12, 0.30, 0.36)
     no_spine: float = 0.1
     centred: bool = False
     scanner: Scanner = field(default_factory=Scanner)
@@ -89,6 +89,7 @@ def _draw_field(rng: np.random.Generator, subject: Subject, settings: PhantomSet
     low, high = (subject.curve.level_s[subject.index(name)] for name in _REGIONS[region])
     n = settings.scanner.sub_slices
     k, i, p = settings.spacing
+    above = rng.uniform(25, 110) if region == "C" and rng.random() < 0.35 else 0.0  # a head
     sideways = rng.normal(0, 5) if rng.random() < 0.7 else rng.uniform(-26, 26)
     ahead = rng.uniform(-14, 42) if region != "S" else rng.uniform(-20, 40)
     kind = rng.random()
@@ -104,7 +105,7 @@ def _draw_field(rng: np.random.Generator, subject: Subject, settings: PhantomSet
     return Field(
         shape,
         (k / n, i, p),
-        float(rng.uniform(low, high)),
+        float(rng.uniform(low, high)) - above,
         (float(sideways), float(ahead)),
         float(angle),
     )

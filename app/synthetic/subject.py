@@ -40,6 +40,8 @@ class Subject:
         Of the disc below each level, 0-1.
     wedge : ndarray
         Severity of a compression fracture, 0 = none.
+    lordotic : ndarray
+        Share of the body's height that is missing at the back, most at L5.
     curve : Curve
         Centre line through the bodies.
     """
@@ -60,6 +62,7 @@ class Subject:
     spinous_half_height: Numbers
     degeneration: Numbers
     wedge: Numbers
+    lordotic: Numbers
     curve: Curve
 
     def index(self, name: str) -> int:
@@ -116,7 +119,19 @@ def _tilts(rng: np.random.Generator, levels: tuple[Level, ...]) -> Numbers:
     padded = np.pad(tilt, 1, mode="edge")
     tilt = 0.15 * padded[:-2] + 0.7 * tilt + 0.15 * padded[2:]
     tilt = tilt + rng.normal(0, 1.8, len(levels))
+    # The lumbosacral corner differs most between people: steep and flat L5, steep and flat S1.
+    names = [level.name for level in levels]
+    corner = names.index("S1")
+    tilt[corner - 1] += rng.uniform(-6, 14)
+    tilt[corner - 2] += rng.uniform(-3, 6)
+    tilt[corner:] += rng.uniform(-8, 12)
     return np.radians(np.clip(tilt, -35, 60) + rng.normal(0, 6))
+
+
+def _lordotic(rng: np.random.Generator, levels: tuple[Level, ...]) -> Numbers:
+    share = {"L3": 0.03, "L4": 0.06, "L5": 0.15, "L6": 0.15, "S1": 0.05}
+    typical = np.array([share.get(level.name, 0.0) for level in levels])
+    return typical * rng.uniform(0.2, 1.6) * rng.uniform(0.6, 1.4, len(levels))
 
 
 def _slips(rng: np.random.Generator, levels: tuple[Level, ...], age: float) -> Numbers:
@@ -199,5 +214,6 @@ def draw_subject(rng: np.random.Generator) -> Subject:
         spinous_half_height=column(levels, "spinous_half_height") * scale * jitter(0.1),
         degeneration=degeneration,
         wedge=wedge,
+        lordotic=_lordotic(rng, levels),
         curve=_curve(rng, height, disc, _tilts(rng, levels), _slips(rng, levels, age)),
     )

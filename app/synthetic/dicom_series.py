@@ -1,0 +1,184 @@
+"""A synthetic DICOM study: a sagittal T2w lumbar series and the series that come with it.
+
+All series show one phantom in one frame of reference, a few degrees oblique. Everything follows
+from the seed: pixels, UIDs, file names. The patient does not exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from app.synthetic.acquisition import Scanner
+from app.synthetic.dicom_images import Protocol, Stack, write_stack
+from app.synthetic.phantom import PhantomSettings, SyntheticCase, generate
+from operators.dicom.uids import derived_uid
+from operators.imaging.nifti import write_label_map
+from operators.imaging.volume import LabelMap, Volume
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_CLEAN = Scanner(noise=(0.01, 0.015), blur_voxels=(0.3, 0.4), artefacts=0.0)
+
+STUDY_PHANTOM = PhantomSettings(
+    slices=15,
+    in_plane=(300, 240),
+    spacing=(4.4, 0.9, 0.9),
+    weightings=("t2_plain", "t1", "stir"),
+    region_odds=(0.0, 0.0, 1.0, 0.0),
+    no_spine=0.0,
+    centred=True,
+    scanner=_CLEAN,
+)
+"""15 slices of 4.4 mm, 270 x 216 mm in plane: a usual lumbar protocol."""
+
+_TILT_DEGREES = (2.0, -3.0, 1.5)
+_TABLE_POSITION_MM = (6.0, -14.0, -35.0)
+
+_T2 = Protocol("t2_tse_sag", 2, ("SE",), ("SK", "OSP"), 3500.0, 100.0, 17, None)
+_T1 = Protocol("t1_tse_sag", 3, ("SE",), ("SK", "OSP"), 500.0, 10.0, 3, None)
+_STIR = Protocol("stir_tse_sag", 4, ("SE", "IR"), ("SK", "OSP"), 4000.0, 50.0, 13, 160.0)
+_AXIAL = Protocol("t2_tse_tra", 5, ("SE",), ("SK", "OSP"), 3800.0, 105.0, 17, None)
+_SCOUT = Protocol("localizer", 1, ("GR",), ("SP",), 8.0, 4.0, 1, None, ("LOCALIZER",))
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenStudy:
+    """What `write_study` made.
+
+    Attributes
+    ----------
+    files : tuple of Path
+        All instances.
+    t2_series_uid : str
+        The series that a spine segmentation should take.
+    semantic, instances : LabelMap
+        Truth on the grid of that series.
+    """
+
+    files: tuple[Path, ...]
+    t2_series_uid: str
+    semantic: LabelMap
+    instances: LabelMap
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """The phantom in the patient's frame."""
+
+    case: SyntheticCase
+    pose: NDArray[np.float64]
+
+    def volume(self, index: int) -> Volume:
+        """Place one weighting's volume in patient coordinates."""
+        volume = self.case.images[index]
+        return replace(volume, affine_lps=self.pose @ volume.affine_lps)
+
+    def truth(self, labels: LabelMap) -> LabelMap:
+        """Place a truth map in patient coordinates."""
+        return replace(labels, affine_lps=self.pose @ labels.affine_lps)
+
+
+def _pose() -> NDArray[np.float64]:
+    """Rotate about z, x and y and shift: planned along the spine, never along the magnet."""
+    pose = np.eye(4)
+    for degrees, (a, b) in zip(_TILT_DEGREES, ((0, 1), (1, 2), (0, 2)), strict=True):
+        turn = np.eye(4)
+        cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        turn[a, a], turn[a, b], turn[b, a], turn[b, b] = cos, -sin, sin, cos
+        pose = turn @ pose
+    pose[:3, 3] = _TABLE_POSITION_MM
+    return pose
+
+
+def _coarse(volume: Volume, step: int) -> Volume:
+    """Every so many rows and columns only: a small sibling series."""
+    affine = volume.affine_lps.copy()
+    affine[:, 1:3] *= step
+    return Volume(volume.voxels_zyx[:, ::step, ::step], affine)
+
+
+def _axial(volume: Volume, positions: NDArray[np.float64], pixel_mm: float) -> Volume:
+    """Axial slices through a sagittal volume, at real-numbered rows of it; linear."""
+    across = volume.spacing_zyx_mm[0] / pixel_mm
+    r = np.arange(int((volume.voxels_zyx.shape[0] - 1) * across) + 1) / across
+    # Seen from below, as axial images are: columns run from the patient's right to the left.
+    r = r[::-1]
+    down = pixel_mm / volume.spacing_zyx_mm[2]
+    p = np.arange(0, volume.voxels_zyx.shape[2] - 1, down, dtype=np.float64)
+    mesh = np.meshgrid(r, positions, p, indexing="ij")
+    sampled = ndimage.map_coordinates(volume.voxels_zyx.astype(np.float32), mesh, order=1)
+    affine = np.eye(4)
+    affine[:, 0] = volume.affine_lps[:, 1] * (positions[1] - positions[0])
+    affine[:, 1] = volume.affine_lps[:, 2] * down
+    affine[:, 2] = -volume.affine_lps[:, 0] / across
+    affine[:, 3] = volume.affine_lps @ np.array([r[0], positions[0], 0.0, 1.0])
+    return Volume(sampled.transpose(1, 2, 0), affine)
+
+
+def _stacks(scene: _Scene) -> tuple[Stack, ...]:
+    t2, t1, stir = (scene.volume(n) for n in range(3))
+    rows = t2.voxels_zyx.shape[1]
+    step = 4.0 / t2.spacing_zyx_mm[1]
+    positions = 0.62 * rows + step * np.arange(-4.0, 5.0)
+    middle = t2.voxels_zyx.shape[0] // 2
+    sagittal = replace(
+        _coarse(t2, 3),
+        voxels_zyx=t2.voxels_zyx[middle : middle + 1, ::3, ::3],
+    )
+    scout_affine = sagittal.affine_lps.copy()
+    scout_affine[:, 3] = t2.affine_lps @ np.array([middle, 0, 0, 1])
+    return (
+        Stack(_T2, t2),
+        Stack(_T1, _coarse(t1, 2)),
+        Stack(_STIR, _coarse(stir, 2)),
+        Stack(_AXIAL, _axial(t2, positions, 1.8)),
+        Stack(_SCOUT, replace(sagittal, affine_lps=scout_affine)),
+        Stack(_SCOUT, _axial(t2, np.array([0.5, 0.6]) * rows, 3.6)),
+    )
+
+
+def write_study(
+    folder: Path,
+    seed: int,
+    *,
+    truth: Path | None = None,
+    phantom: PhantomSettings = STUDY_PHANTOM,
+) -> WrittenStudy:
+    """Write a study of one synthetic patient.
+
+    Parameters
+    ----------
+    folder : Path
+        Created if needed; receives one folder per series with shuffled file names.
+    seed : int
+        Decides everything; the same seed writes the same bytes.
+    truth : Path or None
+        Folder for ``semantic.nii.gz`` and ``instances.nii.gz`` on the T2w series' grid.
+    phantom : PhantomSettings
+        Size of the phantom; three weightings in the order T2w, T1w, STIR.
+
+    Returns
+    -------
+    WrittenStudy
+        Files and truth.
+    """
+    scene = _Scene(generate(seed, phantom), _pose())
+    rng = np.random.default_rng([seed, 3])
+    files: list[Path] = []
+    for part, stack in enumerate(_stacks(scene)):
+        target = folder / f"{stack.protocol.number}_{stack.protocol.description}"
+        files += write_stack(stack, target, seed=seed, part=part, rng=rng)
+    semantic, instances = (scene.truth(x) for x in (scene.case.semantic, scene.case.instances))
+    if truth is not None:
+        truth.mkdir(parents=True, exist_ok=True)
+        write_label_map(semantic, truth / "semantic.nii.gz")
+        write_label_map(instances, truth / "instances.nii.gz")
+    uid = derived_uid("synthetic", str(seed), "series", str(_T2.number))
+    return WrittenStudy(tuple(files), uid, semantic, instances)
