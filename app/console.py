@@ -54,16 +54,23 @@ def reporting(*, as_json: bool) -> Iterator[Callable[[str, str, float], None]]:
         with display:
             yield _Live(display)
     else:
-        yield _plain_lines
+        yield _PlainLines()
 
 
 def _json_lines(key: str, step: str, fraction: float) -> None:
     emit_json({"event": "progress", "key": key, "step": step, "fraction": round(fraction, 4)})
 
 
-def _plain_lines(key: str, step: str, fraction: float) -> None:
-    if fraction >= 1.0:
-        sys.stderr.write(f"{key}: {STEP_TITLES.get(step, step)} done\n")
+class _PlainLines:
+    """One line per finished step; the last tile and the step's end say the same."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, str]] = set()
+
+    def __call__(self, key: str, step: str, fraction: float) -> None:
+        if fraction >= 1.0 and (key, step) not in self._told:
+            self._told.add((key, step))
+            sys.stderr.write(f"{key}: {STEP_TITLES.get(step, step)} done\n")
 
 
 class _Live:
