@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from operators.dicom.header_values import numbers, words
+from operators.dicom.header_values import numbers, texts, words
+from operators.dicom.provenance import MODEL_NAME
 from operators.dicom.reasons import Reason, against, hint
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ _MR_IMAGE_CLASSES = frozenset(
         "1.2.840.10008.5.1.4.1.1.4.4",  # Legacy Converted Enhanced MR Image
     },
 )
-
-_OWN_EQUIPMENT = "SPINEPS"
-"""Manufacturer's model name of everything this product writes starts with it."""
 
 _TELLING_WORDS: dict[str, str] = {
     "localizer": "LOCALIZER LOCALISER SCOUT SURVEY PLANSCAN",
@@ -151,8 +149,8 @@ def _judge_object(header: Dataset) -> Iterator[Reason]:
         yield against("not_an_mr_image", "neither Modality nor SOP class")
     if numbers(header, "SamplesPerPixel")[:1] == (_COLOUR_SAMPLES,):
         yield against("colour_image", f"{_COLOUR_SAMPLES} samples per pixel")
-    model = "".join(words(header, "ManufacturerModelName") + words(header, "Manufacturer"))
-    if _OWN_EQUIPMENT in model:
+    # The model, not the manufacturer: synthetic studies of the same manufacturer are input.
+    if texts(header, "ManufacturerModelName") == (MODEL_NAME,):
         yield against("own_result", "written by this product")
 
 

@@ -178,7 +178,7 @@ def _headers(protocol: Protocol, where: tuple[str, str], rng: Generator) -> list
     _forget(values, protocol, rng)
     step = (thickness or 4.0) * 1.1
     planes = list(AXES) if protocol.plane == "three" else [protocol.plane]
-    slices = 1 if step > 15 else 6
+    slices = 1 if step > 15 else 5
     return [
         header(**values, **place(plane, tilt or 0.0, step * i))
         for plane in planes

@@ -1,0 +1,138 @@
+"""What headers of different vendors say, read into one record."""
+
+from __future__ import annotations
+
+import pytest
+
+from operators.dicom.mr_physics import read_physics
+from tests.builders.plain_headers import header
+
+
+@pytest.mark.parametrize(
+    ("name", "sequences"),
+    [
+        ("*tse2d1_15", {"SE"}),
+        ("*tseR2d1rr19", {"SE"}),
+        ("*spcR_100", {"SE"}),
+        ("*h2d1_192", {"SE"}),
+        ("*tir2d1rr11", {"IR"}),
+        ("*spcir_242ns", {"IR", "SE"}),
+        ("*fl2d1", {"GR"}),
+        ("*me2d1r3", {"GR"}),
+        ("*tfl3d1_16ns", {"GR"}),
+        ("*tfi3d1", {"GR"}),
+        ("*ep_b1000#1", {"EP"}),
+        ("*epfid2d1_64", {"EP"}),
+        ("FFE", {"GR"}),
+        ("TSE", {"SE"}),
+        ("anything", set()),
+    ],
+)
+def test_the_sequence_name_tells_the_sequence_where_the_code_is_missing(
+    name: str,
+    sequences: set[str],
+):
+    assert read_physics([header(SequenceName=name)]).sequences == sequences
+
+
+def test_a_coded_spin_echo_is_not_overruled_by_a_gradient_echo_name():
+    physics = read_physics([header(ScanningSequence="SE", SequenceName="*fl2d1")])
+
+    assert physics.sequences == {"SE"}
+
+
+def test_an_inversion_in_the_name_is_added_to_a_coded_spin_echo():
+    physics = read_physics([header(ScanningSequence="SE", SequenceName="*tir2d1_11")])
+
+    assert physics.sequences == {"SE", "IR"}
+
+
+def test_research_mode_says_nothing_and_philips_image_type_fills_in():
+    physics = read_physics(
+        [header(ScanningSequence="RM", ImageType=["ORIGINAL", "PRIMARY", "M_FFE", "M", "FFE"])],
+    )
+
+    assert physics.sequences == {"GR"}
+
+
+def test_codes_in_one_string_with_a_backslash_are_two_codes():
+    assert read_physics([header(ScanningSequence="SE\\IR")]).sequences == {"SE", "IR"}
+
+
+def test_times_of_zero_count_as_not_written():
+    physics = read_physics([header(EchoTime=0, RepetitionTime=0, InversionTime=0)])
+
+    assert physics.echo_time_ms is None
+    assert physics.repetition_time_ms is None
+    assert physics.inversion_time_ms is None
+
+
+def test_the_echo_train_is_read_from_the_name_where_its_attribute_is_missing():
+    assert read_physics([header(SequenceName="*tse2d1_17")]).echo_train_length == 17
+    assert read_physics([header(SequenceName="*tseR2d1rr19")]).echo_train_length == 19
+
+
+def test_times_are_medians_over_slices():
+    headers = [header(EchoTime=time) for time in (101.0, 102.0, 500.0)]
+
+    assert read_physics(headers).echo_time_ms == 102.0
+
+
+@pytest.mark.parametrize(
+    ("attributes", "is_3d"),
+    [
+        ({"MRAcquisitionType": "3D"}, True),
+        ({"MRAcquisitionType": "2D", "SliceThickness": 1.0}, False),
+        ({"SliceThickness": 1.0}, True),
+        ({"SliceThickness": 4.0}, False),
+        ({"SequenceName": "*spcR_100"}, True),
+        ({"SequenceName": "*tse2d1_15"}, False),
+    ],
+)
+def test_3d_is_told_by_code_then_by_thickness_or_name(attributes: dict[str, object], is_3d: bool):  # noqa: FBT001 - a parametrised expectation
+    assert read_physics([header(**attributes)]).is_3d is is_3d
+
+
+@pytest.mark.parametrize(
+    ("attributes", "is_single_shot"),
+    [
+        ({"SequenceName": "*h2d1_192"}, True),
+        ({"EchoTrainLength": 160, "MRAcquisitionType": "2D"}, True),
+        ({"EchoTrainLength": 160, "MRAcquisitionType": "3D"}, False),
+        ({"EchoTrainLength": 30}, False),
+    ],
+)
+def test_a_single_shot_is_told_by_name_or_by_100_echoes_in_2d(
+    attributes: dict[str, object],
+    is_single_shot: bool,  # noqa: FBT001 - a parametrised expectation
+):
+    assert read_physics([header(**attributes)]).is_single_shot is is_single_shot
+
+
+def test_fat_suppression_is_told_by_scan_options_or_spectral_suppression():
+    assert read_physics([header(ScanOptions=["PFP", "FS"])]).is_fat_suppressed
+    assert read_physics([header(SpectrallySelectedSuppression="FAT")]).is_fat_suppressed
+    assert not read_physics([header(ScanOptions="SAT1")]).is_fat_suppressed
+
+
+def test_enhanced_attributes_add_inversion_and_echo_planar_readout():
+    physics = read_physics(
+        [header(InversionRecovery="YES", EchoPlanarPulseSequence="YES", ScanningSequence="SE")],
+    )
+
+    assert physics.sequences == {"SE", "IR", "EP"}
+
+
+def test_the_coded_contrast_is_read_and_unknown_is_none():
+    assert read_physics([header(AcquisitionContrast="T2")]).coded_contrast == "T2"
+    assert read_physics([header(AcquisitionContrast="UNKNOWN")]).coded_contrast is None
+    image_type = ["ORIGINAL", "PRIMARY", "PROTON_DENSITY", "NONE"]
+    assert read_physics([header(ImageType=image_type)]).coded_contrast == "PROTON_DENSITY"
+
+
+def test_an_empty_header_says_nothing():
+    physics = read_physics([header()])
+
+    assert physics.sequences == frozenset()
+    assert physics.echo_time_ms is None
+    assert not physics.is_3d

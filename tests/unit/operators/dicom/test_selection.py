@@ -1,0 +1,267 @@
+"""Decisions on single series and small studies, one rule per test."""
+
+from __future__ import annotations
+
+import pytest
+
+from operators.dicom.candidates import SelectionSettings
+from operators.dicom.selection import SeriesDecision, as_json, decide
+from operators.dicom.series import SeriesRecord
+from tests.builders.plain_headers import changed, series_of, t2_headers
+
+
+def _decide(**changes: object) -> SeriesDecision:
+    return decide([series_of(t2_headers(**changes))])[0]
+
+
+def _names(decision: SeriesDecision, *, speaks_for: bool) -> set[str]:
+    return {
+        reason.name
+        for reason in decision.reasons
+        if reason.decides and reason.speaks_for == speaks_for
+    }
+
+
+def test_a_sagittal_t2_tse_with_te_100_and_tr_3500_is_accepted_for_two_reasons():
+    decision = _decide()
+
+    assert decision.accepted
+    assert _names(decision, speaks_for=True) == {"sagittal", "t2_weighted"}
+    assert _names(decision, speaks_for=False) == set()
+    assert decision.stack is decision.series
+
+
+def test_all_reasons_against_an_axial_stir_localizer_are_listed():
+    decision = _decide(
+        ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"],
+        ScanningSequence=["SE", "IR"],
+        InversionTime=160.0,
+        ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+    )
+
+    assert not decision.accepted
+    assert decision.stack is None
+    assert _names(decision, speaks_for=False) == {"localizer", "axial", "short_inversion_time"}
+
+
+def test_a_description_that_says_t1_does_not_reject_a_t2():
+    assert _decide(SeriesDescription="t1_tse_sag", ProtocolName="STIR knee").accepted
+
+
+def test_a_description_that_says_t2_does_not_accept_a_t1():
+    decision = _decide(SeriesDescription="t2_tse_sag", EchoTime=10.0, RepetitionTime=600.0)
+
+    assert _names(decision, speaks_for=False) == {"t1_weighted"}
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted"),
+    [
+        ("t2_tse_sag", True),
+        ("SAG T2", True),
+        ("T2* sag", False),
+        ("t2_tirm_sag", False),
+        ("t1 und t2", False),
+        ("LWS sagittal", False),
+        ("", False),
+    ],
+)
+def test_the_description_decides_only_where_no_time_and_no_train_is_written(
+    text: str,
+    accepted: bool,  # noqa: FBT001 - a parametrised expectation
+):
+    decision = _decide(
+        EchoTime=None,
+        RepetitionTime=None,
+        EchoTrainLength=None,
+        SeriesDescription=text,
+    )
+
+    assert decision.accepted is accepted
+    deciding = _names(decision, speaks_for=accepted)
+    assert deciding >= ({"text_names_t2"} if accepted else {"contrast_unknown"})
+
+
+@pytest.mark.parametrize("body_part", ["KNEE", "Kopf", "колено"])
+def test_a_foreign_body_part_is_a_hint_that_decides_nothing(body_part: str):
+    decision = _decide(StudyDescription=body_part)
+
+    assert decision.accepted
+    told = {reason.name: reason for reason in decision.reasons}
+    assert not told["text_names_other_body_part"].decides
+
+
+def test_a_dual_echo_series_is_split_and_its_92_ms_echo_taken():
+    headers = [
+        changed(item, EchoTime=time, EchoNumbers=number)
+        for item in t2_headers(slices=11)
+        for number, time in ((1, 11.0), (2, 92.0))
+    ]
+    decision = decide([series_of(headers)])[0]
+
+    assert decision.accepted
+    assert decision.stack is not None
+    assert [frame.header.EchoTime for frame in decision.stack.frames] == [92.0] * 11
+    told = {reason.name: reason.detail for reason in decision.reasons}
+    assert told["t2_echo_taken"] == "TE 92 ms of 11, 92 ms, 11 of 22 frames"
+
+
+def test_eight_echoes_of_each_slice_measure_t2_and_are_rejected():
+    headers = [
+        changed(item, EchoTime=12.0 * number)
+        for item in t2_headers(slices=6)
+        for number in range(1, 9)
+    ]
+    decision = decide([series_of(headers)])[0]
+
+    assert "relaxometry_echo_train" in _names(decision, speaks_for=False)
+
+
+def test_the_first_of_three_repeated_measurements_is_taken():
+    headers = [
+        changed(item, TemporalPositionIdentifier=position)
+        for position in (3, 1, 2)
+        for item in t2_headers(slices=7)
+    ]
+    decision = decide([series_of(headers)])[0]
+
+    assert decision.stack is not None
+    positions = {frame.header.TemporalPositionIdentifier for frame in decision.stack.frames}
+    assert positions == {1}
+
+
+def test_repeated_positions_that_nothing_tells_apart_go_to_assembly_whole():
+    decision = decide([series_of([*t2_headers(11), *t2_headers(11)])])[0]
+
+    assert decision.accepted
+    assert decision.stack is decision.series
+
+
+def test_a_dixon_series_with_four_images_of_each_slice_gives_its_in_phase_image():
+    headers = [
+        changed(item, ImageType=["DERIVED", "PRIMARY", "M", "DIXON", kind])
+        for item in t2_headers(slices=6)
+        for kind in ("WATER", "IN_PHASE", "FAT", "OPP_PHASE")
+    ]
+    decision = decide([series_of(headers)])[0]
+
+    assert decision.stack is not None
+    assert {frame.header.ImageType[4] for frame in decision.stack.frames} == {"IN_PHASE"}
+    assert len(decision.stack.frames) == 6
+
+
+def test_a_dixon_water_series_is_needless_beside_its_in_phase_series():
+    decisions = decide(
+        [
+            series_of(t2_headers(ImageType=["DERIVED", "PRIMARY", "M", "WATER"]), "1.2.3"),
+            series_of(t2_headers(ImageType=["DERIVED", "PRIMARY", "M", "IN_PHASE"]), "1.2.4"),
+        ],
+    )
+
+    assert [decision.accepted for decision in decisions] == [False, True]
+    assert _names(decisions[0], speaks_for=False) == {"in_phase_image_preferred"}
+
+
+def test_a_dixon_water_series_of_another_station_is_taken():
+    away = [
+        changed(item, ImagePositionPatient=[*item.ImagePositionPatient[:2], 450.0])
+        for item in t2_headers(ImageType=["DERIVED", "PRIMARY", "M", "WATER"])
+    ]
+    decisions = decide(
+        [
+            series_of(away, "1.2.3"),
+            series_of(t2_headers(ImageType=["DERIVED", "PRIMARY", "M", "IN_PHASE"]), "1.2.4"),
+        ],
+    )
+
+    assert [decision.accepted for decision in decisions] == [True, True]
+
+
+def test_three_stations_of_one_study_are_each_accepted():
+    stations = [series_of(t2_headers(), f"1.2.3.{number}") for number in range(3)]
+
+    assert [decision.accepted for decision in decide(stations)] == [True, True, True]
+
+
+def test_one_phase_image_among_eleven_slices_is_left_out():
+    headers = t2_headers(12)
+    headers[5] = changed(headers[5], ImageType=["ORIGINAL", "PRIMARY", "P", "ND"])
+    decision = decide([series_of(headers)])[0]
+
+    assert decision.accepted
+    assert decision.stack is not None
+    assert len(decision.stack.frames) == 11
+    told = {reason.name: reason.detail for reason in decision.reasons}
+    assert told["frames_left_out"] == "1 of 12"
+
+
+def test_one_axial_slice_among_eleven_is_left_for_assembly_to_refuse():
+    headers = t2_headers(11)
+    headers[4] = changed(headers[4], ImageOrientationPatient=[1, 0, 0, 0, 1, 0])
+    decision = decide([series_of(headers)])[0]
+
+    assert decision.accepted
+    assert decision.stack is decision.series
+    assert "mixed_orientations" in {reason.name for reason in decision.reasons}
+
+
+@pytest.mark.parametrize("slices", [1, 4])
+def test_too_few_slices_are_left_for_assembly_to_refuse(slices: int):
+    decision = decide([series_of(t2_headers(slices))])[0]
+
+    assert decision.accepted
+    assert "few_slices" in {reason.name for reason in decision.reasons}
+
+
+def test_three_single_shot_slices_are_a_scout():
+    decision = decide([series_of(t2_headers(3, SequenceName="*h2d1_160"))])[0]
+
+    assert _names(decision, speaks_for=False) == {"scout"}
+
+
+def test_composed_images_are_taken_only_where_the_settings_say_so():
+    composed = series_of(t2_headers(ImageType=["ORIGINAL", "PRIMARY", "M", "NORM", "COMP_SP"]))
+
+    assert not decide([composed])[0].accepted
+    assert decide([composed], SelectionSettings(accept_composed=True))[0].accepted
+
+
+def test_a_series_without_frames_is_rejected():
+    decision = decide([SeriesRecord("1.2.3", "1.2", ())])[0]
+
+    assert _names(decision, speaks_for=False) == {"no_images"}
+
+
+def test_an_empty_study_gives_no_decision():
+    assert decide([]) == ()
+
+
+def test_the_json_names_frames_taken_and_every_reason():
+    headers = [
+        changed(item, EchoTime=time) for item in t2_headers(slices=5) for time in (12.0, 96.0)
+    ]
+    (entry,) = as_json(decide([series_of(headers, "1.2.9")]))
+
+    assert entry["series_uid"] == "1.2.9"
+    assert entry["study_uid"] == "1.2"
+    assert entry["description"] == ""
+    assert entry["accepted"] is True
+    assert (entry["frames"], entry["frames_taken"]) == (10, 5)
+    assert {
+        "name": "t2_weighted",
+        "detail": "TE 96 ms, TR 3500 ms",
+        "speaks_for": True,
+        "decides": True,
+    } in entry["reasons"]
+
+
+def test_details_never_quote_what_an_operator_typed():
+    canary = "Mustermann"
+    keywords = ("SeriesDescription", "ProtocolName", "StudyDescription", "PatientName")
+    decision = _decide(
+        BodyPartExamined=canary.upper(),
+        ImageType=["ORIGINAL", "PRIMARY", canary.upper()],
+        **dict.fromkeys(keywords, f"{canary} spine brain"),
+    )
+
+    assert not any(canary.lower() in reason.detail.lower() for reason in decision.reasons)
