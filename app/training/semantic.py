@@ -122,7 +122,7 @@ def _loss(logits: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, tor
 
 def poly_rate(step: int, steps: int, peak: float) -> float:
     """Learning rate: linear warm-up, then polynomial decay by step (power 0.9)."""
-    warm = min(1.0, (step + 1) / _WARM_UP_STEPS)
+    warm = min(1.0, (step + 1) / min(_WARM_UP_STEPS, max(1, steps // 10)))
     decay: float = (1 - step / steps) ** 0.9
     return peak * warm * max(decay, _FLOOR)
 

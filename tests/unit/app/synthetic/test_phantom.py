@@ -1,0 +1,138 @@
+"""The truth of a phantom keeps its conventions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from app.synthetic.acquisition import Scanner
+from app.synthetic.phantom import PhantomSettings, SyntheticCase, generate
+from operators.anatomy.labels import LEFT_RIGHT_PAIRS, MODEL_STRUCTURES, Structure
+from operators.imaging.orientation import axis_codes
+
+SETTINGS = PhantomSettings(
+    slices=13,
+    in_plane=(150, 110),
+    spacing=(4.5, 1.6, 1.6),
+    weightings=("t2_plain", "t1"),
+    region_odds=(0.0, 0.0, 1.0, 0.0),
+    no_spine=0.0,
+    centred=True,
+    scanner=Scanner(artefacts=0.0),
+)
+SEEDS = (11, 12, 13)
+
+
+@pytest.fixture(scope="module")
+def cases() -> list[SyntheticCase]:
+    return [generate(seed, SETTINGS) for seed in SEEDS]
+
+
+def test_the_same_seed_gives_the_same_voxels_and_another_seed_others(
+    cases: list[SyntheticCase],
+) -> None:
+    again = generate(SEEDS[0], SETTINGS)
+    for a, b in zip(again.images, cases[0].images, strict=True):
+        assert np.array_equal(a.voxels_zyx, b.voxels_zyx)
+    assert np.array_equal(again.semantic.labels_zyx, cases[0].semantic.labels_zyx)
+    assert not np.array_equal(again.semantic.labels_zyx, cases[1].semantic.labels_zyx)
+
+
+def test_a_lumbar_field_holds_all_14_structures_and_nothing_else(
+    cases: list[SyntheticCase],
+) -> None:
+    found = set().union(*(set(np.unique(c.semantic.labels_zyx).tolist()) for c in cases))
+    assert found == {0, *map(int, MODEL_STRUCTURES)}
+
+
+def test_grids_are_p_i_r_and_images_share_the_truth_grid(cases: list[SyntheticCase]) -> None:
+    case = cases[0]
+    assert axis_codes(case.semantic.affine_lps) == ("P", "I", "R")
+    assert case.semantic.spacing_zyx_mm == pytest.approx((4.5, 1.6, 1.6))
+    for image in case.images:
+        assert image.voxels_zyx.shape == case.semantic.labels_zyx.shape == (13, 150, 110)
+    assert case.fine_semantic.labels_zyx.shape == (39, 150, 110)
+
+
+def test_every_slice_carries_the_labels_of_its_central_sub_slice(
+    cases: list[SyntheticCase],
+) -> None:
+    case = cases[1]
+    assert np.array_equal(case.semantic.labels_zyx, case.fine_semantic.labels_zyx[1::3])
+    fine = case.fine_semantic.affine_lps @ [1, 0, 0, 1]
+    assert fine == pytest.approx(case.semantic.affine_lps @ [0, 0, 0, 1])
+
+
+def mean_x(case: SyntheticCase, label: int) -> float:
+    index = np.argwhere(case.semantic.labels_zyx == label).mean(axis=0)
+    return float((case.semantic.affine_lps @ [*index, 1.0])[0])
+
+
+@pytest.mark.parametrize(("left", "right"), LEFT_RIGHT_PAIRS)
+def test_left_parts_lie_left_of_the_canal_and_right_parts_right(
+    cases: list[SyntheticCase], left: int, right: int
+) -> None:
+    for case in cases:
+        canal = mean_x(case, Structure.CANAL)
+        assert mean_x(case, left) > canal + 3  # LPS: x grows to the patient's left
+        assert mean_x(case, right) < canal - 3
+
+
+def test_each_disc_lies_between_the_bodies_of_its_vertebra_and_the_next(
+    cases: list[SyntheticCase],
+) -> None:
+    for case in cases:
+        semantic, instances = case.semantic.labels_zyx, case.instances.labels_zyx
+        height = {
+            int(n): np.argwhere((instances == n) & (semantic == Structure.CORPUS))[:, 1].mean()
+            for n in np.unique(instances[semantic == Structure.CORPUS])
+        }
+        for number in sorted(height):
+            disc = np.argwhere(instances == 100 + number)
+            if len(disc) and number + 1 in height:
+                assert height[number] < disc[:, 1].mean() < height[number + 1]
+
+
+def test_endplates_are_at_most_3_voxels_of_1_6_mm_thick_and_lie_beside_a_body(
+    cases: list[SyntheticCase],
+) -> None:
+    for case in cases:
+        labels = case.semantic.labels_zyx
+        plate = labels == Structure.ENDPLATE
+        thick = ndimage.binary_erosion(plate, np.ones((1, 5, 1), bool))
+        assert thick.sum() < 0.02 * plate.sum()
+        near = ndimage.binary_dilation(np.isin(labels, (49, 26)), np.ones((1, 5, 5), bool))
+        assert np.mean(near[plate]) > 0.97
+
+
+def test_instances_hold_vertebrae_discs_endplates_and_the_sacrum(
+    cases: list[SyntheticCase],
+) -> None:
+    for case in cases:
+        semantic, instances = case.semantic.labels_zyx, case.instances.labels_zyx
+        bodies = np.unique(instances[(semantic >= 41) & (semantic <= 49)])
+        assert set(bodies.tolist()) <= set(range(1, 26))
+        assert np.all(instances[semantic == Structure.SACRUM] == 26)
+        discs = instances[semantic == Structure.DISC]
+        assert np.all((discs > 100) & (discs <= 125))
+        plates = instances[semantic == Structure.ENDPLATE]
+        assert np.all((plates > 200) & (plates <= 226))
+        assert not np.any(instances[np.isin(semantic, (0, 60, 61))])
+
+
+def test_csf_is_bright_in_t2_and_dark_in_t1_of_the_same_phantom(
+    cases: list[SyntheticCase],
+) -> None:
+    for case in cases:
+        labels = case.semantic.labels_zyx
+        t2, t1 = (image.voxels_zyx for image in case.images)
+        assert t2[labels == Structure.CANAL].mean() > 1.5 * t2[labels == Structure.CORPUS].mean()
+        assert t1[labels == Structure.CANAL].mean() < t1[labels == Structure.CORPUS].mean()
+
+
+def test_a_field_without_a_spine_has_no_label() -> None:
+    small = PhantomSettings(slices=3, in_plane=(40, 40), spacing=(4.0, 3.0, 3.0), no_spine=1.0)
+    made = generate(5, small)
+    assert not made.semantic.labels_zyx.any()
+    assert float(np.std(made.images[0].voxels_zyx)) > 0.02

@@ -1,0 +1,49 @@
+"""Cases are made, stored and found again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.training import cases
+from app.training.cases import Case, fill, load, make_case, store
+
+
+def tiny(seed: int) -> Case:
+    shape = (2, 3, 4)
+    labels = np.full(shape, seed, np.uint8)
+    return Case(np.zeros((1, *shape), np.float16), labels, labels, 1.2)
+
+
+def test_a_case_survives_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "0000001.npz"
+    store(tiny(49), path)
+    found = load(path)
+    assert np.array_equal(found.labels, tiny(49).labels)
+    assert found.in_plane_mm == pytest.approx(1.2)
+    assert [p.name for p in tmp_path.iterdir()] == ["0000001.npz"]
+
+
+def test_filling_makes_only_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cases, "make_case", tiny)
+    assert fill(tmp_path, range(3)) == 3
+    assert fill(tmp_path, range(5)) == 2
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_interpolated_slices_reproduce_a_straight_line() -> None:
+    image = np.arange(10, dtype=np.float32)[:, None, None] * np.ones((1, 2, 2), np.float32)
+    at = np.array([3.0, 4.25, 5.5])
+    assert cases._interpolate_slices(image, at)[:, 0, 0] == pytest.approx(at, abs=0.02)
+
+
+def test_a_made_case_has_two_renderings_and_numbers_only_on_vertebrae() -> None:
+    case = make_case(5)
+    assert case.images.shape == (2, *case.labels.shape)
+    vertebra = (case.labels >= 41) & (case.labels <= 49)
+    assert np.array_equal(case.vertebrae > 0, vertebra)
+    assert 1.1 <= case.in_plane_mm <= 1.3

@@ -1,0 +1,46 @@
+"""Cut-outs for the instance network: the right vertebra in the middle."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from app.training.cases import Case
+from app.training.cutout_drawing import CHANNEL_OF_LABEL, CUTOUT_PIR, draw_cutout
+
+
+def column_of_bodies() -> Case:
+    """Bodies 20-23, each 18 voxels high, 4 voxels apart, with a posterior element each."""
+    labels = np.zeros((16, 110, 90), np.uint8)
+    numbers = np.zeros_like(labels)
+    for place, number in enumerate(range(20, 24)):
+        top = 10 + 22 * place
+        labels[3:13, top : top + 18, 20:50] = 49
+        labels[6:10, top : top + 18, 60:80] = 42
+        numbers[3:13, top : top + 18, 20:80] = number
+    numbers[labels == 0] = 0
+    return Case(np.zeros((1, *labels.shape), np.float16), labels, numbers, 1.4)
+
+
+def test_labels_41_to_49_become_channels_1_to_9_and_the_rest_0() -> None:
+    assert CHANNEL_OF_LABEL[[41, 49]].tolist() == [1, 9]
+    assert not CHANNEL_OF_LABEL[[0, 26, 50, 60, 61, 62, 100]].any()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_centre_vertebra_is_2_with_1_above_and_3_below(seed: int) -> None:
+    sample = draw_cutout(np.random.default_rng(seed), column_of_bodies())
+    assert sample is not None
+    assert sample.classes.shape == sample.target.shape == CUTOUT_PIR
+    heights = {n: np.argwhere(sample.target == n)[:, 1] for n in (1, 2, 3)}
+    assert abs(heights[2].mean() - CUTOUT_PIR[1] / 2) < 12
+    if len(heights[1]):
+        assert heights[1].mean() < heights[2].mean()
+    if len(heights[3]):
+        assert heights[2].mean() < heights[3].mean()
+
+
+def test_a_case_without_bodies_gives_no_sample() -> None:
+    empty = np.zeros((4, 10, 10), np.uint8)
+    case = Case(np.zeros((1, 4, 10, 10), np.float16), empty, empty, 1.2)
+    assert draw_cutout(np.random.default_rng(0), case) is None
