@@ -9,8 +9,10 @@ import pydicom
 import pytest
 import SimpleITK
 from pydicom.uid import (
+    HTJ2K,
     EnhancedMRImageStorage,
     ExplicitVRLittleEndian,
+    HTJ2KLossless,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
     LegacyConvertedEnhancedMRImageStorage,
@@ -20,6 +22,7 @@ from pydicom.uid import (
 from operators.dicom.assembly import assemble
 from operators.dicom.series import SeriesRecord, scan
 from operators.errors import GeometryError, InputRejectedError, PixelDataError
+from tests.builders import htj2k_image
 from tests.builders.mr_series import (
     GDCM_ENCODED,
     NATIVE,
@@ -91,6 +94,21 @@ def test_12_bit_lossy_jpeg_comes_out_within_3_grey_levels_of_2047(tmp_path: Path
     made = make_series(tmp_path, transfer_syntax=JPEGExtended12Bit)
 
     assert np.abs(_assembled(tmp_path).voxels_zyx - made.voxels_zyx).max() <= 3
+
+
+@pytest.mark.parametrize("syntax", [HTJ2KLossless, HTJ2K])
+def test_high_throughput_jpeg_2000_comes_out_true(tmp_path: Path, syntax: str):
+    made = make_series(tmp_path)
+    for path in made.paths:
+        dataset = pydicom.dcmread(path)
+        dataset.PixelData = pydicom.encaps.encapsulate([htj2k_image.CODESTREAM])
+        dataset["PixelData"].is_undefined_length = True
+        dataset.file_meta.TransferSyntaxUID = syntax
+        dataset.save_as(path)
+
+    voxels = _assembled(tmp_path).voxels_zyx
+
+    assert np.array_equal(voxels, np.stack([htj2k_image.pixels()] * 12))
 
 
 _ORIENTATIONS = {
