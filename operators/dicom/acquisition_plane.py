@@ -27,8 +27,9 @@ _COSINE_TOLERANCE = 0.02
 _COSINES = 6
 
 _SAGITTAL_SHARE = 0.5
+_LOCALIZER_PLANES = 3
 """A series is sagittal if at least half of its slices are: one stray slice of a series must reach
-assembly, which refuses it by name, whereas a three-plane localizer has a third of each."""
+assembly, which refuses it by name. Slices in three planes are a localizer, whatever their share."""
 
 
 class Tilt(NamedTuple):
@@ -91,7 +92,7 @@ def judge_plane(headers: Sequence[Dataset], *, max_obliquity_deg: float) -> tupl
     named = [_named(tilt_of(normal), max_obliquity_deg) for normal in normals]
     names = Counter(name for name, _ in named)
     mixture = ", ".join(f"{count} {name}" for name, count in sorted(names.items()))
-    if names["sagittal"] < _SAGITTAL_SHARE * len(headers):
+    if names["sagittal"] < _SAGITTAL_SHARE * len(headers) or len(names) >= _LOCALIZER_PLANES:
         others = sorted(name for name in names if name != "sagittal")
         mixed = (against("mixed_orientations", mixture),) if len(names) > 1 else ()
         return (*(against(name, _worst(name, named)) for name in others), *mixed)

@@ -82,11 +82,12 @@ def judge_stacks(frames: Sequence[Frame], settings: SelectionSettings) -> tuple[
     for stack in split_series(frames):
         headers = [frame.header for frame in stack.frames]
         physics = read_physics(headers)
+        plane = judge_plane(headers, max_obliquity_deg=settings.max_obliquity_deg)
         contrast = judge_contrast(physics, settings.contrast)
         reasons = [
-            *judge_plane(headers, max_obliquity_deg=settings.max_obliquity_deg),
+            *plane,
             *(_settle_by_text(reason, stack.frames[0]) for reason in contrast),
-            *_scout(stack, physics),
+            *_scout(stack, physics, plane),
             *judge_field(headers),
             *judge_body_part(headers[0]),
         ]
@@ -105,9 +106,10 @@ def _settle_by_text(reason: Reason, frame: Frame) -> Reason:
     return against(CONTRAST_UNKNOWN, reason.detail)
 
 
-def _scout(stack: Stack, physics: MrPhysics) -> tuple[Reason, ...]:
-    """Few single-shot slices plan a scan; few alone are left to assembly, which refuses them."""
-    if len(stack.frames) >= _SCOUT_SLICES or not physics.is_single_shot:
+def _scout(stack: Stack, physics: MrPhysics, plane: Sequence[Reason]) -> tuple[Reason, ...]:
+    """Single shots, few or in several planes, plan a scan; other short stacks go to assembly."""
+    is_mixed = any(reason.name == "mixed_orientations" for reason in plane)
+    if not physics.is_single_shot or (len(stack.frames) >= _SCOUT_SLICES and not is_mixed):
         return ()
     return (against("scout", f"{len(stack.frames)} single-shot slices"),)
 

@@ -138,7 +138,8 @@ def _short_echo(physics: MrPhysics, limits: ContrastLimits) -> Reason | None:
 
 
 def _long_echo(physics: MrPhysics, limits: ContrastLimits) -> Reason | None:
-    longest = limits.max_echo_time_3d_ms if physics.is_3d else limits.max_echo_time_ms
+    variable_angles = physics.is_3d and not physics.is_single_shot
+    longest = limits.max_echo_time_3d_ms if variable_angles else limits.max_echo_time_ms
     if physics.echo_time_ms is None or physics.echo_time_ms <= longest:
         return None
     return against("myelographic_echo_time", _times(physics))

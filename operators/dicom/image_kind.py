@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from operators.dicom.header_values import numbers, texts, words
+from operators.dicom.header_values import numbers, positive_number, texts, words
 from operators.dicom.provenance import MODEL_NAME
 from operators.dicom.reasons import Reason, against, hint
 
@@ -65,6 +65,7 @@ _LOSSY_SYNTAXES = frozenset(
         "1.2.840.10008.1.2.4.51",  # JPEG extended
         "1.2.840.10008.1.2.4.81",  # JPEG-LS near-lossless
         "1.2.840.10008.1.2.4.91",  # JPEG 2000
+        "1.2.840.10008.1.2.4.203",  # high-throughput JPEG 2000
     },
 )
 
@@ -173,7 +174,9 @@ def _judge_origin(header: Dataset, kind: tuple[str, ...]) -> Iterator[Reason]:
 def _is_lossy(header: Dataset) -> bool:
     meta = getattr(header, "file_meta", None)
     syntax = str(meta.get("TransferSyntaxUID", "")) if meta is not None else ""
-    return words(header, "LossyImageCompression")[:1] == ("01",) or syntax in _LOSSY_SYNTAXES
+    flagged = words(header, "LossyImageCompression")[:1] == ("01",)
+    shrunk = (positive_number(header, "LossyImageCompressionRatio") or 1.0) > 1.0
+    return flagged or shrunk or syntax in _LOSSY_SYNTAXES
 
 
 def _why_derived(header: Dataset, kind: tuple[str, ...], *, lossy: bool) -> str:

@@ -39,6 +39,12 @@ def test_a_three_plane_localizer_names_both_other_planes_and_the_mixture():
     assert told["mixed_orientations"] == (True, "1 axial, 1 coronal, 1 sagittal")
 
 
+def test_three_planes_are_a_localizer_although_most_slices_are_sagittal():
+    told = _judge(*[("sagittal", 0.0)] * 7, ("axial", 0), ("coronal", 0))
+
+    assert told["mixed_orientations"] == (True, "1 axial, 1 coronal, 7 sagittal")
+
+
 def test_one_axial_slice_of_four_is_a_hint_beside_sagittal():
     told = _judge(("sagittal", 0), ("sagittal", 0), ("sagittal", 0), ("axial", 0))
 

@@ -87,6 +87,12 @@ def test_3d_with_te_600_is_a_myelogram():
     assert _names(_tse(600, 3000, is_3d=True)) == ["myelographic_echo_time"]
 
 
+def test_a_3d_single_shot_with_te_300_is_a_myelogram():
+    physics = _tse(300, 5000, is_3d=True, is_single_shot=True)
+
+    assert _names(physics) == ["myelographic_echo_time"]
+
+
 def test_a_slab_of_40_mm_is_a_projection():
     assert _names(_tse(90, 3000, slice_thickness_mm=40.0)) == ["thick_slices"]
 

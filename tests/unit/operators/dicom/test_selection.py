@@ -219,6 +219,16 @@ def test_three_single_shot_slices_are_a_scout():
     assert _names(decision, speaks_for=False) == {"scout"}
 
 
+def test_nine_sagittal_and_three_axial_single_shots_are_a_scout():
+    headers = t2_headers(12, SequenceName="*h2d1_160")
+    headers[9:] = [
+        changed(item, ImageOrientationPatient=[1, 0, 0, 0, 1, 0]) for item in headers[9:]
+    ]
+    decision = decide([series_of(headers)])[0]
+
+    assert _names(decision, speaks_for=False) == {"scout"}
+
+
 def test_composed_images_are_taken_only_where_the_settings_say_so():
     composed = series_of(t2_headers(ImageType=["ORIGINAL", "PRIMARY", "M", "NORM", "COMP_SP"]))
 
