@@ -12,7 +12,7 @@ import numpy as np
 
 from operators.anatomy.labels import POSTERIOR_ELEMENTS, Structure
 from operators.imaging.components import components, fill_holes, parts_of_labels
-from operators.imaging.cropping import bounding_box, crop
+from operators.imaging.cropping import bounding_box
 from operators.imaging.orientation import axis_codes, reorient
 from operators.spine.label_statistics import HEIGHT_AXIS, is_one_of
 from operators.spine.thresholds import (
@@ -64,7 +64,7 @@ def clean_semantic(labels: LabelMap) -> LabelMap:
     if box is None:
         return labels
     whole = np.array(turned.labels_zyx, order="C")
-    inside = np.ascontiguousarray(crop(turned, box).labels_zyx)
+    inside = np.array(turned.labels_zyx[box], order="C")
     spacing = turned.spacing_zyx_mm
     _drop_crumbs_in_place(inside, voxels_of_volume(CRUMB_MM3, spacing))
     _drop_islands_in_place(inside, spacing)

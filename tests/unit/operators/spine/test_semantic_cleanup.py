@@ -104,6 +104,15 @@ def test_orientation_makes_no_difference(codes: tuple[str, str, str]):
     assert np.array_equal(reorient(turned, ("P", "I", "R")).labels_zyx, expected.labels_zyx)
 
 
+def test_an_input_that_fills_its_whole_array_is_not_changed():
+    parts = np.full((8, 8, 8), Structure.CORPUS, np.uint8)
+    parts[3:5, 3:5, 3:5] = 0
+    parts[0, 0, 0] = Structure.ARCUS
+    before = parts.copy()
+    assert (cleaned(parts) == Structure.CORPUS).sum() == 8**3 - 1
+    assert np.array_equal(parts, before)
+
+
 def test_the_input_is_not_changed():
     parts = spine_of(2).parts
     parts[10:13, 10:13, 10:13] = 0
