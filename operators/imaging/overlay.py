@@ -20,10 +20,11 @@ from matplotlib.patheffects import withStroke
 
 from operators.anatomy.codes import STRUCTURES
 from operators.anatomy.colours import STRUCTURE_COLOURS, Rgb, instance_colour
-from operators.anatomy.labels import POSTERIOR_ELEMENTS, SACRUM_INSTANCE, Structure
+from operators.anatomy.labels import SACRUM_INSTANCE, Structure
 from operators.anatomy.vertebrae import ordinal_text, vertebrae_among
 from operators.errors import GeometryError
 from operators.imaging.orientation import reorient
+from operators.imaging.sagittal_view import SAGITTAL, display_slices, field_of_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,18 +35,14 @@ if TYPE_CHECKING:
 
     from operators.imaging.volume import LabelMap, Volume
 
-_DISPLAY = ("P", "I", "R")
-"""Arrays then are [right, inferior, posterior]: slices to the right, rows down, columns back."""
 _NOTICE = "research use only, not for diagnosis"
 _GROUND, _INK, _QUIET = "#101418", "#f2f4f6", "#9aa5b1"
-_PANEL_HEIGHT_INCH = 4.6
+_PANEL_HEIGHT_INCH = 5.0
 _LEGEND_WIDTH_INCH = 2.9
 _DOTS_PER_INCH = 110
 _FINE = 4
 """Each voxel is drawn as 4 x 4 dots, so that outlines are a quarter of a voxel thin."""
 _FILL_ALPHA, _LINE_ALPHA = 0.42, 0.95
-_LATERAL_MM = 15.0
-"""Distance of the facets from the midline, used where no facet was found."""
 _MAX_PANEL_ASPECT = 1.6
 _GAMMA = 0.8
 """Lifts bone, which is dark beside cerebrospinal fluid in T2w."""
@@ -101,49 +98,17 @@ def render_overlay(  # noqa: PLR0917  image, two results, where to, what to call
     path.write_bytes(buffer.getvalue())
 
 
-def display_slices(semantic_rip: NDArray[np.unsignedinteger], step_mm: float) -> tuple[int, int]:
-    """Choose a slice through the canal and one through the facets.
-
-    Parameters
-    ----------
-    semantic_rip : (R, I, P) ndarray
-        Semantic labels, slices running from left to right of the patient.
-    step_mm : float
-        Distance of slices.
-
-    Returns
-    -------
-    tuple of 2 int
-        The middle of canal and cord (else of bodies, else of the image), and the slice off the
-        middle with most of the articular and costal processes.
-    """
-    count = semantic_rip.shape[0]
-    middle = count // 2
-    for wanted in (
-        (Structure.CANAL, Structure.CORD),
-        (Structure.CORPUS, Structure.DISC),
-        tuple(STRUCTURES),
-    ):
-        area = np.isin(semantic_rip, wanted).sum(axis=(1, 2)).astype(np.float64) ** 2
-        if area.any():
-            middle = int(np.searchsorted(np.cumsum(area), area.sum() / 2.0))
-            break
-    sides = np.isin(semantic_rip, POSTERIOR_ELEMENTS[2:]).sum(axis=(1, 2))
-    sides[middle] = 0
-    if sides.any():
-        return middle, int(sides.argmax())
-    offset = max(1, round(_LATERAL_MM / step_mm))
-    return middle, middle - offset if middle >= offset else min(middle + offset, count - 1)
-
-
 def _scene(volume: Volume, semantic: LabelMap, instances: LabelMap) -> _Scene:
-    shown = reorient(volume, _DISPLAY)
-    image = np.nan_to_num(np.asarray(shown.voxels_zyx, dtype=np.float32))
+    shown = reorient(volume, SAGITTAL)
+    structures = reorient(semantic, SAGITTAL).labels_zyx
+    vertebrae = reorient(instances, SAGITTAL).labels_zyx
+    view = field_of_view((structures > 0) | (vertebrae > 0), shown.spacing_zyx_mm)
+    image = np.nan_to_num(np.asarray(shown.voxels_zyx[view], dtype=np.float32))
     low, high = (float(v) for v in np.percentile(image, (1.0, 99.0)))
     return _Scene(
         image=image,
-        semantic=reorient(semantic, _DISPLAY).labels_zyx,
-        instances=reorient(instances, _DISPLAY).labels_zyx,
+        semantic=structures[view],
+        instances=vertebrae[view],
         spacing_mm=shown.spacing_zyx_mm,
         window=(low, high if high > low else low + 1.0),
     )
