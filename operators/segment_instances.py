@@ -60,7 +60,7 @@ class SegmentInstancesOperator(Operator):
 
 
 def settings_of(config: InferenceConfig, semantic: LabelMap) -> InstanceSettings:
-    """Settings of phase 2 as the instance model's folder prescribes them.
+    """Take the settings of phase 2 from the instance model's folder.
 
     Parameters
     ----------

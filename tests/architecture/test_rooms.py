@@ -45,7 +45,8 @@ def test_the_algorithms_on_label_maps_need_neither_torch_nor_the_sdk() -> None:
 
 def test_a_run_loads_neither_training_nor_synthetic() -> None:
     heavy = loaded_by(
-        "from app.bootstrap import prepare_process; prepare_process(); import app.execute, app.graph"
+        "from app.bootstrap import prepare_process; prepare_process()\n"
+        "import app.execute, app.graph"
     )
     assert {"app.training", "app.synthetic"} & heavy == set()
     assert "holoscan" in heavy  # else this test would look at nothing

@@ -1,0 +1,148 @@
+"""How well the bundled models do on real T2w studies: ``python -m tests.benchmarks.accuracy``.
+
+Runs ``spine-node run`` on the three studies of ``$SPINE_SHARED/dicom/spine``, reads the written
+SEG objects back and compares them with the reference of vertebral bodies (lumbar_a, lumbar_b) and
+discs (lumbar_c). Label 255 (S1) is not scored: what is predicted there counts neither way. Levels
+above and below the annotated ones have no reference; scores are taken between the top and the
+bottom of what is annotated ("slab"), and over the whole image beside it ("all").
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import highdicom as hd
+import numpy as np
+
+from operators.imaging.nifti import read_label_map
+from operators.imaging.orientation import reorient
+from operators.imaging.resampling import resample_labels_to_grid
+from operators.imaging.volume import LabelMap
+
+CASES = {
+    "lumbar_a": ("lumbar_a", "2_t2_sag_truth.nii.gz", "body"),
+    "lumbar_b": ("lumbar_b", "3_t2_sag_truth.nii.gz", "body"),
+    "lumbar_c": ("lumbar_c", "2_t2_sag_truth.nii.gz", "disc"),
+}
+NOT_SCORED = 255
+HALF = 0.5
+PIR = ("P", "I", "R")
+
+
+def read_segments(path: Path) -> tuple[LabelMap, dict[int, str]]:
+    """Segment numbers on the frames' own grid, and their labels, as a foreign reader sees them."""
+    seg = hd.seg.segread(path)
+    volume = seg.get_volume(combine_segments=True)
+    names = {int(d.SegmentNumber): str(d.SegmentLabel) for d in seg.SegmentSequence}
+    array = np.asarray(volume.array, np.uint16)
+    return LabelMap(array, np.asarray(volume.affine, float)), names
+
+
+def dice(a: np.ndarray, b: np.ndarray) -> float:
+    """Dice of two masks; 1 where both are empty."""
+    total = int(a.sum()) + int(b.sum())
+    return 2 * int((a & b).sum()) / total if total else 1.0
+
+
+def recognition_quality(truth: np.ndarray, found: np.ndarray) -> tuple[float, int, int, int]:
+    """RQ = TP / (TP + FP/2 + FN/2) at IoU >= 0.5, with the three counts."""
+    pairs = 0
+    reference = [n for n in np.unique(truth) if n]
+    predicted = [n for n in np.unique(found) if n]
+    for number in reference:
+        mask = truth == number
+        hit = np.bincount(found[mask]).argmax() if mask.any() else 0
+        best = max(
+            (
+                (mask & (found == n)).sum() / (mask | (found == n)).sum()
+                for n in {int(hit), *np.unique(found[mask]).tolist()} - {0}
+            ),
+            default=0.0,
+        )
+        pairs += best >= HALF
+    misses, extra = len(reference) - pairs, len(predicted) - pairs
+    return pairs / (pairs + extra / 2 + misses / 2), pairs, extra, misses
+
+
+def score(out: Path, truth_file: Path, kind: str) -> dict[str, object]:
+    """Compare the SEG objects of one run with the reference."""
+    truth_map = reorient(read_label_map(truth_file), PIR)
+    truth = truth_map.labels_zyx
+    semantic, names = read_segments(next(out.glob("*_semantic.dcm")))
+    instances, instance_names = read_segments(next(out.glob("*_instances.dcm")))
+    parts = resample_labels_to_grid(semantic, truth_map.grid).labels_zyx
+    wanted = {"body": "Vertebral body", "disc": "Intervertebral disc"}[kind]
+    number = next(n for n, name in names.items() if name == wanted)
+    scored = truth != NOT_SCORED
+    found = (parts == number) & scored
+    reference = (truth > 0) & scored
+    rows = np.flatnonzero(reference.any(axis=(0, 2)))
+    slab = slice(rows[0], rows[-1] + 1)
+    result: dict[str, object] = {
+        "dice_slab": round(dice(found[:, slab], reference[:, slab]), 4),
+        "dice_all": round(dice(found, reference), 4),
+    }
+    if kind == "body":
+        single = resample_labels_to_grid(instances, truth_map.grid).labels_zyx
+        vertebrae = [n for n, name in instance_names.items() if name.startswith("vertebra ")]
+        bodies = np.where(found & np.isin(single, vertebrae), single, 0)
+        result["rq_all"], *counts = recognition_quality(reference * truth, bodies)
+        centres = {
+            n: np.flatnonzero((bodies == n).any(axis=(0, 2))).mean()
+            for n in vertebrae
+            if (bodies == n).any()
+        }
+        inside = [n for n, i in centres.items() if slab.start <= i < slab.stop]
+        kept = np.where(np.isin(bodies, inside), bodies, 0)
+        result["rq_slab"], *slab_counts = recognition_quality(reference * truth, kept)
+        result["tp_fp_fn_all"], result["tp_fp_fn_slab"] = counts, slab_counts
+    return result
+
+
+def main() -> int:
+    """Run, score, print one line per study and, with ``--json``, the whole table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, help="also write the table here")
+    parser.add_argument("--keep", type=Path, help="keep the outputs in this folder")
+    arguments = parser.parse_args()
+    shared = os.environ.get("SPINE_SHARED")
+    if not shared:
+        sys.stderr.write("SPINE_SHARED is not set: no real studies here\n")
+        return 0
+    table = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, (study, truth, kind) in CASES.items():
+            folder = Path(shared) / "dicom" / "spine" / study
+            out = (arguments.keep or Path(scratch)) / name
+            start = time.perf_counter()
+            subprocess.run(
+                [
+                    str(Path(sys.executable).with_name("spine-node")),
+                    *("run", "-i", str(folder), "-o", str(out)),
+                    *("--report", str(Path(scratch) / "record.json")),
+                ],
+                check=True,
+                capture_output=True,
+            )
+            record = json.loads((Path(scratch) / "record.json").read_text())
+            table[name] = {
+                "series_taken": sum(d["accepted"] for d in record["decisions"]),
+                "vertebrae": record["series"][0]["vertebrae"],
+                "wall_s": round(time.perf_counter() - start, 1),
+                **score(out, folder / truth, kind),
+            }
+            sys.stdout.write(f"{name}: {json.dumps(table[name])}\n")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(table, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
