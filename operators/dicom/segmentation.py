@@ -113,6 +113,10 @@ def encode_segmentations(
     -----
     The same input gives the same bytes. Every UID is derived from the pixels and identifying
     headers of the source, the models and parameters; the clock changes dates and times only.
+
+    Frames are packed without a gap, as PS3.5 8.1.1 wants for 1 bit. Where rows x columns is no
+    multiple of 8, OHIF 3.13.2 (dcmjs 0.52) misreads that: it takes the bits of a byte in the other
+    order and refuses the pad byte. dcmqi, highdicom and dcmjs's own bit array read it right.
     """
     for labels in (semantic, instances):
         _check_grid(labels, source)

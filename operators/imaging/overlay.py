@@ -39,7 +39,7 @@ _NOTICE = "research use only, not for diagnosis"
 _GROUND, _INK, _QUIET = "#101418", "#f2f4f6", "#9aa5b1"
 _PANEL_HEIGHT_INCH = 5.0
 _LEGEND_WIDTH_INCH = 2.9
-_DOTS_PER_INCH = 110
+_DOTS_PER_INCH = 130
 _FINE = 4
 """Each voxel is drawn as 4 x 4 dots, so that outlines are a quarter of a voxel thin."""
 _FILL_ALPHA, _LINE_ALPHA = 0.42, 0.95
