@@ -16,9 +16,9 @@ from dynamic_network_architectures.architectures.unet import (  # type: ignore[i
     ResidualUNet,
 )
 from torch import Tensor, nn
-from torch.nn import functional
 
 from operators.errors import ModelUnusableError
+from operators.networks.cpu_layers import Head, install_cpu_layers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -131,34 +131,36 @@ def load_weights(network: nn.Module, weights: Mapping[str, object]) -> None:
                 raise ModelUnusableError(message, reasons=("weights_do_not_fit",))
 
 
-def prepare_for_inference(network: nn.Module, precision: Precision) -> nn.Module:
-    """Choose memory layout and number format.
+def prepare_for_inference(
+    network: nn.Module, device: torch.device, precision: Precision
+) -> nn.Module:
+    """Move a network to its device and choose memory layout and number format.
 
     Parameters
     ----------
     network : Module
         Changed in place.
+    device : device
+        Where it will run.
     precision : {"fp32", "bf16"}
-        bf16: convolutions and activations in bfloat16, normalisation statistics in float32.
+        bf16: convolutions and activations in bfloat16; on a CPU the statistics of the
+        normalisation and the last layer stay in float32.
 
     Returns
     -------
     Module
-        The same network. Give it input of the dtype of its first convolution, channels last.
-
-    Notes
-    -----
-    Channels last keeps oneDNN from reordering every activation twice per convolution, but
-    PyTorch's instance norm would copy them back to channels first; hence `_InstanceNorm`.
+        The same network, for input of that format, channels last.
     """
-    _replace_norms(network)
-    if precision == "bf16":
-        for layer in network.modules():
-            if isinstance(layer, nn.Conv3d | nn.ConvTranspose3d):
-                layer.to(torch.bfloat16)
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     for parameter in network.parameters():
         parameter.requires_grad = False
-    return network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload,no-any-return]
+    if device.type != "cpu":
+        return network.to(device=device, dtype=dtype)
+    heads = getattr(getattr(network, "decoder", None), "seg_layers", None)
+    if isinstance(heads, nn.ModuleList) and isinstance(heads[-1], nn.Conv3d):
+        heads[-1] = Head(heads[-1])
+    install_cpu_layers(network, dtype)
+    return network
 
 
 @dataclass(frozen=True)
@@ -217,40 +219,6 @@ class Ensemble:
         if total is None:
             raise ModelUnusableError("a model without networks", reasons=("fold_missing",))
         return total if asked == 1 else total.div_(asked)
-
-
-class _InstanceNorm(nn.Module):
-    """Instance norm of a batch of one, in whatever memory layout the input has."""
-
-    def __init__(self, norm: nn.InstanceNorm3d) -> None:
-        super().__init__()
-        self.weight = norm.weight
-        self.bias = norm.bias
-        self.eps = norm.eps
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise each channel over space."""
-        if x.dtype == torch.bfloat16:
-            # One pass with float32 statistics and float32 weights.
-            return functional.batch_norm(
-                x, None, None, self.weight, self.bias, training=True, eps=self.eps
-            )
-        variance, mean = torch.var_mean(x, dim=(2, 3, 4), correction=0, keepdim=True)
-        scale = torch.rsqrt(variance + self.eps)
-        if self.weight is not None:
-            scale = scale * self.weight.view(1, -1, 1, 1, 1)
-        shift = -mean * scale
-        if self.bias is not None:
-            shift = shift + self.bias.view(1, -1, 1, 1, 1)
-        return torch.mul(x, scale).add_(shift)
-
-
-def _replace_norms(module: nn.Module) -> None:
-    for name, child in module.named_children():
-        if isinstance(child, nn.InstanceNorm3d):
-            setattr(module, name, _InstanceNorm(child))
-        else:
-            _replace_norms(child)
 
 
 def _bare(name: str) -> str:

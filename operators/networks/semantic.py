@@ -31,7 +31,7 @@ from operators.networks.nnunet_network import (
 )
 from operators.networks.nnunet_plans import read_plans
 from operators.networks.normalisation import normalise
-from operators.networks.sliding_window import Tiling, predict_classes
+from operators.networks.sliding_window import Head, Tiling, predict_classes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -185,15 +185,10 @@ class SemanticModel:
         )
         image = torch.from_numpy(np.ascontiguousarray(normal.transpose(order))[None])
         tiling = Tiling(plans.patch_size, self.config.default_step_size)
+        decide = _winner if plans.regions_class_order is None else _last_region
+        head = Head(self._network.logits, plans.heads, decide)
         with torch.inference_mode():
-            classes = predict_classes(
-                image.to(self._network.device),
-                tiling,
-                self._network.logits,
-                heads=plans.heads,
-                decide=_winner if plans.regions_class_order is None else _last_region,
-                progress=progress,
-            )
+            classes = predict_classes(image.to(self._network.device), tiling, head, progress)
         return classes.transpose(plans.transpose_backward)
 
 
@@ -227,6 +222,7 @@ def load_semantic_model(
     _require_semantic(config)
     home = plans_folder(config_file, folder)
     checkpoints = fold_checkpoints(home, config.available_folds)
+    place = torch.device(device)
     plans: Plans | None = None
     networks: list[nn.Module] = []
     mirror_axes: tuple[int, ...] = ()
@@ -238,13 +234,13 @@ def load_semantic_model(
         network = build_network(plans)
         weights = content.get("network_weights")
         load_weights(network, weights if isinstance(weights, dict) else {})
-        networks.append(prepare_for_inference(network, precision).to(device))
+        networks.append(prepare_for_inference(network, place, precision))
     if plans is None or plans.channels != 1:
         raise ModelUnusableError(
             "only models with one input channel are supported", reasons=("unsupported_inputs",)
         )
     used = (config_file, home / "plans.json", home / "dataset.json", *checkpoints)
-    ensemble = Ensemble(tuple(networks), torch.device(device), precision, mirror_axes)
+    ensemble = Ensemble(tuple(networks), place, precision, mirror_axes)
     return SemanticModel(config, plans, ensemble, digest_of(used, folder))
 
 
@@ -284,14 +280,14 @@ def _label_table(config: InferenceConfig, plans: Plans) -> NDArray[np.unsignedin
 
 def _winner(sums: Tensor) -> Tensor:
     """Class of the highest logit; ties to the lowest class."""
-    return sums.argmax(dim=0).to(torch.uint8)
+    return sums.argmax(dim=-1).to(torch.uint8)
 
 
 def _last_region(sums: Tensor) -> Tensor:
     """1 + index of the last region whose sigmoid exceeds 0.5; 0 where none does."""
-    found = torch.zeros(sums.shape[1], dtype=torch.uint8, device=sums.device)
-    for index, region in enumerate(sums):
-        found[region > 0] = index + 1
+    found = torch.zeros(sums.shape[:-1], dtype=torch.uint8, device=sums.device)
+    for index in range(sums.shape[-1]):
+        found[sums[..., index] > 0] = index + 1
     return found
 
 

@@ -8,6 +8,7 @@ soon as no later tile can touch it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from operators.errors import SegmentationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -90,10 +91,7 @@ def tile_weights(patch_size: Sizes) -> NDArray[np.float32]:
 def predict_classes(
     voxels: Tensor,
     tiling: Tiling,
-    network: Callable[[Tensor], Tensor],
-    *,
-    heads: int,
-    decide: Callable[[Tensor], Tensor],
+    head: Head,
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.uint8]:
     """Sum weighted logits over all tiles and decide every voxel's class.
@@ -104,12 +102,8 @@ def predict_classes(
         Normalised image; smaller than the patch is padded with 0.
     tiling : Tiling
         Patch and step.
-    network : callable
-        (1, C, patch) -> (1, heads, patch) logits, any float type.
-    heads : int
-        Number of output channels.
-    decide : callable
-        (heads, N) weighted sums of logits, up to a positive factor per voxel -> (N,) uint8.
+    head : Head
+        The network and what to make of its output.
     progress : callable, optional
         Called with (done, total) tiles after each tile; may raise to cancel.
 
@@ -126,42 +120,85 @@ def predict_classes(
     padded, inner = _padded(voxels, tiling.patch_size)
     shape = _sizes(padded.shape[1:])
     patch = tiling.patch_size
-    axis = max(range(3), key=lambda a: shape[a] / patch[a])
     starts = tiling.starts(shape)
+    window = _Window(shape, patch, head, padded.device)
+    weights = torch.from_numpy(tile_weights(patch)).to(padded.device)[..., None]
     total = len(starts[0]) * len(starts[1]) * len(starts[2])
-    weights = torch.from_numpy(tile_weights(patch)).to(padded.device)
-    window = list(shape)
-    window[axis] = patch[axis]
-    sums = torch.zeros((heads, *window), dtype=torch.float32, device=padded.device)
-    classes = np.zeros(shape, np.uint8)
     done = 0
-    along = [*starts[axis], shape[axis]]
-    for row, start in enumerate(starts[axis]):
-        for corner in _corners(starts, axis, start):
-            tile = padded[(slice(None), *(_side(c, p) for c, p in zip(corner, patch, strict=True)))]
-            logits = network(tile[None])[0].float()
-            logits = logits * weights
-            place = [0 if a == axis else c for a, c in enumerate(corner)]
-            sums[(slice(None), *(_side(c, p) for c, p in zip(place, patch, strict=True)))] += logits
+    for start, following in pairwise([*starts[window.axis], shape[window.axis]]):
+        for corner in _corners(starts, window.axis, start):
+            tile = padded[(slice(None), *_sides(corner, patch))]
+            # Voxel by voxel, all classes side by side: the layout of channels-last networks.
+            logits = head.network(tile[None])[0].permute(1, 2, 3, 0)
+            window.add(corner, logits * weights)
             done += 1
             if progress is not None:
                 progress(done, total)
-        ready = along[row + 1] - start
-        finished = sums.narrow(axis + 1, 0, ready)
-        if not bool(torch.isfinite(finished).all()):
-            raise SegmentationError(
-                "the network's output is not finite", reasons=("non_finite_logits",)
-            )
-        decided = decide(finished.reshape(heads, -1)).reshape(finished.shape[1:])
-        classes[tuple(_side(start, ready) if a == axis else slice(None) for a in range(3))] = (
-            decided.cpu().numpy()
-        )
-        _shift(sums, axis + 1, ready)
-    return classes[inner]
+        window.finish(following - start)
+    return window.classes[inner]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A network with its last decision.
+
+    Attributes
+    ----------
+    network : callable
+        (1, C, patch) -> (1, count, patch) logits in float32.
+    count : int
+        Number of output channels.
+    decide : callable
+        (..., count) sums of logits, up to a positive factor per voxel -> (...) uint8.
+    """
+
+    network: Callable[[Tensor], Tensor]
+    count: int
+    decide: Callable[[Tensor], Tensor]
+
+
+class _Window:
+    """Sums of logits for one patch length along the axis that holds most tiles."""
+
+    def __init__(self, shape: Sizes, patch: Sizes, head: Head, device: torch.device) -> None:
+        self.axis = max(range(3), key=lambda a: shape[a] / patch[a])
+        self.classes = np.zeros(shape, np.uint8)
+        self._patch = patch
+        self._head = head
+        self._begin = 0
+        held = [patch[a] if a == self.axis else shape[a] for a in range(3)]
+        self._sums = torch.zeros((*held, head.count), dtype=torch.float32, device=device)
+
+    def add(self, corner: Sizes, weighted: Tensor) -> None:
+        """Add a tile that begins at ``corner`` of the whole volume."""
+        place = [0 if a == self.axis else c for a, c in enumerate(corner)]
+        self._sums[tuple(_sides(place, self._patch))] += weighted
+
+    def finish(self, count: int) -> None:
+        """Decide the first ``count`` slices, which no later tile touches, and move on."""
+        finished = self._sums.narrow(self.axis, 0, count)
+        target = self.classes[
+            tuple(_side(self._begin, count) if a == self.axis else slice(None) for a in range(3))
+        ]
+        for k, part in enumerate(finished):  # slice by slice: decisions need 8 bytes per voxel
+            if not bool(torch.isfinite(part.sum())):
+                raise SegmentationError(
+                    "the network's output is not finite", reasons=("non_finite_logits",)
+                )
+            target[k] = self._head.decide(part).cpu().numpy()
+        rest = self._sums.shape[self.axis] - count
+        kept = self._sums.narrow(self.axis, count, rest).clone()
+        self._sums.narrow(self.axis, 0, rest).copy_(kept)
+        self._sums.narrow(self.axis, rest, count).zero_()
+        self._begin += count
 
 
 def _side(start: int, length: int) -> slice:
     return slice(start, start + length)
+
+
+def _sides(corner: Sequence[int], lengths: Sizes) -> list[slice]:
+    return [_side(start, length) for start, length in zip(corner, lengths, strict=True)]
 
 
 def _sizes(shape: torch.Size) -> Sizes:
@@ -175,14 +212,6 @@ def _corners(
     """First voxels of the tiles that begin at ``start`` on the rolling axis."""
     rows = [[start] if a == axis else starts[a] for a in range(3)]
     return ((k, j, i) for k in rows[0] for j in rows[1] for i in rows[2])
-
-
-def _shift(sums: Tensor, dim: int, count: int) -> None:
-    """Move the window along: drop the first slices, append empty ones."""
-    length = sums.shape[dim]
-    kept = sums.narrow(dim, count, length - count).clone()
-    sums.narrow(dim, 0, length - count).copy_(kept)
-    sums.narrow(dim, length - count, count).zero_()
 
 
 def _padded(voxels: Tensor, patch: Sizes) -> tuple[Tensor, tuple[slice, slice, slice]]:
