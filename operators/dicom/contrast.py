@@ -87,7 +87,7 @@ def judge_contrast(physics: MrPhysics, limits: ContrastLimits) -> tuple[Reason, 
     hints = tuple(_hints(physics))
     if said:
         return said + hints
-    return (_positive(physics, limits), *hints)
+    return (_positive(physics), *hints)
 
 
 def _diffusion(physics: MrPhysics, _: ContrastLimits) -> Reason | None:
@@ -173,6 +173,20 @@ def _other_coded_contrast(physics: MrPhysics, _: ContrastLimits) -> Reason | Non
     return against("coded_contrast", f"Acquisition Contrast {physics.coded_contrast}")
 
 
+def _short_train(physics: MrPhysics, limits: ContrastLimits) -> Reason | None:
+    """Without an echo time a short train means proton density or T1; text must not overturn it."""
+    train = physics.echo_train_length
+    if (
+        train is None
+        or train >= limits.min_t2_echo_train
+        or not _is_plain_spin_echo(physics, limits)
+    ):
+        return None
+    if physics.echo_time_ms is not None or physics.coded_contrast == "T2":
+        return None
+    return against("echo_train_short", f"no echo time, {train} echoes a train")
+
+
 _RULES: tuple[Callable[[MrPhysics, ContrastLimits], Reason | None], ...] = (
     _diffusion,
     _echo_planar,
@@ -182,21 +196,21 @@ _RULES: tuple[Callable[[MrPhysics, ContrastLimits], Reason | None], ...] = (
     _long_echo,
     _thick_slices,
     _short_repetition,
+    _short_train,
     _other_coded_contrast,
 )
 
 
-def _positive(physics: MrPhysics, limits: ContrastLimits) -> Reason:
+def _positive(physics: MrPhysics) -> Reason:
     """Say whether there is enough for T2 weighting, where nothing speaks against it."""
     if physics.echo_time_ms is not None:
         return in_favour("t2_weighted", _times(physics))
     if physics.coded_contrast == "T2":
         return in_favour("t2_weighted", "Acquisition Contrast T2, no echo time")
     train = physics.echo_train_length
-    long_train = train is not None and train >= limits.min_t2_echo_train
-    if long_train or physics.is_single_shot:
+    if train is not None or physics.is_single_shot:  # `_short_train` has spoken before
         return in_favour("t2_weighted", f"no echo time, {_times(physics)}, {train} echoes a train")
-    if train is None and physics.repetition_time_ms is not None:
+    if physics.repetition_time_ms is not None:
         # Not T1 (long TR), not inverted, not a gradient echo: T2 or the rare proton density.
         return in_favour("t2_weighted", f"no echo time, {_times(physics)}, no inversion")
     return hint(CONTRAST_UNKNOWN, _times(physics), speaks_for=False)

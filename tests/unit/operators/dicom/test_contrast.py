@@ -123,7 +123,7 @@ def test_a_single_shot_needs_no_long_repetition_time():
         (3500, {"echo_train_length": 16}, "t2_weighted"),
         (None, {"echo_train_length": 16}, "t2_weighted"),
         (3500, {}, "t2_weighted"),
-        (560, {"echo_train_length": 3}, "t1_weighted"),
+        (560, {}, "t1_weighted"),
         (None, {"coded_contrast": "T2"}, "t2_weighted"),
         (3500, {"coded_contrast": "PROTON_DENSITY"}, "coded_contrast"),
     ],
@@ -136,15 +136,13 @@ def test_without_echo_time_train_repetition_time_and_coded_contrast_decide(
     assert _names(_tse(None, repetition_ms, **more)) == [name]
 
 
-@pytest.mark.parametrize(
-    ("repetition_ms", "more"),
-    [(None, {}), (3500, {"echo_train_length": 6}), (3500, {"echo_train_length": 1})],
-)
-def test_without_echo_time_a_short_train_or_nothing_at_all_leaves_the_contrast_unknown(
-    repetition_ms: float | None,
-    more: dict[str, object],
-):
-    physics = _tse(None, repetition_ms, **more)
+@pytest.mark.parametrize("train", [1, 6, 9])
+def test_without_echo_time_a_train_below_10_is_rejected_whatever_the_text_says(train: int):
+    assert _names(_tse(None, 3500, echo_train_length=train)) == ["echo_train_short"]
+
+
+def test_without_any_time_train_or_code_the_contrast_is_unknown():
+    physics = _tse(None, None)
 
     assert _names(physics) == []
     assert "contrast_unknown" in _names(physics, decides=False)
