@@ -14,14 +14,8 @@ from typing import TYPE_CHECKING
 
 from pydicom.uid import MRImageStorage
 
-from tests.builders.mr_datasets import (
-    GDCM_ENCODED,
-    NATIVE,
-    PYDICOM_ENCODED,
-    classic,
-    multiframe,
-    save,
-)
+from tests.builders.mr_datasets import classic, multiframe
+from tests.builders.mr_encoding import GDCM_ENCODED, NATIVE, PYDICOM_ENCODED, save
 from tests.builders.mr_phantom import (
     OBLIQUE_SAGITTAL,
     SAGITTAL,
