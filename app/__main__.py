@@ -17,6 +17,7 @@ if sys.path[0] != str(root):
     # Started as "python app": Python put the package's own folder first.
     sys.path[0] = str(root)
 
+from app.bootstrap import quiet_libraries  # noqa: E402
 from app.cli import execute_watched, now  # noqa: E402
 from app.errors import ExitCode, crash_line, exit_code_of  # noqa: E402
 from app.settings import HostFolders, Settings, host_folders, load_settings  # noqa: E402
@@ -74,6 +75,7 @@ def without_descriptions(record: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> int:
     """Answer with an exit code, whatever happens."""
+    quiet_libraries()
     folders = host_folders()
     try:
         return perform(parse(sys.argv[1:], folders), folders)

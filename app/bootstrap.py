@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import warnings
@@ -9,6 +10,17 @@ from typing import Final
 
 STACK_BYTES: Final = 32 * 1024 * 1024
 """Below this soft limit Holoscan warns, in Python and in C++."""
+
+
+def quiet_libraries() -> None:
+    """Keep libraries from writing paths and attribute values, which may be patient data.
+
+    pydicom logs and warns with the offending value or the file's path in the text. What matters
+    about a file reaches the user as a named problem.
+    """
+    for name in ("pydicom", "highdicom", "nibabel"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # noqa: TID251 - silenced, not used
+    warnings.filterwarnings("ignore", module=r"(pydicom|highdicom|nibabel)\b.*")
 
 
 def prepare_process() -> None:
@@ -27,4 +39,4 @@ def prepare_process() -> None:
 
     load_nvidia_dynamic_lib("cudart")
     # Deprecation notes of the SDK's own dependencies are nothing a user can act on.
-    warnings.filterwarnings("ignore", module=r"(monai|holoscan|cupy|torch|highdicom)\b.*")
+    warnings.filterwarnings("ignore", module=r"(monai|holoscan|cupy|torch)\b.*")

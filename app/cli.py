@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app import __version__
+from app.bootstrap import quiet_libraries
 from app.console import emit_json, reporting
 from app.errors import ExitCode, crash_line, exit_code_of
 from app.model_commands import JsonOption, ModelsOption, models_app, train_app
@@ -40,6 +41,7 @@ ConfigOption = Annotated[Path | None, typer.Option("--config", help="app.yaml to
 
 def main() -> None:
     """Entry point of the console script: every named error becomes its exit code."""
+    quiet_libraries()
     try:
         app()
     except SpineError as error:

@@ -98,6 +98,16 @@ def test_explain_gives_a_json_list_with_reasons(tmp_path: Path) -> None:
     assert all(row["reasons"] for row in rows)
 
 
+def test_no_patient_data_reaches_standard_error(tmp_path: Path) -> None:
+    tags = {"PatientName": "CANARY^NAME", "PatientID": "CANARY-ID", "StudyID": "CANARY-STUDY"}
+    made = spine_series(tmp_path / "CANARYPATH", tags=tags, missing=(5,))
+    broken = made.paths[0].read_bytes()
+    made.paths[0].write_bytes(broken[: len(broken) // 3])
+    done = spine_node("run", "-i", tmp_path / "CANARYPATH", "-o", tmp_path / "out")
+    assert done.returncode == 12
+    assert "CANARY" not in done.stderr
+
+
 def test_run_without_a_suitable_series_answers_11(tmp_path: Path) -> None:
     spine_series(tmp_path / "in", echo_times=(9.0,), tags={"RepetitionTime": 500.0})
     done = spine_node("run", "-i", tmp_path / "in", "-o", tmp_path / "out")
