@@ -1,8 +1,9 @@
 """Label maps to DICOM Segmentation objects, one for structures and one for instances.
 
-BINARY, Explicit VR Little Endian, no overlap inside an object, every frame on a source slice and
-pointing at it: what viewers read without loss. This module decides nothing about labels, colours
-and codes (``segments``) and does not resample: the maps must lie on the source grid.
+BINARY where frames fill whole bytes (`_pixel_form`), Explicit VR Little Endian, no overlap inside
+an object, every frame on a source slice and pointing at it: what viewers read without loss. This
+module decides nothing about labels, colours and codes (``segments``) and does not resample: the
+maps must lie on the source grid.
 
 References
 ----------
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
@@ -113,10 +114,6 @@ def encode_segmentations(
     -----
     The same input gives the same bytes. Every UID is derived from the pixels and identifying
     headers of the source, the models and parameters; the clock changes dates and times only.
-
-    Frames are packed without a gap, as PS3.5 8.1.1 wants for 1 bit. Where rows x columns is no
-    multiple of 8, OHIF 3.13.2 (dcmjs 0.52) misreads that: it takes the bits of a byte in the other
-    order and refuses the pad byte. dcmqi, highdicom and dcmjs's own bit array read it right.
     """
     for labels in (semantic, instances):
         _check_grid(labels, source)
@@ -167,7 +164,7 @@ def _encode(kind: _Kind, segments: Sequence[Segment], labels: LabelMap, job: _Jo
     encoded = Segmentation(
         source_images=single_frame_templates(job.headers, job.volume),
         pixel_array=_numbered(labels.labels_zyx, [segment.label for segment in segments]),
-        segmentation_type="BINARY",
+        **_pixel_form(*labels.labels_zyx.shape[1:]),
         segment_descriptions=describe(
             segments, algorithm_identification(kind.name, model, context), key
         ),
@@ -198,6 +195,23 @@ def _encode(kind: _Kind, segments: Sequence[Segment], labels: LabelMap, job: _Jo
     _fix_identity(result, derived_uid(key, "dimensions"), job)
     _fix_planes(result, job)
     return result
+
+
+def _pixel_form(rows: int, columns: int) -> dict[str, Any]:
+    """BINARY where a frame fills whole bytes, else one byte per voxel with the values 0 and 1.
+
+    Frames of 1 bit follow each other without a gap (PS3.5 8.1.1). Where rows x columns is no
+    multiple of 8, OHIF 3.13.2 (dcmjs 0.52) reads them with the bits of a byte in the other order,
+    labels up to 7 columns off, or refuses the object for its pad byte. FRACTIONAL occupancy with
+    a maximum of 1 says the same and was read exactly by OHIF, dcmjs, dcmqi and highdicom.
+    """
+    if rows * columns % 8 == 0:
+        return {"segmentation_type": "BINARY"}
+    return {
+        "segmentation_type": "FRACTIONAL",
+        "fractional_type": "OCCUPANCY",
+        "max_fractional_value": 1,
+    }
 
 
 def _numbered(labels_zyx: NDArray[np.unsignedinteger], values: Sequence[int]) -> NDArray[np.uint8]:
@@ -234,7 +248,8 @@ def _fix_identity(result: Dataset, dimension_uid: str, job: _Job) -> None:
         result.SpecificCharacterSet = job.headers.character_set
     if "TimezoneOffsetFromUTC" in common:
         result["TimezoneOffsetFromUTC"] = common["TimezoneOffsetFromUTC"]
-    length = -(-result.NumberOfFrames * result.Rows * result.Columns // 8)
+    bits = result.NumberOfFrames * result.Rows * result.Columns * result.BitsAllocated
+    length = -(-bits // 8)
     result.PixelData = result.PixelData[:length] + bytes(length % 2)
 
 

@@ -57,7 +57,10 @@ def encode(folder: Path, **options: object) -> tuple[Volume, tuple[LabelMap, Lab
 def frames_of(dataset: Dataset) -> NDArray[np.uint8]:
     """Frames as the standard packs them, without highdicom."""
     count = dataset.NumberOfFrames * dataset.Rows * dataset.Columns
-    bits = unpack_bits(dataset.PixelData)[:count]
+    packed = dataset.BitsAllocated == 1
+    bits = unpack_bits(dataset.PixelData) if packed else np.frombuffer(dataset.PixelData, "u1")
+    bits = bits[:count]
+    assert bits.max() == 1
     return bits.reshape(dataset.NumberOfFrames, dataset.Rows, dataset.Columns)
 
 
@@ -167,6 +170,19 @@ class TestEverySource:
             (series,) = dataset.ReferencedSeriesSequence
             named = {i.ReferencedSOPInstanceUID for i in series.ReferencedInstanceSequence}
             assert named == {source.sop_instance_uid for source in volume.source}
+
+    def test_frames_that_fill_whole_bytes_are_binary_and_others_bytes_of_0_and_1(
+        self, encoded: Encoded
+    ):
+        _, volume, _, paths = encoded
+        for path in paths:
+            dataset = pydicom.dcmread(path)
+            if volume.voxels_zyx[0].size % 8 == 0:
+                assert (dataset.SegmentationType, dataset.BitsAllocated) == ("BINARY", 1)
+            else:
+                assert (dataset.SegmentationType, dataset.BitsAllocated) == ("FRACTIONAL", 8)
+                assert dataset.SegmentationFractionalType == "OCCUPANCY"
+                assert dataset.MaximumFractionalValue == 1
 
     def test_dciodvfy_finds_no_error(self, encoded: Encoded):
         _, _, _, paths = encoded
