@@ -1,7 +1,7 @@
 """Tiny nnU-Net folders in the published SPINEPS layout, with weights that compute something known.
 
-The network is a real PlainConvUNet (or ResidualEncoderUNet) of a few hundred weights. By default
-they are random; ``brightness_classes`` makes a folder whose answer can be predicted by hand.
+The network is a real PlainConvUNet (or ResidualEncoderUNet) of a few hundred weights. They
+are random, but the same for the same seed; `network` builds the same one in PyTorch's layers.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from torch import nn
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_PACKAGE = "dynamic_network_architectures.architectures.unet"
 
 NAMES = {"1": "Vertebra_Corpus_border", "2": "Vertebra_Disc", "3": "26"}
 
@@ -90,21 +92,21 @@ def network(recipe: Recipe, seed: int, heads: int = 4) -> nn.Module:
     """The network that a folder's fold holds, in PyTorch's own layers."""
     torch.manual_seed(seed)
     residual = recipe.network == "ResidualEncoderUNet"
-    arguments = dict(
-        input_channels=1,
-        n_stages=2,
-        features_per_stage=[4, 8],
-        conv_op=nn.Conv3d,
-        kernel_sizes=[[1, 3, 3], [3, 3, 3]],
-        strides=[[1, 1, 1], [1, 2, 2]],
-        num_classes=heads,
-        n_conv_per_stage_decoder=[1],
-        conv_bias=True,
-        norm_op=nn.InstanceNorm3d,
-        norm_op_kwargs={"eps": 1e-5, "affine": True},
-        nonlin=nn.LeakyReLU,
-        nonlin_kwargs={"inplace": True},
-    )
+    arguments = {
+        "input_channels": 1,
+        "n_stages": 2,
+        "features_per_stage": [4, 8],
+        "conv_op": nn.Conv3d,
+        "kernel_sizes": [[1, 3, 3], [3, 3, 3]],
+        "strides": [[1, 1, 1], [1, 2, 2]],
+        "num_classes": heads,
+        "n_conv_per_stage_decoder": [1],
+        "conv_bias": True,
+        "norm_op": nn.InstanceNorm3d,
+        "norm_op_kwargs": {"eps": 1e-5, "affine": True},
+        "nonlin": nn.LeakyReLU,
+        "nonlin_kwargs": {"inplace": True},
+    }
     if residual:
         return ResidualEncoderUNet(n_blocks_per_stage=[1, 1], **arguments).eval()
     return PlainConvUNet(n_conv_per_stage=[1, 1], **arguments).eval()
@@ -137,7 +139,7 @@ def _configurations(recipe: Recipe) -> dict[str, Any]:
         }
     else:
         base["architecture"] = {
-            "network_class_name": f"dynamic_network_architectures.architectures.unet.{recipe.network}",
+            "network_class_name": f"{_PACKAGE}.{recipe.network}",
             "arch_kwargs": {
                 "n_stages": 2,
                 "features_per_stage": [4, 8],

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operators.errors import GeometryError
-from operators.imaging.cropping import bounding_box, crop, pad
+from operators.imaging.cropping import Box, bounding_box, crop, pad
 from operators.imaging.volume import LabelMap, SliceSource, Volume
 
 
@@ -49,21 +49,23 @@ def test_slices_keep_their_source_when_cropped_and_lose_it_when_padded():
         (slice(-1, 1), slice(0, 1), slice(0, 1)),
     ],
 )
-def test_a_box_outside_the_array_is_refused(box):
+def test_a_box_outside_the_array_is_refused(box: Box) -> None:
     with pytest.raises(GeometryError) as caught:
         crop(LabelMap(np.zeros((2, 2, 2), np.uint8), np.eye(4)), box)
     assert caught.value.reasons == ("invalid_box",)
 
 
 @pytest.mark.parametrize("widths", [[(0, 0)] * 2, [(0, 0), (0, -1), (0, 0)]])
-def test_padding_that_is_not_three_pairs_of_counts_is_refused(widths):
+def test_padding_that_is_not_three_pairs_of_counts_is_refused(
+    widths: list[tuple[int, int]],
+) -> None:
     with pytest.raises(GeometryError) as caught:
         pad(LabelMap(np.zeros((2, 2, 2), np.uint8), np.eye(4)), widths)
     assert caught.value.reasons == ("invalid_padding",)
 
 
 @given(widths=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=3, max_size=3))
-def test_cropping_undoes_padding(widths):
+def test_cropping_undoes_padding(widths: list[tuple[int, int]]) -> None:
     affine = np.array([[0, 0.1, -1.5, 10], [0, 2, 0, -4], [3, 0, 0, 1], [0, 0, 0, 1.0]])
     labels = LabelMap(np.arange(24, dtype=np.uint8).reshape(2, 3, 4), affine)
     wide = pad(labels, widths, 255)

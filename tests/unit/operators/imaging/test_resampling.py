@@ -14,7 +14,11 @@ from operators.imaging.resampling import (
 from operators.imaging.volume import Grid, LabelMap, SliceSource, Volume
 
 
-def ramp(shape=(9, 20, 17), spacing=(3.3, 0.9, 1.0), slopes=(2.0, -1.0, 0.5)):
+def ramp(
+    shape: tuple[int, int, int] = (9, 20, 17),
+    spacing: tuple[float, float, float] = (3.3, 0.9, 1.0),
+    slopes: tuple[float, float, float] = (2.0, -1.0, 0.5),
+) -> Volume:
     """Intensity = slopes x position in mm."""
     positions = np.meshgrid(
         *(np.arange(n) * s for n, s in zip(shape, spacing, strict=True)), indexing="ij"
@@ -84,7 +88,7 @@ def test_slices_keep_their_source_only_while_they_stay_the_same_slices():
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_spacing_that_is_no_length_is_refused(bad):
+def test_a_spacing_that_is_no_length_is_refused(bad: float) -> None:
     with pytest.raises(GeometryError) as caught:
         resample_to_spacing(ramp(), (1.0, bad, 1.0))
     assert caught.value.reasons == ("invalid_spacing",)
@@ -96,8 +100,10 @@ def test_a_spacing_that_is_no_length_is_refused(bad):
     new=st.tuples(*[st.floats(0.3, 5)] * 3),
 )
 def test_any_resampling_keeps_voxel_0_and_covers_the_field_of_view_within_half_a_voxel(
-    shape, old, new
-):
+    shape: tuple[int, int, int],
+    old: tuple[float, float, float],
+    new: tuple[float, float, float],
+) -> None:
     volume = Volume(np.full(shape, 7.0, np.float32), np.diag([*old, 1.0]))
     out = resample_to_spacing(volume, new)
     assert np.allclose(out.voxels_zyx, 7.0, atol=1e-4)
@@ -149,5 +155,5 @@ def test_a_ball_turned_by_20_degrees_keeps_its_volume_within_3_percent():
     centre = np.array([15, 15, 15.0])
     turn[:3, 3] = centre - turn[:3, :3] @ centre
     out = resample_labels_to_grid(ball, Grid((31, 31, 31), turn)).labels_zyx
-    assert out.sum() == pytest.approx(ball.labels_zyx.sum(), rel=0.03)
+    assert int(out.sum()) == pytest.approx(int(ball.labels_zyx.sum()), rel=0.03)
     assert out[15, 15, 15] == 1
