@@ -49,7 +49,8 @@ def body_surfaces(rng: np.random.Generator, subject: Subject, k: int, frame: Fra
     relative = np.clip(np.abs(2 * b / h), 0, 1.2)
     waist = 1 - _WAIST[region] * (1 - relative**2)
     waist = waist * (1 + 0.05 * subject.age * rng.uniform(0, 1.5) * relative**6)
-    side = superellipse(a, c, (half_a * waist, half_w * waist), 2.8 if region == "C" else 2.3)
+    narrow = waist - (0.0 if region == "C" else rng.uniform(0, 0.10)) * (1 - relative**2)
+    side = superellipse(a, c, (half_a * waist, half_w * narrow), 2.8 if region == "C" else 2.3)
     back = a - half_a * (0.93 + 0.10 * (c / half_w) ** 2) * waist
     side = np.maximum(side, back)
     flat = np.clip((a / half_a) ** 2 + (c / half_w) ** 2, 0, 1)

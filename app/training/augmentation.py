@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from scipy import ndimage
@@ -11,6 +11,8 @@ from scipy import ndimage
 from app.synthetic.noise import smooth_noise
 from app.training.cases import SLICE_MM, Case
 from operators.anatomy.labels import LEFT_RIGHT_PAIRS, MODEL_STRUCTURES
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,17 +66,21 @@ def _sheet(rng: np.random.Generator, in_plane_mm: float) -> NDArray[np.float64]:
     return result
 
 
-def _blank_margins(rng: np.random.Generator, image: Array, labels: NDArray[np.uint8]) -> None:
-    """Zero what a smaller field of view would not have seen, in place."""
-    for axis in range(3):
-        n = image.shape[axis]
-        lose = (0, 3) if axis == 0 else (0, int(0.3 * n))
-        low, high = rng.integers(lose[0], lose[1] + 1, 2)
-        for part in (slice(0, low), slice(n - high, n)):
-            index = [slice(None)] * 3
-            index[axis] = part
-            image[tuple(index)] = 0
-            labels[tuple(index)] = 0
+def _kept_field(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """Part of the case that a smaller field of view would have seen."""
+    kept = []
+    for axis, n in enumerate(shape):
+        most = 3 if axis == 0 else int(0.34 * n)
+        low, high = rng.integers(0, most + 1, 2)
+        kept.append(slice(int(low), n - int(high)))
+    return tuple(kept)
+
+
+def _only(field: tuple[slice, ...], array: NDArray[Scalar], fill: float) -> NDArray[Scalar]:
+    """Replace everything outside of the field."""
+    result = np.full_like(array, fill)
+    result[field] = array[field]
+    return result
 
 
 def _texture(rng: np.random.Generator, image: Array) -> Array:
@@ -155,13 +161,16 @@ def draw_tile(rng: np.random.Generator, case: Case, shape: tuple[int, int, int])
         z-scored image and network classes; outside of the field the image is 0.
     """
     image = case.images[rng.integers(len(case.images))].astype(np.float32)
-    labels = case.labels.copy()
-    if rng.random() < 0.3:
-        _blank_margins(rng, image, labels)
+    labels = case.labels
+    field = tuple(slice(0, n) for n in image.shape)
+    if rng.random() < 0.35:  # a smaller field of view
+        field = _kept_field(rng, image.shape)
+        labels = _only(field, labels, 0)
     window = _draw_window(rng, labels, _sheet(rng, case.in_plane_mm), shape)
     classes = window.classes
-    mean, sd = float(image.mean()), float(image.std()) + 1e-6
-    fill = 0.0 if rng.random() < 0.5 else mean  # padded before or after z-scoring
+    mean, sd = float(image[field].mean()), float(image[field].std()) + 1e-6
+    fill = 0.0 if rng.random() < 0.4 else mean  # padded before or after z-scoring
+    image = _only(field, image, fill)
     tile = ndimage.affine_transform(
         image, window.matrix, window.offset, shape, order=1, mode="constant", cval=fill
     )

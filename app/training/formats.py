@@ -216,8 +216,8 @@ def write_instance_model(
         "labels": {"1": 1, "2": 2, "3": 3},
         "expected_inputs": ["seg"],
         "cutout_size": list(cutout_pir),
-        "corpus_size_cleaning": 4,
-        "vert_size_threshold": 60,
+        "corpus_size_cleaning": 5,
+        "vert_size_threshold": 28,
     }
     _write_json(folder / "inference_config.json", config)
     dim, channels = weights["init_conv.weight"].shape[:2]
