@@ -70,14 +70,16 @@ class NormActivation(nn.Module):
         rows = _rows(x)
         total = torch.zeros(x.shape[1], dtype=torch.float64)
         squares = torch.zeros_like(total)
+        # Sums of squares need values near 0: a channel far from it would lose its variance.
+        pivot = rows[0].float()
         for part in _chunks(rows):
-            values = part.float()
+            values = part - pivot
             total += values.sum(0)
             squares += (values * values).sum(0)
-        mean = total / len(rows)
-        variance = (squares / len(rows) - mean * mean).clamp_min_(0)
+        offset = total / len(rows)
+        variance = (squares / len(rows) - offset * offset).clamp_min_(0)
         scale = torch.rsqrt(variance + self._eps) * self._weight
-        shift = (self._bias - mean * scale).float()
+        shift = (self._bias - (offset + pivot) * scale).float()
         scale = scale.float()
         for part in _chunks(rows):
             values = part.float()
