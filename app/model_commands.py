@@ -10,9 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.errors import ExitCode
-from app.registry import install_zip, read_registry, remove_model, verify_model
+from app.registry import (
+    RegisteredModel,
+    install_zip,
+    kind_of,
+    read_registry,
+    register_model,
+    remove_model,
+    verify_model,
+)
 from app.settings import load_settings
-from operators.errors import SpineError
+from operators.errors import ModelUnusableError, SpineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +66,29 @@ def install_model(
         remove_model(folder, installed)
         raise
     typer.echo(f"{installed}: {entry.kind} model installed; licence: {entry.licence}")
+
+
+@models_app.command("register")
+def register(
+    name: Annotated[str, typer.Argument(help="Folder in the models folder.")],
+    version: Annotated[str, typer.Option(help="Version of the model.")],
+    licence: Annotated[str, typer.Option(help="SPDX name, or a sentence.")],
+    provenance: Annotated[str, typer.Option(help="Who made it, from what, with which command.")],
+    models: ModelsOption = None,
+) -> None:
+    """Register a model folder, for example one just trained, with the digests of its files."""
+    folder = _models_folder(models)
+    if not (folder / name).is_dir():
+        raise ModelUnusableError(f"no folder '{name}' in the models folder")
+    entry = RegisteredModel(
+        kind=kind_of(folder / name),
+        version=version,
+        licence=licence,
+        provenance=provenance,
+        files={},
+    )
+    register_model(folder, name, entry)
+    typer.echo(f"{name}: registered as {entry.kind} model")
 
 
 @models_app.command("verify")

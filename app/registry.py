@@ -204,7 +204,7 @@ def install_zip(archive: Path, directory: Path, name: str | None = None) -> str:
         with tempfile.TemporaryDirectory(dir=directory, prefix=".install-") as scratch:
             _unpack(archive, Path(scratch))
             model = _model_root(Path(scratch))
-            kind = _kind_of(model)
+            kind = kind_of(model)
             shutil.move(model, target)
     except OSError as error:
         message = f"the models folder cannot be written: {error.strerror}"
@@ -267,9 +267,20 @@ def _model_root(scratch: Path) -> Path:
     return folder
 
 
-def _kind_of(model: Path) -> Literal["semantic", "instance"]:
-    config = json.loads(next(model.rglob(f"*{CONFIG_FILE}")).read_text(encoding="utf-8"))
-    modality = config.get("modality", [])
+def kind_of(model: Path) -> Literal["semantic", "instance"]:
+    """Kind of a model folder, from its ``inference_config.json``.
+
+    Raises
+    ------
+    ModelUnusableError
+        If there is no readable configuration, or it describes a labelling model.
+    """
+    try:
+        config = json.loads(next(model.rglob(f"*{CONFIG_FILE}")).read_text(encoding="utf-8"))
+        modality = config.get("modality", [])
+    except (StopIteration, OSError, ValueError, AttributeError) as error:
+        message = f"{CONFIG_FILE} is missing or not readable"
+        raise ModelUnusableError(message, reasons=("config_unreadable",)) from error
     named = [modality] if isinstance(modality, str) else list(modality)
     if config.get("modeltype") == "classifier":
         message = "labelling models are not used by this version"

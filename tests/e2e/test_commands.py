@@ -89,6 +89,18 @@ def test_a_bundled_model_zipped_and_installed_again_loads(tmp_path: Path) -> Non
     assert spine_node("models", "verify", "--models", tmp_path / "models").returncode == 0
 
 
+def test_a_trained_folder_is_registered_and_a_later_change_noticed(tmp_path: Path) -> None:
+    listed = json.loads(spine_node("models", "list", "--json").stdout)
+    name = next(key for key, entry in listed.items() if entry["kind"] == "instance")
+    shutil.copytree(ROOT / "models" / name, tmp_path / "mine")
+    words = ("--version", "1", "--licence", "MIT", "--provenance", "a test")
+    done = spine_node("models", "register", "mine", *words, "--models", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert spine_node("models", "verify", "--models", tmp_path).returncode == 0
+    (tmp_path / "mine" / "inference_config.json").write_text("{}")
+    assert spine_node("models", "verify", "--models", tmp_path).returncode == 20
+
+
 def test_explain_gives_a_json_list_with_reasons(tmp_path: Path) -> None:
     spine_series(tmp_path / "t2")
     spine_series(tmp_path / "t1", name="T1", echo_times=(9.0,), tags={"RepetitionTime": 500.0})
