@@ -69,7 +69,7 @@ def install_model(
 
 
 @models_app.command("register")
-def register(
+def register(  # noqa: PLR0917 - one parameter per documented option
     name: Annotated[str, typer.Argument(help="Folder in the models folder.")],
     version: Annotated[str, typer.Option(help="Version of the model.")],
     licence: Annotated[str, typer.Option(help="SPDX name, or a sentence.")],
