@@ -52,10 +52,13 @@ class LabelConvolution:
 
         Returns
         -------
-        (1, O, P, I, R) tensor
-            In channels-last memory.
+        (P, I, R, O) tensor
+            Channels last.
         """
-        present, symbols = torch.unique(classes, return_inverse=True)
+        present = torch.nonzero(torch.bincount(classes.flatten(), minlength=1)).flatten()
+        symbol = torch.zeros(256, dtype=torch.int32, device=classes.device)
+        symbol[present] = torch.arange(len(present), dtype=torch.int32, device=classes.device)
+        symbols = symbol[classes.int()]
         columns = self._columns(present)
         reach = self._weight.shape[-1] // 2
         outside = len(present)
@@ -65,11 +68,11 @@ class LabelConvolution:
         # Where no class but 0 is in reach, the result is one constant.
         dull = torch.nonzero(present == 0).flatten()
         uniform = (digits == (dull if len(dull) else outside)).all(dim=1)
-        interesting = _dilated(~uniform[rows], reach)
+        interesting = _dilated((~uniform).index_select(0, rows.flatten()).view(rows.shape), reach)
         constant = self._bias + columns[int(dull) if len(dull) else outside].sum(dim=(1, 2, 3))
         out = constant.to(dtype).repeat((*classes.shape, 1))
         self._sum_rows(rows, table, torch.nonzero(interesting), out)
-        return out.movedim(-1, 0)[None]
+        return out
 
     def _columns(self, present: Tensor) -> Tensor:
         """Weights that meet each class present, (S + 1, O, K, K, K); the last is 'outside'."""
@@ -102,9 +105,9 @@ class LabelConvolution:
 def _numbered_rows(symbols: Tensor, length: int, base: int) -> tuple[Tensor, Tensor]:
     """Give each voxel, (P, I, R - length + 1), the number of its row; spell rows, (U, length)."""
     windows = symbols.unfold(2, length, 1)
-    left, left_rows = _compacted(windows[..., :_LEFT_PART], base)
+    both, left_rows = _compacted(windows[..., :_LEFT_PART], base)
     right, right_rows = _compacted(windows[..., _LEFT_PART:], base)
-    both = left * len(right_rows) + right
+    both = both.mul_(len(right_rows)).add_(right)
     found, numbers = _compact(both, len(left_rows) * len(right_rows))
     digits = torch.cat(
         (left_rows[found // len(right_rows)], right_rows[found % len(right_rows)]), dim=1
@@ -115,9 +118,9 @@ def _numbered_rows(symbols: Tensor, length: int, base: int) -> tuple[Tensor, Ten
 def _compacted(parts: Tensor, base: int) -> tuple[Tensor, Tensor]:
     """Give each voxel the number of its part of a row; spell the distinct parts out."""
     length = parts.shape[-1]
-    code = torch.zeros(parts.shape[:-1], dtype=torch.int64, device=parts.device)
+    code = torch.zeros(parts.shape[:-1], dtype=torch.int32, device=parts.device)
     for place in range(length):
-        code = code * base + parts[..., place]
+        code.mul_(base).add_(parts[..., place])
     found, numbers = _compact(code, base**length)
     powers = base ** torch.arange(length - 1, -1, -1, device=parts.device)
     return numbers, found[:, None] // powers % base
@@ -125,12 +128,11 @@ def _compacted(parts: Tensor, base: int) -> tuple[Tensor, Tensor]:
 
 def _compact(code: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Replace codes below ``count`` by their rank among those that occur."""
-    occurs = torch.zeros(count, dtype=torch.bool, device=code.device)
-    occurs[code.flatten()] = True
-    found = torch.nonzero(occurs).flatten()
-    rank = torch.zeros(count, dtype=torch.int64, device=code.device)
-    rank[found] = torch.arange(len(found), device=code.device)
-    return found, rank[code]
+    flat = code.flatten()
+    found = torch.nonzero(torch.bincount(flat)).flatten()
+    rank = torch.zeros(count, dtype=torch.int32, device=code.device)
+    rank[found] = torch.arange(len(found), dtype=torch.int32, device=code.device)
+    return found, rank.index_select(0, flat).view(code.shape)
 
 
 def _row_table(columns: Tensor, digits: Tensor) -> Tensor:
