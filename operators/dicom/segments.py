@@ -10,6 +10,7 @@ DICOM PS3.3 C.8.20.4 (Segment Description macro).
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -122,12 +123,16 @@ def instance_segments(labels: Iterable[int]) -> tuple[Segment, ...]:
     _refuse_unknown(present - set(owners))
     vertebrae = vertebrae_among(present)
     segments = []
+    seen: Counter[str] = Counter()
     for offset in (0, DISC_OFFSET, ENDPLATE_OFFSET):
         kind = [owner for label, owner in owners.items() if label - owner == offset]
         for owner in cranial_to_caudal(kind):
             label = owner + offset
-            terms = Terms(ordinal_text(label, vertebrae), instance_concept(label))
-            note = "" if terms.name == "sacrum" else _ORDINAL_NOTE
+            name = ordinal_text(label, vertebrae)
+            seen[name] += 1  # discs without a vertebra of their own can share their words
+            name += f" ({seen[name]})" if seen[name] > 1 else ""
+            note = "" if name == "sacrum" else _ORDINAL_NOTE
+            terms = Terms(name, instance_concept(label))
             segments.append(Segment(label, terms, instance_colour(label), note))
     return tuple(segments)
 

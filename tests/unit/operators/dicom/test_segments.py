@@ -67,6 +67,11 @@ def test_a_disc_above_the_first_vertebra_says_so():
     assert disc.terms.name == "disc above vertebra 1 from the top"
 
 
+def test_two_discs_without_vertebrae_still_have_two_names():
+    names = [segment.terms.name for segment in instance_segments((2, 104, 105))]
+    assert names[1:] == ["disc below all vertebrae", "disc below all vertebrae (2)"]
+
+
 @pytest.mark.parametrize("labels", [(49, 27), (49, 300)])
 def test_a_label_without_a_name_is_refused(labels: tuple[int, ...]):
     with pytest.raises(EncodingError) as caught:
