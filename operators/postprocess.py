@@ -10,6 +10,7 @@ from monai.deploy.core import Operator
 from operators.case import Case, Progress, advance
 from operators.errors import SegmentationError
 from operators.imaging.resampling import resample_labels_to_grid
+from operators.spine.bodiless import without_bodiless
 from operators.spine.plausibility import require_spine
 from operators.spine.postprocessing import PostprocessSettings, postprocess
 
@@ -47,15 +48,14 @@ class PostprocessOperator(Operator):
         volume, semantic, raw = case.volume, case.semantic_model_grid, case.instances_model_grid
         if volume is None or semantic is None or raw is None:
             raise SegmentationError("post-processing lacks the image or a mask")
-        result = postprocess(
-            resample_labels_to_grid(semantic, volume.grid),
-            resample_labels_to_grid(raw, volume.grid),
-            self._settings,
-        )
+        structures = resample_labels_to_grid(semantic, volume.grid)
+        vertebrae = resample_labels_to_grid(raw, volume.grid)
+        vertebrae, bodiless = without_bodiless(structures, vertebrae)
+        result = postprocess(structures, vertebrae, self._settings)
         require_spine(result.semantic, result.instances)
         return replace(
             case,
             semantic=result.semantic,
             instances=result.instances,
-            facts=(*case.facts, *result.warnings),
+            facts=(*case.facts, *bodiless, *result.warnings),
         )

@@ -1,6 +1,6 @@
 """How well the bundled models do on real T2w studies: ``python -m tests.benchmarks.accuracy``.
 
-Runs ``spine-node run`` on the three studies of ``$SPINE_SHARED/dicom/spine``, reads the written
+Runs ``spine-node run`` on the three studies of ``$SPINE_SHARED/data/dicom/spine``, reads the written
 SEG objects back and compares them with the reference of vertebral bodies (lumbar_a, lumbar_b) and
 discs (lumbar_c). Label 255 (S1) is not scored: what is predicted there counts neither way. Levels
 above and below the annotated ones have no reference; scores are taken between the top and the
@@ -66,9 +66,9 @@ def recognition_quality(truth: np.ndarray, found: np.ndarray) -> tuple[float, in
             ),
             default=0.0,
         )
-        pairs += best >= HALF
+        pairs += bool(best >= HALF)
     misses, extra = len(reference) - pairs, len(predicted) - pairs
-    return pairs / (pairs + extra / 2 + misses / 2), pairs, extra, misses
+    return float(pairs / (pairs + extra / 2 + misses / 2)), int(pairs), int(extra), int(misses)
 
 
 def score(out: Path, truth_file: Path, kind: str) -> dict[str, object]:
@@ -119,7 +119,7 @@ def main() -> int:
     table = {}
     with tempfile.TemporaryDirectory() as scratch:
         for name, (study, truth, kind) in CASES.items():
-            folder = Path(shared) / "dicom" / "spine" / study
+            folder = Path(shared) / "data" / "dicom" / "spine" / study
             out = (arguments.keep or Path(scratch)) / name
             start = time.perf_counter()
             subprocess.run(

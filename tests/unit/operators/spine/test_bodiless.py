@@ -1,0 +1,49 @@
+"""A number needs a vertebral body."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from operators.anatomy.labels import Structure
+from operators.errors import GeometryError
+from operators.imaging.volume import LabelMap
+from operators.spine.bodiless import without_bodiless
+
+AFFINE = np.diag([2.0, 1.0, 1.0, 1.0])  # 2 mm^3 per voxel
+
+
+def maps(body_voxels: dict[int, int]) -> tuple[LabelMap, LabelMap]:
+    """One row per instance: 300 voxels of arch, then so many of body."""
+    semantic = np.zeros((1, len(body_voxels), 600), np.uint8)
+    instances = np.zeros_like(semantic, dtype=np.uint16)
+    for row, (number, count) in enumerate(body_voxels.items()):
+        semantic[0, row, :300] = Structure.ARCUS
+        semantic[0, row, 300 : 300 + count] = Structure.CORPUS
+        instances[0, row, : 300 + count] = number
+    return LabelMap(semantic, AFFINE), LabelMap(instances, AFFINE)
+
+
+def test_100_voxels_of_2_mm3_are_a_body_and_99_are_not() -> None:
+    kept, warnings = without_bodiless(*maps({1: 100, 2: 99, 3: 250}))
+    assert np.unique(kept.labels_zyx).tolist() == [0, 1, 3]
+    assert warnings == ("instances_without_body: 1",)
+
+
+def test_a_spine_in_which_every_instance_has_a_body_is_untouched() -> None:
+    semantic, instances = maps({4: 200, 9: 300})
+    kept, warnings = without_bodiless(semantic, instances)
+    assert kept is instances
+    assert warnings == ()
+
+
+def test_where_no_instance_has_a_body_nothing_is_decided_here() -> None:
+    semantic, instances = maps({1: 0, 2: 5})
+    assert without_bodiless(semantic, instances) == (instances, ())
+
+
+def test_maps_of_different_shape_are_refused() -> None:
+    semantic, _ = maps({1: 100})
+    _, instances = maps({1: 100, 2: 100})
+    with pytest.raises(GeometryError):
+        without_bodiless(semantic, instances)
