@@ -21,6 +21,7 @@ from operators.imaging.resampling import resample_labels_to_grid, resample_to_sp
 from operators.imaging.volume import LabelMap
 from operators.networks.checkpoints import read_checkpoint
 from operators.networks.inference_config import find_config, read_config
+from operators.networks.label_decision import decision_of, label_table
 from operators.networks.model_files import digest_of, fold_checkpoints, plans_folder
 from operators.networks.nnunet_network import (
     Ensemble,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from torch import Tensor, nn
+    from torch import nn
 
     from operators.imaging.volume import Volume
     from operators.networks.inference_config import InferenceConfig
@@ -95,7 +96,7 @@ class SemanticModel:
         self.digest = digest
         self.profile = network.profile
         self._network = network
-        self._label_of_class = _label_table(config, plans)
+        self._label_of_class = label_table(config, plans)
 
     @property
     def name(self) -> str:
@@ -185,8 +186,7 @@ class SemanticModel:
         )
         image = torch.from_numpy(np.ascontiguousarray(normal.transpose(order))[None])
         tiling = Tiling(plans.patch_size, self.config.default_step_size)
-        decide = _winner if plans.regions_class_order is None else _last_region
-        head = Head(self._network.logits, plans.heads, decide)
+        head = Head(self._network.logits, plans.heads, decision_of(plans))
         with torch.inference_mode():
             classes = predict_classes(image.to(self._network.device), tiling, head, progress)
         return classes.transpose(plans.transpose_backward)
@@ -263,32 +263,6 @@ def _configuration(checkpoint: Mapping[str, object]) -> str:
 def _mirror_axes(checkpoint: Mapping[str, object]) -> tuple[int, ...]:
     axes = checkpoint.get("inference_allowed_mirroring_axes")
     return tuple(int(a) for a in axes) if isinstance(axes, list | tuple) else ()
-
-
-def _label_table(config: InferenceConfig, plans: Plans) -> NDArray[np.unsignedinteger]:
-    """Label of what `decide` answers: a class, or 1 + the index of a region."""
-    regions = plans.regions_class_order
-    classes = range(1, plans.heads) if regions is None else regions
-    missing = [c for c in classes if c not in config.labels]
-    if missing:
-        message = f"the config names no label for network class {missing[0]}"
-        raise ModelUnusableError(message, reasons=("label_table_incomplete",))
-    table = [0, *(config.labels[c] for c in classes)]
-    small = max(table) <= np.iinfo(np.uint8).max
-    return np.asarray(table, np.uint8 if small else np.uint16)
-
-
-def _winner(sums: Tensor) -> Tensor:
-    """Class of the highest logit; ties to the lowest class."""
-    return sums.argmax(dim=-1).to(torch.uint8)
-
-
-def _last_region(sums: Tensor) -> Tensor:
-    """1 + index of the last region whose sigmoid exceeds 0.5; 0 where none does."""
-    found = torch.zeros(sums.shape[:-1], dtype=torch.uint8, device=sums.device)
-    for index in range(sums.shape[-1]):
-        found[sums[..., index] > 0] = index + 1
-    return found
 
 
 def _untransposed(
