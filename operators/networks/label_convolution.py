@@ -40,20 +40,15 @@ class LabelConvolution:
         self._weight = weight.float()
         self._bias = bias.float()
 
-    def __call__(self, classes: Tensor, dtype: torch.dtype) -> Tensor:
+    def write(self, classes: Tensor, out: Tensor) -> None:
         """Convolve a cutout that is padded with zeros (no class at all) outside.
 
         Parameters
         ----------
         classes : (P, I, R) tensor of uint8
             Classes without a channel count as background (0).
-        dtype : torch.dtype
-            Wanted format; sums are float32.
-
-        Returns
-        -------
-        (P, I, R, O) tensor
-            Channels last.
+        out : (P, I, R, O) tensor of any float type
+            Receives the result, channels last; sums are float32.
         """
         present = torch.nonzero(torch.bincount(classes.flatten(), minlength=1)).flatten()
         symbol = torch.zeros(256, dtype=torch.int32, device=classes.device)
@@ -70,9 +65,8 @@ class LabelConvolution:
         uniform = (digits == (dull if len(dull) else outside)).all(dim=1)
         interesting = _dilated((~uniform).index_select(0, rows.flatten()).view(rows.shape), reach)
         constant = self._bias + columns[int(dull) if len(dull) else outside].sum(dim=(1, 2, 3))
-        out = constant.to(dtype).repeat((*classes.shape, 1))
+        out[:] = constant.to(out.dtype)
         self._sum_rows(rows, table, torch.nonzero(interesting), out)
-        return out
 
     def _columns(self, present: Tensor) -> Tensor:
         """Weights that meet each class present, (S + 1, O, K, K, K); the last is 'outside'."""

@@ -5,7 +5,7 @@ layer works on labels (``label_convolution``); activations are bfloat16 where th
 multiplies in it, while all sums, norms, shortcuts and the last layer are float32; a layer works
 through its input some planes at a time, so that sums are taken while the planes are still in the
 processor's cache and the second convolution of a block overwrites its own input. Three tensors of
-full resolution exist at a time.
+full resolution exist at a time, and the next cutout takes over their memory.
 
 Leaving out background was tried and dropped: a group norm sees the whole cutout, and zero padding
 reaches so far inwards that any shortened cutout changed the result (Dice 0.90-0.99).
@@ -18,25 +18,17 @@ from typing import TYPE_CHECKING, Literal, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from operators.networks.label_convolution import LabelConvolution
 from operators.networks.unet3d import layers_of
+from operators.networks.unet3d_layers import Pool, doubled, halved, residual
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
-    from operators.networks.unet3d import ConvBlock, ResidualBlock, Unet3D
+    from operators.networks.unet3d import Unet3D
 
 Precision = Literal["auto", "float32", "bfloat16"]
-
-_BYTES_AT_A_TIME = 6 * 2**20
-"""Input of one convolution; some planes of it fit the processor's last cache."""
-
-_VALUES_IN_CACHE = 2**18
-"""Float32 values that pass through a norm at a time; 1 MB, a core's own cache."""
 
 
 class Unet3DInference:
@@ -71,10 +63,15 @@ class Unet3DInference:
         bias = cast("Tensor", first.bias)
         self._first = LabelConvolution(first.weight.to(self._device), bias.to(self._device))
         self._layers = _copied(unet, self._device, self._dtype)
+        self._pools: list[Pool] = []
+
+    def release_memory(self) -> None:
+        """Give up what was kept for the next cutout."""
+        self._pools.clear()
 
     @torch.inference_mode()
     def answer(self, classes_zyx: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Classify every voxel of one cutout.
+        """Classify every voxel of one cutout; several threads may ask at a time.
 
         Parameters
         ----------
@@ -89,25 +86,41 @@ class Unet3DInference:
         """
         # The network's weights expect P, I, R; our arrays are indexed R, I, P.
         pir = torch.from_numpy(np.ascontiguousarray(classes_zyx.transpose(2, 1, 0)))
-        answer = self._forward(pir.to(self._device)).cpu().numpy()
+        try:
+            pool = self._pools.pop()
+        except IndexError:  # asked before popping, another thread could be faster
+            pool = Pool(self._dtype, self._device)
+        answer = self._forward(pir.to(self._device), pool).cpu().numpy()
+        self._pools.append(pool)
         found: NDArray[np.uint8] = answer.transpose(2, 1, 0)
         return found
 
-    def _forward(self, classes: Tensor) -> Tensor:
+    def _forward(self, classes: Tensor, pool: Pool) -> Tensor:
         """Run the U-Net; activations are (P, I, R, C), their channels last."""
         unet = self._layers
-        x = first = self._first(classes, self._dtype)
+        first = pool.take(classes.shape, self.shape.dim)
+        self._first.write(classes, first)
         skips: list[Tensor] = []
+        x = first
         for block1, block2, halve in layers_of(unet.downs):
-            x = _residual(block2, _residual(block1, x))
+            y = residual(pool, block1, x)
+            if x is not first:
+                pool.give(x)
+            x = residual(pool, block2, y)
+            pool.give(y)
             skips.append(x)
-            x = _resized(halve, x)
-        x = _residual(unet.mid_block2, _residual(unet.mid_block1, x))
+            x = halved(pool, halve, x)
+        x = _through(pool, unet.mid_block1, unet.mid_block2, x)
         for block1, block2, double in layers_of(unet.ups):
             # The skip's own memory takes the mean; nobody needs it afterwards.
-            x = skips.pop().add_(x).mul_(0.5)
-            x = _resized(double, _residual(block2, _residual(block1, x)))
-        return self._classified(_residual(unet.final_res_block, x, first))
+            mean = skips.pop().add_(x).mul_(0.5)
+            pool.give(x)
+            x = doubled(pool, double, _through(pool, block1, block2, mean))
+        y = residual(pool, unet.final_res_block, x, first)
+        answer = self._classified(y)
+        for tensor in (first, x, y):
+            pool.give(tensor)
+        return answer
 
     def _classified(self, x: Tensor) -> Tensor:
         """Apply the last layer and take the class of the highest logit."""
@@ -119,112 +132,13 @@ class Unet3DInference:
         return answer
 
 
-def _resized(layer: nn.Module, x: Tensor) -> Tensor:
-    """Halve or double the resolution, or do nothing."""
-    if isinstance(layer, nn.Identity):
-        return x
-    resized: Tensor = layer(_channels_first(x))
-    return resized[0].movedim(0, -1)
-
-
-def _residual(block: nn.Module, *parts: Tensor) -> Tensor:
-    """Apply one residual block; the parts are its input's channels and stay unchanged."""
-    block = cast("ResidualBlock", block)
-    y = parts[0].new_empty((*parts[0].shape[:3], block.block1.proj.out_channels))
-    sums = _convolve(parts, block.block1.proj, y)
-    _normalise_in_place(y, block.block1, sums)
-    sums = _convolve((y,), block.block2.proj, y)
-    _normalise_in_place(y, block.block2, sums, _Shortcut(block.res_conv, parts))
-    return y
-
-
-def _convolve(parts: tuple[Tensor, ...], layer: nn.Conv3d, out: Tensor) -> Tensor:
-    """Convolve with 3^3 and padding 1, some planes at a time.
-
-    ``out`` may be the input itself. Returns the sums of the result and of its squares per channel,
-    (2, C) float64.
-    """
-    count, height, width = out.shape[:3]
-    channels = sum(part.shape[3] for part in parts)
-    plane_bytes = height * width * channels * out.element_size()
-    step = _at_a_time(_BYTES_AT_A_TIME, plane_bytes, count, out.device)
-    # One plane before and one behind: zeros at the border, else the neighbours as they were.
-    window = out.new_zeros((step + 2, height, width, channels))
-    sums = torch.zeros((2, out.shape[3]), dtype=torch.float64, device=out.device)
-    for start in range(0, count, step):
-        stop = min(start + step, count)
-        behind = min(stop + 1, count)
-        window[0] = window[step] if start else 0
-        torch.cat([part[start:behind] for part in parts], -1, out=window[1 : behind - start + 1])
-        window[behind - start + 1 :] = 0
-        seen = _channels_first(window[: stop - start + 2])
-        y = functional.conv3d(seen, layer.weight, layer.bias, padding=(0, 1, 1))
-        out[start:stop] = y[0].movedim(0, -1)
-        for portion in _portions(out[start:stop].flatten(0, 2)):
-            values = portion.float()
-            sums[0] += values.sum(dim=0)
-            sums[1] += values.square().sum(dim=0)
-    return sums
-
-
-class _Shortcut:
-    """The other way around a residual block: its input, or a 1^3 convolution of it."""
-
-    def __init__(self, layer: nn.Module, parts: tuple[Tensor, ...]) -> None:
-        self._parts = [part.flatten(0, 2) for part in parts]
-        self._layer = None
-        if isinstance(layer, nn.Conv3d):
-            matrix = layer.weight.flatten(1).float().T
-            weights = torch.split(matrix, [part.shape[1] for part in self._parts])
-            self._layer = weights, cast("Tensor", layer.bias).float()
-
-    def add_to(self, values: Tensor, start: int) -> None:
-        """Add the rows from ``start`` on."""
-        rows = [part[start : start + len(values)] for part in self._parts]
-        if self._layer is None:
-            values += rows[0]
-            return
-        weights, bias = self._layer
-        values += bias
-        for row, weight in zip(rows, weights, strict=True):
-            values.addmm_(row.float(), weight)
-
-
-def _normalise_in_place(
-    x: Tensor, block: ConvBlock, sums: Tensor, shortcut: _Shortcut | None = None
-) -> None:
-    """Group norm by the given sums, LeakyReLU, and the sum with the shortcut."""
-    norm, voxels = block.norm, x.flatten(0, 2)
-    each = x.shape[3] // norm.num_groups
-    grouped = (sums / len(voxels)).view(2, norm.num_groups, each).mean(dim=2)
-    mean, square = grouped.repeat_interleave(each, dim=1)
-    scale = norm.weight.double() / (square - mean.square() + norm.eps).sqrt()
-    shift = (norm.bias.double() - mean * scale).float()
-    scale = scale.float()
-    start = 0
-    for portion in _portions(voxels):
-        values = torch.addcmul(shift, portion.float(), scale)
-        functional.leaky_relu_(values, block.act.negative_slope)
-        if shortcut is not None:
-            shortcut.add_to(values, start)
-        portion.copy_(values)
-        start += len(portion)
-
-
-def _portions(voxels: Tensor) -> Iterator[Tensor]:
-    """Split (N, C) into portions that fit the processor's cache."""
-    size = _at_a_time(_VALUES_IN_CACHE, voxels.shape[1], len(voxels), voxels.device)
-    return iter(torch.split(voxels, size))
-
-
-def _at_a_time(budget: int, cost: int, count: int, device: torch.device) -> int:
-    """How many items go together: all of them on a device other than the CPU."""
-    return max(1, min(count, budget // cost)) if device.type == "cpu" else count
-
-
-def _channels_first(x: Tensor) -> Tensor:
-    """View (P, I, R, C) as (1, C, P, I, R)."""
-    return x.movedim(-1, 0)[None]
+def _through(pool: Pool, block1: nn.Module, block2: nn.Module, x: Tensor) -> Tensor:
+    """Apply two residual blocks and give up their input."""
+    y = residual(pool, block1, x)
+    pool.give(x)
+    result = residual(pool, block2, y)
+    pool.give(y)
+    return result
 
 
 def _dtype(precision: Precision, device: torch.device) -> torch.dtype:

@@ -66,6 +66,8 @@ class Outcome:
         Wall time per step inside the process, models loaded.
     instances, semantic : Path
         Final masks on the image's grid.
+    model_grid_mask : Path or None
+        The semantic mask that phase 2 of SPINEPS began with.
     """
 
     wall_s: float
@@ -74,6 +76,7 @@ class Outcome:
     phases_s: dict[str, float]
     instances: Path
     semantic: Path
+    model_grid_mask: Path | None = None
 
 
 def published_size(models: Path, folder: Path) -> tuple[Path, Path]:
@@ -126,6 +129,7 @@ def run_spineps(work: Workload, tools: Path, venv: Path, folder: Path) -> Outcom
         phases_s=phases,
         instances=_only(masks, "*seg-vert_msk.nii.gz"),
         semantic=_only(masks, "*seg-spine_msk.nii.gz"),
+        model_grid_mask=_only(masks, "*seg-spine-raw_msk.nii.gz"),
     )
 
 

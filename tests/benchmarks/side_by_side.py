@@ -13,7 +13,7 @@ import json
 import os
 import sys
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -55,7 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         for number in range(options.pairs):
             theirs = run_spineps(work, tools, Path(venv), folder / f"spineps_{number}")
-            ours = run_ours(work, folder / f"ours_{number}")
+            # The runner resamples the given mask; ours begins with the very same one.
+            same = work if work.mask is None else replace(work, mask=theirs.model_grid_mask)
+            ours = run_ours(same, folder / f"ours_{number}")
             pairs.append((theirs, ours))
             _say(f"pair {number + 1}: SPINEPS {theirs.wall_s:.0f} s, ours {ours.wall_s:.0f} s")
         agreement = _agreement(*pairs[-1])

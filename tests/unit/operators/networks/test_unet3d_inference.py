@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from operators.networks import unet3d_inference
+from operators.networks import unet3d_layers
 from operators.networks.unet3d_inference import Unet3DInference
 from tests.builders.unet3d_checkpoint import random_unet3d
 
@@ -92,8 +92,8 @@ def test_a_layer_that_works_some_planes_at_a_time_is_the_same_layer(
     clear = first - second > 1e-3
 
     # One plane at full resolution: 8 x 24 voxels of 8 float32.
-    monkeypatch.setattr(unet3d_inference, "_BYTES_AT_A_TIME", planes_at_a_time * 8 * 24 * 8 * 4)
-    monkeypatch.setattr(unet3d_inference, "_VALUES_IN_CACHE", 1000)
+    monkeypatch.setattr(unet3d_layers, "_BYTES_AT_A_TIME", planes_at_a_time * 8 * 24 * 8 * 4)
+    monkeypatch.setattr(unet3d_layers, "_VALUES_IN_CACHE", 1000)
     answer = Unet3DInference(unet, precision="float32").answer(classes)
 
     assert np.array_equal(answer[clear], logits.argmax(axis=0)[clear])
