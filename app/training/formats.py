@@ -36,6 +36,18 @@ STRIDES = ((1, 1, 1), (1, 2, 2), (2, 2, 2), (2, 2, 2), (1, 2, 2))
 KERNELS = ((1, 3, 3), (3, 3, 3), (3, 3, 3), (3, 3, 3), (3, 3, 3))
 
 
+FOREGROUND_INTENSITIES = {
+    "max": 1500.0,
+    "mean": 300.0,
+    "median": 250.0,
+    "min": 0.0,
+    "percentile_00_5": 5.0,
+    "percentile_99_5": 1200.0,
+    "std": 250.0,
+}
+"""nnU-Net wants the entry; z-scoring per image, which these models use, reads none of it."""
+
+
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
@@ -113,7 +125,7 @@ def _plans(
         "configurations": {"3d_fullres": configuration},
         "experiment_planner_used": "ExperimentPlanner",
         "label_manager": "LabelManager",
-        "foreground_intensity_properties_per_channel": {},
+        "foreground_intensity_properties_per_channel": {"0": FOREGROUND_INTENSITIES},
     }
 
 
@@ -221,7 +233,17 @@ def write_instance_model(
     }
     _write_json(folder / "inference_config.json", config)
     dim, channels = weights["init_conv.weight"].shape[:2]
-    options = argparse.Namespace(channelwise=True, dim=int(dim), num_channels=int(channels))
+    # SPINEPS reads its training options back when it loads a checkpoint, so all must be there.
+    options = argparse.Namespace(
+        channelwise=True,
+        dim=int(dim),
+        num_channels=int(channels),
+        n_epoch=1,
+        lr=0.003,
+        lr_end_factor=0.02,
+        l2_reg_w=1e-4,
+        dsc_loss_w=1.0,
+    )
     checkpoint = {
         "state_dict": {f"network.{name}": tensor for name, tensor in weights.items()},
         "hyper_parameters": {

@@ -1,6 +1,6 @@
 """How well the bundled models do on real T2w studies: ``python -m tests.benchmarks.accuracy``.
 
-Runs ``spine-node run`` on the three studies of ``$SPINE_SHARED/data/dicom/spine``, reads the written
+Runs ``spine-node run`` on the studies of ``$SPINE_SHARED/data/dicom/spine``, reads the written
 SEG objects back and compares them with the reference of vertebral bodies (lumbar_a, lumbar_b) and
 discs (lumbar_c). Label 255 (S1) is not scored: what is predicted there counts neither way. Levels
 above and below the annotated ones have no reference; scores are taken between the top and the
