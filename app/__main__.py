@@ -18,9 +18,11 @@ if sys.path[0] != str(root):
     sys.path[0] = str(root)
 
 from app.bootstrap import quiet_libraries  # noqa: E402
-from app.cli import execute_watched, now  # noqa: E402
+from app.cli import now  # noqa: E402
+from app.console import reporting  # noqa: E402
 from app.errors import ExitCode, crash_line, exit_code_of  # noqa: E402
 from app.settings import HostFolders, Settings, host_folders, load_settings  # noqa: E402
+from app.signals import stop_requests  # noqa: E402
 from operators.errors import SeriesUnsuitableError, SpineError  # noqa: E402
 
 RESULT_FILE = "result.json"
@@ -38,20 +40,22 @@ def parse(arguments: list[str], folders: HostFolders) -> argparse.Namespace:
 
 def perform(arguments: argparse.Namespace, folders: HostFolders) -> int:
     """Run once and answer with the exit code of the contract."""
-    from app.execute import Job, load_models  # noqa: PLC0415 - after the settings are valid
-
     settings: Settings = load_settings(arguments.config)
     models = settings.models
     if arguments.model is not None:
         models = models.model_copy(update={"directory": arguments.model})
-    bundle = load_models(models, settings.inference)
-    job = Job(
-        source=arguments.input,
-        output=arguments.output,
-        started=now(),
-        overlay=settings.output.overlay,
-    )
-    record = execute_watched(job, bundle, as_json=False)
+    with stop_requests() as stop, reporting(as_json=False) as progress:
+        # Not at the top: importing it starts threads, which must find the signals blocked.
+        from app.execute import Job, execute, load_models  # noqa: PLC0415
+
+        bundle = load_models(models, settings.inference)
+        job = Job(
+            source=arguments.input,
+            output=arguments.output,
+            started=now(),
+            overlay=settings.output.overlay,
+        )
+        record = execute(job, bundle, progress=progress, is_cancelled=stop.is_set)
     if folders.logs is not None and folders.logs.is_dir():
         text = json.dumps(without_descriptions(record.as_dict()), indent=1) + "\n"
         (folders.logs / RESULT_FILE).write_text(text, encoding="utf-8")

@@ -24,13 +24,14 @@ def quiet_libraries() -> None:
 
 
 def prepare_process() -> None:
-    """Set Holoscan's log level, raise the stack limit, load the CUDA runtime from its wheel.
+    """Silence Holoscan, raise the stack limit, load the CUDA runtime from its wheel.
 
     holoscan needs libcudart.so.13 even on a machine without a GPU, and no dependency loads it
     (monai-deploy-app-sdk issues 461 and 577).
     """
-    # Holoscan reads its log level from the environment at import; there is no other switch.
-    os.environ.setdefault("HOLOSCAN_LOG_LEVEL", "ERROR")  # noqa: TID251
+    # It reads its log level from the environment at import. Every failure reaches the user as a
+    # named error of ours; its own report of the same exception, with a traceback, only hides it.
+    os.environ.setdefault("HOLOSCAN_LOG_LEVEL", "OFF")  # noqa: TID251
     soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
     if soft != resource.RLIM_INFINITY and soft < STACK_BYTES:
         wanted = STACK_BYTES if hard == resource.RLIM_INFINITY else min(STACK_BYTES, hard)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
-import threading
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,10 +18,10 @@ from app.errors import ExitCode, crash_line, exit_code_of
 from app.model_commands import JsonOption, ModelsOption, models_app, train_app
 from app.registry import read_registry, verify_model
 from app.settings import Settings, load_settings
+from app.signals import stop_requests
 from operators.errors import SpineError
 
 if TYPE_CHECKING:
-    from app.execute import Job, ModelBundle
     from app.record import ResultRecord
 
 app = typer.Typer(
@@ -69,18 +67,20 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
     as_json: JsonOption = False,  # noqa: FBT002
 ) -> None:
     """Segment every sagittal T2w spine series of a folder, or one NIfTI image."""
-    from app.execute import Job, load_models
-
     settings = _choose_models(load_settings(config), models, semantic, instance)
-    bundle = load_models(settings.models, settings.inference, given_mask=semantic_mask)
-    job = Job(
-        source=source,
-        output=output,
-        started=now(),
-        semantic_mask=semantic_mask,
-        overlay=overlay,
-    )
-    record = execute_watched(job, bundle, as_json=as_json)
+    with stop_requests() as stop, reporting(as_json=as_json) as progress:
+        # Not at the top: importing it starts threads, which must find the signals blocked.
+        from app.execute import Job, execute, load_models
+
+        bundle = load_models(settings.models, settings.inference, given_mask=semantic_mask)
+        job = Job(
+            source=source,
+            output=output,
+            started=now(),
+            semantic_mask=semantic_mask,
+            overlay=overlay,
+        )
+        record = execute(job, bundle, progress=progress, is_cancelled=stop.is_set)
     if report is not None:
         report.write_text(json.dumps(record.as_dict(), indent=1) + "\n", encoding="utf-8")
     if as_json:
@@ -121,9 +121,12 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to fill.")] = Path("demo"),
 ) -> None:
     """Segment a sample study and show what was found."""
-    from app.demo import show_demo
+    settings = load_settings()
+    with stop_requests() as stop, reporting(as_json=False) as progress:
+        from app.demo import show_demo
 
-    raise typer.Exit(show_demo(output, load_settings(), execute_watched))
+        exit_code = show_demo(output, settings, progress=progress, is_cancelled=stop.is_set)
+    raise typer.Exit(exit_code)
 
 
 @app.command()
@@ -159,22 +162,6 @@ def describe(config: ConfigOption = None, as_json: JsonOption = False) -> None: 
         return
     for section, values in document.items():
         typer.echo(f"{section}: {json.dumps(values)}")
-
-
-def execute_watched(job: Job, bundle: ModelBundle, *, as_json: bool) -> ResultRecord:
-    """Run a job with progress on the terminal; SIGTERM and SIGINT end it as interrupted."""
-    from app.execute import execute
-
-    stop = threading.Event()
-
-    def ask_to_stop(number: int, _frame: object) -> None:
-        stop.set()
-        signal.signal(number, signal.SIG_DFL)  # a second signal ends the process at once
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, ask_to_stop)
-    with reporting(as_json=as_json) as progress:
-        return execute(job, bundle, progress=progress, is_cancelled=stop.is_set)
 
 
 def now() -> datetime:

@@ -7,21 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from app.execute import Job, ModelBundle, load_models
+from app.execute import Job, execute, load_models
 from app.synthetic.dicom_series import write_study
 
 if TYPE_CHECKING:
-    from typing import Protocol
+    from collections.abc import Callable
 
-    from app.record import ResultRecord
     from app.settings import Settings
-
-    class Runner(Protocol):
-        """Runs a job with progress on the terminal."""
-
-        def __call__(self, job: Job, bundle: ModelBundle, *, as_json: bool) -> ResultRecord:
-            """Run the job."""
-
+    from operators.case import Progress
 
 DEMO_SEED: Final = 20240
 """An adult lumbar spine; any seed works."""
@@ -30,7 +23,9 @@ DEMO_TIME: Final = datetime(2024, 1, 1, 12, 0, tzinfo=UTC)
 """A fixed clock: the demo writes the same bytes every time."""
 
 
-def show_demo(folder: Path, settings: Settings, run: Runner) -> int:
+def show_demo(
+    folder: Path, settings: Settings, *, progress: Progress, is_cancelled: Callable[[], bool]
+) -> int:
     """Write a synthetic study, segment it, say what was found and how to go on.
 
     Parameters
@@ -39,8 +34,8 @@ def show_demo(folder: Path, settings: Settings, run: Runner) -> int:
         Receives ``study`` (DICOM) and ``result`` (SEG objects and overlay).
     settings : Settings
         Models and device.
-    run : callable
-        Runs a job; the command line's own, with progress and signals.
+    progress, is_cancelled : callable
+        As `app.execute.execute` takes them.
 
     Returns
     -------
@@ -53,7 +48,7 @@ def show_demo(folder: Path, settings: Settings, run: Runner) -> int:
     _say("2/3 segmenting it: the T2w sagittal series is taken, the others are not")
     bundle = load_models(settings.models, settings.inference)
     job = Job(source=study, output=result, started=DEMO_TIME, overlay=True)
-    record = run(job, bundle, as_json=False)
+    record = execute(job, bundle, progress=progress, is_cancelled=is_cancelled)
     _say("3/3 what was found")
     for decision in record.decisions:
         verdict = "segmented" if decision["accepted"] else "not taken"
