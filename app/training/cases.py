@@ -15,21 +15,14 @@ import numpy as np
 from scipy import ndimage
 
 from app.synthetic.phantom import PhantomSettings, generate
-from operators.anatomy.labels import Structure
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from operators.imaging.volume import LabelMap
-
 SLICE_MM = 3.3
 """Slice distance of the compact models."""
-
-FULL_SHARE = 0.85
-"""A voxel is labelled vertebral body where this much of its slice is: readers do not mark the faint
-rim of a lateral slice, and a model taught to do so reaches a slice too far to both sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +83,9 @@ def make_case(seed: int) -> Case:
             image = _interpolate_slices(image, at)
         images.append(np.maximum(image, 0))
     labels = fine.labels_zyx[pick].astype(np.uint8)
-    labels[(labels == Structure.CORPUS) & (_body_share(fine)[pick] < FULL_SHARE)] = 0
     numbers = made.fine_instances.labels_zyx[pick].astype(np.uint8)
     vertebrae = np.where((labels >= 41) & (labels <= 49), numbers, 0).astype(np.uint8)
     return Case(np.stack(images).astype(np.float16), labels, vertebrae, in_plane)
-
-
-def _body_share(fine: LabelMap) -> NDArray[np.float32]:
-    """Share of a slice of `SLICE_MM` around each fine voxel that is vertebral body."""
-    odd = 2 * round(SLICE_MM / fine.spacing_zyx_mm[0] / 2) + 1
-    body = (fine.labels_zyx == Structure.CORPUS).astype(np.float32)
-    share: NDArray[np.float32] = ndimage.uniform_filter1d(body, odd, axis=0, mode="nearest")
-    return share
 
 
 def _interpolate_slices(
