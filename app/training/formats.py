@@ -176,6 +176,7 @@ def write_semantic_model(
         "model_expected_orientation": ["P", "I", "R"],
         "available_folds": 1,
         "inference_augmentation": False,
+        "mirror_left_right": True,
         "resolution_range": list(spacing_rip[::-1]),
         "default_step_size": 0.5,
         "labels": {str(i): name for i, name in enumerate(_NAMES, start=1)},

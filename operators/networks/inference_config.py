@@ -76,6 +76,9 @@ class InferenceConfig:
         Sizes in voxels of the model's (smallest) spacing.
     mapping : mapping of int to int
         Semantic label -> input class of an instance network; labels not named become 0.
+    mirror_left_right : bool
+        Average with the left/right mirror image, left and right labels exchanged. A key of this
+        product's: SPINEPS ignores it, and its own mirroring exchanges no labels.
     unknown_keys : tuple of str
         Keys that the file has beyond these.
     """
@@ -99,6 +102,7 @@ class InferenceConfig:
     corpus_border_threshold: int = 10
     vert_size_threshold: int = 250
     metal: tuple[int, ...] = (80,)
+    mirror_left_right: bool = False
     mapping: Mapping[int, int] = field(default_factory=lambda: dict(DEFAULT_MAPPING))
     unknown_keys: tuple[str, ...] = ()
 
@@ -233,6 +237,7 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "model_expected_orientation": as_codes,
     "available_folds": as_folds,
     "inference_augmentation": as_flag,
+    "mirror_left_right": as_flag,
     "resolution_range": as_resolution,
     "default_step_size": as_positive,
     "labels": as_labels,

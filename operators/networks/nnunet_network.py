@@ -163,6 +163,22 @@ def prepare_for_inference(
     return network
 
 
+@dataclass(frozen=True, slots=True)
+class LateralMirror:
+    """How to read the answer to a left/right mirror image.
+
+    Attributes
+    ----------
+    axis : int
+        Spatial axis (0-2) of the network that runs from side to side.
+    heads : tuple of int
+        For every head the one that means the same on the other side; itself where it has none.
+    """
+
+    axis: int
+    heads: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Ensemble:
     """The networks of all folds, asked together.
@@ -177,12 +193,15 @@ class Ensemble:
         Number format of their convolutions.
     mirror_axes : tuple of int
         Spatial axes (0-2) over whose mirror images the logits are averaged.
+    lateral : LateralMirror or None
+        Average with the left/right mirror image too, sides exchanged.
     """
 
     networks: tuple[nn.Module, ...]
     device: torch.device
     precision: Precision
     mirror_axes: tuple[int, ...] = ()
+    lateral: LateralMirror | None = None
 
     @property
     def profile(self) -> str:
@@ -202,6 +221,14 @@ class Ensemble:
         (1, heads, Z, Y, X) Tensor of float32
             Logits.
         """
+        mean = self._mean_logits(tile)
+        if self.lateral is None:
+            return mean
+        side = self.lateral.axis + 2
+        other = self._mean_logits(tile.flip(side)).flip(side)[:, list(self.lateral.heads)]
+        return mean.add_(other).div_(2)
+
+    def _mean_logits(self, tile: Tensor) -> Tensor:
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
         source = tile.to(dtype)
         total: Tensor | None = None

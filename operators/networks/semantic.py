@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from operators.anatomy.labels import LEFT_RIGHT_PAIRS
 from operators.errors import IntensityError, ModelUnusableError
 from operators.imaging.components import fill_holes
 from operators.imaging.cropping import bounding_box
@@ -25,6 +26,7 @@ from operators.networks.label_decision import decision_of, label_table
 from operators.networks.model_files import digest_of, fold_checkpoints, plans_folder
 from operators.networks.nnunet_network import (
     Ensemble,
+    LateralMirror,
     Precision,
     build_network,
     load_weights,
@@ -240,7 +242,8 @@ def load_semantic_model(
             "only models with one input channel are supported", reasons=("unsupported_inputs",)
         )
     used = (config_file, home / "plans.json", home / "dataset.json", *checkpoints)
-    ensemble = Ensemble(tuple(networks), place, precision, mirror_axes)
+    lateral = _lateral_mirror(config, plans) if config.mirror_left_right else None
+    ensemble = Ensemble(tuple(networks), place, precision, mirror_axes, lateral)
     return SemanticModel(config, plans, ensemble, digest_of(used, folder))
 
 
@@ -252,6 +255,18 @@ def _require_semantic(config: InferenceConfig) -> None:
         raise ModelUnusableError(
             "only models with one image as input are supported", reasons=("unsupported_inputs",)
         )
+
+
+def _lateral_mirror(config: InferenceConfig, plans: Plans) -> LateralMirror:
+    """Side-to-side axis of the network, and the head of the other side for every head."""
+    lateral = next(n for n, code in enumerate(config.model_expected_orientation) if code in "LR")
+    axis = plans.transpose_forward.index(2 - lateral)
+    other_side = {a: b for pair in LEFT_RIGHT_PAIRS for a, b in (pair, pair[::-1])}
+    head_of = {label: head for head, label in config.labels.items()}
+    heads = list(range(max(config.labels) + 1))
+    for label, head in head_of.items():
+        heads[head] = head_of.get(other_side.get(label, label), head)
+    return LateralMirror(axis, tuple(heads))
 
 
 def _configuration(checkpoint: Mapping[str, object]) -> str:
