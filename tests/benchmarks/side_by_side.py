@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         default="instances",
         help="instances: phase 2 and post-processing from a given semantic mask",
     )
-    parser.add_argument("--case", default="phantom4", help="oracle case, e.g. sample, phantom8")
+    parser.add_argument("--case", default="sample", help="oracle case, e.g. phantom8")
     parser.add_argument("--json", type=Path, help="write every value here")
     return parser
 
