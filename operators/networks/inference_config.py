@@ -237,7 +237,6 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "model_expected_orientation": as_codes,
     "available_folds": as_folds,
     "inference_augmentation": as_flag,
-    "mirror_left_right": as_flag,
     "resolution_range": as_resolution,
     "default_step_size": as_positive,
     "labels": as_labels,
@@ -251,6 +250,7 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "vert_size_threshold": as_count,
     "metal": as_counts,
     "mapping": as_labels,
+    "mirror_left_right": as_flag,
 }
 
 _REQUIRED: frozenset[str] = frozenset(list(_PARSERS)[:10])
