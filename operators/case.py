@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from operators.imaging.volume import LabelMap, Volume
 
 
+GIVEN_MASK = "semantic_mask_given"
+"""Fact of a case whose structures came from outside: nobody asks whether they are a spine."""
+
 Progress = Callable[[str, str, float], None]
 """Called with (case key, step name, fraction done); may raise `InterruptedRunError`."""
 

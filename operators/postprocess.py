@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from monai.deploy.core import Operator
 
-from operators.case import Case, Progress, advance
+from operators.case import GIVEN_MASK, Case, Progress, advance
 from operators.errors import SegmentationError
 from operators.imaging.resampling import resample_labels_to_grid
 from operators.spine.bodiless import without_bodiless
@@ -52,7 +52,8 @@ class PostprocessOperator(Operator):
         vertebrae = resample_labels_to_grid(raw, volume.grid)
         vertebrae, bodiless = without_bodiless(structures, vertebrae)
         result = postprocess(structures, vertebrae, self._settings)
-        require_spine(result.semantic, result.instances)
+        if GIVEN_MASK not in case.facts:
+            require_spine(result.semantic, result.instances)
         return replace(
             case,
             semantic=result.semantic,

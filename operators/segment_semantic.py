@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from monai.deploy.core import Operator
 
-from operators.case import Case, Progress, advance
+from operators.case import GIVEN_MASK, Case, Progress, advance
 from operators.errors import SegmentationError
 from operators.imaging.nifti import read_label_map
 from operators.imaging.orientation import reorient
@@ -54,7 +54,7 @@ class SegmentSemanticOperator(Operator):
             return replace(
                 case,
                 semantic_model_grid=reorient(mask, ("P", "I", "R")),
-                facts=(*case.facts, "semantic_mask_given"),
+                facts=(*case.facts, GIVEN_MASK),
             )
         if self._model is None or case.volume is None:
             raise SegmentationError("phase 1 has no network or no image")

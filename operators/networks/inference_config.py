@@ -253,5 +253,18 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "mirror_left_right": as_flag,
 }
 
-_REQUIRED: frozenset[str] = frozenset(list(_PARSERS)[:10])
-"""The first ten keys of the table, up to ``labels``."""
+_REQUIRED: frozenset[str] = frozenset(
+    {
+        "log_name",
+        "modality",
+        "acquisition",
+        "modeltype",
+        "model_expected_orientation",
+        "available_folds",
+        "inference_augmentation",
+        "resolution_range",
+        "default_step_size",
+        "labels",
+    }
+)
+"""Keys without which SPINEPS does not load a folder either."""
