@@ -29,6 +29,7 @@ from operators.dicom.copied_attributes import (
     STUDY_KEYWORDS,
 )
 from operators.dicom.equipment import local_time, own_equipment, stamp_times
+from operators.dicom.even_length import without_padding
 from operators.dicom.provenance import MANUFACTURER, MODEL_NAME, RESEARCH_NOTICE, result_key
 from operators.dicom.segments import (
     algorithm_identification,
@@ -194,6 +195,8 @@ def _encode(kind: _Kind, segments: Sequence[Segment], labels: LabelMap, job: _Jo
     stamp_times(result, job.when)
     _fix_identity(result, derived_uid(key, "dimensions"), job)
     _fix_planes(result, job)
+    if result.SegmentationType == "FRACTIONAL":
+        without_padding(result)
     return result
 
 
