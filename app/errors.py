@@ -39,6 +39,50 @@ class OutputUnwritableError(EncodingError):
     code = "SPN-5100"
 
 
+class ServiceError(SpineError):
+    """A part of the node cannot do its work now."""
+
+    code = "SPN-9000"
+    retryable = True
+
+
+class JournalError(ServiceError):
+    """The journal cannot be read or written."""
+
+    code = "SPN-9100"
+
+
+class DiskFullError(ServiceError):
+    """Too little space is left on the disk."""
+
+    code = "SPN-9200"
+
+
+class SpoolError(ServiceError):
+    """A received object cannot be written."""
+
+    code = "SPN-9210"
+
+
+class PeerUnreachableError(ServiceError):
+    """A peer does not answer."""
+
+    code = "SPN-9300"
+
+
+class PeerRefusedError(ServiceError):
+    """A peer answered and refused for good."""
+
+    code = "SPN-9310"
+    retryable = False
+
+
+class InferenceLostError(ServiceError):
+    """The inference process died, hung or used too much memory."""
+
+    code = "SPN-9400"
+
+
 class ExitCode(IntEnum):
     """What the process answers when it ends."""
 
@@ -68,6 +112,7 @@ EXIT_CODES: Final[dict[type[SpineError], ExitCode]] = {
     SegmentationError: ExitCode.INFERENCE,
     EncodingError: ExitCode.OUTPUT,
     InterruptedRunError: ExitCode.INCOMPLETE,
+    ServiceError: ExitCode.INTERNAL,
     SpineError: ExitCode.INTERNAL,
 }
 """Nearest class in the method resolution order decides, so a new subclass is covered."""

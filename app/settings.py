@@ -6,11 +6,12 @@ A key that is unknown or misspelt is an error: Holoscan itself would run on with
 from __future__ import annotations
 
 import os
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from app.errors import ConfigurationError
 
@@ -60,6 +61,156 @@ class OutputSettings(_Section):
     overlay: bool = False
 
 
+AeTitle = Annotated[str, Field(pattern=r"^[!-\[\]-~][ -\[\]-~]{0,15}$")]
+"""Application Entity title: 1-16 characters without backslash (DICOM PS3.5, 6.2, VR AE)."""
+
+Priority = Literal["urgent", "normal", "batch"]
+Release = Literal["hold", "auto"]
+
+
+class ListenerSettings(_Section):
+    """Who may send what to the node. Loopback until a site says otherwise."""
+
+    ae_title: AeTitle = "SPINENODE"
+    also_called: list[AeTitle] = Field(default_factory=list)
+    """Further called AE titles that are accepted; routes may distinguish them."""
+    host: str = "127.0.0.1"
+    port: int = Field(ge=0, le=65535, default=11112)
+    calling_ae_titles: list[AeTitle] = Field(default_factory=list)
+    """Empty: every calling AE title."""
+    networks: list[IPv4Network | IPv6Network] = Field(default_factory=list)
+    """CIDR blocks senders may come from. Empty: every address that reaches `host`."""
+    max_associations: int = Field(ge=1, default=64)
+    max_associations_per_peer: int = Field(ge=1, default=32)
+    acse_timeout_s: float = Field(gt=0, default=5)
+    dimse_timeout_s: float = Field(gt=0, default=30)
+    network_timeout_s: float = Field(gt=0, default=60)
+    max_pdu_bytes: int = Field(ge=4096, default=131072)
+    extra_sop_classes: list[str] = Field(default_factory=list)
+    """Further storage SOP class UIDs that are stored (never segmented)."""
+
+
+class PeerSettings(_Section):
+    """A DICOM application entity the node talks to."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
+    ae_title: AeTitle
+    host: str
+    port: int = Field(ge=1, le=65535)
+    can_find: bool = True
+    """Offers C-FIND (study root): used to count a series and to confirm deliveries."""
+    can_move: bool = False
+    """Offers C-MOVE and knows this node: used to repair incomplete series."""
+
+
+class RouteSettings(_Section):
+    """Where results of a source go. The first route that matches decides."""
+
+    calling_ae_title: AeTitle | None = None
+    called_ae_title: AeTitle | None = None
+    origin: str | None = None
+    """Peer asked by C-FIND/C-MOVE for the series; default: the peer with the sender's AE title."""
+    destinations: list[str] = Field(default_factory=list)
+    priority: Priority = "normal"
+
+
+class CompletenessSettings(_Section):
+    """When a series counts as complete."""
+
+    quiet_s: float = Field(gt=0, default=30)
+    """Without proof of completeness: seconds after the last object or association end."""
+    deadline_s: float = Field(gt=0, default=900)
+    """A series proven incomplete is held for a person after this time without a new object."""
+    query_after_s: float = Field(ge=0, default=0.5)
+    """Quiet time before a peer is asked for the number of images, s."""
+
+
+class WorkerSettings(_Section):
+    """The inference child and the engine's limits."""
+
+    inference_timeout_s: float = Field(gt=0, default=1800)
+    """One series, s; published-size models on two cores need minutes."""
+    memory_limit_mb: int = Field(ge=500, default=12000)
+    attempts: int = Field(ge=1, default=3)
+    """Attempts of a segmentation that failed in a retryable way, or deaths of the child."""
+    retry_after_s: float = Field(ge=0, default=5)
+    lease_s: float = Field(gt=0, default=30)
+    """A worker silent for this long is dead; its jobs are taken over."""
+    grace_s: float = Field(ge=0, default=60)
+    """How long a running job may finish after SIGTERM."""
+
+
+class DeliverySettings(_Section):
+    """How results leave."""
+
+    release: Release = "hold"
+    first_delay_s: float = Field(gt=0, default=5)
+    longest_delay_s: float = Field(gt=0, default=900)
+    give_up_after_h: float = Field(gt=0, default=72)
+    confirm_after_s: float = Field(ge=0, default=0)
+    confirm_deadline_s: float = Field(gt=0, default=600)
+    """Sent but not found by C-FIND after this time: sent again."""
+
+
+class RetentionSettings(_Section):
+    """What is deleted when; received images only after every delivery is confirmed."""
+
+    received_days: float = Field(ge=0, default=14)
+    rejected_days: float = Field(ge=0, default=3)
+    discarded_days: float = Field(ge=0, default=7)
+    results_days: float = Field(ge=0, default=90)
+    disk_reserve_mb: int = Field(ge=0, default=2000)
+    """Below this much free space objects are answered 0xA700."""
+
+
+class WebSettings(_Section):
+    """The web page. Loopback until a site puts an authenticating proxy in front."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(ge=0, le=65535, default=8042)
+
+
+class NodeSettings(_Section):
+    """The PACS node (``spine-node serve``)."""
+
+    data: Path = Path("spine-node-data")
+    """Spool, journal, results; relative to the working directory. SPINE_NODE_DATA wins."""
+    database_url: str | None = None
+    """PostgreSQL for several workers; default: SQLite in `data`. SPINE_NODE_DATABASE_URL wins."""
+    listener: ListenerSettings = ListenerSettings()
+    peers: list[PeerSettings] = Field(default_factory=list)
+    routes: list[RouteSettings] = Field(default_factory=list)
+    completeness: CompletenessSettings = CompletenessSettings()
+    worker: WorkerSettings = WorkerSettings()
+    delivery: DeliverySettings = DeliverySettings()
+    retention: RetentionSettings = RetentionSettings()
+    web: WebSettings = WebSettings()
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> NodeSettings:
+        names = [peer.name for peer in self.peers]
+        if len(set(names)) != len(names):
+            raise ValueError("two peers have the same name")
+        for route in self.routes:
+            unknown = {*route.destinations, *filter(None, [route.origin])}.difference(names)
+            if unknown:
+                raise ValueError(f"a route names unknown peers: {', '.join(sorted(unknown))}")
+        return self
+
+    def peer(self, name: str) -> PeerSettings | None:
+        """Peer of that name."""
+        return next((peer for peer in self.peers if peer.name == name), None)
+
+    def route_of(self, calling_ae_title: str, called_ae_title: str) -> RouteSettings:
+        """First route that matches; an empty one (nothing is delivered) where none does."""
+        for route in self.routes:
+            if route.calling_ae_title in {None, calling_ae_title} and (
+                route.called_ae_title in {None, called_ae_title}
+            ):
+                return route
+        return RouteSettings()
+
+
 class Settings(_Section):
     """The whole of app.yaml."""
 
@@ -69,6 +220,7 @@ class Settings(_Section):
     inference: InferenceSettings = InferenceSettings()
     output: OutputSettings = OutputSettings()
     on_no_series: Literal["success", "code"] = "success"
+    node: NodeSettings = NodeSettings()
 
 
 class HostFolders(_Section):
@@ -120,7 +272,14 @@ def load_settings(path: Path | None = None) -> Settings:
         # In the MAP image app.yaml lies in /var/holoscan, the models beside the application.
         directory = REPOSITORY_CONFIG.parent / "models"
     models = settings.models.model_copy(update={"directory": directory})
-    return settings.model_copy(update={"models": models})
+    return settings.model_copy(update={"models": models, "node": _with_environment(settings.node)})
+
+
+def _with_environment(node: NodeSettings) -> NodeSettings:
+    """Folder and database from the environment: what differs between the hosts of one site."""
+    data = Path(os.environ.get("SPINE_NODE_DATA") or node.data).absolute()
+    url = os.environ.get("SPINE_NODE_DATABASE_URL") or node.database_url
+    return node.model_copy(update={"data": data, "database_url": url})
 
 
 def host_folders() -> HostFolders:

@@ -1,0 +1,1 @@
+"""What the node knows: one SQL database, its states, and every transaction that crosses rooms."""
