@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app import __version__
+from app import __version__, node_commands
 from app.bootstrap import quiet_libraries
 from app.console import emit_json, reporting
 from app.errors import ExitCode, crash_line, exit_code_of
@@ -33,6 +33,7 @@ app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 app.add_typer(train_app, name="train")
+node_commands.register(app)
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="app.yaml to use.")]
 
@@ -219,3 +220,7 @@ def _tell(record: ResultRecord, output: Path) -> None:
     if record.error is not None and record.error.reasons:
         typer.echo(f"reasons: {', '.join(record.error.reasons)}", err=True)
     typer.echo(record.notice, err=True)
+
+
+if __name__ == "__main__":
+    main()

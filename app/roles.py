@@ -1,0 +1,137 @@
+"""The processes of the node: what each one runs, and how it starts and ends.
+
+One process per role, so that a crash of one never takes the others down: the listener answers
+while the worker is starting, the page shows what is wrong while both are gone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Final, Protocol
+
+from app import __version__
+from app.errors import ConfigurationError, ExitCode, crash_line, exit_code_of
+from app.signals import stop_requests
+from app.telemetry import events
+from app.telemetry.logs import EventLog, quiet_foreign_logs
+from operators.errors import SpineError
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from app.settings import Settings
+    from app.telemetry.logs import Emit
+
+PR_SET_PDEATHSIG: Final = 1
+
+
+class Serve(Protocol):
+    """Run a role until `stop` is set; call `ready` with the port (0: none) when it works."""
+
+    def __call__(
+        self,
+        settings: Settings,
+        *,
+        stop: threading.Event,
+        ready: Callable[[int], None],
+        emit: Emit,
+    ) -> None:
+        """Run until `stop` is set."""
+
+
+def _listen(
+    settings: Settings, *, stop: threading.Event, ready: Callable[[int], None], emit: Emit
+) -> None:
+    from app.node.listener import serve_listener  # noqa: PLC0415 - each role loads its own side
+
+    serve_listener(settings.node, stop=stop, ready=ready, emit=emit)
+
+
+def _work(
+    settings: Settings, *, stop: threading.Event, ready: Callable[[int], None], emit: Emit
+) -> None:
+    from app.jobs.worker import serve_worker  # noqa: PLC0415 - as above
+
+    serve_worker(settings.node, settings, stop=stop, ready=ready, emit=emit)
+
+
+def _show(
+    settings: Settings, *, stop: threading.Event, ready: Callable[[int], None], emit: Emit
+) -> None:
+    from app.web.server import serve_web  # noqa: PLC0415 - as above
+
+    serve_web(settings.node, stop=stop, ready=ready, emit=emit)
+
+
+ROLES: Final[dict[str, Serve]] = {"listener": _listen, "worker": _work, "web": _show}
+"""In the order they are started: the one that must not miss anything comes first."""
+
+
+def run_role(role: str, settings: Settings, *, has_parent: bool = False) -> int:
+    """Run one process of the node to its end.
+
+    Parameters
+    ----------
+    role : str
+        Key of `ROLES`.
+    settings : Settings
+        Of this site.
+    has_parent : bool
+        End when the parent process ends, and tell it on standard output when ready.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    if has_parent:
+        # Also a parent that is killed must leave nobody behind that holds the ports.
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    quiet_foreign_logs()
+    emit = EventLog(role)
+    start = time.monotonic()
+    emit(events.PROCESS_STARTED, role=role, version=__version__)
+
+    def ready(port: int) -> None:
+        duration = round(time.monotonic() - start, 2)
+        emit(events.PROCESS_READY, role=role, port=port, duration_s=duration)
+        if has_parent:
+            sys.stdout.write(json.dumps({"event": "ready", "role": role, "port": port}) + "\n")
+            sys.stdout.flush()
+
+    try:
+        prepare_data_folder(settings)
+        with stop_requests() as stop:
+            ROLES[role](settings, stop=stop, ready=ready, emit=emit)
+    except SpineError as error:
+        sys.stderr.write(f"{error}\n")
+        emit(events.PROCESS_STOPPED, role=role, reason=error.code)
+        return int(exit_code_of(error))
+    except Exception as error:  # noqa: BLE001 - the border of the process
+        emit(events.INTERNAL_ERROR, role=role, place=crash_line(error))
+        return int(ExitCode.INTERNAL)
+    emit(events.PROCESS_STOPPED, role=role, reason="asked")
+    return 0
+
+
+def prepare_data_folder(settings: Settings) -> None:
+    """Make the data folder, for the node's own user alone: it holds patients' images.
+
+    Raises
+    ------
+    ConfigurationError
+        If it cannot be made or written.
+    """
+    data = settings.node.data
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"the data folder cannot be made: {error.strerror}") from error
+    if not os.access(data, os.W_OK | os.X_OK):
+        raise ConfigurationError("the data folder cannot be written by this user")
