@@ -1,0 +1,1 @@
+"""Predictions against references: definitions, statistics, tables and a report. No torch."""

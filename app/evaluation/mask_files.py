@@ -1,0 +1,146 @@
+"""Read masks from NIfTI files and DICOM SEG objects.
+
+A NIfTI file holds labels; a SEG holds numbered segments, whose names say which structure each is.
+This module finds no files (``pairing``) and changes no grid (``grids``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import highdicom as hd
+import numpy as np
+from pydicom.errors import InvalidDicomError
+
+from operators.anatomy.codes import STRUCTURES
+from operators.anatomy.labels import (
+    DISC_OFFSET,
+    ENDPLATE_OFFSET,
+    SACRUM_INSTANCE,
+    VERTEBRA_INSTANCES,
+    Structure,
+)
+from operators.errors import UnreadableInputError
+from operators.imaging.nifti import read_label_map
+from operators.imaging.volume import LabelMap
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+MaskKind = Literal["semantic", "instances"]
+
+_SEMANTIC_ONLY = {int(s) for s in Structure} - {SACRUM_INSTANCE, int(Structure.DISC)}
+_STRUCTURE_OF_NAME = {terms.name: int(label) for label, terms in STRUCTURES.items()}
+_OFFSET_OF_FIRST_WORD = {"vertebra": 0, "disc": DISC_OFFSET, "endplates": ENDPLATE_OFFSET}
+
+
+def read_mask(path: Path, kind: MaskKind | None = None) -> LabelMap:
+    """Read a label map.
+
+    Parameters
+    ----------
+    path : Path
+        ``.nii``, ``.nii.gz`` or a DICOM SEG (``.dcm``).
+    kind : {"semantic", "instances"} or None
+        What the segments of a SEG are; not needed for NIfTI.
+
+    Returns
+    -------
+    LabelMap
+        On its own grid. The instances of a SEG are numbered in the order of its segments:
+        vertebrae 1, 2, ..., discs from 101, endplates from 201; these numbers say nothing.
+
+    Raises
+    ------
+    UnreadableInputError
+        If the file cannot be read or its segments are none of ours (``unknown_segments``).
+    """
+    if path.suffix == ".dcm":
+        return _read_segmentation(path, kind)
+    return read_label_map(path)
+
+
+def kind_of(labels_zyx: NDArray[np.integer]) -> MaskKind | None:
+    """Tell a semantic from an instance map by its labels.
+
+    Parameters
+    ----------
+    labels_zyx : ndarray of int
+        Label map.
+
+    Returns
+    -------
+    {"semantic", "instances"} or None
+        None where the labels leave it open: an empty map, or nothing but discs (100) and sacrum.
+
+    Raises
+    ------
+    UnreadableInputError
+        If labels of both meanings occur (``mixed_labels``).
+
+    Examples
+    --------
+    >>> kind_of(np.array([0, 49, 100])), kind_of(np.array([0, 20, 120]))
+    ('semantic', 'instances')
+    """
+    present = set(np.unique(labels_zyx).tolist())
+    is_semantic = bool(present & _SEMANTIC_ONLY)
+    is_instances = bool(present & VERTEBRA_INSTANCES) or max(present, default=0) > DISC_OFFSET
+    if is_semantic and is_instances:
+        raise UnreadableInputError(
+            "the mask holds labels of semantic and of instance maps", reasons=("mixed_labels",)
+        )
+    if is_semantic:
+        return "semantic"
+    return "instances" if is_instances else None
+
+
+def read_segments(path: Path) -> tuple[LabelMap, dict[int, str]]:
+    """Read segment numbers on the frames' own grid, and the segments' labels.
+
+    Parameters
+    ----------
+    path : Path
+        DICOM SEG without overlaps.
+
+    Returns
+    -------
+    tuple of LabelMap, dict
+        Segment number per voxel, and number to Segment Label.
+
+    Raises
+    ------
+    UnreadableInputError
+        If the file is no such object (``unreadable_segmentation``).
+    """
+    try:
+        seg = hd.seg.segread(path)
+        volume = seg.get_volume(combine_segments=True)
+    except (OSError, InvalidDicomError, ValueError, RuntimeError, AttributeError) as error:
+        raise UnreadableInputError(
+            "the file is not a readable DICOM segmentation", reasons=("unreadable_segmentation",)
+        ) from error
+    names = {int(d.SegmentNumber): str(d.SegmentLabel) for d in seg.SegmentSequence}
+    array = np.asarray(volume.array, np.uint16)
+    return LabelMap(array, np.asarray(volume.affine, float)), names
+
+
+def _read_segmentation(path: Path, kind: MaskKind | None) -> LabelMap:
+    numbers, names = read_segments(path)
+    table = np.zeros(max(names, default=0) + 1, np.uint16)
+    counts = dict.fromkeys(_OFFSET_OF_FIRST_WORD, 0)
+    for number, name in names.items():
+        if kind == "semantic":
+            table[number] = _STRUCTURE_OF_NAME.get(name, 0)
+        elif name == "sacrum":
+            table[number] = SACRUM_INSTANCE
+        elif (word := name.split(" ")[0]) in counts:
+            counts[word] += 1
+            table[number] = _OFFSET_OF_FIRST_WORD[word] + counts[word]
+    if names and not table[list(names)].all():
+        raise UnreadableInputError(
+            "the segmentation holds segments with unknown names", reasons=("unknown_segments",)
+        )
+    return numbers.with_labels(table[numbers.labels_zyx])

@@ -1,0 +1,65 @@
+"""``spine-node evaluate``: predictions against references."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.errors import ExitCode
+
+MaskFolder = Annotated[
+    Path,
+    typer.Option(help="Folder of masks: SPINEPS derivatives, SEG objects or same-named NIfTI."),
+]
+
+
+def evaluate(  # noqa: PLR0917 - one parameter per documented option
+    prediction: MaskFolder,
+    reference: MaskFolder,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the report.")],
+    against: Annotated[
+        Path | None, typer.Option(help="Predictions of a second method to compare with.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False,  # noqa: FBT002
+) -> None:
+    """Score masks against references: DSC, ASSD, RQ, SQ, PQ per structure, level and region."""
+    # Not at the top: scipy, matplotlib and highdicom load only where something is evaluated.
+    from app.evaluation.cohort import score_folders
+    from app.evaluation.results import as_document, evaluate_methods, write_results
+
+    names = _names(prediction, against)
+    folders = [folder for folder in (prediction, against) if folder is not None]
+    methods = []
+    for folder, name in zip(folders, names, strict=True):
+
+        def tell(done: int, total: int, name: str = name) -> None:
+            sys.stderr.write(f"{name}: case {done} of {total}\n")
+
+        methods.append(score_folders(reference, folder, name, tell))
+    found = evaluate_methods(methods)
+    written = write_results(found, output)
+    if as_json:
+        sys.stdout.write(json.dumps(as_document(found), ensure_ascii=False) + "\n")
+    else:
+        for table in found.tables[:2]:
+            typer.echo(table.title)
+            for row in (table.header, *table.rows):
+                typer.echo("  " + " | ".join(row))
+        typer.echo(f"{len(written)} files in {output}; read report.html first")
+    refused = {case: reason for method in methods for case, reason in method.refused.items()}
+    if refused:
+        typer.echo(f"{len(refused)} cases cannot be compared; the report names them", err=True)
+        raise typer.Exit(int(ExitCode.INCOMPLETE))
+
+
+def _names(prediction: Path, against: Path | None) -> tuple[str, ...]:
+    """Folder names, made different where both are called the same."""
+    first = prediction.resolve().name
+    if against is None:
+        return (first,)
+    second = against.resolve().name
+    return (first, second) if first != second else (f"{first} (1)", f"{second} (2)")
