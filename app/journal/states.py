@@ -116,7 +116,12 @@ MOVES: Final[dict[StrEnum, frozenset[StrEnum]]] = {
         }
     ),
     DeliveryState.SENT: frozenset(
-        {DeliveryState.DELIVERED, DeliveryState.QUEUED, DeliveryState.DISCARDED}
+        {
+            DeliveryState.DELIVERED,
+            DeliveryState.QUEUED,
+            DeliveryState.DEAD,
+            DeliveryState.DISCARDED,
+        }
     ),
     DeliveryState.DELIVERED: frozenset({DeliveryState.QUEUED}),
     DeliveryState.PARKED: frozenset({DeliveryState.QUEUED, DeliveryState.DISCARDED}),

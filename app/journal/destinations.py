@@ -1,0 +1,172 @@
+"""How every destination fares: what the circuit breaker remembers over restarts and processes."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from app.journal.tables import DESTINATION
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationHealth:
+    """What is known of a destination.
+
+    Attributes
+    ----------
+    consecutive_failures : int
+        Attempts since the last one at which the peer worked.
+    open_until : float or None
+        Begin of the next trial while the breaker is open, epoch seconds; None: closed.
+    """
+
+    consecutive_failures: int = 0
+    open_until: float | None = None
+
+
+def health_of(c: Connection, name: str) -> DestinationHealth:
+    """Health of a destination; a new one is healthy.
+
+    Parameters
+    ----------
+    c : Connection
+        For reading.
+    name : str
+        Name of the peer in the settings.
+
+    Returns
+    -------
+    DestinationHealth
+        As last noted by any process.
+    """
+    row = c.execute(
+        sa.select(DESTINATION.c.consecutive_failures, DESTINATION.c.open_until).where(
+            DESTINATION.c.name == name
+        )
+    ).first()
+    if row is None:
+        return DestinationHealth()
+    return DestinationHealth(consecutive_failures=row[0], open_until=row[1])
+
+
+def claim_trial(c: Connection, name: str, seen: float, until: float) -> bool:
+    """Take the one trial that an open breaker allows.
+
+    Parameters
+    ----------
+    c : Connection
+        A transaction.
+    name : str
+        Destination.
+    seen : float
+        `open_until` as it was read: whoever comes second finds another one.
+    until : float
+        When the next trial may begin if this one tells nothing, epoch seconds.
+
+    Returns
+    -------
+    bool
+        Whether the trial is the caller's.
+    """
+    changed = c.execute(
+        sa.update(DESTINATION)
+        .where(DESTINATION.c.name == name, DESTINATION.c.open_until == seen)
+        .values(open_until=until)
+    )
+    return changed.rowcount > 0
+
+
+def note_success(c: Connection, name: str, now: float) -> bool:
+    """Note that the peer works: the breaker closes.
+
+    Parameters
+    ----------
+    c : Connection
+        A transaction.
+    name : str
+        Destination.
+    now : float
+        Epoch seconds.
+
+    Returns
+    -------
+    bool
+        Whether the breaker was open.
+    """
+    _make_known(c, name)
+    was_open = health_of(c, name).open_until is not None
+    c.execute(
+        sa.update(DESTINATION)
+        .where(DESTINATION.c.name == name)
+        .values(consecutive_failures=0, open_until=None, last_success_at=now, last_error="")
+    )
+    return was_open
+
+
+def note_failure(c: Connection, name: str, now: float, error: str) -> int:
+    """Note that the peer did not work.
+
+    Parameters
+    ----------
+    c : Connection
+        A transaction.
+    name : str
+        Destination.
+    now : float
+        Epoch seconds.
+    error : str
+        Name of the error, free of patient data.
+
+    Returns
+    -------
+    int
+        Failures in a row, this one included.
+    """
+    _make_known(c, name)
+    c.execute(
+        sa.update(DESTINATION)
+        .where(DESTINATION.c.name == name)
+        .values(
+            consecutive_failures=DESTINATION.c.consecutive_failures + 1,
+            last_failure_at=now,
+            last_error=error,
+        )
+    )
+    return health_of(c, name).consecutive_failures
+
+
+def open_breaker(c: Connection, name: str, until: float) -> None:
+    """Pause a destination.
+
+    Parameters
+    ----------
+    c : Connection
+        A transaction.
+    name : str
+        Destination.
+    until : float
+        Begin of the next trial, epoch seconds.
+    """
+    c.execute(sa.update(DESTINATION).where(DESTINATION.c.name == name).values(open_until=until))
+
+
+def _make_known(c: Connection, name: str) -> None:
+    # Update first, so that PostgreSQL locks the row; the first row ever is made once.
+    exists = c.execute(
+        sa.update(DESTINATION)
+        .where(DESTINATION.c.name == name)
+        .values(consecutive_failures=DESTINATION.c.consecutive_failures)
+    ).rowcount
+    if not exists:
+        # Two processes may meet here once in a destination's life.
+        with suppress(IntegrityError), c.begin_nested():
+            c.execute(
+                sa.insert(DESTINATION).values(name=name, consecutive_failures=0, last_error="")
+            )
