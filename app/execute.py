@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from app.record import Status
     from app.settings import InferenceSettings, ModelSettings
     from operators.case import Case, Progress
+    from operators.dicom.provenance import Predecessor
     from operators.dicom.selection import SeriesDecision
     from operators.networks.instances import InstanceModel
     from operators.networks.semantic import SemanticModel
@@ -72,6 +73,8 @@ class Job:
         Start at phase 2 from this NIfTI label map.
     overlay : bool
         Also write a PNG per series.
+    predecessors : tuple of Predecessor
+        Earlier results of the same series that the new ones replace and name.
     """
 
     source: Path
@@ -79,6 +82,7 @@ class Job:
     started: datetime
     semantic_mask: Path | None = None
     overlay: bool = False
+    predecessors: tuple[Predecessor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,6 +286,7 @@ class _Run:
             clock=self.job.started,
             software_version=__version__,
             numeric_profile=self.models.profile,
+            predecessors=self.job.predecessors,
         )
 
     def _take_decisions(self, decisions: tuple[SeriesDecision, ...]) -> None:

@@ -8,6 +8,8 @@ would still receive the signal.
 
 from __future__ import annotations
 
+import ctypes
+import os
 import signal
 import threading
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
+_PR_SET_PDEATHSIG: Final = 1
 _POLL_S: Final = 0.2
 """How often the waiting thread looks whether it is still needed."""
 
@@ -46,3 +49,34 @@ def stop_requests() -> Iterator[threading.Event]:
         is_over.set()
         waiter.join()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def ignore_stop_requests() -> None:
+    """Leave SIGTERM and SIGINT to the parent process, whatever a library installs later.
+
+    A service manager sends them to every process of a service; a child that somebody looks after
+    must not end in the middle of its work because of that. Call it in the main thread.
+    """
+    # Ignored, for threads that exist already; blocked, for handlers that a library installs.
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+
+
+def die_with_parent() -> None:
+    """Ask the kernel for SIGKILL at the moment the parent process ends, even by SIGKILL (Linux).
+
+    Raises
+    ------
+    OSError
+        If the kernel refuses.
+
+    Notes
+    -----
+    It is the end of the parent's *thread* that counts (prctl(2), PR_SET_PDEATHSIG), so the parent
+    must start this process from a thread that lives as long as itself. A parent that is dead
+    already is not noticed: whoever reads a pipe from it sees its end.
+    """
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))

@@ -6,7 +6,7 @@ The same key means the same result. This module writes no DICOM: ``segmentation`
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from operators.dicom.uids import digest
 
@@ -42,6 +42,25 @@ class ModelIdentity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Predecessor:
+    """A segmentation object that a new result replaces.
+
+    Attributes
+    ----------
+    kind : str
+        Which of the two objects of a series: ``semantic`` or ``instances``. Each names the
+        predecessor of its own kind.
+    study_uid, series_uid, sop_instance_uid : str
+        Where it is found.
+    """
+
+    kind: Literal["semantic", "instances"]
+    study_uid: str
+    series_uid: str
+    sop_instance_uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResultContext:
     """Everything about a result that does not come from the source series.
 
@@ -63,6 +82,8 @@ class ResultContext:
         False only where a site has set an intended use with a responsible person's name.
     device_serial_number : str
         Serial number of this installation; must not be empty in DICOM.
+    predecessors : tuple of Predecessor
+        Results of an earlier revision of the same series, which the new ones replace.
     """
 
     semantic_model: ModelIdentity
@@ -73,6 +94,7 @@ class ResultContext:
     parameters: tuple[tuple[str, str], ...] = ()
     is_research_only: bool = True
     device_serial_number: str = "1"
+    predecessors: tuple[Predecessor, ...] = ()
 
 
 def result_key(source_digests: Iterable[str], context: ResultContext) -> str:
@@ -83,14 +105,15 @@ def result_key(source_digests: Iterable[str], context: ResultContext) -> str:
     source_digests : iterable of str
         Digest of the pixels and the identifying header of every source plane, in array order.
     context : ResultContext
-        Models, parameters and profile. Clock, software version and serial number do not count:
-        repeating a run later or on another machine gives the same result.
+        Models, parameters, profile and predecessors. Clock, software version and serial number
+        do not count: repeating a run later or on another machine gives the same result.
 
     Returns
     -------
     str
         64 hexadecimal digits, from which every UID of the result is derived.
     """
+    named = sorted(predecessor.sop_instance_uid for predecessor in context.predecessors)
     return digest(
         (
             "spineps-node-result",
@@ -101,5 +124,7 @@ def result_key(source_digests: Iterable[str], context: ResultContext) -> str:
             "research" if context.is_research_only else "intended-use",
             digest(text for pair in sorted(context.parameters) for text in pair),
             digest(source_digests),
+            # Only where there are any: first revisions keep the identifiers they always had.
+            *(("replaces", digest(named)) if named else ()),
         )
     )

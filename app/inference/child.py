@@ -1,0 +1,173 @@
+"""The inference child: models loaded once, then one request after the other.
+
+``python -m app.inference.child [--config FILE]``; requests on standard input, answers on what was
+standard output when it started. It ends when its input ends, and at once when its parent does.
+Libraries may print what they like: descriptor 1 leads to standard error before they are imported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from app.bootstrap import prepare_process, quiet_libraries
+from app.errors import ExitCode, InferenceLostError, crash_line, exit_code_of
+from app.inference.protocol import (
+    Done,
+    Failed,
+    Progress,
+    Ready,
+    decode_request,
+    encode,
+)
+from app.settings import load_settings
+from app.signals import die_with_parent, ignore_stop_requests
+from operators.errors import SpineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from app.execute import ModelBundle
+    from app.inference.protocol import Answer, Request
+
+PROGRESS_EVERY_S: Final = 0.25
+"""Networks report every tile; more often than this nobody looks."""
+_OOM_SCORE: Final = "500"
+"""Where memory runs out the kernel shall take this process and not the listener."""
+
+
+@dataclass(slots=True)
+class AnswerPipe:
+    """Where answers go: a descriptor of its own that no library knows."""
+
+    descriptor: int
+
+    def __call__(self, answer: Answer) -> None:
+        """Write one line, whole."""
+        line = memoryview(encode(answer))
+        while line:
+            line = line[os.write(self.descriptor, line) :]
+
+
+@dataclass(slots=True)
+class ProgressGate:
+    """Lets a request's progress through when the step changes or some time has passed."""
+
+    job_id: str
+    answer: Callable[[Answer], None]
+    clock: Callable[[], float] = time.monotonic
+    _step: str = ""
+    _told_at: float = field(default=float("-inf"))
+
+    def __call__(self, _key: str, step: str, fraction: float) -> None:
+        """Take what `app.execute.execute` reports."""
+        now = self.clock()
+        if step == self._step and now - self._told_at < PROGRESS_EVERY_S:
+            return
+        self._step, self._told_at = step, now
+        bounded = min(max(fraction, 0.0), 1.0)
+        self.answer(Progress(job_id=self.job_id, step=step, fraction=bounded))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the process."""
+    answer = AnswerPipe(_take_standard_output())
+    parser = argparse.ArgumentParser(prog="app.inference.child", description=__doc__)
+    parser.add_argument("--config", type=Path, help="app.yaml to use")
+    options = parser.parse_args(arguments)
+    ignore_stop_requests()
+    die_with_parent()
+    _offer_to_the_oom_killer()
+    quiet_libraries()
+    try:
+        bundle = _load(options.config)
+        answer(Ready(profile=bundle.profile, models=_models_of(bundle)))
+        serve(sys.stdin.buffer, answer, bundle)
+    except SpineError as error:
+        answer(Failed(code=error.code, message=error.message))
+        sys.exit(int(exit_code_of(error)))
+    except Exception as error:  # noqa: BLE001 - the border of the process
+        # What an unknown error leaves behind in here is unknown, too: the next child starts clean.
+        answer(Failed(code=InferenceLostError.code, message=crash_line(error)))
+        sys.exit(int(ExitCode.INTERNAL))
+
+
+def serve(requests: Iterable[bytes], answer: Callable[[Answer], None], models: ModelBundle) -> None:
+    """Answer requests until there are no more.
+
+    Parameters
+    ----------
+    requests : iterable of bytes
+        One line each.
+    answer : callable
+        Told every answer.
+    models : ModelBundle
+        Loaded networks.
+
+    Raises
+    ------
+    ProtocolError
+        If a line is no request.
+    """
+    for line in requests:
+        request = decode_request(line)
+        answer(Done(job_id=request.job_id, record=_perform(request, answer, models)))
+
+
+def _perform(
+    request: Request, answer: Callable[[Answer], None], models: ModelBundle
+) -> dict[str, Any]:
+    from app.execute import Job, execute  # noqa: PLC0415 - after the signals are blocked
+
+    job = Job(
+        source=request.source,
+        output=request.output,
+        started=request.started,
+        overlay=request.overlay,
+        predecessors=request.predecessors,
+    )
+    return execute(job, models, progress=ProgressGate(request.job_id, answer)).as_dict()
+
+
+def _load(config: Path | None) -> ModelBundle:
+    """Everything slow, before the first request: networks, and the graph's libraries."""
+    settings = load_settings(config)
+    # Not at the top: torch and holoscan start threads, which must find the signals blocked.
+    from app.execute import load_models  # noqa: PLC0415
+
+    bundle = load_models(settings.models, settings.inference)
+    prepare_process()
+    import app.graph  # noqa: F401, PLC0415
+
+    return bundle
+
+
+def _models_of(bundle: ModelBundle) -> dict[str, dict[str, str]]:
+    phases = {"semantic": bundle.semantic_identity, "instance": bundle.instance_identity}
+    return {
+        phase: {"name": model.name, "version": model.version, "digest": model.digest}
+        for phase, model in phases.items()
+    }
+
+
+def _take_standard_output() -> int:
+    """Own descriptor of the pipe; descriptors 1 and 2 then lead to the same place."""
+    sys.stdout.flush()
+    descriptor = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return descriptor
+
+
+def _offer_to_the_oom_killer() -> None:
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, encoding="ascii")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""Looks after the one inference child of a worker: starts it, hands it work, replaces it.
+
+It lives in a thread of its own, because the child dies with the thread that started it
+(`app.signals.die_with_parent`) and because the engine's event loop is not ours. Its methods may
+be awaited from any event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from app.errors import InferenceLostError
+from app.inference.process import CANCELLED, START_TIMEOUT_S, InferenceProcess
+from app.telemetry import events
+from app.telemetry.logs import silent
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+    from pathlib import Path
+
+    from app.inference.process import OnProgress
+    from app.inference.protocol import Ready, Request
+    from app.settings import WorkerSettings
+    from app.telemetry.logs import Emit
+
+_T = TypeVar("_T")
+
+
+def child_command(config: Path | None = None) -> tuple[str, ...]:
+    """Command line of the real child.
+
+    Parameters
+    ----------
+    config : Path or None
+        app.yaml; None for the one that `app.settings.load_settings` finds.
+
+    Returns
+    -------
+    tuple of str
+        For `Supervisor`.
+    """
+    named = () if config is None else ("--config", str(config))
+    return (sys.executable, "-m", "app.inference.child", *named)
+
+
+class Supervisor:
+    """The worker's way to the networks: one request at a time, in a child that may die.
+
+    Parameters
+    ----------
+    command : sequence of str
+        What to run as the child: `child_command`, or a stand-in that speaks the same protocol.
+    settings : WorkerSettings
+        Time-out of a request and memory limit.
+    emit : Emit
+        Event log.
+    start_timeout_s : float
+        How long models may take to load, s.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        settings: WorkerSettings,
+        emit: Emit = silent,
+        *,
+        start_timeout_s: float = START_TIMEOUT_S,
+    ) -> None:
+        """Start the thread; the child starts with `start` or the first request."""
+        self._command, self._settings, self._emit = tuple(command), settings, emit
+        self._start_timeout_s = start_timeout_s
+        self._turn = asyncio.Lock()
+        self._child: InferenceProcess | None = None
+        self._is_closing = False
+        self._background: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._live, name="inference", daemon=True)
+        self._thread.start()
+
+    @property
+    def ready(self) -> Ready | None:
+        """What the running child said about itself; None while there is none."""
+        child = self._child
+        return None if child is None else child.ready
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the running child."""
+        child = self._child
+        return None if child is None else child.pid
+
+    async def start(self) -> None:
+        """Have a child with loaded models before the first request needs it.
+
+        Raises
+        ------
+        InferenceLostError
+            If it does not come up.
+        """
+        await self._over_there(self._start())
+
+    async def run(self, request: Request, on_progress: OnProgress | None = None) -> dict[str, Any]:
+        """Have one request worked on; waits its turn, and for the models where need be.
+
+        Parameters
+        ----------
+        request : Request
+            What to do.
+        on_progress : callable, optional
+            Told (step, fraction) in the supervisor's thread, at most some times a second. What it
+            raises ends the child and is raised here.
+
+        Returns
+        -------
+        dict
+            `app.record.ResultRecord` as a dict; its ``exit_code`` is the verdict on the study.
+
+        Raises
+        ------
+        InferenceLostError
+            If the child died, hung or used too much memory; ``reasons`` holds ``signal N``,
+            ``exit N``, ``timeout``, ``memory``, ``protocol``, ``start`` or ``start_timeout``. A
+            new child is started behind the scenes.
+
+        Notes
+        -----
+        Cancelling the task kills the child.
+        """
+        return await self._over_there(self._run(request, on_progress))
+
+    async def close(self) -> None:
+        """End the child and the thread. A request that still runs is lost."""
+        if self._thread.is_alive():
+            await self._over_there(self._close())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            await asyncio.to_thread(self._thread.join)
+
+    async def _over_there(self, work: Coroutine[Any, Any, _T]) -> _T:
+        if not self._thread.is_alive():
+            work.close()
+            raise InferenceLostError("the inference process was closed", reasons=("closed",))
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    def _live(self) -> None:
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+    async def _start(self) -> None:
+        async with self._turn:
+            await self._running()
+
+    async def _run(self, request: Request, on_progress: OnProgress | None) -> dict[str, Any]:
+        async with self._turn:
+            return await (await self._running()).ask(request, on_progress)
+
+    async def _close(self) -> None:
+        self._is_closing = True
+        child = self._child
+        if child is not None and self._turn.locked():
+            child.kill("closed")
+        async with self._turn:
+            if self._child is not None and self._child.is_usable:
+                await self._child.end()
+        await asyncio.gather(*self._background)
+
+    async def _running(self) -> InferenceProcess:
+        if self._is_closing:
+            raise InferenceLostError("the inference process was closed", reasons=("closed",))
+        if self._child is not None and self._child.is_usable:
+            return self._child
+        begun = time.monotonic()
+        try:
+            child = await InferenceProcess.spawn(self._command, self._settings)
+            self._child = child  # before it has loaded, so that `close` can end it
+            ready = await child.load(self._start_timeout_s)
+        except InferenceLostError as error:
+            self._emit(events.INFERENCE_LOST, reason=", ".join(error.reasons))
+            raise
+        duration_s = round(time.monotonic() - begun, 3)
+        self._emit(events.INFERENCE_READY, profile=ready.profile, duration_s=duration_s)
+        self._in_background(self._replace_after_end(child))
+        return child
+
+    async def _replace_after_end(self, child: InferenceProcess) -> None:
+        """Notice the end of a child, also of an idle one, and start the next one."""
+        await child.wait()
+        if self._child is child:
+            self._child = None
+        if self._is_closing:
+            return
+        if child.reason != CANCELLED:
+            self._emit(events.INFERENCE_LOST, reason=child.reason)
+        # One that dies before it was of use would only do so again: wait for the next request.
+        if child.served:
+            self._in_background(self._restart())
+
+    async def _restart(self) -> None:
+        try:
+            await self._start()
+        except InferenceLostError:
+            return  # told by an event; the next request tries again
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)

@@ -1,0 +1,100 @@
+"""A stand-in for the inference child: same protocol, no networks, results within milliseconds.
+
+It writes two small DICOM Segmentation objects that follow from the objects of the job alone, so
+that a repeat gives the same bytes and the same UIDs. What comes before a dash in a job id makes
+it misbehave; the ids of real jobs are hexadecimal digits.
+
+Run: ``python -m tests.builders.stub_inference_child [--work SECONDS] [--refuse-start]``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from app.inference.child import AnswerPipe
+from app.inference.protocol import Done, Failed, Progress, Ready, Request, decode_request
+from app.signals import die_with_parent, ignore_stop_requests
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = (
+    "/usr/bin/env",
+    f"PYTHONPATH={ROOT}",
+    sys.executable,
+    "-m",
+    "tests.builders.stub_inference_child",
+)
+"""What a `Supervisor` is given."""
+SLEEPER = (sys.executable, "-c", "import time; time.sleep(3600)")
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--work", type=float, default=0.0, help="seconds per request")
+    options.add_argument("--refuse-start", action="store_true")
+    options.add_argument("--hang-at-start", action="store_true")
+    chosen = options.parse_args()
+    answer = AnswerPipe(os.dup(1))
+    ignore_stop_requests()
+    die_with_parent()
+    if chosen.hang_at_start:
+        time.sleep(3600)
+    if chosen.refuse_start:
+        answer(Failed(code="SPN-2000", message="the model folder cannot be used"))
+        sys.exit(20)
+    answer(Ready(profile="stub", models={"semantic": {"name": "stub", "version": "0"}}))
+    for line in sys.stdin.buffer:
+        request = decode_request(line)
+        word, dash, _ = request.job_id.partition("-")
+        if dash:
+            misbehave(word, answer)
+        for number in range(1, 5):
+            answer(Progress(job_id=request.job_id, step="stub_step", fraction=number / 4))
+            time.sleep(chosen.work / 4)
+        if word == "echo":
+            answer(Done(job_id=request.job_id, record={"pid": os.getpid(), "exit_code": 0}))
+        else:
+            answer(Done(job_id=request.job_id, record=segment(request)))
+
+
+def misbehave(word: str, answer: AnswerPipe) -> None:
+    ways: dict[str, Callable[[], object]] = {
+        "segv": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+        "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+        "exit": lambda: sys.exit(3),
+        "hang": hang,
+        "grandchild": lambda: (subprocess.Popen(SLEEPER), hang()),
+        "garbage": lambda: (os.write(answer.descriptor, b"Segmenting [##  ] 40%\n"), hang()),
+        "stranger": lambda: (answer(Done(job_id="of somebody else", record={})), hang()),
+        "endless": lambda: write_for_ever(answer.descriptor),
+        "memory": lambda: hang(b"x" * (600 * 1024 * 1024)),
+        "error": lambda: (answer(Failed(code="SPN-9400", message="internal error")), sys.exit(70)),
+    }
+    ways.get(word, lambda: None)()
+
+
+def hang(_hoard: bytes = b"") -> None:
+    time.sleep(3600)
+
+
+def write_for_ever(descriptor: int) -> None:
+    while True:
+        os.write(descriptor, b"x" * 65536)
+
+
+def segment(request: Request) -> dict[str, Any]:
+    """Import what writes DICOM at the first study only: most tests need none."""
+    from tests.builders.stub_segmentation import write_results  # noqa: PLC0415
+
+    return write_results(request).as_dict()
+
+
+if __name__ == "__main__":
+    main()
