@@ -68,7 +68,7 @@ class MethodScores:
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class PairedTest:
     """One comparison of the family.
 
     Attributes
@@ -145,7 +145,7 @@ def summaries(scores: MethodScores) -> dict[tuple[Item, str], Summary]:
     return {key: summarise(list(of_cases.values())) for key, of_cases in scores.values.items()}
 
 
-def comparisons(first: MethodScores, second: MethodScores) -> tuple[Tested, ...]:
+def comparisons(first: MethodScores, second: MethodScores) -> tuple[PairedTest, ...]:
     """Test every structure and every kind of instance between two methods.
 
     Parameters
@@ -155,7 +155,7 @@ def comparisons(first: MethodScores, second: MethodScores) -> tuple[Tested, ...]
 
     Returns
     -------
-    tuple of Tested
+    tuple of PairedTest
         Sorted by item; single levels are not tested.
     """
     ours, theirs = first.values, second.values
@@ -167,7 +167,7 @@ def comparisons(first: MethodScores, second: MethodScores) -> tuple[Tested, ...]
     results = [compare(ours[key], theirs[key]) for key in keys]
     adjusted = holm([result.p for result in results])
     return tuple(
-        Tested(item, metric, result, p)
+        PairedTest(item, metric, result, p)
         for (item, metric), result, p in zip(keys, results, adjusted, strict=True)
     )
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from app.evaluation.cohort import MethodScores, Tested
+    from app.evaluation.cohort import MethodScores, PairedTest
     from app.evaluation.measures import Item
     from app.evaluation.statistics import Summary
     from app.evaluation.tables import Table
@@ -37,13 +37,13 @@ class Evaluation:
         The second is what the first is compared with.
     summaries : tuple of mapping
         One per method.
-    tested : tuple of Tested
+    tested : tuple of PairedTest
         Empty for one method.
     """
 
     methods: tuple[MethodScores, ...]
     summaries: tuple[Mapping[tuple[Item, str], Summary], ...]
-    tested: tuple[Tested, ...]
+    tested: tuple[PairedTest, ...]
 
     @property
     def tables(self) -> tuple[Table, ...]:

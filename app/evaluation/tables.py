@@ -24,7 +24,7 @@ from operators.anatomy.vertebrae import LEVEL_NAMES, vertebra_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from app.evaluation.cohort import MethodScores, Tested
+    from app.evaluation.cohort import MethodScores, PairedTest
     from app.evaluation.statistics import Summary
 
     Summaries = Mapping[tuple[Item, str], Summary]
@@ -127,12 +127,12 @@ def paper_tables(methods: Sequence[tuple[str, Summaries]]) -> tuple[Table, ...]:
     return tuple(table for table in found if table.rows)
 
 
-def comparison_table(tested: Sequence[Tested], names: tuple[str, str]) -> Table:
+def comparison_table(tested: Sequence[PairedTest], names: tuple[str, str]) -> Table:
     """Lay the paired tests of two methods out.
 
     Parameters
     ----------
-    tested : sequence of Tested
+    tested : sequence of PairedTest
         Family of tests.
     names : tuple of 2 str
         First and second method.
@@ -244,7 +244,7 @@ def _p_text(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"  # noqa: PLR2004 - as papers print it
 
 
-def _better(test: Tested, names: tuple[str, str]) -> str:
+def _better(test: PairedTest, names: tuple[str, str]) -> str:
     if not test.adjusted_p < _SIGNIFICANT:
         return "-"
     first_is_higher = test.result.effect > 0

@@ -1,0 +1,108 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.evaluation.measures import Masks
+from app.evaluation.pairing import find_cases, read_prediction, read_reference
+from operators.errors import GeometryError, UnreadableInputError
+from operators.imaging.nifti import write_label_map
+from operators.imaging.orientation import reorient
+from tests.builders.spine_boxes import spine_boxes, write_derivatives
+
+
+def test_derivatives_of_one_case_are_paired_by_their_stem(tmp_path: Path):
+    write_derivatives(tmp_path / "sub-1", {"sub-1_mod-T2w": spine_boxes()})
+    write_derivatives(tmp_path / "sub-2", {"sub-2_mod-T2w": spine_boxes()})
+    (tmp_path / "sub-2" / "sub-2_T2w.nii.gz").write_bytes(b"the image")
+    cases = find_cases(tmp_path)
+    assert list(cases) == ["sub-1_mod-T2w", "sub-2_mod-T2w"]
+    for files in cases.values():
+        assert files.semantic.name.endswith("_seg-spine_msk.nii.gz")
+        assert files.instances.name.endswith("_seg-vert_msk.nii.gz")
+        assert files.plain is None
+
+
+def test_segmentation_objects_are_paired_by_their_stem(tmp_path: Path):
+    for name in ("a_semantic.dcm", "a_instances.dcm", "b_semantic.dcm"):
+        (tmp_path / name).touch()
+    cases = find_cases(tmp_path)
+    assert cases["a"].instances.name == "a_instances.dcm"
+    assert cases["b"].instances is None
+
+
+def test_a_synthetic_truth_is_named_by_its_folder(tmp_path: Path):
+    for name in ("seed1", "seed2"):
+        (tmp_path / name).mkdir()
+        write_label_map(spine_boxes().semantic, tmp_path / name / "semantic.nii.gz")
+        write_label_map(spine_boxes().instances, tmp_path / name / "instances.nii.gz")
+    assert list(find_cases(tmp_path)) == ["seed1", "seed2"]
+    assert list(find_cases(tmp_path / "seed1")) == ["case"]
+
+
+def test_plain_names_count_where_there_are_no_others_and_labels_tell_the_kind(tmp_path: Path):
+    write_label_map(spine_boxes().instances, tmp_path / "x.nii.gz")
+    write_label_map(spine_boxes().semantic, tmp_path / "y.nii")
+    cases = find_cases(tmp_path)
+    assert read_reference(cases["x"]).semantic is None
+    assert read_reference(cases["x"]).instances is not None
+    assert read_reference(cases["y"]).instances is None
+
+
+def test_an_empty_plain_prediction_is_of_the_kind_of_its_reference(tmp_path: Path):
+    reference = Masks(instances=spine_boxes().instances)
+    empty = reference.instances.with_labels(np.zeros_like(reference.instances.labels_zyx))
+    write_label_map(empty, tmp_path / "x.nii.gz")
+    found = read_prediction(find_cases(tmp_path)["x"], reference)
+    assert found.semantic is None
+    assert not found.instances.labels_zyx.any()
+
+
+def test_a_case_without_a_prediction_is_one_in_which_nothing_was_found():
+    found = read_prediction(None, spine_boxes())
+    assert not found.semantic.labels_zyx.any()
+    assert not found.instances.labels_zyx.any()
+
+
+def test_a_prediction_in_another_orientation_comes_onto_the_reference_grid(tmp_path: Path):
+    masks = spine_boxes()
+    turned = Masks(
+        semantic=reorient(masks.semantic, ("L", "A", "S")),
+        instances=reorient(masks.instances, ("R", "S", "P")),
+    )
+    write_derivatives(tmp_path, {"x": turned})
+    found = read_prediction(find_cases(tmp_path)["x"], masks)
+    assert np.array_equal(found.semantic.labels_zyx, masks.semantic.labels_zyx)
+    assert np.array_equal(found.instances.labels_zyx, masks.instances.labels_zyx)
+
+
+def test_a_prediction_with_another_spacing_is_refused(tmp_path: Path):
+    masks = spine_boxes()
+    coarse = masks.semantic.affine_lps.copy()
+    coarse[:3, 0] *= 1.1
+    labels = masks.semantic.labels_zyx
+    write_derivatives(tmp_path, {"x": Masks(semantic=type(masks.semantic)(labels, coarse))})
+    with pytest.raises(GeometryError) as caught:
+        read_prediction(find_cases(tmp_path)["x"], masks)
+    assert caught.value.reasons == ("different_grids",)
+
+
+@pytest.mark.parametrize("reason", ["missing_input", "no_masks", "ambiguous_names"])
+def test_folders_that_cannot_be_paired_are_refused_by_name(tmp_path: Path, reason: str):
+    folder = tmp_path / "masks"
+    if reason != "missing_input":
+        folder.mkdir()
+    if reason == "ambiguous_names":
+        for part in ("one", "two"):
+            write_derivatives(folder / part, {"x": spine_boxes()})
+    with pytest.raises(UnreadableInputError) as caught:
+        find_cases(folder)
+    assert caught.value.reasons == (reason,)
+
+
+def test_a_plain_reference_that_tells_nothing_is_refused(tmp_path: Path):
+    labels = spine_boxes().instances
+    write_label_map(labels.with_labels(labels.labels_zyx * 0), tmp_path / "x.nii.gz")
+    with pytest.raises(UnreadableInputError) as caught:
+        read_reference(find_cases(tmp_path)["x"])
+    assert caught.value.reasons == ("unknown_kind",)

@@ -1,0 +1,37 @@
+from io import BytesIO
+
+from PIL import Image
+
+from app.evaluation.cohort import MethodScores
+from app.evaluation.measures import CaseScore
+from app.evaluation.plots import draw_plots
+from app.evaluation.scoring import score_case
+from tests.builders.spine_boxes import spine_boxes, without
+
+
+def methods(*, lost: int) -> list[tuple[str, dict]]:
+    found = []
+    for name, down in (("first", 0), ("second", 2)):
+        prediction = without(spine_boxes(down=down), lost)
+        cases = {f"c{n}": score_case(spine_boxes(), prediction) for n in range(3)}
+        found.append((name, MethodScores(name=name, cases=cases, refused={}).values))
+    return found
+
+
+def test_every_picture_is_a_png_of_a_readable_size():
+    pictures = draw_plots(methods(lost=20))
+    assert list(pictures) == ["structures_dsc", "structures_assd", "recognition", "levels"]
+    for png in pictures.values():
+        image = Image.open(BytesIO(png))
+        assert image.format == "PNG"
+        assert min(image.size) > 200
+        assert image.convert("L").getextrema()[0] < 128
+
+
+def test_the_same_values_give_the_same_bytes():
+    assert draw_plots(methods(lost=0)) == draw_plots(methods(lost=0))
+
+
+def test_nothing_scored_gives_no_picture():
+    empty = MethodScores(name="x", cases={"a": CaseScore((), (), frozenset())}, refused={})
+    assert draw_plots([("x", empty.values)]) == {}

@@ -1,0 +1,82 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from app.evaluation_commands import evaluate
+from operators.errors import UnreadableInputError
+from operators.imaging.volume import LabelMap
+from tests.builders.spine_boxes import spine_boxes, without, write_derivatives
+
+APP = typer.Typer()
+APP.command()(evaluate)
+
+
+def write(tmp_path: Path) -> tuple[str, ...]:
+    write_derivatives(tmp_path / "truth", {n: spine_boxes() for n in "abc"})
+    write_derivatives(tmp_path / "ours", {n: spine_boxes(down=1) for n in "abc"})
+    write_derivatives(tmp_path / "theirs", {n: without(spine_boxes(down=2), 20) for n in "abc"})
+    return ("--reference", str(tmp_path / "truth"), "--prediction", str(tmp_path / "ours"))
+
+
+def test_one_method_is_scored_and_reported(tmp_path: Path):
+    result = CliRunner().invoke(APP, [*write(tmp_path), "-o", str(tmp_path / "out")])
+    assert result.exit_code == 0
+    assert "vertebra instances | ours | 3 | 1.000" in result.stdout
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_two_methods_are_compared_and_json_is_one_line(tmp_path: Path):
+    arguments = [*write(tmp_path), "--against", str(tmp_path / "theirs")]
+    result = CliRunner().invoke(APP, [*arguments, "-o", str(tmp_path / "out"), "--json"])
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    assert [m["name"] for m in document["methods"]] == ["ours", "theirs"]
+    assert document["comparison"]
+    assert (tmp_path / "out" / "comparison.csv").exists()
+
+
+def test_folders_of_one_name_are_told_apart(tmp_path: Path):
+    arguments = write(tmp_path)
+    again = write_derivatives(tmp_path / "second" / "ours", {n: spine_boxes() for n in "abc"})
+    result = CliRunner().invoke(
+        APP, [*arguments, "--against", str(again), "-o", str(tmp_path / "out"), "--json"]
+    )
+    assert [m["name"] for m in json.loads(result.stdout)["methods"]] == ["ours (1)", "ours (2)"]
+
+
+def test_a_case_that_cannot_be_compared_leaves_the_evaluation_incomplete(tmp_path: Path):
+    arguments = write(tmp_path)
+    masks = spine_boxes()
+    moved = masks.semantic.affine_lps.copy()
+    moved[:3, 3] += 0.4
+    shifted = type(masks)(semantic=LabelMap(masks.semantic.labels_zyx, moved))
+    write_derivatives(tmp_path / "ours", {"a": shifted})
+    (tmp_path / "ours" / "a_seg-vert_msk.nii.gz").unlink()
+    result = CliRunner().invoke(APP, [*arguments, "-o", str(tmp_path / "out")])
+    assert result.exit_code == 75
+    assert "1 cases cannot be compared" in result.stderr
+    assert "different_grids" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_folders_without_a_pair_write_nothing(tmp_path: Path):
+    arguments = write(tmp_path)
+    with pytest.raises(UnreadableInputError):
+        CliRunner().invoke(
+            APP,
+            [*arguments[:2], "--prediction", str(tmp_path), "-o", str(tmp_path / "out")],
+            catch_exceptions=False,
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_network_library_is_loaded_to_evaluate():
+    code = (
+        "import sys, app.evaluation_commands, app.evaluation.results, app.evaluation.cohort\n"
+        "sys.exit(', '.join({'torch', 'monai', 'holoscan', 'dbos'} & set(sys.modules)) or 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
