@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 here = Path(__file__).resolve().parent
 root = here if (here / "operators").is_dir() else here.parent
@@ -24,6 +24,9 @@ from app.errors import ExitCode, crash_line, exit_code_of  # noqa: E402
 from app.settings import HostFolders, Settings, host_folders, load_settings  # noqa: E402
 from app.signals import stop_requests  # noqa: E402
 from operators.errors import SeriesUnsuitableError, SpineError  # noqa: E402
+
+if TYPE_CHECKING:
+    from app.record import ResultRecord
 
 RESULT_FILE = "result.json"
 
@@ -57,14 +60,22 @@ def perform(arguments: argparse.Namespace, folders: HostFolders) -> int:
         )
         record = execute(job, bundle, progress=progress, is_cancelled=stop.is_set)
     if folders.logs is not None and folders.logs.is_dir():
-        text = json.dumps(without_descriptions(record.as_dict()), indent=1) + "\n"
-        (folders.logs / RESULT_FILE).write_text(text, encoding="utf-8")
+        leave_record(folders.logs, record)
     if record.error is not None:
         sys.stderr.write(f"{record.error.code}: {record.error.message}\n")
         unsuitable = record.error.code == SeriesUnsuitableError.code
         if unsuitable and settings.on_no_series == "success":
             return int(ExitCode.OK)
     return record.exit_code
+
+
+def leave_record(folder: Path, record: ResultRecord) -> None:
+    """Write the result record into the host's log folder; a run does not fail for want of it."""
+    text = json.dumps(without_descriptions(record.as_dict()), indent=1) + "\n"
+    try:
+        (folder / RESULT_FILE).write_text(text, encoding="utf-8")
+    except OSError as error:
+        sys.stderr.write(f"the result record cannot be written: {error.strerror}\n")
 
 
 def without_descriptions(record: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,49 @@
+#!/bin/sh
+# Fill /opt/venv during the image build.
+#   install   torch first (so that nothing drags in another build of it), then what pyproject.toml asks for
+#   finish    the project itself, minus what it never loads; manifests; list of contents (CycloneDX)
+# Environment: TORCH requirement, TORCH_INDEX its package index (may be empty).
+set -eu
+
+venv=/opt/venv
+application=/opt/holoscan/app
+pip="python3 -m pip --python $venv/bin/python3 --disable-pip-version-check --no-cache-dir --root-user-action ignore"
+
+install() {
+  python3 -m venv --without-pip "$venv"
+  if [ -n "${TORCH_INDEX:-}" ]; then
+    $pip install --timeout 8 --retries 1 --index-url "$TORCH_INDEX" "$TORCH" || $pip install "$TORCH"
+  else
+    $pip install "$TORCH"
+  fi
+  python3 - <<'PYTHON' >/build/requirements.txt
+import tomllib
+with open("/build/pyproject.toml", "rb") as file:
+    print(*tomllib.load(file)["project"]["dependencies"], sep="\n")
+PYTHON
+  $pip install --constraint /build/constraints.txt --requirement /build/requirements.txt
+  # holoscan makes its library links at the first start of Python that may write: now, not at run time.
+  "$venv/bin/python3" -W ignore -c 'pass'
+}
+
+finish() {
+  $pip install --no-deps --editable "$application"
+  "$venv/bin/python3" -m app.deploy.image_packages "$application/pyproject.toml" --unneeded >/build/unneeded.txt
+  $pip uninstall --yes --quiet --requirement /build/unneeded.txt
+  torch=$("$venv/bin/python3" -c 'import sysconfig; print(sysconfig.get_path("purelib") + "/torch")')
+  rm -rf "$torch/include" "$torch/test" "$torch/share"
+  find "$torch/bin" -type f ! -name torch_shm_manager -delete
+  "$venv/bin/python3" -m compileall -q "$application"
+  "$venv/bin/spine-node" manifests --output /etc/holoscan
+  list_contents
+}
+
+# In an environment of its own: what lists the contents is not among them.
+list_contents() {
+  python3 -m venv --without-pip /build/list
+  python3 -m pip --python /build/list/bin/python3 --disable-pip-version-check --no-cache-dir install --quiet 'cyclonedx-bom==7.5.0'
+  /build/list/bin/cyclonedx-py environment --output-reproducible --output-format JSON \
+    --pyproject "$application/pyproject.toml" --output-file /opt/holoscan/docs/sbom.cdx.json "$venv/bin/python3"
+}
+
+"$1"

@@ -1,0 +1,69 @@
+"""Proof, at the end of an image build, that nothing the product loads was left out.
+
+It imports every module of both packages as the unprivileged user and compares the models with
+their registry. What it cannot see, a run over a study, the acceptance test does.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from typing import TYPE_CHECKING, Final
+
+from app.bootstrap import prepare_process
+from app.errors import ConfigurationError
+from app.registry import find_model
+from app.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGES: Final = ("operators", "app")
+ENTRY_MODULES: Final = frozenset({"app.__main__"})
+"""Modules that start something when imported."""
+
+NOT_IN_IMAGE: Final = ("app.training", "app.evaluation", "app.synthetic")
+"""Rooms of the researchers' commands; the image does not hold them."""
+
+
+def modules() -> Iterator[str]:
+    """Names of the modules of both packages that the image holds."""
+    for package in PACKAGES:
+        path = importlib.import_module(package).__path__
+        for found in pkgutil.walk_packages(path, f"{package}."):
+            if found.name not in ENTRY_MODULES and not found.name.startswith(NOT_IN_IMAGE):
+                yield found.name
+
+
+def check() -> int:
+    """Import every module, verify the models.
+
+    Returns
+    -------
+    int
+        Number of modules imported.
+
+    Raises
+    ------
+    ConfigurationError
+        If a module cannot be imported; it names the module and what is missing.
+    ModelUnusableError
+        If a model is missing or not as registered.
+    """
+    prepare_process()
+    count = 0
+    for name in modules():
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise ConfigurationError(f"{name} cannot be imported: {error}") from error
+        count += 1
+    settings = load_settings()
+    for model in (settings.models.semantic, settings.models.instance):
+        find_model(settings.models.directory, model)
+    return count
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{check()} modules imported, models as registered\n")
