@@ -4,7 +4,7 @@
 #   docker build --target cuda --tag spine-node:cuda .      (make image-cuda)
 #
 # TORCH_INDEX names a package index for torch alone; empty: pip's own configuration decides. Wheels in
-# app/deploy/wheelhouse (make wheelhouse) are taken first by the cpu image, so that it never fetches the CUDA build.
+# .ci/wheelhouse (make wheelhouse) are taken first by the cpu image, so that it never fetches the CUDA build.
 
 FROM python:3.11.14-slim-bookworm AS base
 
@@ -55,7 +55,7 @@ FROM base AS packages-cpu
 ARG TORCH=torch==2.13.0
 ARG TORCH_INDEX
 ARG PIP_FIND_LINKS=/wheelhouse
-COPY app/deploy/wheelhouse /wheelhouse
+COPY .ci/wheelhouse /wheelhouse
 COPY pyproject.toml constraints.txt app/deploy/install-packages.sh /build/
 RUN sh /build/install-packages.sh install
 COPY --from=product /opt/holoscan /opt/holoscan
