@@ -61,6 +61,7 @@ SERIES: Final = _table(
     decision=Text,
     description=Text,
     modality=String,
+    is_broken_off=Integer,
     is_forced=Integer,
 )
 

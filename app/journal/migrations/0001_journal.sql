@@ -40,6 +40,7 @@ CREATE TABLE series (
   decision          TEXT NOT NULL DEFAULT '{}', -- JSON: selection's answer with all reasons
   description       TEXT NOT NULL DEFAULT '',   -- for the page behind the node's door, never for logs
   modality          VARCHAR(16) NOT NULL DEFAULT '',
+  is_broken_off     INTEGER NOT NULL DEFAULT 0, -- the last association with objects ended without release
   is_forced         INTEGER NOT NULL DEFAULT 0  -- a person said: run it as it is
 );
 CREATE INDEX series_by_state ON series (state, last_activity_at);
