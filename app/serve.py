@@ -63,20 +63,26 @@ class Child:
         threading.Thread(target=self._listen, args=(self.process,), daemon=True).start()
 
     def _listen(self, process: subprocess.Popen[str]) -> None:
-        for line in process.stdout or ():
-            try:
-                message = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(message, dict) and message.get("event") == "ready":
-                self.was_ready.set()
-                self.on_ready(self.role, int(message["port"]))
+        if process.stdout is None:
+            return
+        with process.stdout as lines:
+            for line in lines:
+                self._take(line)
+
+    def _take(self, line: str) -> None:
+        try:
+            message = json.loads(line)
+        except ValueError:
+            return  # a library printed something
+        if isinstance(message, dict) and message.get("event") == "ready":
+            self.was_ready.set()
+            self.on_ready(self.role, int(message["port"]))
 
     def plan_restart(self) -> float:
         """Seconds to wait, longer after every quick death."""
         lived = time.monotonic() - self.started_at
         self.failures = 0 if lived > HEALTHY_AFTER_S else self.failures + 1
-        delay = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** max(self.failures - 1, 0))
+        delay = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0 ** max(self.failures - 1, 0))
         self.process, self.start_again_at = None, time.monotonic() + delay
         return delay
 

@@ -6,7 +6,10 @@ The tables are the documentation: a move that is not in them raises, whoever ask
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class InstanceState(StrEnum):
@@ -73,7 +76,7 @@ class DeliveryState(StrEnum):
     """A person said: do not send it."""
 
 
-MOVES: Final[dict[StrEnum, frozenset[StrEnum]]] = {
+SERIES_MOVES: Final[dict[SeriesState, frozenset[SeriesState]]] = {
     SeriesState.RECEIVING: frozenset(
         {
             SeriesState.HELD,
@@ -86,6 +89,10 @@ MOVES: Final[dict[StrEnum, frozenset[StrEnum]]] = {
     SeriesState.REJECTED: frozenset({SeriesState.RECEIVING, SeriesState.DISCARDED}),
     SeriesState.ACCEPTED: frozenset({SeriesState.RECEIVING, SeriesState.DISCARDED}),
     SeriesState.DISCARDED: frozenset({SeriesState.RECEIVING}),
+}
+"""State of a series -> states that may follow."""
+
+JOB_MOVES: Final[dict[JobState, frozenset[JobState]]] = {
     JobState.WAITING: frozenset({JobState.QUEUED, JobState.CANCELLED}),
     JobState.QUEUED: frozenset(
         {JobState.RUNNING, JobState.CANCELLED, JobState.DEAD, JobState.WAITING}
@@ -104,6 +111,10 @@ MOVES: Final[dict[StrEnum, frozenset[StrEnum]]] = {
     JobState.REFUSED: frozenset({JobState.WAITING}),
     JobState.DEAD: frozenset({JobState.WAITING}),
     JobState.CANCELLED: frozenset({JobState.WAITING}),
+}
+"""State of a job -> states that may follow. Anything -> WAITING is a replay by a person."""
+
+DELIVERY_MOVES: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
     DeliveryState.HELD: frozenset({DeliveryState.QUEUED, DeliveryState.DISCARDED}),
     DeliveryState.QUEUED: frozenset(
         {
@@ -116,19 +127,22 @@ MOVES: Final[dict[StrEnum, frozenset[StrEnum]]] = {
         }
     ),
     DeliveryState.SENT: frozenset(
-        {
-            DeliveryState.DELIVERED,
-            DeliveryState.QUEUED,
-            DeliveryState.DEAD,
-            DeliveryState.DISCARDED,
-        }
+        {DeliveryState.DELIVERED, DeliveryState.QUEUED, DeliveryState.DISCARDED}
     ),
     DeliveryState.DELIVERED: frozenset({DeliveryState.QUEUED}),
     DeliveryState.PARKED: frozenset({DeliveryState.QUEUED, DeliveryState.DISCARDED}),
     DeliveryState.DEAD: frozenset({DeliveryState.QUEUED, DeliveryState.DISCARDED}),
     DeliveryState.DISCARDED: frozenset({DeliveryState.QUEUED}),
 }
-"""State -> states that may follow. QUEUED/RUNNING -> WAITING is a replay by a person."""
+"""State of a delivery -> states that may follow."""
+
+MOVES: Final[dict[type[StrEnum], Mapping[StrEnum, frozenset[StrEnum]]]] = {
+    SeriesState: cast("Mapping[StrEnum, frozenset[StrEnum]]", SERIES_MOVES),
+    JobState: cast("Mapping[StrEnum, frozenset[StrEnum]]", JOB_MOVES),
+    DeliveryState: cast("Mapping[StrEnum, frozenset[StrEnum]]", DELIVERY_MOVES),
+}
+"""The table of every kind. One table for all would lose rows: ``"held"`` of a series and of a
+delivery are equal as strings, hence one key."""
 
 
 def origins_of(target: StrEnum) -> tuple[str, ...]:
@@ -149,7 +163,5 @@ def origins_of(target: StrEnum) -> tuple[str, ...]:
     >>> origins_of(SeriesState.HELD)
     ('receiving',)
     """
-    kind = type(target)
-    return tuple(
-        str(state) for state, targets in MOVES.items() if type(state) is kind and target in targets
-    )
+    moves = MOVES[type(target)]
+    return tuple(str(state) for state, targets in moves.items() if target in targets)

@@ -1,0 +1,1 @@
+"""The files the node holds: spool and retention."""

@@ -1,0 +1,101 @@
+"""Received images go only after every delivery is confirmed, and never by percentage."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.archive.retention import apply_retention
+from app.journal.engine import journal_url, open_journal, reading, transaction
+from app.journal.tables import INSTANCE, RESULT
+from app.settings import RetentionSettings
+from app.telemetry.logs import silent
+from tests.builders.journal_rows import insert
+
+DAY_S = 86_400.0
+
+
+@pytest.fixture
+def data(tmp_path):
+    for path in ("spool/series/aa/bb/cc.dcm", "results/j1/a_semantic.dcm"):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_bytes(b"x")
+    return tmp_path
+
+
+@pytest.fixture
+def engine(data):
+    engine = open_journal(journal_url(data, None))
+    yield engine
+    engine.dispose()
+
+
+def a_finished_series(engine, *, series="accepted", job="succeeded", delivery="delivered"):
+    with transaction(engine) as connection:
+        insert(connection, "instance")
+        insert(connection, "series", state=series)
+        insert(connection, "job", state=job, finished_at=0.0)
+        insert(connection, "result")
+        insert(connection, "delivery", state=delivery)
+
+
+def deleted_after(engine, data, days):
+    now = days * DAY_S
+    return apply_retention(engine, data, RetentionSettings(), now=now, emit=silent)
+
+
+def test_a_delivered_series_is_deleted_after_14_days_and_its_row_remains(engine, data):
+    a_finished_series(engine)
+    assert deleted_after(engine, data, 13.9)["accepted"] == 0
+    assert deleted_after(engine, data, 14.1)["accepted"] == 1
+    assert not (data / "spool/series/aa").joinpath("bb").exists()
+    with reading(engine) as connection:
+        assert connection.execute(INSTANCE.select()).one().state == "deleted"
+    assert deleted_after(engine, data, 14.2)["accepted"] == 0
+
+
+@pytest.mark.parametrize("state", ["held", "queued", "sent", "parked", "dead"])
+def test_an_unconfirmed_delivery_keeps_images_and_result_for_1000_days(engine, data, state):
+    a_finished_series(engine, delivery=state)
+    assert not any(deleted_after(engine, data, 1000).values())
+    assert (data / "spool/series/aa/bb/cc.dcm").exists()
+    assert (data / "results/j1/a_semantic.dcm").exists()
+
+
+@pytest.mark.parametrize("state", ["waiting", "queued", "running", "dead"])
+def test_an_unfinished_or_dead_job_keeps_its_images(engine, data, state):
+    a_finished_series(engine, job=state)
+    assert deleted_after(engine, data, 1000)["accepted"] == 0
+
+
+@pytest.mark.parametrize(("state", "days"), [("rejected", 3), ("discarded", 7)])
+def test_series_without_work_go_after_their_own_age(engine, data, state, days):
+    with transaction(engine) as connection:
+        insert(connection, "instance")
+        insert(connection, "series", state=state)
+    assert deleted_after(engine, data, days - 0.1)[state] == 0
+    assert deleted_after(engine, data, days + 0.1)[state] == 1
+
+
+@pytest.mark.parametrize("state", ["receiving", "held"])
+def test_a_series_that_waits_is_never_deleted(engine, data, state):
+    with transaction(engine) as connection:
+        insert(connection, "instance")
+        insert(connection, "series", state=state)
+    assert not any(deleted_after(engine, data, 10_000).values())
+
+
+def test_a_delivered_result_is_deleted_after_90_days_and_keeps_its_digest(engine, data):
+    a_finished_series(engine)
+    assert deleted_after(engine, data, 89)["result"] == 0
+    assert deleted_after(engine, data, 91)["result"] == 1
+    assert not (data / "results/j1").exists()
+    with reading(engine) as connection:
+        row = connection.execute(RESULT.select()).one()
+    assert (row.path, row.digest) == ("", "d" * 64)
+
+
+def test_an_object_without_series_goes_after_14_days(engine, data):
+    with transaction(engine) as connection:
+        insert(connection, "instance", series_uid="", state="quarantined")
+    assert deleted_after(engine, data, 13)["stray"] == 0
+    assert deleted_after(engine, data, 15)["stray"] == 1
