@@ -30,6 +30,7 @@ from operators.dicom.copied_attributes import (
 )
 from operators.dicom.equipment import local_time, own_equipment, stamp_times
 from operators.dicom.even_length import without_padding
+from operators.dicom.predecessors import name_predecessors
 from operators.dicom.provenance import MANUFACTURER, MODEL_NAME, RESEARCH_NOTICE, result_key
 from operators.dicom.segments import (
     algorithm_identification,
@@ -114,7 +115,8 @@ def encode_segmentations(
     Notes
     -----
     The same input gives the same bytes. Every UID is derived from the pixels and identifying
-    headers of the source, the models and parameters; the clock changes dates and times only.
+    headers of the source, the models, parameters and predecessors; the clock changes dates and
+    times only.
     """
     for labels in (semantic, instances):
         _check_grid(labels, source)
@@ -186,7 +188,7 @@ def _encode(kind: _Kind, segments: Sequence[Segment], labels: LabelMap, job: _Jo
         series_description=f"SPINEPS {kind.name}"
         + (" - research only" if context.is_research_only else ""),
         content_qualification="RESEARCH" if context.is_research_only else None,
-        coding_schemes=_coding_schemes(segments),
+        coding_schemes=_coding_schemes(segments, context),
         specific_character_set=None,
     )
     result = Dataset()
@@ -195,6 +197,7 @@ def _encode(kind: _Kind, segments: Sequence[Segment], labels: LabelMap, job: _Jo
     stamp_times(result, job.when)
     _fix_identity(result, derived_uid(key, "dimensions"), job)
     _fix_planes(result, job)
+    name_predecessors(result, [p for p in context.predecessors if p.kind == kind.name])
     if result.SegmentationType == "FRACTIONAL":
         without_padding(result)
     return result
@@ -231,8 +234,11 @@ def _series_number(kind: _Kind, headers: SourceHeaders) -> int:
     return 1000 * number + kind.series_offset
 
 
-def _coding_schemes(segments: Sequence[Segment]) -> list[CodingSchemeIdentificationItem] | None:
-    if all(segment.terms.type.scheme != LOCAL_SCHEME for segment in segments):
+def _coding_schemes(
+    segments: Sequence[Segment], context: ResultContext
+) -> list[CodingSchemeIdentificationItem] | None:
+    is_local = any(segment.terms.type.scheme == LOCAL_SCHEME for segment in segments)
+    if not is_local and not context.predecessors:
         return None
     return [CodingSchemeIdentificationItem(LOCAL_SCHEME, name=LOCAL_SCHEME_NAME, version="1")]
 

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 import pytest
 
 from operators.dicom import provenance
-from operators.dicom.provenance import result_key
+from operators.dicom.provenance import Predecessor, result_key
 from tests.builders.results import CONTEXT
 
 PLANES = ("d1", "d2")
 KEY = result_key(PLANES, CONTEXT)
+BEFORE = Predecessor(kind="semantic", study_uid="1", series_uid="1.1", sop_instance_uid="1.1.1")
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,7 @@ KEY = result_key(PLANES, CONTEXT)
         {"parameters": ()},
         {"numeric_profile": "cpu-bf16"},
         {"is_research_only": False},
+        {"predecessors": (BEFORE,)},
     ],
 )
 def test_what_changes_the_result_changes_the_key(changes: dict[str, object]):
@@ -55,3 +57,16 @@ def test_the_order_of_parameters_does_not_matter():
     one = replace(CONTEXT, parameters=(("a", "1"), ("b", "2")))
     other = replace(CONTEXT, parameters=(("b", "2"), ("a", "1")))
     assert result_key(PLANES, one) == result_key(PLANES, other)
+
+
+def test_a_first_revision_keeps_the_key_it_had_before_predecessors_were_known():
+    assert KEY == "eed8f77d4f74d746115ad4805a458f93b8c4aa8ea73620029d220e5027a805eb"
+
+
+def test_the_order_of_predecessors_does_not_matter_but_their_objects_do():
+    other = replace(BEFORE, kind="instances", sop_instance_uid="1.1.2")
+    both, turned = (
+        result_key(PLANES, replace(CONTEXT, predecessors=order))
+        for order in ((BEFORE, other), (other, BEFORE))
+    )
+    assert both == turned != result_key(PLANES, replace(CONTEXT, predecessors=(BEFORE,)))
