@@ -77,6 +77,12 @@ class PeerRefusedError(ServiceError):
     retryable = False
 
 
+class ContextRefusedError(PeerRefusedError):
+    """The peer accepted none of the presentation contexts."""
+
+    code = "SPN-9311"
+
+
 class InferenceLostError(ServiceError):
     """The inference process died, hung or used too much memory."""
 

@@ -120,7 +120,10 @@ def count_attempt(c: Connection, parcels: Sequence[Parcel], now: float) -> None:
     """
     c.execute(
         sa.update(DELIVERY)
-        .where(DELIVERY.c.delivery_id.in_([parcel.delivery_id for parcel in parcels]))
+        .where(
+            DELIVERY.c.delivery_id.in_([parcel.delivery_id for parcel in parcels]),
+            DELIVERY.c.state == DeliveryState.QUEUED,
+        )
         .values(attempts=DELIVERY.c.attempts + 1, next_attempt_at=now)
     )
 

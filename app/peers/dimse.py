@@ -14,7 +14,7 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
-from app.errors import PeerRefusedError, PeerUnreachableError
+from app.errors import ContextRefusedError, PeerRefusedError, PeerUnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -104,7 +104,7 @@ def association(
     Yields
     ------
     Association
-        Established; some contexts may have been rejected.
+        Established; some contexts may have been rejected, but not all.
 
     Raises
     ------
@@ -112,6 +112,8 @@ def association(
         If there is no connection, no answer, or a transient rejection.
     PeerRefusedError
         If the association was rejected permanently.
+    ContextRefusedError
+        If it was accepted with none of the contexts.
     """
     # Messages go out byte for byte from the file, and no query is ever logged.
     _config.STORE_SEND_CHUNKED_DATASET = True
@@ -170,8 +172,6 @@ def echo(peer: Peer, our_ae_title: str, patience: Patience = PATIENT) -> None:
         If it rejects the association or does not answer with success.
     """
     with association(peer, our_ae_title, [build_context(Verification)], patience) as open_one:
-        if not open_one.accepted_contexts:
-            raise PeerRefusedError("the peer does not offer C-ECHO", reasons=("no_echo",))
         status = status_of(open_one.send_c_echo())
     if status != SUCCESS:
         raise PeerRefusedError(
@@ -214,6 +214,8 @@ def _limit_socket(open_one: Association, limit_s: float) -> None:
 
 def _refusal(attempted: Association) -> PeerRefusedError | PeerUnreachableError:
     answer = attempted.acceptor.primitive
+    if attempted.rejected_contexts and not attempted.accepted_contexts:
+        return ContextRefusedError(reasons=("context_refused",))
     if not attempted.is_rejected or answer is None:
         return PeerUnreachableError("the peer does not answer", reasons=("unreachable",))
     name = _REASONS.get((answer.result_source or 0, answer.diagnostic or 0), "no_reason_given")

@@ -72,15 +72,15 @@ def move_series(
     ------
     PeerUnreachableError
         If the peer does not answer, or not in time.
+    ContextRefusedError
+        If it does not offer C-MOVE.
     PeerRefusedError
-        If it does not offer C-MOVE or refuses, for example because it does not know us (0xA801).
+        If it refuses, for example because it does not know us (0xA801).
     """
     identifier = identifier_of("SERIES", study_uid, series_uid)
     deadline = time.monotonic() + timeout_s
     model = StudyRootQueryRetrieveInformationModelMove
     with association(peer, our_ae_title, [build_context(model)], patience) as open_one:
-        if not open_one.accepted_contexts:
-            raise PeerRefusedError("the peer does not offer C-MOVE", reasons=("no_move",))
         for response, _ in open_one.send_c_move(identifier, our_ae_title, model):
             status = status_of(response)
             if code_to_category(status) != STATUS_PENDING:

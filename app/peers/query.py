@@ -69,8 +69,10 @@ def count_instances(
     ------
     PeerUnreachableError
         If the peer does not answer.
+    ContextRefusedError
+        If it does not offer C-FIND.
     PeerRefusedError
-        If it does not offer C-FIND, or refuses.
+        If it refuses.
     """
     query = _query("SERIES", study_uid, series_uid, _SERIES_COUNT)
     matches = [
@@ -116,8 +118,10 @@ def find_instances(
     ------
     PeerUnreachableError
         If the peer does not answer.
+    ContextRefusedError
+        If it does not offer C-FIND.
     PeerRefusedError
-        If it does not offer C-FIND, or refuses.
+        If it refuses.
     """
     query = _query("IMAGE", study_uid, series_uid, _SOP_UID)
     answers = _find(peer, our_ae_title, query, timeout_s)
@@ -169,8 +173,6 @@ def _find(peer: Peer, our_ae_title: str, query: Dataset, timeout_s: float) -> It
     deadline = time.monotonic() + timeout_s
     model = StudyRootQueryRetrieveInformationModelFind
     with association(peer, our_ae_title, [build_context(model)]) as open_one:
-        if not open_one.accepted_contexts:
-            raise PeerRefusedError("the peer does not offer C-FIND", reasons=("no_find",))
         open_one.dimse_timeout = timeout_s
         status = SUCCESS
         for response, answer in open_one.send_c_find(query, model):

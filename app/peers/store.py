@@ -19,7 +19,7 @@ from pydicom.uid import (
 )
 from pynetdicom.presentation import build_context
 
-from app.errors import PeerUnreachableError
+from app.errors import ContextRefusedError, PeerUnreachableError
 from app.peers.dimse import MAX_CONTEXTS, PATIENT, association, status_of
 from operators.errors import UnreadableInputError
 
@@ -110,11 +110,14 @@ def store_files(
         If the peer rejects the association permanently.
     """
     for group in _groups(files):
-        contexts = _contexts(group)
-        with association(peer, our_ae_title, contexts, patience) as open_one:
-            for number, file in enumerate(group, start=1):
-                answer = _store(open_one, file, number % _LAST_MESSAGE_ID + 1, patience)
-                on_answer(file, answer)
+        try:
+            with association(peer, our_ae_title, _contexts(group), patience) as open_one:
+                for number, file in enumerate(group):
+                    message_id = number % _LAST_MESSAGE_ID + 1
+                    on_answer(file, _store(open_one, file, message_id, patience))
+        except ContextRefusedError:
+            for file in group:
+                on_answer(file, None)
 
 
 def _store(

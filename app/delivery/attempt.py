@@ -1,0 +1,179 @@
+"""One attempt to deliver a job's objects to one destination.
+
+`Courier.attempt` may be repeated after a crash at any point and may even run twice at once: a
+SOP Instance UID names the same bytes for ever, every answer is noted at once, and a move in the
+journal happens only from the state that was read. It blocks for as long as the peer is slow;
+at most `SLOTS` attempts per destination do so at a time, the others are told to come back.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import BoundedSemaphore, Lock
+from typing import TYPE_CHECKING, Final
+
+from app.delivery.backoff import jitter
+from app.delivery.circuit import PAUSE_S, Breaker
+from app.delivery.ledger import Ledger
+from app.delivery.sending import Correspondent, PeerCondition, confirm, send
+from app.journal.states import DeliveryState
+from app.peers.dimse import PATIENT
+from app.telemetry.logs import silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sqlalchemy.engine import Engine
+
+    from app.journal.deliveries import DeliveryGroup
+    from app.journal.parcels import Parcel
+    from app.peers.dimse import Patience
+    from app.settings import NodeSettings
+    from app.telemetry.logs import Emit
+
+SLOTS: Final = 4
+"""Attempts at one destination at a time and process: a hanging one cannot take all threads."""
+
+_TOLERANCE_S: Final = 0.5
+_SHORTEST_DELAY_S: Final = 0.2
+_BUSY_DELAY_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the workflow does next.
+
+    Attributes
+    ----------
+    delay_s : float or None
+        Attempt again after so many seconds; None: finished, nothing is left to do.
+    """
+
+    delay_s: float | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.delay_s is None
+
+
+FINISHED: Final = Verdict()
+
+
+class Courier:
+    """Delivers; one per process, shared by its threads."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        node: NodeSettings,
+        *,
+        clock: Callable[[], float] = time.time,
+        emit: Emit = silent,
+        patience: Patience = PATIENT,
+    ) -> None:
+        """Keep the journal, the settings, the clock (epoch seconds), the log and the limits."""
+        self._engine = engine
+        self._node = node
+        self._clock = clock
+        self._emit = emit
+        self._patience = patience
+        self._slots: dict[str, BoundedSemaphore] = {}
+        self._lock = Lock()
+
+    def attempt(self, group: DeliveryGroup) -> Verdict:
+        """Send what is due, ask for what was sent, note every answer.
+
+        Parameters
+        ----------
+        group : DeliveryGroup
+            Job, destination and generation.
+
+        Returns
+        -------
+        Verdict
+            Finished, or when to attempt again. A failure of the peer is no error here.
+
+        Raises
+        ------
+        JournalError
+            If the journal does not answer; repeat the attempt.
+        """
+        ledger = Ledger(
+            self._engine, group, self._node.delivery, clock=self._clock, emit=self._emit
+        )
+        parcels = ledger.waiting()
+        if not parcels:
+            return FINISHED
+        to = self._correspondent(group.destination)
+        if to is None:
+            for parcel in parcels:
+                ledger.unroutable(parcel)
+            return FINISHED
+        with self._slot(group.destination) as is_free:
+            if not is_free:
+                spread_s = jitter(parcels[0].delivery_id, int(self._clock()))
+                return Verdict(delay_s=_BUSY_DELAY_S + spread_s)
+            self._talk(ledger, to, [one for one in parcels if self._is_due(one)])
+        return self._verdict(ledger)
+
+    def _talk(self, ledger: Ledger, to: Correspondent, due: Sequence[Parcel]) -> None:
+        if not due:
+            return
+        breaker = Breaker(self._engine, to.peer.name, clock=self._clock, emit=self._emit)
+        wait_s = breaker.wait_s(due[0].delivery_id)
+        if wait_s > 0:
+            ledger.postponed(due, wait_s)
+            return
+        queued = [one for one in due if one.state == DeliveryState.QUEUED]
+        if queued:
+            sent = send(ledger, to, queued)
+            breaker.note(works=sent.condition is PeerCondition.WORKS, error=sent.error)
+            if sent.condition is PeerCondition.FAILS:
+                return
+        acknowledged = [
+            one for one in ledger.waiting() if one.state == DeliveryState.SENT and self._is_due(one)
+        ]
+        if acknowledged and confirm(ledger, to, acknowledged) is PeerCondition.WORKS:
+            breaker.note(works=True)
+
+    def _verdict(self, ledger: Ledger) -> Verdict:
+        now = self._clock()
+        waiting = ledger.waiting()
+        if not waiting:
+            return FINISHED
+        delay_s = min((one.next_attempt_at or now) - now for one in waiting)
+        return Verdict(delay_s=min(max(delay_s, _SHORTEST_DELAY_S), self._longest_wait_s()))
+
+    def _is_due(self, parcel: Parcel) -> bool:
+        """Due; a wait longer than any there is comes from a clock that was set back."""
+        wait_s = (parcel.next_attempt_at or 0.0) - self._clock()
+        return wait_s <= _TOLERANCE_S or wait_s > self._longest_wait_s()
+
+    def _longest_wait_s(self) -> float:
+        return 2 * max(self._node.delivery.longest_delay_s, PAUSE_S)
+
+    def _correspondent(self, destination: str) -> Correspondent | None:
+        peer = self._node.peer(destination)
+        if peer is None:
+            return None
+        return Correspondent(
+            peer=peer,
+            our_ae_title=self._node.listener.ae_title,
+            data=self._node.data,
+            longest_delay_s=self._node.delivery.longest_delay_s,
+            patience=self._patience,
+        )
+
+    @contextmanager
+    def _slot(self, destination: str) -> Iterator[bool]:
+        with self._lock:
+            slots = self._slots.setdefault(destination, BoundedSemaphore(SLOTS))
+        is_free = slots.acquire(blocking=False)
+        try:
+            yield is_free
+        finally:
+            if is_free:
+                slots.release()

@@ -1,0 +1,207 @@
+"""The two conversations of an attempt: send what is queued, ask for what was acknowledged."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final
+
+from app.delivery.backoff import CONFIRM_LONGEST_S
+from app.delivery.confirmation import Standing, look_for, standing_of
+from app.delivery.statuses import Answer, answer_of, name_of
+from app.errors import PeerRefusedError, PeerUnreachableError
+from app.peers.store import read_storable, store_files
+from operators.errors import UnreadableInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from app.delivery.ledger import Ledger
+    from app.journal.parcels import Parcel
+    from app.peers.dimse import Patience
+    from app.peers.store import StorableFile
+    from app.settings import PeerSettings
+
+
+class PeerCondition(Enum):
+    """What a conversation says about the peer, whatever it said about the objects."""
+
+    WORKS = auto()
+    UNKNOWN = auto()
+    """It answered, but took nothing; or nothing was there to be sent."""
+    FAILS = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """How a conversation ended; `error` names the failure, free of patient data."""
+
+    condition: PeerCondition
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correspondent:
+    """A destination, and who we are to it.
+
+    Attributes
+    ----------
+    peer : PeerSettings
+        Where it listens and what it offers.
+    our_ae_title : str
+        Calling AE title.
+    data : Path
+        Folder that the paths of results are relative to.
+    longest_delay_s : float
+        Longest wait between two questions that get no answer, s.
+    patience : Patience
+        Limits on every wait.
+    """
+
+    peer: PeerSettings
+    our_ae_title: str
+    data: Path
+    longest_delay_s: float
+    patience: Patience
+
+
+_NOTHING: Final = Sent(condition=PeerCondition.UNKNOWN)
+
+
+def send(ledger: Ledger, to: Correspondent, queued: Sequence[Parcel]) -> Sent:
+    """Send objects in one association and note every answer as it comes.
+
+    What an earlier attempt may have brought there without our knowing (a crash, a broken
+    connection) is asked for first, so that only what is missing is sent.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Where the answers are noted.
+    to : Correspondent
+        Who gets them.
+    queued : sequence of Parcel
+        Objects that are due.
+
+    Returns
+    -------
+    Sent
+        What was learnt about the peer.
+    """
+    open_ones = {one.delivery_id: one for one in ledger.begin(queued)}
+    answers: list[Answer] = []
+    try:
+        for parcel in _already_there(to, list(open_ones.values())):
+            ledger.delivered(open_ones.pop(parcel.delivery_id), "c_find")
+            answers.append(Answer.STORED)
+        files = _files(ledger, to, open_ones)
+
+        def note(file: StorableFile, status: int | None) -> None:
+            parcel = open_ones.pop(files[file].delivery_id)
+            answers.append(_note(ledger, parcel, status))
+
+        if files:
+            store_files(to.peer, to.our_ae_title, list(files), on_answer=note, patience=to.patience)
+    except (PeerUnreachableError, PeerRefusedError) as error:
+        name = error.reasons[0]
+        for parcel in open_ones.values():
+            ledger.failed(parcel, name)
+        ledger.tell_failed(name, max(one.attempts for one in queued) + 1)
+        return Sent(condition=PeerCondition.FAILS, error=name)
+    ledger.tell_sent(answers.count(Answer.STORED))
+    return _learnt(ledger, queued, answers)
+
+
+def confirm(ledger: Ledger, to: Correspondent, acknowledged: Sequence[Parcel]) -> PeerCondition:
+    """Ask for objects that the peer acknowledged.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Where the answers are noted.
+    to : Correspondent
+        Who should hold them.
+    acknowledged : sequence of Parcel
+        Objects in state SENT.
+
+    Returns
+    -------
+    PeerCondition
+        Never ``FAILS``: a peer whose queries fail may still take objects.
+    """
+    try:
+        found = look_for(to.peer, to.our_ae_title, acknowledged)
+    except (PeerUnreachableError, PeerRefusedError) as error:
+        for parcel in acknowledged:
+            ledger.unconfirmed(parcel, error.reasons[0], to.longest_delay_s)
+        ledger.tell_failed(error.reasons[0], max(one.attempts for one in acknowledged))
+        return PeerCondition.UNKNOWN
+    for parcel in acknowledged:
+        match standing_of(parcel, found, ledger.now(), ledger.settings):
+            case Standing.FOUND:
+                ledger.delivered(parcel, "c_find")
+            case Standing.TAKEN_AT_WORD:
+                ledger.delivered(parcel, "c_store")
+            case Standing.MISSING:
+                ledger.failed(parcel, "not_found")
+            case Standing.NOT_YET:
+                ledger.unconfirmed(parcel, "", CONFIRM_LONGEST_S)
+    return PeerCondition.WORKS
+
+
+def _already_there(to: Correspondent, parcels: Sequence[Parcel]) -> list[Parcel]:
+    repeated = [one for one in parcels if one.attempts > 1]
+    if not repeated:
+        return []
+    try:
+        found = look_for(to.peer, to.our_ae_title, repeated)
+    except PeerRefusedError as error:
+        if error.reasons[0].startswith("rejected_"):
+            raise
+        return []  # it does not answer the question, but may take the objects
+    return [one for one in repeated if one.sop_instance_uid in (found or ())]
+
+
+def _files(
+    ledger: Ledger, to: Correspondent, parcels: dict[str, Parcel]
+) -> dict[StorableFile, Parcel]:
+    """Files of the parcels; one that is not what the job wrote is given up."""
+    files: dict[StorableFile, Parcel] = {}
+    for parcel in list(parcels.values()):
+        path = to.data / parcel.path
+        try:
+            with path.open("rb") as content:
+                is_whole = hashlib.file_digest(content, "sha256").hexdigest() == parcel.digest
+            file = read_storable(path)
+        except (OSError, UnreadableInputError):
+            is_whole, file = False, None
+        if is_whole and file is not None:
+            files[file] = parcel
+        else:
+            ledger.dead(parcels.pop(parcel.delivery_id), "file_missing_or_damaged")
+    return files
+
+
+def _note(ledger: Ledger, parcel: Parcel, status: int | None) -> Answer:
+    answer = answer_of(status)
+    match answer:
+        case Answer.STORED:
+            ledger.sent(parcel, status or 0)
+        case Answer.UNWANTED:
+            ledger.parked(parcel, name_of(status), status)
+        case Answer.REFUSED:
+            ledger.dead(parcel, name_of(status), status)
+        case Answer.BUSY | Answer.RETRY:
+            ledger.failed(parcel, name_of(status), status)
+    return answer
+
+
+def _learnt(ledger: Ledger, queued: Sequence[Parcel], answers: Sequence[Answer]) -> Sent:
+    if Answer.STORED in answers:
+        return Sent(condition=PeerCondition.WORKS)
+    if Answer.BUSY in answers:
+        ledger.tell_failed("busy", max(one.attempts for one in queued) + 1)
+        return Sent(condition=PeerCondition.FAILS, error="busy")
+    return _NOTHING
