@@ -18,13 +18,14 @@ import tempfile
 import time
 from pathlib import Path
 
-import highdicom as hd
 import numpy as np
 
+from app.evaluation.detection import match_instances, recognition
+from app.evaluation.mask_files import read_segments
+from app.evaluation.overlap import dice
 from operators.imaging.nifti import read_label_map
 from operators.imaging.orientation import reorient
 from operators.imaging.resampling import resample_labels_to_grid
-from operators.imaging.volume import LabelMap
 
 CASES = {
     "lumbar_a": ("lumbar_a", "2_t2_sag_truth.nii.gz", "body"),
@@ -32,43 +33,18 @@ CASES = {
     "lumbar_c": ("lumbar_c", "2_t2_sag_truth.nii.gz", "disc"),
 }
 NOT_SCORED = 255
-HALF = 0.5
 PIR = ("P", "I", "R")
 
 
-def read_segments(path: Path) -> tuple[LabelMap, dict[int, str]]:
-    """Segment numbers on the frames' own grid, and their labels, as a foreign reader sees them."""
-    seg = hd.seg.segread(path)
-    volume = seg.get_volume(combine_segments=True)
-    names = {int(d.SegmentNumber): str(d.SegmentLabel) for d in seg.SegmentSequence}
-    array = np.asarray(volume.array, np.uint16)
-    return LabelMap(array, np.asarray(volume.affine, float)), names
-
-
-def dice(a: np.ndarray, b: np.ndarray) -> float:
-    """Dice of two masks; 1 where both are empty."""
-    total = int(a.sum()) + int(b.sum())
-    return 2 * int((a & b).sum()) / total if total else 1.0
-
-
 def recognition_quality(truth: np.ndarray, found: np.ndarray) -> tuple[float, int, int, int]:
-    """RQ = TP / (TP + FP/2 + FN/2) at IoU >= 0.5, with the three counts."""
-    pairs = 0
-    reference = [n for n in np.unique(truth) if n]
-    predicted = [n for n in np.unique(found) if n]
-    for number in reference:
-        mask = truth == number
-        hit = np.bincount(found[mask]).argmax() if mask.any() else 0
-        best = max(
-            (
-                (mask & (found == n)).sum() / (mask | (found == n)).sum()
-                for n in {int(hit), *np.unique(found[mask]).tolist()} - {0}
-            ),
-            default=0.0,
-        )
-        pairs += bool(best >= HALF)
-    misses, extra = len(reference) - pairs, len(predicted) - pairs
-    return float(pairs / (pairs + extra / 2 + misses / 2)), int(pairs), int(extra), int(misses)
+    """RQ at IoU >= 0.5, with matched, extra and missed instances."""
+    matching = match_instances(truth, found)
+    counts = recognition(
+        [match.iou for match in matching.matches],
+        extra=len(matching.extra),
+        missed=len(matching.missed),
+    )
+    return counts.rq, counts.tp, counts.fp, counts.fn
 
 
 def score(out: Path, truth_file: Path, kind: str) -> dict[str, object]:
