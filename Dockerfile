@@ -53,7 +53,7 @@ RUN ln -s /opt/holoscan/models /var/holoscan/models \
 FROM base AS packages-cpu
 
 ARG TORCH=torch==2.13.0
-ARG TORCH_INDEX
+ARG TORCH_INDEX=
 ARG PIP_FIND_LINKS=/wheelhouse
 COPY .ci/wheelhouse /wheelhouse
 COPY pyproject.toml constraints.txt app/deploy/install-packages.sh /build/
@@ -67,7 +67,7 @@ RUN sh /build/install-packages.sh finish
 FROM base AS packages-cuda
 
 ARG TORCH=torch==2.13.0
-ARG TORCH_INDEX
+ARG TORCH_INDEX=
 COPY pyproject.toml constraints.txt app/deploy/install-packages.sh /build/
 RUN sh /build/install-packages.sh install
 COPY --from=product /opt/holoscan /opt/holoscan

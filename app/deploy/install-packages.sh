@@ -5,6 +5,8 @@
 # Environment: TORCH requirement, TORCH_INDEX its package index (may be empty).
 set -eu
 
+# The image's PATH begins with the environment that is being filled; "python3" below is the base's own.
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 venv=/opt/venv
 application=/opt/holoscan/app
 pip="python3 -m pip --python $venv/bin/python3 --disable-pip-version-check --no-cache-dir --root-user-action ignore"

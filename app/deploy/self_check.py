@@ -23,8 +23,8 @@ PACKAGES: Final = ("operators", "app")
 ENTRY_MODULES: Final = frozenset({"app.__main__"})
 """Modules that start something when imported."""
 
-NOT_IN_IMAGE: Final = ("app.training", "app.evaluation", "app.synthetic")
-"""Rooms of the researchers' commands; the image does not hold them."""
+NOT_IN_IMAGE: Final = ("app.demo", "app.training", "app.evaluation", "app.synthetic")
+"""What the researchers' commands and the demo load; the image does not hold it."""
 
 
 def modules() -> Iterator[str]:
@@ -32,7 +32,8 @@ def modules() -> Iterator[str]:
     for package in PACKAGES:
         path = importlib.import_module(package).__path__
         for found in pkgutil.walk_packages(path, f"{package}."):
-            if found.name not in ENTRY_MODULES and not found.name.startswith(NOT_IN_IMAGE):
+            room = ".".join(found.name.split(".")[:2])
+            if found.name not in ENTRY_MODULES and room not in NOT_IN_IMAGE:
                 yield found.name
 
 
