@@ -1,7 +1,8 @@
 """The inference child: models loaded once, then one request after the other.
 
-``python -m app.inference.child [--config FILE]``; requests on standard input, answers on what was
-standard output when it started. It ends when its input ends, and at once when its parent does.
+``python -m app.inference.child --models JSON --inference JSON`` (sections of app.yaml); requests on
+standard input, answers on what was standard output when it started. It ends when its input ends,
+and at once when its parent does.
 Libraries may print what they like: descriptor 1 leads to standard error before they are imported.
 """
 
@@ -26,7 +27,7 @@ from app.inference.protocol import (
     decode_request,
     encode,
 )
-from app.settings import load_settings
+from app.settings import InferenceSettings, ModelSettings
 from app.signals import die_with_parent, ignore_stop_requests
 from operators.errors import SpineError
 
@@ -78,15 +79,13 @@ class ProgressGate:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the process."""
     answer = AnswerPipe(_take_standard_output())
-    parser = argparse.ArgumentParser(prog="app.inference.child", description=__doc__)
-    parser.add_argument("--config", type=Path, help="app.yaml to use")
-    options = parser.parse_args(arguments)
+    options = _parse(arguments)
     ignore_stop_requests()
     die_with_parent()
     _offer_to_the_oom_killer()
     quiet_libraries()
     try:
-        bundle = _load(options.config)
+        bundle = _load(options.models, options.inference)
         answer(Ready(profile=bundle.profile, models=_models_of(bundle)))
         serve(sys.stdin.buffer, answer, bundle)
     except SpineError as error:
@@ -135,13 +134,19 @@ def _perform(
     return execute(job, models, progress=ProgressGate(request.job_id, answer)).as_dict()
 
 
-def _load(config: Path | None) -> ModelBundle:
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="app.inference.child", description=__doc__)
+    for name, section in (("--models", ModelSettings), ("--inference", InferenceSettings)):
+        parser.add_argument(name, type=section.model_validate_json, required=True)
+    return parser.parse_args(arguments)
+
+
+def _load(models: ModelSettings, inference: InferenceSettings) -> ModelBundle:
     """Everything slow, before the first request: networks, and the graph's libraries."""
-    settings = load_settings(config)
     # Not at the top: torch and holoscan start threads, which must find the signals blocked.
     from app.execute import load_models  # noqa: PLC0415
 
-    bundle = load_models(settings.models, settings.inference)
+    bundle = load_models(models, inference)
     prepare_process()
     import app.graph  # noqa: F401, PLC0415
 

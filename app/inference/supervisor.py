@@ -20,31 +20,33 @@ from app.telemetry.logs import silent
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
-    from pathlib import Path
 
     from app.inference.process import OnProgress
     from app.inference.protocol import Ready, Request
-    from app.settings import WorkerSettings
+    from app.settings import InferenceSettings, ModelSettings, WorkerSettings
     from app.telemetry.logs import Emit
 
 _T = TypeVar("_T")
 
 
-def child_command(config: Path | None = None) -> tuple[str, ...]:
+def child_command(models: ModelSettings, inference: InferenceSettings) -> tuple[str, ...]:
     """Command line of the real child.
 
     Parameters
     ----------
-    config : Path or None
-        app.yaml; None for the one that `app.settings.load_settings` finds.
+    models : ModelSettings
+        Which networks it loads.
+    inference : InferenceSettings
+        Where and how they run.
 
     Returns
     -------
     tuple of str
-        For `Supervisor`.
+        For `Supervisor`. The settings go along as text, so that parent and child never read two
+        versions of one file.
     """
-    named = () if config is None else ("--config", str(config))
-    return (sys.executable, "-m", "app.inference.child", *named)
+    sections = ("--models", models.model_dump_json(), "--inference", inference.model_dump_json())
+    return (sys.executable, "-m", "app.inference.child", *sections)
 
 
 class Supervisor:

@@ -13,12 +13,12 @@ import pytest
 
 from app.inference.protocol import Request
 from app.inference.supervisor import Supervisor, child_command
-from app.settings import WorkerSettings
+from app.settings import WorkerSettings, load_settings
 from app.synthetic.dicom_series import STUDY_PHANTOM, write_study
 from operators.dicom.provenance import Predecessor
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-SMALL = replace(STUDY_PHANTOM, slices=11, in_plane=(180, 150), spacing=(4.4, 1.5, 1.5))
+SMALL = replace(STUDY_PHANTOM, slices=9, in_plane=(100, 70), spacing=(4.4, 1.5, 1.5))
 
 
 @pytest.mark.slow
@@ -27,8 +27,12 @@ def test_two_requests_share_the_loaded_models_and_a_revision_names_what_it_repla
 ):
     study = write_study(tmp_path / "in", 5, phantom=SMALL)
 
+    settings = load_settings()
+
     async def work() -> tuple[list[dict], list[float], set[int | None]]:
-        supervisor = Supervisor(child_command(), WorkerSettings())
+        supervisor = Supervisor(
+            child_command(settings.models, settings.inference), WorkerSettings()
+        )
         await supervisor.start()
         records, times, pids = [], [], set()
         for number, replaced in enumerate(((), (_predecessor("semantic"),))):
