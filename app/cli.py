@@ -15,6 +15,7 @@ from app import __version__, deploy_commands, node_commands
 from app.bootstrap import quiet_libraries
 from app.console import emit_json, reporting
 from app.errors import ExitCode, crash_line, exit_code_of
+from app.evaluation_commands import evaluate
 from app.model_commands import JsonOption, ModelsOption, models_app, train_app
 from app.registry import read_registry, verify_model
 from app.settings import Settings, load_settings
@@ -34,6 +35,8 @@ app = typer.Typer(
 app.add_typer(models_app, name="models")
 app.add_typer(train_app, name="train")
 node_commands.register(app)
+deploy_commands.register(app)
+app.command()(evaluate)
 deploy_commands.register(app)
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="app.yaml to use.")]
@@ -122,7 +125,7 @@ def explain(
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to fill.")] = Path("demo"),
 ) -> None:
-    """Segment a sample study and show what was found."""
+    """Take a sample study through a node and a PACS, and show what was found."""
     settings = load_settings()
     with stop_requests() as stop, reporting(as_json=False) as progress:
         from app.demo import show_demo
