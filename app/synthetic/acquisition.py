@@ -29,7 +29,7 @@ class Scanner:
     blur_voxels : tuple of 2 floats
         Range of the in-plane Gaussian blur.
     artefacts : float
-        Probability factor of ghosts, slice jitter and cross-talk.
+        Probability factor of ghosts, slice jitter, cross-talk, thin slices and wide profiles.
     """
 
     sub_slices: int = 3
@@ -38,8 +38,19 @@ class Scanner:
     artefacts: float = 1.0
 
 
-def _profile(rng: np.random.Generator, image: Array, sub_slices: int) -> Array:
-    """Weighted mean over the sub-slices of every slice."""
+def _profile(rng: np.random.Generator, image: Array, scanner: Scanner) -> Array:
+    """Weighted mean over the sub-slices of every slice.
+
+    Some images are made of slices thinner than their distance, many of thicker ones: real profiles
+    have tails, and most archives hold images that were interpolated before.
+    """
+    sub_slices, kind = scanner.sub_slices, rng.random()
+    if kind < 0.22 * scanner.artefacts:
+        centre: Array = np.ascontiguousarray(image[sub_slices // 2 :: sub_slices])
+        return centre
+    if kind < 0.6 * scanner.artefacts:
+        width = float(rng.uniform(0.25, 0.7)) * sub_slices
+        image = ndimage.gaussian_filter1d(image, width, axis=0, mode="nearest", truncate=2.5)
     slices = image.reshape(-1, sub_slices, *image.shape[1:])
     weights = np.ones(sub_slices)
     weights[[0, -1]] = rng.uniform(0.3, 1.0)
@@ -65,7 +76,7 @@ def acquire(rng: np.random.Generator, image: Array, scanner: Scanner) -> Array:
     (K, I, P) float32 ndarray
         Slices, R / sub_slices of them, not negative.
     """
-    image = _profile(rng, image, scanner.sub_slices)
+    image = _profile(rng, image, scanner)
     shape = (image.shape[0], image.shape[1], image.shape[2])
     image = ndimage.gaussian_filter(image, (0, *(float(rng.uniform(*scanner.blur_voxels)),) * 2))
     bias = rng.uniform(0, 0.2) * smooth_noise(rng, shape, (shape[0], shape[1] / 2, shape[2] / 2))
@@ -82,9 +93,18 @@ def acquire(rng: np.random.Generator, image: Array, scanner: Scanner) -> Array:
     if rng.random() < 0.3 * scanner.artefacts:
         shift, axis = int(rng.integers(5, 50)), int(rng.integers(1, 3))
         image = image + rng.uniform(0, 0.06) * np.roll(image, shift, axis)
-    sd = rng.uniform(*scanner.noise)
-    real = image + sd * rng.standard_normal(shape, dtype=np.float32)
-    result: Array = np.hypot(real, sd * rng.standard_normal(shape, dtype=np.float32)).astype(
-        np.float32
-    )
+    low, high = scanner.noise
+    sd = low + (high - low) * rng.random() ** 2  # most images are quiet
+    soft = float(rng.uniform(0.4, 0.8)) if rng.random() < 0.5 * scanner.artefacts else 0.0
+    grain = [_grain(rng, shape, soft) for _ in range(2)]
+    result: Array = np.hypot(image + sd * grain[0], sd * grain[1]).astype(np.float32)
     return result
+
+
+def _grain(rng: np.random.Generator, shape: tuple[int, int, int], soft: float) -> Array:
+    """Noise of unit variance; ``soft`` = in-plane smoothness of an interpolated image, voxels."""
+    noise: Array = rng.standard_normal(shape, dtype=np.float32)
+    if soft > 0:
+        noise = ndimage.gaussian_filter(noise, (0, soft, soft))
+        noise = noise / np.float32(noise.std())
+    return noise

@@ -46,8 +46,8 @@ T9 20.8 29.5 31 5.4 15.8 17.4 6.6 8.5 30 42 5.5 -2
 T10 21.8 30.5 33 5.9 16 17.8 6.9 8.8 28 30 6 -5
 T11 23 31 36 6.6 16.5 19 7.4 9.4 26 20 7.5 -8
 T12 24.5 31.5 40 7.4 17 21.5 7.8 9.6 26 14 9 -11
-L1 26 32.5 42 8.3 17.3 22.5 6 7 29 10 10.5 -13
-L2 27 33.5 43.5 9.5 17 23 0 0 31 8 11.5 -9
+L1 26 32.5 42 8.3 17.3 22.5 7.8 9.2 29 10 10.5 -13
+L2 27 33.5 43.5 9.5 17 23 7.6 9 31 8 11.5 -9
 L3 27.5 34.5 45.5 10.5 16.6 23.5 0 0 31 8 11.5 -1
 L4 27.5 35 47.5 11.2 16.6 24.5 0 0 29 10 10.5 9
 L5 27.5 35 50 10.6 16.8 27 0 0 25 15 8.5 21
@@ -60,6 +60,7 @@ S5 13 9 25 0 3 7 0 0 0 0 0 10
 
 LAST_MOBILE = "L5"
 EXTRA_LUMBAR = "L6"
+LAST_THORACIC, EXTRA_THORACIC = "T12", "T13"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,9 @@ class Level:
     Attributes
     ----------
     name : str
-        ``C1`` to ``S5``, ``L6`` for the extra lumbar vertebra.
+        ``C1`` to ``S5``, ``L6`` and ``T13`` for extra vertebrae.
     instance : int
-        Number in the instance map (C1 = 1 ... L5 = 24, L6 = 25, any sacral level = 26).
+        Number in the instance map (C1 = 1 ... L5 = 24, L6 = 25, T13 = 28, any sacral level = 26).
     sizes : dict of str to float
         The columns of the table.
     """
@@ -98,13 +99,15 @@ def _parse() -> tuple[Level, ...]:
 TYPICAL_LEVELS: tuple[Level, ...] = _parse()
 
 
-def levels_with_variant(lumbar_count: int) -> tuple[Level, ...]:
-    """Typical levels of a spine with 4, 5 or 6 lumbar vertebrae.
+def levels_with_variant(lumbar_count: int, thoracic_count: int = 12) -> tuple[Level, ...]:
+    """Typical levels of a spine with 4, 5 or 6 lumbar and 12 or 13 thoracic vertebrae.
 
     Parameters
     ----------
     lumbar_count : int
         4 = L5 belongs to the sacrum, 5 = usual, 6 = one vertebra more (L6).
+    thoracic_count : int
+        12 = usual, 13 = one vertebra with ribs more (T13).
 
     Returns
     -------
@@ -117,6 +120,9 @@ def levels_with_variant(lumbar_count: int) -> tuple[Level, ...]:
         del usual[place]
     elif lumbar_count == 6:
         usual.insert(place + 1, Level(EXTRA_LUMBAR, 25, usual[place].sizes))
+    if thoracic_count == 13:
+        last = [level.name for level in usual].index(LAST_THORACIC)
+        usual.insert(last + 1, Level(EXTRA_THORACIC, 28, usual[last].sizes))
     return tuple(usual)
 
 

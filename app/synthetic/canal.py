@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.synthetic.foramina import paint_foramina
 from operators.anatomy.labels import Structure
 
 if TYPE_CHECKING:
@@ -21,26 +22,6 @@ if TYPE_CHECKING:
 def _ellipse(u: Array, w: Array, half_u: Array, half_w: Array) -> Array:
     distance: Array = (np.hypot(u / half_u, w / half_w) - 1) * np.minimum(half_u, half_w)
     return distance
-
-
-def _fat_and_roots(
-    rng: np.random.Generator, canvas: Canvas, contrast: Contrast, subject: Subject
-) -> Array:
-    centre = canvas.along(subject.depth / 2 + subject.canal_ap / 2 + 0.6)
-    half_w = canvas.along(subject.canal_width / 2)
-    between = np.abs(canvas.level - np.floor(canvas.level) - 0.5) * 30 - 9
-    across = np.abs(canvas.u - centre + 2) - canvas.along(subject.canal_ap) * 0.6
-    fat = np.maximum(np.maximum(across, between), np.abs(canvas.w) - half_w - rng.uniform(8, 16))
-    canvas.paint(fat, contrast["fat"])
-    root = np.hypot(np.abs(canvas.w) - half_w - 4, (between + 9) * 0.6 - rng.uniform(2, 5))
-    root = np.maximum(np.maximum(root - rng.uniform(1.8, 3.2), across + 2), -fat - 99)
-    canvas.paint(root, contrast["muscle"] * 1.6)
-    if rng.random() < 0.5:
-        far = np.maximum(across, np.abs(canvas.w) - half_w - rng.uniform(14, 40))
-        streaks = np.maximum(far, 0.5 - canvas.noise(rng, (6.0, 8.0, 4.0)) * 2)
-        streaks = np.maximum(streaks, half_w + 2 - np.abs(canvas.w))
-        canvas.paint(streaks, contrast["fat"] if rng.random() < 0.7 else contrast["csf"])
-    return centre
 
 
 def _sac(
@@ -84,27 +65,36 @@ def paint_canal(
     subject : Subject
         Sizes.
     """
-    centre = _fat_and_roots(rng, canvas, contrast, subject)
-    inside_spine = subject.curve.level_s[0] - 12 - canvas.s
+    centre = paint_foramina(rng, canvas, contrast, subject)
+    # Above the foramen magnum the head has been painted: brainstem and cisterns.
+    inside_spine = np.float32(subject.curve.level_s[0] - 12) - canvas.s
     half_u, half_w = canvas.along(subject.canal_ap / 2), canvas.along(subject.canal_width / 2)
     epidural = _ellipse(canvas.u - centre, canvas.w, half_u + 1, half_w + 1)
+    epidural = np.maximum(epidural, inside_spine)
     fat = contrast["fat"] * np.float32(rng.uniform(0.5, 1))
     canvas.paint(epidural, fat if rng.random() < 0.6 else contrast["ligament"])
     sac, middle, sac_half = _sac(rng, canvas, subject, centre)
+    sac = np.maximum(sac, inside_spine)
     pulse = 1 - 0.12 * rng.random() * np.clip(canvas.noise(rng, (20.0, 14.0, 20.0)), 0, 1)
     canvas.paint(sac, contrast["csf"][:, None, None, None] * pulse)
-    canvas.label((sac < 0) & (inside_spine < 0), Structure.CANAL, 0)
-    conus_levels = subject.curve.level_s[[subject.index("T12"), subject.index("L2")]]
-    conus = float(rng.uniform(conus_levels[0] - 6, conus_levels[1]))
+    canvas.label(sac < 0, Structure.CANAL, 0)
+    conus = _conus(rng, subject)
     strands = canvas.noise(rng, (2.4, 45.0, 2.1)) + np.clip((canvas.u - middle) / 6, -0.6, 0.6)
     cauda = np.maximum(
         np.maximum(sac + 0.8, rng.uniform(-0.2, 0.7) - strands), conus - 25 - canvas.s
     )
-    canvas.paint(cauda, contrast["cord"] * np.float32(rng.uniform(0.6, 1.4)))
+    canvas.paint(cauda, contrast["cord"] * np.float32(rng.uniform(0.6, 1.6)))
     _cord(rng, canvas, contrast, subject, (middle, sac_half, conus))
     line = np.maximum(np.abs(sac) - rng.uniform(0.3, 0.7), np.abs(canvas.w) - 6)
     if rng.random() < 0.8:
         canvas.paint(np.maximum(line, canvas.u - middle), contrast["ligament"])
+
+
+def _conus(rng: np.random.Generator, subject: Subject) -> float:
+    """Arc length of the cord's tip: most at L1, from T12 to the upper half of L3."""
+    level = subject.index("L1") + float(np.clip(rng.normal(0.0, 0.7), -1.2, 1.6))
+    index = np.arange(len(subject.levels), dtype=np.float64)
+    return float(np.interp(level, index, subject.curve.level_s))
 
 
 def _cord(
@@ -115,18 +105,26 @@ def _cord(
     sac: tuple[Array, Array, float],
 ) -> None:
     middle, sac_half, conus = sac
-    taper = np.clip((conus - canvas.s) / rng.uniform(16, 30), 0.03, 1) ** 0.6
+    above = conus - canvas.s
+    # The lumbar enlargement ends in a cone of 2 to 4 cm whose tip is a thread.
+    taper = np.clip(above / rng.uniform(18, 40), 0.02, 1) ** rng.uniform(0.5, 1.0)
+    taper = taper * (1 + rng.uniform(0, 0.14) * np.exp(-(((above - 55) / 30) ** 2)))
     last = subject.index("L1")
     ap, wide = subject.cord_ap.copy(), subject.cord_width.copy()
     ap[last:], wide[last:] = ap[last], wide[last]
     half_u = np.minimum(canvas.along(ap / 2), 0.8 * sac_half) * taper
     half_w = canvas.along(wide / 2) * taper
     offset = rng.uniform(-1.2, 1.2) + np.sin(canvas.s / 40 + rng.uniform(0, 6))
+    offset = offset + np.clip(1 - above / 60, 0, 1) * rng.uniform(-0.5, 2.0)  # sinks to the back
     cord = np.maximum(
         _ellipse(canvas.u - middle - offset, canvas.w, half_u, half_w), canvas.s - conus
     )
+    cord = np.maximum(cord, np.float32(subject.curve.level_s[0] - 14) - canvas.s)
     canvas.paint(cord, contrast["cord"])
     canvas.paint(cord, contrast["cord"] * np.float32(rng.uniform(0.95, 1.25)), inner=-1.8)
+    if rng.random() < 0.5:
+        thread = np.hypot(canvas.u - middle - offset, canvas.w) - rng.uniform(0.5, 1.0)
+        canvas.paint(np.maximum(thread, conus - canvas.s), contrast["cord"])
     if rng.random() < 0.08:
         at, length = float(rng.choice(canvas.s.ravel()[::997])), rng.uniform(4, 15)
         lesion = np.maximum(cord + 1, np.abs(canvas.s - at) - length)

@@ -78,7 +78,7 @@ def _t2(rng: np.random.Generator) -> dict[str, float]:
         "csf": csf,
         "cord": csf * rng.uniform(0.18, 0.55),
         "marrow": rng.uniform(0.10, 0.22) if rng.random() < 0.3 else rng.uniform(0.10, 0.55),
-        "posterior": rng.uniform(0.5, 1.15),
+        "posterior": rng.uniform(0.65, 1.2),
         "fat": rng.uniform(0.35, 1.0),
         "muscle": rng.uniform(0.04, 0.22),
         "nucleus": rng.uniform(0.25, 0.9),

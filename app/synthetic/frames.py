@@ -60,7 +60,8 @@ def vertebra_frame(
     )
     p, i, r = (x[box] - np.float32(o) for x, o in zip(canvas.place, (p0, i0, r0), strict=True))
     a, b = p * cos - i * sin, p * sin + i * cos
-    turn = np.float32(rng.normal(0, 0.035) + 0.2 * slope)
+    # A scoliotic vertebra also turns about its axis, the more the further it lies aside.
+    turn = np.float32(rng.normal(0, 0.035) + 0.2 * slope + 0.005 * r0)
     c = r - np.float32(slope) * b
     b = b + np.float32(slope) * r
     return Frame(box, a + turn * c, b, c - turn * a)

@@ -14,6 +14,8 @@ from app.synthetic.acquisition import Scanner, acquire
 from app.synthetic.canal import paint_canal
 from app.synthetic.canvas import Field, blank_canvas
 from app.synthetic.contrast import Weighting, draw_contrast
+from app.synthetic.implants import SHARE as IMPLANTED
+from app.synthetic.implants import paint_implants
 from app.synthetic.sacrum_and_discs import paint_disc, paint_sacral
 from app.synthetic.soft_tissue import paint_no_spine, paint_surroundings
 from app.synthetic.subject import Subject, draw_subject
@@ -55,7 +57,7 @@ class PhantomSettings:
     in_plane: tuple[int, int] = (208, 144)
     spacing: tuple[float, float, float] = (3.3, 1.2, 1.2)
     weightings: tuple[Weighting, ...] = ("t2", "t2")
-    region_odds: tuple[float, float, float, float] = (0.22, 0.12, 0.30, 0.36)
+    region_odds: tuple[float, float, float, float] = (0.24, 0.14, 0.32, 0.30)
     no_spine: float = 0.1
     centred: bool = False
     scanner: Scanner = field(default_factory=Scanner)
@@ -121,6 +123,8 @@ def _paint_spine(
         paint(rng, canvas, contrast, subject, k)
     for k in range(len(subject.levels) - 1):
         paint_disc(rng, canvas, contrast, subject, k)
+    if rng.random() < IMPLANTED:
+        paint_implants(rng, canvas, contrast, subject)
 
 
 def grid_affine(

@@ -71,12 +71,11 @@ _INFERIOR_HALF = {"C": (4.8, 7.0, 5.5), "T": (3.5, 6.8, 5.0), "L": (5.4, 10.0, 5
 _SPINOUS_HALF_THICKNESS = {"C": 3.0, "T": 3.0, "L": 3.6}
 
 
-def _pedicle_x(build: Build) -> float:
+def _pedicle_x(build: Build, radius: float) -> float:
+    """Distance of a pedicle's root from the midline: its inner wall is the canal's side."""
     if build.region == "C":
         return build.half_width - 1
-    if build.region == "T":
-        return min(build.half_width - 3, build.half_canal_width + 1.5)
-    return build.half_canal_width + 2.0
+    return min(build.half_width - 0.7 * radius, build.half_canal_width + 0.85 * radius)
 
 
 def _pedicles(rng: np.random.Generator, build: Build, place: Place) -> list[Shape]:
@@ -84,8 +83,8 @@ def _pedicles(rng: np.random.Generator, build: Build, place: Place) -> list[Shap
     high = _PEDICLE_HEIGHT[build.region] * 2 * build.half_height
     shapes = []
     for side in (-1, 1):
-        start = (build.half_depth - 3, high, side * _pedicle_x(build))
-        end = (build.canal_a + 1, 0.8 * high, side * (build.half_canal_width + 2.5))
+        start = (build.half_depth - 3, high, side * _pedicle_x(build, radius))
+        end = (build.canal_a + 1, 0.8 * high, side * (build.half_canal_width + 0.85 * radius))
         shapes.append((int(Structure.ARCUS), capsule(place, start, end, radius)))
     return shapes
 

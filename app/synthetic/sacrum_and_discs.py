@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.synthetic.bodies import Surfaces, paint_body, paint_endplates
+from app.synthetic.bodies import Surfaces, paint_body, paint_endplates, wear_of
 from app.synthetic.frames import vertebra_frame
 from app.synthetic.primitives import ellipsoid, rounded_box, superellipse
 from operators.anatomy.labels import DISC_OFFSET, ENDPLATE_OFFSET, SACRUM_INSTANCE, Structure
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from app.synthetic.subject import Subject
 
     Array = NDArray[np.floating]
+
+
+RIM_MM = 0.5
+"""Outermost fibres of the annulus and the ligaments on them, which readers leave out."""
 
 
 def paint_sacral(
@@ -70,7 +74,7 @@ def paint_sacral(
     plates = paint_endplates(
         rng, canvas, contrast, frame, surfaces, (subject.disc[k - 1] if first else 0.0, 0.0)
     )
-    paint_body(rng, canvas, contrast, frame, surfaces)
+    paint_body(rng, canvas, contrast, frame, surfaces, wear_of(subject, k))
     labels = canvas.labels[frame.box]
     free = (labels != Structure.CANAL) & (labels != Structure.CORD)
     canvas.label(
@@ -98,10 +102,10 @@ def paint_disc(
     if frame is None:
         return
     a, b, c = frame.place
-    bulge = 1 + rng.uniform(-0.02, 0.07) + 0.06 * worn
+    bulge = 1 + rng.uniform(-0.02, 0.07) + rng.uniform(0.02, 0.11) * worn
     side = superellipse(a, c, (half_a * bulge, half_w * bulge), 2.3)
     back = half_a * (0.97 + 0.05 * (c / half_w) ** 2) + (
-        rng.uniform(0, 2.2) if rng.random() < 0.35 else 0
+        rng.uniform(0, 2.2 + 1.5 * worn) if rng.random() < 0.35 + 0.3 * worn else 0
     )
     disc = np.maximum(np.maximum(side, a - back), np.abs(b) - tall)
     if rng.random() < 0.18 + 0.2 * worn and not sacral:
@@ -128,5 +132,5 @@ def paint_disc(
         canvas.paint(np.maximum(cleft, disc + 0.5), contrast["annulus"], frame.box)
     number = SACRUM_INSTANCE if sacral else DISC_OFFSET + subject.levels[k].instance
     canvas.label(
-        (disc < 0) & ~taken, Structure.SACRUM if sacral else Structure.DISC, number, frame.box
+        (disc < -RIM_MM) & ~taken, Structure.SACRUM if sacral else Structure.DISC, number, frame.box
     )

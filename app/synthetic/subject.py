@@ -12,6 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.synthetic.anatomy_tables import Level, column, levels_with_variant
+from app.synthetic.pathology import (
+    Fractures,
+    draw_fractures,
+    draw_lateral,
+    draw_slips,
+    with_transitional_discs,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,8 +45,8 @@ class Subject:
         Spinous process (mm, degrees, mm).
     degeneration : ndarray
         Of the disc below each level, 0-1.
-    wedge : ndarray
-        Severity of a compression fracture, 0 = none.
+    fractures : Fractures
+        Compressed bodies.
     lordotic : ndarray
         Share of the body's height that is missing at the back, most at L5.
     curve : Curve
@@ -61,7 +68,7 @@ class Subject:
     spinous_declination: Numbers
     spinous_half_height: Numbers
     degeneration: Numbers
-    wedge: Numbers
+    fractures: Fractures
     lordotic: Numbers
     curve: Curve
 
@@ -134,19 +141,6 @@ def _lordotic(rng: np.random.Generator, levels: tuple[Level, ...]) -> Numbers:
     return typical * rng.uniform(0.2, 1.6) * rng.uniform(0.6, 1.4, len(levels))
 
 
-def _slips(rng: np.random.Generator, levels: tuple[Level, ...], age: float) -> Numbers:
-    """Forward slip of a body over the next one, mm; a few lumbar and cervical levels slip."""
-    odds = {"L": 0.05 + 0.10 * age, "C": 0.03 * age, "T": 0.01, "S": 0.0}
-    size = {"L": 9.0, "C": 3.0, "T": 3.0, "S": 0.0}
-    slips = [
-        rng.uniform(0.25, 1.0) * size[level.region] * rng.choice([1.0, 1.0, -0.5])
-        if rng.random() < odds[level.region]
-        else 0.0
-        for level in levels
-    ]
-    return np.array(slips)
-
-
 def _curve(
     rng: np.random.Generator, height: Numbers, disc: Numbers, tilt: Numbers, slip: Numbers
 ) -> Curve:
@@ -162,9 +156,7 @@ def _curve(
     step = np.gradient(ramp)
     p = np.cumsum(np.sin(angle) + step * np.cos(angle))
     i = np.cumsum(np.cos(angle) - step * np.sin(angle))
-    wave = np.sin(s / rng.uniform(60, 160) + rng.uniform(0, 2 * np.pi))
-    r = 14 * rng.random() ** 3 * wave + rng.uniform(-0.06, 0.06) * (s - end / 2)
-    return Curve(s, p, i, angle, r, starts + height / 2)
+    return Curve(s, p, i, angle, draw_lateral(rng, s, end), starts + height / 2)
 
 
 def draw_subject(rng: np.random.Generator) -> Subject:
@@ -180,7 +172,8 @@ def draw_subject(rng: np.random.Generator) -> Subject:
     Subject
         Sizes and curve.
     """
-    levels = levels_with_variant(int(rng.choice([4, 5, 5, 5, 5, 5, 5, 5, 6])))
+    lumbar = int(rng.choice([4, 5, 5, 5, 5, 5, 5, 5, 6]))
+    levels = levels_with_variant(lumbar, 13 if rng.random() < 0.03 else 12)
     count = len(levels)
     scale = float(np.clip(rng.normal(1, 0.085), 0.78, 1.22))
     age = float(rng.random())
@@ -188,12 +181,12 @@ def draw_subject(rng: np.random.Generator) -> Subject:
     def jitter(spread: float) -> Numbers:
         return np.clip(1 + rng.normal(0, spread, count), 0.7, 1.3)
 
-    mobile = np.array([level.region in "TL" for level in levels])
-    fractured = mobile & (rng.random(count) < 0.03 + 0.05 * age)
-    wedge = np.where(fractured, rng.uniform(0.1, 0.5, count), 0.0)
+    fractures = draw_fractures(rng, levels, age)
     height = column(levels, "height") * scale * np.clip(rng.normal(1, 0.06), 0.85, 1.15)
-    height = height * jitter(0.03) * (1 - 0.6 * wedge)
+    height = height * jitter(0.03) * (1 - 0.6 * fractures.wedge)
+    height = height * (1 - 0.08 * (fractures.hollow - 1))
     disc, degeneration = _discs(rng, levels, scale, age)
+    disc = with_transitional_discs(rng, levels, disc)
     return Subject(
         levels=levels,
         scale=scale,
@@ -213,7 +206,7 @@ def draw_subject(rng: np.random.Generator) -> Subject:
         spinous_declination=column(levels, "spinous_declination") + rng.normal(0, 5, count),
         spinous_half_height=column(levels, "spinous_half_height") * scale * jitter(0.1),
         degeneration=degeneration,
-        wedge=wedge,
+        fractures=fractures,
         lordotic=_lordotic(rng, levels),
-        curve=_curve(rng, height, disc, _tilts(rng, levels), _slips(rng, levels, age)),
+        curve=_curve(rng, height, disc, _tilts(rng, levels), draw_slips(rng, levels, age)),
     )

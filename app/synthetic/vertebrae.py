@@ -1,7 +1,7 @@
 """Paint and label the mobile vertebrae.
 
-Inside the union of the posterior elements each voxel belongs to the nearest part; canal and cord
-are never overwritten.
+Inside the union of the posterior elements each voxel belongs to the nearest part. What is painted
+is labelled: bone that reaches into the dural sac narrows it; only the cord is never overwritten.
 """
 
 from __future__ import annotations
@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.synthetic.bodies import Surfaces, body_surfaces, draw_marrow, paint_body, paint_endplates
+from app.synthetic.bodies import (
+    Surfaces,
+    body_surfaces,
+    draw_marrow,
+    paint_body,
+    paint_endplates,
+    paint_waist,
+    wear_of,
+)
 from app.synthetic.frames import Frame, vertebra_frame
 from app.synthetic.posterior import Build, posterior_shapes
 from app.synthetic.primitives import capsule
@@ -77,7 +85,7 @@ def _label_vertebra(
     number: int,
 ) -> None:
     labels = canvas.labels[frame.box]
-    free = (labels != Structure.CANAL) & (labels != Structure.CORD)
+    free = labels != Structure.CORD
     if parts is not None:
         inside = (parts[0] < 0) & free
         labels[inside] = parts[1][inside]
@@ -112,6 +120,8 @@ def paint_vertebra(
             canvas.paint(rib, contrast["cortex"], frame.box)
             canvas.paint(rib, contrast["marrow"], frame.box, inner=-1.0)
     surfaces = body_surfaces(rng, subject, k, frame)
+    if level.name != "C1" and rng.random() < 0.85:
+        paint_waist(rng, canvas, contrast, frame, surfaces)
     parts = _paint_posterior(rng, canvas, contrast, frame, build)
     if level.name == "C1":
         _label_vertebra(
@@ -134,7 +144,7 @@ def paint_vertebra(
         surfaces = Surfaces(
             np.minimum(surfaces.body, dens), np.full_like(dens, -99.0), np.full_like(dens, -99.0)
         )
-    paint_body(rng, canvas, contrast, frame, surfaces)
+    paint_body(rng, canvas, contrast, frame, surfaces, wear_of(subject, k))
     labels = canvas.labels[frame.box]
     _label_vertebra(canvas, frame, parts, surfaces, level.instance)
     for mask in plates:
