@@ -167,7 +167,12 @@ class WebSettings(_Section):
     """The web page. Loopback until a site puts an authenticating proxy in front."""
 
     host: str = "127.0.0.1"
-    port: int = Field(ge=0, le=65535, default=8042)
+    port: int = Field(ge=0, le=65535, default=8088)
+    allowed_hosts: list[str] = Field(default_factory=list)
+    """Further host names the page may be asked for (behind a proxy); loopback names always may."""
+    actor_header: str | None = Field(pattern=r"^[A-Za-z0-9-]{1,64}$", default=None)
+    """Request header in which an authenticating proxy names the user, for the audit trail.
+    Where set, requests without it are refused, and the proxy must be the only way in."""
 
 
 class NodeSettings(_Section):
