@@ -127,7 +127,12 @@ DELIVERY_MOVES: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
         }
     ),
     DeliveryState.SENT: frozenset(
-        {DeliveryState.DELIVERED, DeliveryState.QUEUED, DeliveryState.DISCARDED}
+        {
+            DeliveryState.DELIVERED,
+            DeliveryState.QUEUED,
+            DeliveryState.DEAD,
+            DeliveryState.DISCARDED,
+        }
     ),
     DeliveryState.DELIVERED: frozenset({DeliveryState.QUEUED}),
     DeliveryState.PARKED: frozenset({DeliveryState.QUEUED, DeliveryState.DISCARDED}),
