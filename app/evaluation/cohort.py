@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.evaluation.pairing import find_cases, read_prediction, read_reference
+from app.evaluation.regions import Region
 from app.evaluation.scoring import score_case
 from app.evaluation.statistics import compare, holm, summarise
 from operators.errors import SpineError, UnreadableInputError
@@ -80,7 +81,8 @@ class PairedTest:
     result : Comparison
         First against second method.
     adjusted_p : float
-        After Holm, over all comparisons made together.
+        After Holm, over the tests of one metric in one table: all structures, all substructures
+        inside vertebrae, or all kinds of instances, the whole spine and its regions apart.
     """
 
     item: Item
@@ -165,10 +167,14 @@ def comparisons(first: MethodScores, second: MethodScores) -> tuple[PairedTest, 
         if item.scope != "level" and metric in TESTED_METRICS
     )
     results = [compare(ours[key], theirs[key]) for key in keys]
-    adjusted = holm([result.p for result in results])
+    families: dict[tuple[str, bool, str], list[int]] = {}
+    for n, (item, metric) in enumerate(keys):
+        families.setdefault((item.scope, item.region is Region.WHOLE, metric), []).append(n)
+    adjusted: dict[int, float] = {}
+    for family in families.values():
+        adjusted.update(zip(family, holm([results[n].p for n in family]), strict=True))
     return tuple(
-        PairedTest(item, metric, result, p)
-        for (item, metric), result, p in zip(keys, results, adjusted, strict=True)
+        PairedTest(item, metric, results[n], adjusted[n]) for n, (item, metric) in enumerate(keys)
     )
 
 

@@ -161,7 +161,8 @@ def comparison_table(tested: Sequence[PairedTest], names: tuple[str, str]) -> Ta
     return Table(
         f"{first} against {second}: Wilcoxon signed-rank test",
         f"Differences are {first} minus {second}, case by case. Effect: matched-pairs "
-        "rank-biserial correlation, -1 to 1. p is two-sided; p (Holm) holds for all rows together.",
+        "rank-biserial correlation, -1 to 1. p is two-sided; p (Holm) is adjusted over the tests "
+        "of one metric among structures, parts or instances, whole spine and regions apart.",
         (
             *("structure", "metric", "cases", "mean difference", "median difference"),
             *("effect", "p", "p (Holm)", "better (Holm, 5 %)"),

@@ -5,9 +5,12 @@ import pytest
 
 from app.evaluation.cohort import comparisons, score_folders, summaries, totals
 from app.evaluation.measures import Item, Masks
+from app.evaluation.regions import Region
 from operators.errors import UnreadableInputError
 from operators.imaging.volume import LabelMap
 from tests.builders.spine_boxes import spine_boxes, without, write_derivatives
+
+WHOLE_RQ = ("detection", Region.WHOLE, "rq")
 
 
 def folders(tmp_path: Path, **methods: dict[str, Masks]) -> list[Path]:
@@ -106,3 +109,18 @@ def test_two_methods_are_tested_case_by_case(tmp_path: Path):
     assert by_key[Item("structure", "corpus"), "assd_mm"].result.effect == -1.0
     assert by_key[Item("structure", "canal"), "dsc"].result.p == 1.0
     assert not [t for t in tested if t.item.scope == "level"]
+
+
+def test_p_is_adjusted_among_the_kinds_of_instances_and_not_over_everything(tmp_path: Path):
+    truth = {f"c{n}": spine_boxes() for n in range(6)}
+    bad = {name: without(spine_boxes(), 20) for name in truth}
+    reference, first, second = folders(tmp_path, ref=truth, good=truth, bad=bad)
+    tested = comparisons(
+        score_folders(reference, first, "good"), score_folders(reference, second, "bad")
+    )
+    family = [t for t in tested if (t.item.scope, t.item.region, t.metric) == WHOLE_RQ]
+    raw = {t.item.name: t.result.p for t in family}
+    assert raw == pytest.approx({"corpus": 1 / 32, "vertebra": 1 / 32, "disc": 1, "endplate": 1})
+    assert {t.item.name: t.adjusted_p for t in family} == pytest.approx(
+        {"corpus": 4 / 32, "vertebra": 4 / 32, "disc": 1, "endplate": 1}
+    )

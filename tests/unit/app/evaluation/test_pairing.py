@@ -5,9 +5,13 @@ import pytest
 
 from app.evaluation.measures import Masks
 from app.evaluation.pairing import find_cases, read_prediction, read_reference
+from operators.dicom.segmentation import encode_segmentations
+from operators.dicom.whole_files import write_dataset
 from operators.errors import GeometryError, UnreadableInputError
 from operators.imaging.nifti import write_label_map
 from operators.imaging.orientation import reorient
+from tests.builders.mr_series import make_series
+from tests.builders.results import CONTEXT, label_maps, volume_of
 from tests.builders.spine_boxes import spine_boxes, write_derivatives
 
 
@@ -74,6 +78,24 @@ def test_a_prediction_in_another_orientation_comes_onto_the_reference_grid(tmp_p
     found = read_prediction(find_cases(tmp_path)["x"], masks)
     assert np.array_equal(found.semantic.labels_zyx, masks.semantic.labels_zyx)
     assert np.array_equal(found.instances.labels_zyx, masks.instances.labels_zyx)
+
+
+def test_segmentation_objects_come_onto_the_grid_of_a_nifti_reference(tmp_path: Path):
+    volume = volume_of(make_series(tmp_path / "mr"))
+    semantic, instances = label_maps(volume)
+    folder = tmp_path / "seg"
+    folder.mkdir()
+    for dataset, kind in zip(
+        encode_segmentations(semantic, instances, volume, CONTEXT),
+        ("semantic", "instances"),
+        strict=True,
+    ):
+        write_dataset(dataset, folder / f"x_{kind}.dcm")
+    write_derivatives(tmp_path / "ref", {"x": Masks(semantic=semantic, instances=instances)})
+    reference = read_reference(find_cases(tmp_path / "ref")["x"])
+    found = read_prediction(find_cases(folder)["x"], reference)
+    assert np.array_equal(found.semantic.labels_zyx, reference.semantic.labels_zyx)
+    assert np.array_equal(found.instances.labels_zyx > 0, reference.instances.labels_zyx > 0)
 
 
 def test_a_prediction_with_another_spacing_is_refused(tmp_path: Path):
