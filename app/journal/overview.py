@@ -1,0 +1,323 @@
+"""What the page shows of the journal: rows of studies, series, jobs and deliveries, read only.
+
+Nothing here decides or changes anything. Descriptions and UIDs in these rows belong on the page
+behind the node's door, never in logs or metrics.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import sqlalchemy as sa
+
+from app.journal.states import DeliveryState, InstanceState, JobState, SeriesState
+from app.journal.tables import DELIVERY, INSTANCE, JOB, JOB_INPUT, RESULT, SERIES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.engine import Connection
+
+ATTENTION_SERIES: Final = (SeriesState.HELD,)
+ATTENTION_JOBS: Final = (JobState.DEAD,)
+ATTENTION_DELIVERIES: Final = (DeliveryState.DEAD, DeliveryState.PARKED)
+"""States that nothing leaves without a person."""
+
+_Row = TypeVar("_Row")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesRow:
+    """One series with its latest job.
+
+    Attributes
+    ----------
+    instances : int
+        Different objects held, quarantined ones not counted.
+    completeness, decision : dict
+        As written by the worker: verdict and reasons.
+    job_id, job_state : str or None
+        Of the latest job of the series.
+    """
+
+    series_uid: str
+    study_uid: str
+    state: str
+    revision: int
+    calling_ae_title: str
+    called_ae_title: str
+    first_instance_at: float
+    last_instance_at: float
+    last_activity_at: float
+    instances: int
+    expected_count: int | None
+    expected_source: str | None
+    completeness: dict[str, Any]
+    decision: dict[str, Any]
+    description: str
+    modality: str
+    is_forced: bool
+    job_id: str | None
+    job_state: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRow:
+    """One segmentation; `record` is the run's `app.record.ResultRecord` as plain data."""
+
+    job_id: str
+    series_uid: str
+    study_uid: str
+    revision: int
+    predecessor_job_id: str | None
+    state: str
+    priority: int
+    run_number: int
+    attempts: int
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+    worker_id: str | None
+    step: str
+    fraction: float
+    cancel_requested: bool
+    error_code: str | None
+    error_message: str | None
+    record: dict[str, Any]
+    description: str
+    calling_ae_title: str
+    inputs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultRow:
+    """One file that a job made; `path` is empty once retention removed it."""
+
+    job_id: str
+    name: str
+    kind: str
+    path: str
+    digest: str
+    size_bytes: int
+    sop_instance_uid: str
+    series_uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRow:
+    """One object on its way to one destination; times are epoch seconds."""
+
+    delivery_id: str
+    job_id: str
+    sop_instance_uid: str
+    destination: str
+    state: str
+    generation: int
+    attempts: int
+    created_at: float
+    released_at: float | None
+    next_attempt_at: float | None
+    sent_at: float | None
+    delivered_at: float | None
+    confirmed_by: str
+    last_status: int | None
+    last_error: str
+    name: str | None
+    description: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Which part of a long list.
+
+    Attributes
+    ----------
+    states : tuple of str
+        Only these; empty: all.
+    limit, offset : int
+        Rows, newest first.
+    """
+
+    states: tuple[str, ...] = ()
+    limit: int = 50
+    offset: int = 0
+
+
+def list_series(connection: Connection, window: Window) -> list[SeriesRow]:
+    """Series of the studies that were active last, grouped by study.
+
+    Parameters
+    ----------
+    connection : Connection
+        Reading.
+    window : Window
+        `limit` and `offset` count studies.
+
+    Returns
+    -------
+    list of SeriesRow
+        The study that was active last comes first; within a study by time of arrival.
+    """
+    chosen = sa.true() if not window.states else SERIES.c.state.in_(window.states)
+    last = sa.func.max(SERIES.c.last_activity_at)
+    studies = list(
+        connection.execute(
+            sa.select(SERIES.c.study_uid)
+            .where(chosen)
+            .group_by(SERIES.c.study_uid)
+            .order_by(last.desc(), SERIES.c.study_uid)
+            .limit(window.limit)
+            .offset(window.offset)
+        ).scalars()
+    )
+    rows = _series(connection, chosen & SERIES.c.study_uid.in_(studies))
+    place = {study: number for number, study in enumerate(studies)}
+    return sorted(rows, key=lambda row: (place[row.study_uid], row.first_instance_at))
+
+
+def find_series(connection: Connection, series_uid: str) -> SeriesRow | None:
+    """One series, or None."""
+    return next(iter(_series(connection, SERIES.c.series_uid == series_uid)), None)
+
+
+def list_jobs(connection: Connection, window: Window) -> list[JobRow]:
+    """Jobs, the newest first."""
+    chosen = sa.true() if not window.states else JOB.c.state.in_(window.states)
+    return _jobs(connection, chosen, window)
+
+
+def jobs_of_series(connection: Connection, series_uid: str) -> list[JobRow]:
+    """Every job of a series, the newest first."""
+    return _jobs(connection, JOB.c.series_uid == series_uid, Window())
+
+
+def find_job(connection: Connection, job_id: str) -> JobRow | None:
+    """One job, or None."""
+    return next(iter(_jobs(connection, JOB.c.job_id == job_id, Window(limit=1))), None)
+
+
+def results_of_job(connection: Connection, job_id: str) -> list[ResultRow]:
+    """Files of a job by name."""
+    query = sa.select(RESULT).where(RESULT.c.job_id == job_id).order_by(RESULT.c.name)
+    return [_row(ResultRow, dict(row)) for row in connection.execute(query).mappings()]
+
+
+def list_deliveries(
+    connection: Connection, window: Window, *, destination: str | None = None
+) -> list[DeliveryRow]:
+    """Deliveries, the newest first; of one destination where it is given."""
+    chosen = sa.true() if not window.states else DELIVERY.c.state.in_(window.states)
+    there = sa.true() if destination is None else DELIVERY.c.destination == destination
+    return _deliveries(connection, chosen & there, window)
+
+
+def deliveries_of_job(connection: Connection, job_id: str) -> list[DeliveryRow]:
+    """Every delivery of a job."""
+    rows = _deliveries(connection, DELIVERY.c.job_id == job_id, Window(limit=1000))
+    return sorted(rows, key=lambda row: (row.destination, row.name or ""))
+
+
+def find_delivery(connection: Connection, delivery_id: str) -> DeliveryRow | None:
+    """One delivery, or None."""
+    chosen = DELIVERY.c.delivery_id == delivery_id
+    return next(iter(_deliveries(connection, chosen, Window(limit=1))), None)
+
+
+def count_attention(connection: Connection) -> int:
+    """How many things wait for a person because something went wrong."""
+    pairs: Sequence[tuple[sa.Table, Sequence[str]]] = (
+        (SERIES, ATTENTION_SERIES),
+        (JOB, ATTENTION_JOBS),
+        (DELIVERY, ATTENTION_DELIVERIES),
+    )
+    return sum(
+        connection.execute(
+            sa.select(sa.func.count()).select_from(table).where(table.c.state.in_(states))
+        ).scalar_one()
+        for table, states in pairs
+    )
+
+
+def _series(connection: Connection, chosen: sa.ColumnElement[bool]) -> list[SeriesRow]:
+    held = (
+        sa.select(sa.func.count(sa.distinct(INSTANCE.c.sop_instance_uid)))
+        .where(INSTANCE.c.series_uid == SERIES.c.series_uid)
+        .where(INSTANCE.c.state != InstanceState.QUARANTINED)
+        .scalar_subquery()
+    )
+    latest = [
+        sa.select(column)
+        .where(JOB.c.series_uid == SERIES.c.series_uid)
+        .order_by(JOB.c.created_at.desc(), JOB.c.job_id)
+        .limit(1)
+        .scalar_subquery()
+        .label(f"job_{name}")
+        for name, column in (("id", JOB.c.job_id), ("state", JOB.c.state))
+    ]
+    query = sa.select(SERIES, held.label("instances"), *latest).where(chosen)
+    return [_row(SeriesRow, dict(row)) for row in connection.execute(query).mappings()]
+
+
+def _jobs(connection: Connection, chosen: sa.ColumnElement[bool], window: Window) -> list[JobRow]:
+    inputs = sa.select(sa.func.count()).where(JOB_INPUT.c.job_id == JOB.c.job_id).scalar_subquery()
+    query = (
+        sa.select(
+            JOB,
+            inputs.label("inputs"),
+            sa.func.coalesce(SERIES.c.description, "").label("description"),
+            sa.func.coalesce(SERIES.c.calling_ae_title, "").label("calling_ae_title"),
+        )
+        .select_from(JOB.outerjoin(SERIES, SERIES.c.series_uid == JOB.c.series_uid))
+        .where(chosen)
+        .order_by(JOB.c.created_at.desc(), JOB.c.job_id)
+        .limit(window.limit)
+        .offset(window.offset)
+    )
+    return [_row(JobRow, dict(row)) for row in connection.execute(query).mappings()]
+
+
+def _deliveries(
+    connection: Connection, chosen: sa.ColumnElement[bool], window: Window
+) -> list[DeliveryRow]:
+    same_object = (RESULT.c.job_id == DELIVERY.c.job_id) & (
+        RESULT.c.sop_instance_uid == DELIVERY.c.sop_instance_uid
+    )
+    tables = (
+        DELIVERY.outerjoin(RESULT, same_object)
+        .outerjoin(JOB, JOB.c.job_id == DELIVERY.c.job_id)
+        .outerjoin(SERIES, SERIES.c.series_uid == JOB.c.series_uid)
+    )
+    query = (
+        sa.select(DELIVERY, RESULT.c.name, SERIES.c.description)
+        .select_from(tables)
+        .where(chosen)
+        .order_by(DELIVERY.c.created_at.desc(), DELIVERY.c.delivery_id)
+        .limit(window.limit)
+        .offset(window.offset)
+    )
+    return [_row(DeliveryRow, dict(row)) for row in connection.execute(query).mappings()]
+
+
+_JSON: Final = frozenset({"completeness", "decision", "record"})
+_FLAGS: Final = frozenset({"is_forced", "cancel_requested"})
+
+
+def _row(kind: type[_Row], values: dict[str, Any]) -> _Row:
+    """Build a row from the columns it knows; JSON and flags become what they mean."""
+    for name in _JSON & values.keys():
+        values[name] = _plain(values[name])
+    for name in _FLAGS & values.keys():
+        values[name] = bool(values[name])
+    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in values.items() if name in known})
+
+
+def _plain(text: str) -> dict[str, Any]:
+    """Parse a JSON column; anything but an object shows as nothing rather than as an error."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

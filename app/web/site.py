@@ -1,0 +1,51 @@
+"""What every page needs: the settings, the journal, the site's secret, a clock and the log."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy.engine import Engine
+
+from app.settings import NodeSettings
+from app.telemetry.logs import Emit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """One node as the page sees it.
+
+    Attributes
+    ----------
+    node : NodeSettings
+        Of this site.
+    engine : Engine
+        Journal, as `app.journal.engine.open_journal` gives it.
+    secret : bytes
+        The site's secret.
+    clock : callable
+        Epoch seconds.
+    emit : Emit
+        Event log.
+    free_bytes : callable
+        Free space of the disk of a folder, bytes.
+    """
+
+    node: NodeSettings
+    engine: Engine
+    secret: bytes
+    clock: Callable[[], float]
+    emit: Emit
+    free_bytes: Callable[[Path], int]
+
+
+def _site_of(request: Request) -> Site:
+    site = request.app.state.site
+    if not isinstance(site, Site):  # pragma: no cover - the application is made with it
+        raise TypeError("the application has no site")
+    return site
+
+
+CurrentSite = Annotated[Site, Depends(_site_of)]
+"""Parameter type of routes."""
