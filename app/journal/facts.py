@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +83,9 @@ class ArrivalFacts:
     def from_json(cls, text: str) -> ArrivalFacts:
         """From a row of the journal; keys of other versions are passed over."""
         known = {field.name for field in fields(cls)}
-        said = {name: value for name, value in json.loads(text).items() if name in known}
-        return cls(
-            **{
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in said.items()
-            }
-        )
+        said: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in json.loads(text).items()
+            if name in known
+        }
+        return cls(**said)

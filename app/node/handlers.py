@@ -1,0 +1,247 @@
+"""C-STORE from the first byte of an object to the answer about it.
+
+The answer 0x0000 is a promise: the data set's bytes, the file's name and its row in the journal
+are on the disk (fsync of the file, fsync of its folder, commit) before it is given.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from app.archive.header import is_uid, read_header
+from app.errors import crash_line
+from app.journal.arrivals import Arrival, ArrivalOutcome
+from app.node.association import received_file
+from app.node.statuses import (
+    OUTCOMES,
+    ObjectMismatchError,
+    ObjectNotUnderstoodError,
+    status_of,
+)
+from app.telemetry import events
+from app.telemetry.logs import key_of
+from operators.errors import SpineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pynetdicom.events import Event
+
+    from app.archive.disk import DiskReserve
+    from app.archive.header import ArrivedHeader
+    from app.archive.incoming import IncomingFile
+    from app.archive.spool import Spool
+    from app.node.admission import Admission, Refusal
+    from app.node.recorder import Recorder
+    from app.telemetry.logs import Emit
+
+_ID_BYTES: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What all associations share.
+
+    Attributes
+    ----------
+    admission : Admission
+        Who is let in.
+    spool : Spool
+        Where files go.
+    reserve : DiskReserve
+        Whether there is space.
+    recorder : Recorder
+        The way into the journal.
+    emit : Emit
+        The log.
+    secret : bytes
+        For keys of series in the log.
+    clock : callable
+        Seconds since the epoch.
+    peer_names : dict
+        AE title -> name in the settings, for the log.
+    """
+
+    admission: Admission
+    spool: Spool
+    reserve: DiskReserve
+    recorder: Recorder
+    emit: Emit
+    secret: bytes
+    clock: Callable[[], float]
+    peer_names: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A C-STORE request."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+
+
+class Visit:
+    """One association with one peer: what it is called, and which series it sent objects of.
+
+    Parameters
+    ----------
+    house : House
+        Shared parts.
+    address : str
+        IP address of the peer.
+    """
+
+    def __init__(self, house: House, address: str) -> None:
+        self._house = house
+        self._address = address
+        self._id = secrets.token_hex(_ID_BYTES)
+        self._calling = ""
+        self._called = ""
+        self._is_inside = False
+        self._series: set[str] = set()
+
+    def admit(self, calling: str, called: str) -> Refusal | None:
+        """Let the peer in, or say why not."""
+        self._calling, self._called = calling, called
+        refusal = self._house.admission.enter(calling=calling, called=called, address=self._address)
+        if refusal is None:
+            self._is_inside = True
+        else:
+            peer = self._house.peer_names.get(calling, "unknown")
+            self._house.emit(events.ASSOCIATION_REFUSED, reason=refusal.reason, peer=peer)
+        return refusal
+
+    def leave(self) -> None:
+        """End the association, however it ended."""
+        if not self._is_inside:
+            return
+        self._is_inside = False
+        self._house.admission.leave(self._address)
+        if self._series:
+            self._house.recorder.end(frozenset(self._series), self._house.clock())
+
+    def begin(
+        self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str
+    ) -> IncomingFile:
+        """Open the file for an object whose data set is about to come."""
+        return self._house.spool.receive(
+            sop_class_uid=sop_class_uid,
+            sop_instance_uid=sop_instance_uid,
+            transfer_syntax_uid=transfer_syntax_uid,
+            reserve=self._house.reserve,
+        )
+
+    def store(self, event: Event) -> int:
+        """Answer a C-STORE.
+
+        Parameters
+        ----------
+        event : Event
+            pynetdicom's; its request carries the received file.
+
+        Returns
+        -------
+        int
+            DIMSE status (`app.node.statuses`).
+        """
+        request: Any = event.request
+        incoming = received_file(request)
+        try:
+            offer = _Offer(
+                str(request.AffectedSOPClassUID or ""),
+                str(request.AffectedSOPInstanceUID or ""),
+                str(event.context.transfer_syntax),
+            )
+            return OUTCOMES[self._keep(offer, incoming)]
+        except SpineError as error:
+            return self._refuse(error, error.code)
+        except Exception as error:  # noqa: BLE001 - the border to the sender
+            self._house.emit(events.INTERNAL_ERROR, role="listener", place=crash_line(error))
+            return self._refuse(error, "SPN-0000")
+        finally:
+            if incoming is not None:
+                incoming.discard()
+
+    def _keep(self, offer: _Offer, incoming: IncomingFile | None) -> ArrivalOutcome:
+        if incoming is None or not is_uid(offer.sop_instance_uid):
+            raise ObjectNotUnderstoodError
+        # First whether the bytes are there: a header of a file that could not be written is none.
+        incoming.close()
+        if not incoming.data_bytes:
+            raise ObjectNotUnderstoodError
+        header = read_header(bytes(incoming.head), offer.transfer_syntax_uid)
+        _compare(offer, header)
+        is_quarantined = not (
+            header.is_whole
+            and header.series_uid
+            and header.study_uid
+            and header.sop_instance_uid
+            and header.sop_class_uid
+        )
+        series_uid = "" if is_quarantined else header.series_uid
+        file = self._house.spool.keep(
+            incoming, series_uid=series_uid, sop_instance_uid=offer.sop_instance_uid
+        )
+        arrival = Arrival(
+            sop_instance_uid=offer.sop_instance_uid,
+            sop_class_uid=offer.sop_class_uid,
+            transfer_syntax_uid=offer.transfer_syntax_uid,
+            digest=file.digest,
+            series_uid=series_uid,
+            study_uid=header.study_uid,
+            path=file.path,
+            size_bytes=file.size_bytes,
+            calling_ae_title=self._calling,
+            called_ae_title=self._called,
+            peer_address=self._address,
+            association_id=self._id,
+            received_at=self._house.clock(),
+            facts=header.facts,
+            description=header.description,
+            is_quarantined=is_quarantined,
+            opens_series=bool(series_uid) and series_uid not in self._series,
+        )
+        outcome = self._house.recorder.record(arrival, file.folder)
+        if series_uid and outcome is not ArrivalOutcome.OWN_RESULT:
+            self._series.add(series_uid)
+        self._tell(outcome, arrival)
+        return outcome
+
+    def _tell(self, outcome: ArrivalOutcome, arrival: Arrival) -> None:
+        emit = self._house.emit
+        key = key_of(arrival.series_uid, self._house.secret)
+        if outcome is ArrivalOutcome.QUARANTINED:
+            emit(events.OBJECT_QUARANTINED, reason="identifiers_unreadable")
+        elif outcome is ArrivalOutcome.NEW:
+            emit(events.OBJECT_STORED, series=key, size_bytes=arrival.size_bytes)
+        else:
+            emit(_TOLD[outcome], series=key)
+
+    def _refuse(self, error: Exception, code: str) -> int:
+        status = status_of(error)
+        label = f"{status:04X}"
+        self._house.recorder.count(f"refused_{label}")
+        self._house.emit(
+            events.OBJECT_REFUSED, status=f"0x{label}", reason=type(error).__name__, code=code
+        )
+        return status
+
+
+_TOLD: Final = {
+    ArrivalOutcome.DUPLICATE: events.OBJECT_DUPLICATE,
+    ArrivalOutcome.CHANGED: events.OBJECT_CHANGED,
+    ArrivalOutcome.OWN_RESULT: events.OWN_RESULT_RETURNED,
+}
+
+
+def _compare(offer: _Offer, header: ArrivedHeader) -> None:
+    """Hold the data set against the request; what the data set does not say is no mismatch."""
+    pairs = (
+        (header.sop_class_uid, offer.sop_class_uid),
+        (header.sop_instance_uid, offer.sop_instance_uid),
+    )
+    if any(said and said != announced for said, announced in pairs):
+        raise ObjectMismatchError

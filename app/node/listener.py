@@ -1,0 +1,256 @@
+"""The listener process: binds the port, lets associations in, and ends tidily."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from pydicom.uid import (
+    UID,
+    BasicTextSRStorage,
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    EnhancedMRColorImageStorage,
+    EnhancedSRStorage,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    KeyObjectSelectionDocumentStorage,
+    SegmentationStorage,
+)
+from pynetdicom import AE, ALL_TRANSFER_SYNTAXES
+from pynetdicom.presentation import PresentationContext, build_context
+from pynetdicom.service_class import ServiceClass, StorageServiceClass
+from pynetdicom.sop_class import register_uid, uid_to_service_class
+
+from app.archive.disk import DiskReserve
+from app.archive.header import IMAGE_CLASSES
+from app.archive.spool import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Spool
+from app.errors import ConfigurationError, DiskFullError, JournalError, crash_line
+from app.journal.arrivals import forget_associations
+from app.journal.engine import journal_url, open_journal, transaction
+from app.journal.processes import Heartbeat, beat
+from app.node.admission import Admission
+from app.node.association import AcceptedAssociation
+from app.node.doorway import Doorway
+from app.node.handlers import House, Visit
+from app.node.recorder import Recorder
+from app.telemetry import events
+from app.telemetry.logs import quiet_foreign_logs, site_secret
+from operators.dicom.frames import PARSE_ERRORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.engine import Engine
+
+    from app.settings import ListenerSettings, NodeSettings
+    from app.telemetry.logs import Emit
+
+KEPT_CLASSES: Final = (
+    *sorted(IMAGE_CLASSES),
+    EnhancedMRColorImageStorage,
+    SegmentationStorage,
+    BasicTextSRStorage,
+    EnhancedSRStorage,
+    ComprehensiveSRStorage,
+    Comprehensive3DSRStorage,
+    KeyObjectSelectionDocumentStorage,
+)
+"""Storage SOP classes taken from everybody; `extra_sop_classes` adds to them."""
+
+TRANSFER_SYNTAXES: Final = (
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    *(
+        syntax
+        for syntax in ALL_TRANSFER_SYNTAXES
+        if syntax not in {ExplicitVRLittleEndian, ImplicitVRLittleEndian}
+    ),
+)
+"""All standard ones, in the order of preference where a sender leaves the choice."""
+
+VERIFICATION: Final = UID("1.2.840.10008.1.1")
+
+_BEAT_S: Final = 5.0
+_FAREWELL_S: Final = 10.0
+"""How long associations may finish after the stop; then they are aborted, s."""
+
+
+def serve_listener(
+    node: NodeSettings,
+    *,
+    stop: threading.Event,
+    ready: Callable[[int], None],
+    emit: Emit,
+    clock: Callable[[], float] = time.time,
+) -> None:
+    """Receive objects until told to stop.
+
+    Parameters
+    ----------
+    node : NodeSettings
+        Port, titles, limits, data folder.
+    stop : threading.Event
+        Set: no new association; those that are open may finish for 10 s.
+    ready : callable
+        Called with the port once connections are accepted.
+    emit : Emit
+        The log.
+    clock : callable
+        Seconds since the epoch.
+
+    Raises
+    ------
+    ConfigurationError
+        If the address cannot be bound.
+    JournalError
+        If the journal cannot be opened.
+    """
+    quiet_foreign_logs()
+    engine = open_journal(journal_url(node.data, node.database_url))
+    try:
+        spool = Spool(node.data / "spool")
+        reserve = DiskReserve(spool.root, node.retention.disk_reserve_mb, emit=emit)
+        house = House(
+            admission=Admission(node.listener),
+            spool=spool,
+            reserve=reserve,
+            recorder=Recorder(engine, spool),
+            emit=emit,
+            secret=site_secret(node.data),
+            clock=clock,
+            peer_names={peer.ae_title: peer.name for peer in node.peers},
+        )
+        reception = Reception(node.listener, house)
+        doorway = _open_door(node.listener, reception)
+        # The port is ours, so no other listener is at work here: what lies there is left over.
+        swept = spool.sweep_incoming()
+        if swept:
+            emit(events.SPOOL_SWEPT, count=swept)
+        with transaction(engine) as connection:
+            forget_associations(connection)
+        keeper = threading.Thread(target=_keep_house, args=(house, engine, stop), daemon=True)
+        keeper.start()
+        ready(doorway.port)
+        doorway.serve(stop)
+        reception.close()
+        keeper.join()
+        house.recorder.flush()
+    finally:
+        engine.dispose()
+
+
+class Reception:
+    """Gives every connection that asks for an association a thread of its own.
+
+    Parameters
+    ----------
+    settings : ListenerSettings
+        Title, time-outs, SOP classes.
+    house : House
+        What associations share.
+    """
+
+    def __init__(self, settings: ListenerSettings, house: House) -> None:
+        self._house = house
+        self._entity = _entity(settings)
+        self._contexts = _contexts(settings)
+        self._lock = threading.Lock()
+        self._open: dict[AcceptedAssociation, threading.Thread] = {}
+
+    def welcome(self, connection: socket.socket, address: str) -> None:
+        """Serve a connection on which a request waits."""
+        threading.Thread(
+            target=self._host, args=(connection, address), name="association", daemon=True
+        ).start()
+
+    def close(self) -> None:
+        """Let open associations finish, then abort those that do not."""
+        deadline = time.monotonic() + _FAREWELL_S
+        for thread in self._guests().values():
+            thread.join(max(0.0, deadline - time.monotonic()))
+        for association, thread in self._guests().items():
+            association.abort()
+            thread.join(1)
+
+    def _guests(self) -> dict[AcceptedAssociation, threading.Thread]:
+        with self._lock:
+            return dict(self._open)
+
+    def _host(self, connection: socket.socket, address: str) -> None:
+        visit = Visit(self._house, address)
+        association = None
+        try:
+            association = AcceptedAssociation(
+                self._entity,
+                connection=connection,
+                address=address,
+                contexts=self._contexts,
+                guest=visit,
+            )
+            with self._lock:
+                self._open[association] = threading.current_thread()
+            association.serve()
+        except PARSE_ERRORS as error:
+            self._house.emit(events.INTERNAL_ERROR, role="listener", place=crash_line(error))
+        finally:
+            connection.close()
+            visit.leave()
+            if association is not None:
+                with self._lock:
+                    self._open.pop(association, None)
+
+
+def _open_door(settings: ListenerSettings, reception: Reception) -> Doorway:
+    try:
+        return Doorway(
+            settings.host,
+            settings.port,
+            patience_s=settings.acse_timeout_s,
+            hand_on=reception.welcome,
+        )
+    except OSError as error:
+        raise ConfigurationError(
+            f"listener: {settings.host}:{settings.port} cannot be bound: {error.strerror}"
+        ) from error
+
+
+def _entity(settings: ListenerSettings) -> AE:
+    entity = AE(ae_title=settings.ae_title)
+    entity.maximum_pdu_size = settings.max_pdu_bytes
+    entity.acse_timeout = settings.acse_timeout_s
+    entity.dimse_timeout = settings.dimse_timeout_s
+    entity.network_timeout = settings.network_timeout_s
+    entity.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+    entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    return entity
+
+
+def _contexts(settings: ListenerSettings) -> list[PresentationContext]:
+    """Verification and every storage class, each with every transfer syntax."""
+    for number, uid in enumerate(settings.extra_sop_classes):
+        if uid_to_service_class(uid) is ServiceClass:
+            # A private class: pynetdicom has to be told that it is one of storage.
+            register_uid(uid, f"SiteStorageClass{number}", StorageServiceClass)
+    classes = dict.fromkeys((*KEPT_CLASSES, *settings.extra_sop_classes))
+    storage = [build_context(uid, list(TRANSFER_SYNTAXES)) for uid in classes]
+    return [build_context(VERIFICATION), *storage]
+
+
+def _keep_house(house: House, engine: Engine, stop: threading.Event) -> None:
+    """Show a sign of life, watch the disk, and write what the journal would not take before."""
+    name = f"listener@{socket.gethostname()}"
+    while True:
+        detail = {"pid": os.getpid(), "associations": house.admission.established}
+        heart = Heartbeat(process_id=name, role="listener", beat=house.clock(), detail=detail)
+        with suppress(JournalError), transaction(engine) as connection:
+            beat(connection, heart)
+        house.recorder.flush()
+        with suppress(DiskFullError):
+            house.reserve.check()
+        if stop.wait(_BEAT_S):
+            return
