@@ -99,13 +99,18 @@ def _left_out(method: MethodScores) -> str:
 def _table(table: Table) -> str:
     head = "".join(f"<th>{escape(title)}</th>" for title in table.header)
     rows = "\n".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows
+        "<tr>" + "".join(f"<td>{_cell(cell)}</td>" for cell in row) + "</tr>" for row in table.rows
     )
     return (
         f'<h2>{escape(table.title)}</h2>\n<div class="wide"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>\n{rows}\n</tbody></table></div>\n"
         f'<p class="note">{escape(table.note)}</p>'
     )
+
+
+def _cell(text: str) -> str:
+    """Intervals go on a line of their own: five of them would make the table too wide."""
+    return escape(text).replace(" [", "<br>[")
 
 
 def _picture(name: str, png: bytes) -> str:

@@ -16,6 +16,7 @@ from app.evaluation.overlap import dice, intersection_over_union
 from app.evaluation.structures import KINDS, STRUCTURES, SUBSTRUCTURES
 from app.evaluation.surface import average_symmetric_surface_distance
 from operators.errors import GeometryError
+from operators.imaging.cropping import bounding_box, crop
 from operators.imaging.volume import voxel_volume_mm3
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def score_case(reference: Masks, prediction: Masks) -> CaseScore:
     maps = (reference.semantic, reference.instances, prediction.semantic, prediction.instances)
     if len({m.labels_zyx.shape for m in maps if m is not None}) > 1:
         raise GeometryError("the masks lie on different grids", reasons=("different_grids",))
+    reference, prediction = _cropped(reference, prediction)
     measures: list[Measure] = []
     instances: list[InstanceScore] = []
     if reference.semantic is not None and prediction.semantic is not None:
@@ -57,6 +59,21 @@ def score_case(reference: Masks, prediction: Masks) -> CaseScore:
             measures += of_kind
         measures += score_parts(reference, prediction, instances)
     return CaseScore(tuple(measures), tuple(instances), _annotated(measures, instances))
+
+
+def _cropped(*authors: Masks) -> tuple[Masks, ...]:
+    """Cut all maps to the smallest box with any label: the empty rest only costs time."""
+    maps = [m for masks in authors for m in (masks.semantic, masks.instances) if m is not None]
+    box = bounding_box(np.logical_or.reduce([m.labels_zyx > 0 for m in maps])) if maps else None
+    if box is None:
+        return authors
+    return tuple(
+        Masks(
+            semantic=None if masks.semantic is None else crop(masks.semantic, box),
+            instances=None if masks.instances is None else crop(masks.instances, box),
+        )
+        for masks in authors
+    )
 
 
 def _score_structures(reference: LabelMap, prediction: LabelMap) -> list[Measure]:

@@ -1,7 +1,7 @@
 """The paper's tables: rows of structures and regions, one column group per method.
 
-Table 2: instances and whole structures; Table 3: every structure by itself; Table 5: regions. Here
-one more lists the substructures inside matched vertebrae, one the levels, one the counts.
+Like Table 2: instances and whole structures; Table 3: every structure by itself; Table 5: regions;
+and three more: substructures inside matched vertebrae, levels, counts. The unit is the case.
 
 References
 ----------
@@ -82,19 +82,22 @@ def paper_tables(methods: Sequence[tuple[str, Summaries]]) -> tuple[Table, ...]:
     kinds = [kind.name for kind in KINDS]
     found = (
         _table(
-            ("Instances (paper: Table 2)", _INSTANCE_NOTE),
+            ("Instances (cf. Table 2 of the paper)", _INSTANCE_NOTE),
             methods,
             [Item("detection", name) for name in kinds],
             _DETECTION,
         ),
         _table(
-            ("Structures in the whole image (paper: Tables 2 and 3)", _STRUCTURE_NOTE),
+            ("Structures in the whole image (cf. Tables 2 and 3 of the paper)", _STRUCTURE_NOTE),
             methods,
             [Item("structure", name) for name in STRUCTURES],
             ("dsc", "assd_mm"),
         ),
         _table(
-            ("Substructures of the vertebra in the whole image (paper: Table 3)", _STRUCTURE_NOTE),
+            (
+                "Substructures of the vertebra in the whole image (cf. Table 3 of the paper)",
+                _STRUCTURE_NOTE,
+            ),
             methods,
             [Item("structure", name) for name in SUBSTRUCTURES],
             ("dsc", "assd_mm"),
@@ -106,13 +109,16 @@ def paper_tables(methods: Sequence[tuple[str, Summaries]]) -> tuple[Table, ...]:
             ("dsc", "assd_mm"),
         ),
         _table(
-            ("Instances by region (paper: Table 5)", _REGION_NOTE),
+            ("Instances by region (cf. Table 5 of the paper)", _REGION_NOTE),
             methods,
             [Item("detection", name, region) for name in kinds for region in _REGIONS],
             _DETECTION,
         ),
         _table(
-            ("Substructures inside matched vertebrae by region (paper: Table 5)", _PART_NOTE),
+            (
+                "Substructures inside matched vertebrae by region (cf. Table 5 of the paper)",
+                _PART_NOTE,
+            ),
             methods,
             [Item("part", name, region) for name in SUBSTRUCTURES for region in _REGIONS],
             ("dsc", "assd_mm"),

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from app.evaluation.measures import Item, Masks
+from app.evaluation.pairing import read_prediction
 from app.evaluation.scoring import score_case
 from app.evaluation.structures import KINDS, STRUCTURES, SUBSTRUCTURES
 from operators.errors import GeometryError
@@ -67,6 +68,26 @@ def test_maps_that_one_author_lacks_are_not_scored():
 def test_all_kinds_of_instances_are_scored_where_both_maps_are_there():
     score = score_case(spine_boxes(), spine_boxes())
     assert {s.kind for s in score.instances} == {kind.name for kind in KINDS}
+
+
+def test_empty_space_around_the_spine_changes_nothing():
+    def padded(masks: Masks) -> Masks:
+        def pad(labels: LabelMap) -> LabelMap:
+            wide = np.pad(labels.labels_zyx, ((2, 1), (3, 4), (5, 6)))
+            affine = labels.affine_lps.copy()
+            affine[:3, 3] -= affine[:3, :3] @ (2, 3, 5)
+            return LabelMap(wide, affine)
+
+        return Masks(semantic=pad(masks.semantic), instances=pad(masks.instances))
+
+    plain = values_of(spine_boxes(), spine_boxes(down=2))
+    wide = values_of(padded(spine_boxes()), padded(spine_boxes(down=2)))
+    assert wide == pytest.approx(plain, nan_ok=True)
+
+
+def test_empty_maps_score_nothing():
+    nothing = read_prediction(None, spine_boxes())
+    assert all(np.isnan(value) or value == 0 for value in values_of(nothing, nothing).values())
 
 
 def test_maps_of_different_shapes_are_refused():
