@@ -9,7 +9,8 @@ set -eu
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 venv=/opt/venv
 application=/opt/holoscan/app
-pip="python3 -m pip --python $venv/bin/python3 --disable-pip-version-check --no-cache-dir --root-user-action ignore"
+pip="python3 -m pip --python $venv/bin/python3"
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 
 install() {
   python3 -m venv --without-pip "$venv"
@@ -43,7 +44,7 @@ finish() {
 # In an environment of its own: what lists the contents is not among them.
 list_contents() {
   python3 -m venv --without-pip /build/list
-  python3 -m pip --python /build/list/bin/python3 --disable-pip-version-check --no-cache-dir install --quiet 'cyclonedx-bom==7.5.0'
+  python3 -m pip --python /build/list/bin/python3 install --quiet 'cyclonedx-bom==7.5.0'
   /build/list/bin/cyclonedx-py environment --output-reproducible --output-format JSON \
     --pyproject "$application/pyproject.toml" --output-file /opt/holoscan/docs/sbom.cdx.json "$venv/bin/python3"
 }

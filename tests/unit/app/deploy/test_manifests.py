@@ -77,6 +77,6 @@ def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path: Path) -> None
 def test_the_environment_agrees_with_the_dockerfile() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
     for name, value in ENVIRONMENT.items():
-        if name in {"HOLOSCAN_INPUT_PATH", "HOLOSCAN_OUTPUT_PATH"}:
-            value = f"/var/holoscan/{value.rstrip('/')}"
-        assert f"{name}={value}" in dockerfile
+        # Input and output are relative to the working directory in the manifest.
+        place = value if value.startswith("/") else f"/var/holoscan/{value.rstrip('/')}"
+        assert f"{name}={place}" in dockerfile
