@@ -134,7 +134,7 @@ class Ledger:
         """Have the peer asked again later whether it holds it, within the time allowed."""
         now = self._clock()
         if is_expired(parcel.released_at, now, self.settings):
-            self.dead(parcel, error or "unconfirmed")
+            self.dead(parcel, error or parcel.last_error or "unconfirmed")
             return
         since_sent_s = now - (parcel.sent_at if parcel.sent_at is not None else now)
         delay_s = confirm_delay_s(since_sent_s, self.settings, longest_s)
@@ -152,7 +152,7 @@ class Ledger:
         now = self._clock()
         for parcel in parcels:
             if is_expired(parcel.released_at, now, self.settings):
-                self.dead(parcel, "destination_paused")
+                self.dead(parcel, parcel.last_error or "destination_paused")
             else:
                 self._move(parcel, parcel.state, next_attempt_at=now + delay_s)
 

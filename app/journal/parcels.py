@@ -43,6 +43,8 @@ class Parcel:
         Not before; None: now.
     sent_at : float or None
         When the peer acknowledged it.
+    last_error : str
+        Name of what went wrong last.
     """
 
     delivery_id: str
@@ -57,6 +59,7 @@ class Parcel:
     released_at: float
     next_attempt_at: float | None
     sent_at: float | None
+    last_error: str
 
 
 def parcels_of(c: Connection, group: DeliveryGroup) -> list[Parcel]:
@@ -88,6 +91,7 @@ def parcels_of(c: Connection, group: DeliveryGroup) -> list[Parcel]:
             sa.func.coalesce(DELIVERY.c.released_at, DELIVERY.c.created_at).label("released_at"),
             DELIVERY.c.next_attempt_at,
             DELIVERY.c.sent_at,
+            DELIVERY.c.last_error,
         )
         .join(JOB, JOB.c.job_id == DELIVERY.c.job_id)
         .join(

@@ -1,0 +1,177 @@
+"""Deliveries to other people's programs: Orthanc (with C-FIND) and dcmtk's storescp (without)."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+
+from app.delivery.attempt import Courier
+from app.journal.deliveries import due, resend
+from app.journal.engine import transaction
+from app.settings import PeerSettings
+from tests.builders.faulty_pacs import HOST, faulty_pacs
+from tests.builders.orthanc import Orthanc, free_port, needs_orthanc, running_orthanc
+from tests.builders.planned_deliveries import (
+    Heard,
+    VirtualClock,
+    delivery_rows,
+    journal_in,
+    node_of,
+    plan_job,
+    states_of,
+)
+
+# pynetdicom drops the socket of a refused connection without closing it.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+STORESCP = shutil.which("storescp")
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def pacs(tmp_path: Path) -> Iterator[Orthanc]:
+    with running_orthanc(tmp_path) as running:
+        yield running
+
+
+def orthanc_peer(pacs: Orthanc) -> PeerSettings:
+    return PeerSettings(name="pacs", ae_title=pacs.ae_title, host=HOST, port=pacs.dicom_port)
+
+
+@needs_orthanc
+def test_orthanc_ends_up_with_each_object_once_and_byte_for_byte(
+    tmp_path: Path, pacs: Orthanc
+) -> None:
+    data = tmp_path / "node"
+    engine = journal_in(data)
+    job = plan_job(engine, data)
+    courier = Courier(engine, node_of(data, orthanc_peer(pacs)))
+    assert courier.attempt(job.group()).is_finished
+    assert pacs.sop_instance_uids() == list(job.sop_instance_uids)
+    assert {row.confirmed_by for row in delivery_rows(engine, job)} == {"c_find"}
+    for path in job.paths:
+        uid = dcmread(path, stop_before_pixels=True).SOPInstanceUID
+        assert pacs.file(uid)[-4000:] == path.read_bytes()[-4000:]
+
+
+@needs_orthanc
+def test_orthanc_killed_in_the_middle_and_started_again_holds_each_object_once(
+    tmp_path: Path, pacs: Orthanc
+) -> None:
+    data = tmp_path / "node"
+    engine = journal_in(data)
+    job = plan_job(engine, data, objects=60)
+    clock, heard = VirtualClock(), Heard()
+    courier = Courier(engine, node_of(data, orthanc_peer(pacs)), clock=clock, emit=heard)
+    first = threading.Thread(target=courier.attempt, args=(job.group(),))
+    first.start()
+    deadline = time.monotonic() + 20
+    while states_of(engine, job).count("sent") < 5 and time.monotonic() < deadline:
+        time.sleep(0.002)
+    pacs.kill()
+    first.join()
+    before = states_of(engine, job)
+    assert before.count("sent") >= 5
+    assert before.count("queued") >= 5
+    clock.advance(30)
+    assert courier.attempt(job.group()).delay_s is not None  # still dead
+    pacs.start()
+    for _ in range(5):
+        clock.advance(60)
+        if courier.attempt(job.group()).is_finished:
+            break
+    assert states_of(engine, job) == ["delivered"] * 60
+    assert {row.confirmed_by for row in delivery_rows(engine, job)} == {"c_find"}
+    assert pacs.sop_instance_uids() == list(job.sop_instance_uids)
+    assert pacs.count_instances() == 60
+
+
+@needs_orthanc
+def test_an_object_that_orthanc_lost_is_sent_again_when_a_person_says_so(
+    tmp_path: Path, pacs: Orthanc
+) -> None:
+    data = tmp_path / "node"
+    engine = journal_in(data)
+    job = plan_job(engine, data)
+    courier = Courier(engine, node_of(data, orthanc_peer(pacs)))
+    courier.attempt(job.group())
+    pacs.delete_series(job.series_uid)
+    assert pacs.count_instances() == 0
+    with transaction(engine) as c:
+        assert resend(c, job.job_id, time.time())
+        (group,) = due(c, time.time())
+    assert courier.attempt(group).is_finished
+    assert pacs.sop_instance_uids() == list(job.sop_instance_uids)
+
+
+@pytest.mark.skipif(STORESCP is None, reason="dcmtk is not installed (make peers)")
+def test_dcmtk_storescp_offers_no_c_find_and_is_taken_at_its_word(tmp_path: Path) -> None:
+    data, received = tmp_path / "node", tmp_path / "received"
+    received.mkdir()
+    port = free_port()
+    server = subprocess.Popen(
+        [str(STORESCP), "-q", "-od", str(received), "+B", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        engine = journal_in(data)
+        job = plan_job(engine, data)
+        peer = PeerSettings(name="pacs", ae_title="STORESCP", host=HOST, port=port)
+        clock = VirtualClock()
+        courier = Courier(engine, node_of(data, peer), clock=clock)
+        for _ in range(5):  # the server may still be starting
+            if courier.attempt(job.group()).is_finished:
+                break
+            time.sleep(0.3)
+            clock.advance(60)
+    finally:
+        server.terminate()
+        server.wait()
+    assert [row.confirmed_by for row in delivery_rows(engine, job)] == ["c_store"] * 2
+    files = sorted(received.iterdir())
+    assert len(files) == 2
+    sent = {path.read_bytes()[-4000:] for path in job.paths}
+    assert {file.read_bytes()[-4000:] for file in files} == sent
+
+
+@pytest.mark.parametrize("kept", [1, 3])
+def test_a_node_killed_after_the_peer_kept_an_object_sends_only_the_rest(
+    tmp_path: Path, kept: int
+) -> None:
+    engine = journal_in(tmp_path)
+    job = plan_job(engine, tmp_path, objects=4)
+    node: list[subprocess.Popen[bytes]] = []
+
+    def kill_node() -> None:
+        node[0].kill()
+        node[0].wait()
+
+    with faulty_pacs([0x0000] * (kept - 1) + [kill_node]) as pacs:
+        settings = node_of(tmp_path, pacs.peer())
+        code = (
+            "import sys\n"
+            "from app.delivery.attempt import Courier\n"
+            "from app.journal.deliveries import due\n"
+            "from app.journal.engine import journal_url, open_journal, reading\n"
+            "from app.settings import NodeSettings\n"
+            "node = NodeSettings.model_validate_json(sys.argv[1])\n"
+            "engine = open_journal(journal_url(node.data, None))\n"
+            "with reading(engine) as c: groups = due(c, 2e9)\n"
+            "Courier(engine, node).attempt(groups[0])\n"
+        )
+        command = [sys.executable, "-W", "ignore", "-c", code, settings.model_dump_json()]
+        node.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL))
+        assert node[0].wait(timeout=60) == -9
+        assert states_of(engine, job) == ["sent"] * (kept - 1) + ["queued"] * (5 - kept)
+        assert Courier(engine, settings).attempt(job.group()).is_finished
+    assert pacs.received == list(job.sop_instance_uids)
+    assert states_of(engine, job) == ["delivered"] * 4
