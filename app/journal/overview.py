@@ -1,17 +1,18 @@
 """What the page shows of the journal: rows of studies, series, jobs and deliveries, read only.
 
-Nothing here decides or changes anything. Descriptions and UIDs in these rows belong on the page
-behind the node's door, never in logs or metrics.
+Nothing here decides or changes anything. Long tables are cut by an index before their wide
+columns are read.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import sqlalchemy as sa
 
+from app.journal.rows import DeliveryRow, JobRow, ResultRow, SeriesRow, StrayRow, Window
 from app.journal.states import DeliveryState, InstanceState, JobState, SeriesState
 from app.journal.tables import DELIVERY, INSTANCE, JOB, JOB_INPUT, RESULT, SERIES
 
@@ -26,123 +27,6 @@ ATTENTION_DELIVERIES: Final = (DeliveryState.DEAD, DeliveryState.PARKED)
 """States that nothing leaves without a person."""
 
 _Row = TypeVar("_Row")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeriesRow:
-    """One series with its latest job.
-
-    Attributes
-    ----------
-    instances : int
-        Different objects held, quarantined ones not counted.
-    completeness, decision : dict
-        As written by the worker: verdict and reasons.
-    job_id, job_state : str or None
-        Of the latest job of the series.
-    """
-
-    series_uid: str
-    study_uid: str
-    state: str
-    revision: int
-    calling_ae_title: str
-    called_ae_title: str
-    first_instance_at: float
-    last_instance_at: float
-    last_activity_at: float
-    instances: int
-    expected_count: int | None
-    expected_source: str | None
-    completeness: dict[str, Any]
-    decision: dict[str, Any]
-    description: str
-    modality: str
-    is_forced: bool
-    job_id: str | None
-    job_state: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobRow:
-    """One segmentation; `record` is the run's `app.record.ResultRecord` as plain data."""
-
-    job_id: str
-    series_uid: str
-    study_uid: str
-    revision: int
-    predecessor_job_id: str | None
-    state: str
-    priority: int
-    run_number: int
-    attempts: int
-    created_at: float
-    started_at: float | None
-    finished_at: float | None
-    worker_id: str | None
-    step: str
-    fraction: float
-    cancel_requested: bool
-    error_code: str | None
-    error_message: str | None
-    record: dict[str, Any]
-    description: str
-    calling_ae_title: str
-    inputs: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResultRow:
-    """One file that a job made; `path` is empty once retention removed it."""
-
-    job_id: str
-    name: str
-    kind: str
-    path: str
-    digest: str
-    size_bytes: int
-    sop_instance_uid: str
-    series_uid: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryRow:
-    """One object on its way to one destination; times are epoch seconds."""
-
-    delivery_id: str
-    job_id: str
-    sop_instance_uid: str
-    destination: str
-    state: str
-    generation: int
-    attempts: int
-    created_at: float
-    released_at: float | None
-    next_attempt_at: float | None
-    sent_at: float | None
-    delivered_at: float | None
-    confirmed_by: str
-    last_status: int | None
-    last_error: str
-    name: str | None
-    description: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """Which part of a long list.
-
-    Attributes
-    ----------
-    states : tuple of str
-        Only these; empty: all.
-    limit, offset : int
-        Rows, newest first.
-    """
-
-    states: tuple[str, ...] = ()
-    limit: int = 50
-    offset: int = 0
 
 
 def list_series(connection: Connection, window: Window) -> list[SeriesRow]:
@@ -225,6 +109,17 @@ def find_delivery(connection: Connection, delivery_id: str) -> DeliveryRow | Non
     return next(iter(_deliveries(connection, chosen, Window(limit=1))), None)
 
 
+def list_quarantined(connection: Connection, limit: int) -> list[StrayRow]:
+    """Objects that were kept but belong to no usable series, the newest first."""
+    query = (
+        sa.select(INSTANCE)
+        .where(_IN_QUARANTINE)
+        .order_by(INSTANCE.c.received_at.desc())
+        .limit(limit)
+    )
+    return [_row(StrayRow, dict(row)) for row in connection.execute(query).mappings()]
+
+
 def count_attention(connection: Connection) -> int:
     """How many things wait for a person because something went wrong."""
     pairs: Sequence[tuple[sa.Table, Sequence[str]]] = (
@@ -262,6 +157,13 @@ def _series(connection: Connection, chosen: sa.ColumnElement[bool]) -> list[Seri
 
 def _jobs(connection: Connection, chosen: sa.ColumnElement[bool], window: Window) -> list[JobRow]:
     inputs = sa.select(sa.func.count()).where(JOB_INPUT.c.job_id == JOB.c.job_id).scalar_subquery()
+    cut = (
+        sa.select(JOB.c.job_id)
+        .where(chosen)
+        .order_by(JOB.c.created_at.desc(), JOB.c.job_id)
+        .limit(window.limit)
+        .offset(window.offset)
+    )
     query = (
         sa.select(
             JOB,
@@ -270,10 +172,8 @@ def _jobs(connection: Connection, chosen: sa.ColumnElement[bool], window: Window
             sa.func.coalesce(SERIES.c.calling_ae_title, "").label("calling_ae_title"),
         )
         .select_from(JOB.outerjoin(SERIES, SERIES.c.series_uid == JOB.c.series_uid))
-        .where(chosen)
+        .where(JOB.c.job_id.in_(cut))
         .order_by(JOB.c.created_at.desc(), JOB.c.job_id)
-        .limit(window.limit)
-        .offset(window.offset)
     )
     return [_row(JobRow, dict(row)) for row in connection.execute(query).mappings()]
 
@@ -289,16 +189,24 @@ def _deliveries(
         .outerjoin(JOB, JOB.c.job_id == DELIVERY.c.job_id)
         .outerjoin(SERIES, SERIES.c.series_uid == JOB.c.series_uid)
     )
-    query = (
-        sa.select(DELIVERY, RESULT.c.name, SERIES.c.description)
-        .select_from(tables)
+    cut = (
+        sa.select(DELIVERY.c.delivery_id)
         .where(chosen)
         .order_by(DELIVERY.c.created_at.desc(), DELIVERY.c.delivery_id)
         .limit(window.limit)
         .offset(window.offset)
     )
+    query = (
+        sa.select(DELIVERY, RESULT.c.name, SERIES.c.description)
+        .select_from(tables)
+        .where(DELIVERY.c.delivery_id.in_(cut))
+        .order_by(DELIVERY.c.created_at.desc(), DELIVERY.c.delivery_id)
+    )
     return [_row(DeliveryRow, dict(row)) for row in connection.execute(query).mappings()]
 
+
+_IN_QUARANTINE: Final = INSTANCE.c.state == sa.literal_column(f"'{InstanceState.QUARANTINED}'")
+"""A literal, so that SQLite can see that the partial index answers it."""
 
 _JSON: Final = frozenset({"completeness", "decision", "record"})
 _FLAGS: Final = frozenset({"is_forced", "cancel_requested"})

@@ -16,7 +16,6 @@ from app.journal.tables import (
     COUNTER,
     DELIVERY,
     DESTINATION,
-    INSTANCE,
     JOB,
     PROCESS,
     SERIES,
@@ -43,8 +42,6 @@ class Tallies:
         (destination, state) -> number.
     oldest_waiting_at : float or None
         When the oldest job that waits for a worker was made, epoch seconds.
-    receiving : int
-        Series whose completeness is still open.
     """
 
     objects: dict[str, int]
@@ -52,7 +49,6 @@ class Tallies:
     jobs: dict[str, int]
     deliveries: dict[tuple[str, str], int]
     oldest_waiting_at: float | None
-    instances: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +103,6 @@ def read_tallies(connection: Connection) -> Tallies:
         jobs=_by_state(connection, JOB, [str(state) for state in JobState]),
         deliveries={(str(name), str(state)): int(count) for name, state, count in deliveries},
         oldest_waiting_at=connection.execute(waiting).scalar(),
-        instances=_by_state(connection, INSTANCE, []),
     )
 
 

@@ -13,7 +13,7 @@ from app import __version__
 from app.journal import overview, tallies
 from app.journal.audit import Deed, list_deeds
 from app.journal.engine import reading
-from app.journal.overview import DeliveryRow, JobRow, ResultRow, SeriesRow, Window
+from app.journal.rows import DeliveryRow, JobRow, ResultRow, SeriesRow, Window
 from app.journal.states import DeliveryState, JobState, SeriesState
 from app.journal.tallies import DestinationRow, ProcessRow
 from app.record import NOTICE

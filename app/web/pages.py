@@ -8,7 +8,7 @@ from fastapi.responses import FileResponse, Response
 from app.journal import overview, tallies
 from app.journal.audit import list_deeds
 from app.journal.engine import reading
-from app.journal.overview import JobRow, SeriesRow, Window
+from app.journal.rows import JobRow, SeriesRow, Window
 from app.journal.states import DeliveryState, JobState
 from app.web import wording
 from app.web.actions import offers
@@ -184,6 +184,7 @@ def show_attention(request: Request, site: CurrentSite) -> Response:
         held = overview.list_series(connection, Window(states=overview.ATTENTION_SERIES))
         dead = overview.list_jobs(connection, Window(states=overview.ATTENTION_JOBS))
         stuck = overview.list_deliveries(connection, Window(states=overview.ATTENTION_DELIVERIES))
+        strays = overview.list_quarantined(connection, _PAGE_ROWS)
     return page(
         request,
         site,
@@ -194,6 +195,7 @@ def show_attention(request: Request, site: CurrentSite) -> Response:
                 for row in held
             ],
             "dead": [(row, offers("job", row.job_id, {row.state})) for row in dead],
+            "quarantined": strays,
             "stuck": [(row, offers("delivery", row.delivery_id, {row.state})) for row in stuck],
         },
     )

@@ -121,7 +121,7 @@ def measure(site: Site, clock: StepClock) -> Measurements:
             "series": sum(counts.series[state] for state in overview.ATTENTION_SERIES),
             "job": sum(counts.jobs[state] for state in overview.ATTENTION_JOBS),
             "delivery": sum(stuck),
-            "object": counts.instances.get("quarantined", 0),
+            "object": counts.objects.get("quarantined", 0),
         },
         disk_free_bytes=disk.free_bytes,
         disk_reserve_bytes=disk.reserve_bytes,

@@ -18,7 +18,7 @@ from app import __version__
 from app.journal import overview
 from app.journal.engine import reading
 from app.record import NOTICE
-from app.web import wording
+from app.web import reasons, wording
 from app.web.security import SESSION_COOKIE, new_session, token_of
 
 if TYPE_CHECKING:
@@ -129,7 +129,12 @@ def environment() -> Environment:
         quoted=quoted,
         plain=wording.plain,
         reason_words=wording.reason_words,
+        shown_reasons=reasons.shown_reasons,
+        deciding_words=reasons.deciding_words,
+        doubts=reasons.doubts,
+        outcome_words=wording.outcome_words,
         source_words=wording.source_words,
+        structure_words=wording.structure_words,
         step_words=wording.step_words,
         verdict_words=wording.verdict_words,
         error_words=wording.error_words,

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from app.journal.overview import ResultRow
+    from app.journal.rows import ResultRow
 
 MEDIA_TYPES: Final = {"overlay": "image/png", "segmentation": "application/dicom"}
 """By kind of result; everything else is only ever a download."""

@@ -10,7 +10,7 @@ from app.journal.tallies import seconds_by_step
 from app.web.wording import STEPS
 
 if TYPE_CHECKING:
-    from app.journal.overview import JobRow
+    from app.journal.rows import JobRow
 
 Place = Literal["done", "now", "next"]
 

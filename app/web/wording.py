@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from app.journal.states import DeliveryState, JobState, SeriesState
+from operators.anatomy.codes import STRUCTURES
+from operators.anatomy.labels import Structure
 
 Tone = Literal["good", "busy", "waits", "bad", "quiet"]
 """Colour and sign of a state on the page: never the colour alone."""
@@ -196,6 +198,7 @@ ERRORS: Final[dict[str, str]] = {
 """What went wrong at a destination; shown as itself where it is not listed."""
 
 _STATUS: Final = "status_"
+_REFUSED: Final = "refused_"
 
 DONE: Final[dict[str, str]] = {
     "done": "Done.",
@@ -213,6 +216,17 @@ def plain(name: str) -> str:
 def reason_words(name: str) -> str:
     """Sentence for a reason of selection or completeness."""
     return REASONS.get(name) or plain(name)
+
+
+def outcome_words(name: str) -> str:
+    """Words for what became of an object that was offered (the listener's counters)."""
+    return f"refused, 0x{name.removeprefix(_REFUSED)}" if name.startswith(_REFUSED) else plain(name)
+
+
+def structure_words(name: str) -> str:
+    """Name of an anatomical structure as in the SEG object."""
+    known = Structure.__members__.get(name.upper())
+    return STRUCTURES[known].name if known in STRUCTURES else plain(name)
 
 
 def verdict_words(name: str) -> StateWords:

@@ -21,6 +21,7 @@ CREATE TABLE instance (
 );
 CREATE INDEX instance_by_series ON instance (series_uid, received_at);
 CREATE INDEX instance_by_study ON instance (study_uid);
+CREATE INDEX instance_in_quarantine ON instance (received_at) WHERE state = 'quarantined';
 
 -- One row per series that ever arrived.
 CREATE TABLE series (
@@ -72,6 +73,8 @@ CREATE TABLE job (
 );
 CREATE INDEX job_by_state ON job (state, priority, created_at);
 CREATE INDEX job_by_series ON job (series_uid);
+CREATE INDEX job_by_age ON job (created_at);
+CREATE INDEX job_by_end ON job (finished_at);
 
 -- Which objects a job works on, fixed when it was made.
 CREATE TABLE job_input (
@@ -117,6 +120,7 @@ CREATE TABLE delivery (
 );
 CREATE INDEX delivery_by_state ON delivery (state, destination);
 CREATE INDEX delivery_by_job ON delivery (job_id);
+CREATE INDEX delivery_by_age ON delivery (created_at);
 
 -- The state of every destination, for the circuit breaker and the page.
 CREATE TABLE destination (
