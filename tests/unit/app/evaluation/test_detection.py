@@ -49,10 +49,10 @@ def test_two_merged_instances_are_two_misses_and_one_extra():
 
 
 def test_more_matches_win_over_a_larger_single_overlap():
-    # Reference 1 overlaps prediction 1 best; giving it to reference 2 leaves prediction 2 for 1.
-    reference = row((1, 10), (2, 4), (0, 6))
-    prediction = row((2, 3), (1, 11), (0, 6))
-    found = match_instances(reference, prediction, least_iou=0.25)
+    # IoU: 1 with 1 14/24, 1 with 2 6/20, 2 with 1 4/20: the two small ones sum up to less.
+    reference = row((1, 20), (2, 6))
+    prediction = row((2, 6), (1, 18), (0, 2))
+    found = match_instances(reference, prediction, least_iou=0.15)
     assert [(m.reference, m.prediction) for m in found.matches] == [(1, 2), (2, 1)]
 
 

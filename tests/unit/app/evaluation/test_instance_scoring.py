@@ -92,6 +92,26 @@ def test_parts_are_scored_inside_matched_vertebrae_only():
     assert not [m for m in measures if m.item.name == "arcus"]
 
 
+def test_a_neighbour_that_reaches_into_the_box_of_a_vertebra_is_none_of_its_parts():
+    def with_long_process(masks: Masks, lost_body: int | None) -> Masks:
+        semantic, instances = masks.semantic.labels_zyx.copy(), masks.instances.labels_zyx.copy()
+        semantic[2:8, 6:40, 52:56], instances[2:8, 6:40, 52:56] = 42, 18
+        if lost_body is not None:
+            body = (instances == lost_body) & (semantic == 49)
+            semantic[body] = instances[body] = 0
+        return Masks(
+            semantic=masks.semantic.with_labels(semantic),
+            instances=masks.instances.with_labels(instances),
+        )
+
+    reference = with_long_process(spine_boxes(), None)
+    prediction = with_long_process(spine_boxes(), 19)
+    scores = score_kind(KIND["vertebra"], reference, prediction)[0]
+    assert [s.reference for s in scores if s.outcome == "matched"] == [18, 20, 21]
+    measures = score_parts(reference, prediction, scores)
+    assert value(measures, Item("part", "corpus"), "dsc") == 1.0
+
+
 def test_a_part_that_one_side_lacks_scores_0():
     reference, prediction = spine_boxes(), spine_boxes()
     labels = prediction.semantic.labels_zyx
