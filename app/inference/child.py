@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -131,7 +131,10 @@ def _perform(
         overlay=request.overlay,
         predecessors=request.predecessors,
     )
-    return execute(job, models, progress=ProgressGate(request.job_id, answer)).as_dict()
+    record = execute(job, models, progress=ProgressGate(request.job_id, answer))
+    # Decisions quote identifiers and descriptions, and this goes into the engine's database; the
+    # node has decided before, in its journal.
+    return replace(record, decisions=()).as_dict()
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

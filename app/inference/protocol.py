@@ -82,7 +82,7 @@ class Progress(_Message):
 
 
 class Done(_Message):
-    """A request's end, good or bad: `app.record.ResultRecord` as a dict."""
+    """A request's end, good or bad: `app.record.ResultRecord` as a dict, without decisions."""
 
     type: Literal["done"] = "done"
     job_id: str

@@ -1,11 +1,14 @@
 """Small DICOM Segmentation objects that follow from the objects of a job alone.
 
-What a store needs to file them, not what a viewer needs to show them: 8 x 8 empty pixels.
+What a store needs to file them, not what a viewer needs to show them: 8 x 8 empty pixels. A
+series whose description says `stub-refuse` or `stub-crash` gets just that.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
 
 import pydicom
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
@@ -43,6 +46,11 @@ def write_results(request: Request) -> ResultRecord:
     replaced = sorted(predecessor.sop_instance_uid for predecessor in request.predecessors)
     key = digest((*contents, *replaced))
     source = pydicom.dcmread(files[0], stop_before_pixels=True)
+    description = str(source.get("SeriesDescription", ""))
+    if "stub-refuse" in description:
+        return refusal()
+    if "stub-crash" in description:
+        os.kill(os.getpid(), signal.SIGSEGV)
     request.output.mkdir(parents=True, exist_ok=True)
     names = []
     for kind in ("semantic", "instances"):

@@ -44,7 +44,7 @@ def test_a_thousand_tiles_in_one_second_give_four_lines_and_every_step_at_least_
 
 
 def test_two_requests_are_answered_in_order_with_records_and_steps(tmp_path: Path):
-    spine_series(tmp_path / "in")
+    made = spine_series(tmp_path / "in")
     requests = [
         Request(job_id=name, source=tmp_path / source, output=tmp_path / name, started=STARTED)
         for name, source in (("good", "in"), ("bad", "nowhere"))
@@ -56,6 +56,7 @@ def test_two_requests_are_answered_in_order_with_records_and_steps(tmp_path: Pat
         ("good", 0),
         ("bad", 10),
     ]
+    assert made.series_uid not in str(done[0].record)
     names = done[0].record["series"][0]["files"]
     assert sorted(path.name for path in (tmp_path / "good").iterdir()) == sorted(names)
     steps = list(dict.fromkeys(a.step for a in answers if isinstance(a, Progress)))
