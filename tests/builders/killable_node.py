@@ -1,0 +1,120 @@
+"""Listener and worker as real processes around one data folder, with a stand-in for inference.
+
+They deliver to a `CountingPacs` at once. Whoever is killed is started again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tests.builders.counting_pacs import HOST, TITLE, CountingPacs
+from tests.builders.node_processes import (
+    NodeProcess,
+    free_port,
+    role_command,
+    stub_worker_command,
+    wait_until,
+    write_config,
+)
+
+WORK_S = 0.2
+"""What the stand-in takes for a series."""
+
+
+@dataclass
+class Journal:
+    """The node's journal, read from outside."""
+
+    path: Path
+
+    def rows(self, query: str) -> list[tuple]:
+        if not self.path.exists():
+            return []
+        with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=30)) as c:
+            return c.execute(query).fetchall()
+
+    def has(self, query: str) -> bool:
+        return bool(self.rows(query))
+
+
+@dataclass
+class KillableNode:
+    """Listener and worker of one data folder, and who is killed how."""
+
+    listener: NodeProcess
+    worker: NodeProcess
+    journal: Journal
+    data: Path
+
+    def start(self, *names: str) -> None:
+        chosen = [process for process in (self.listener, self.worker) if process.role in names]
+        for process in chosen:
+            process.start()
+        for process in chosen:
+            process.wait_ready()
+
+    def kill(self, who: str) -> bool:
+        """Kill and start again; False where there was nobody to kill."""
+        if who == "inference":
+            return self._kill_inference()
+        names = ("listener", "worker") if who == "both" else (who,)
+        orphans = self.worker.children() if "worker" in names else []
+        for process in (self.listener, self.worker):
+            if process.role in names:
+                process.kill()
+        if not wait_until(lambda: not any(map(is_alive, orphans)), 5):
+            raise RuntimeError("the inference child outlived its worker")
+        self.start(*names)
+        return True
+
+    def _kill_inference(self) -> bool:
+        children = self.worker.children()
+        for child in children:
+            child.kill()
+        return bool(children)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """A zombie that nobody has waited for yet counts as dead."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@contextmanager
+def killable_node(
+    folder: Path, pacs: CountingPacs, *stub_options: str, work_s: float = WORK_S
+) -> Iterator[KillableNode]:
+    """A node that sends everything to `pacs`, ready."""
+    data = folder / "data"
+    settings = {
+        "data": str(data),
+        "listener": {"port": free_port()},
+        "peers": [{"name": "pacs", "ae_title": TITLE, "host": HOST, "port": pacs.port}],
+        "routes": [{"destinations": ["pacs"]}],
+        "completeness": {"quiet_s": 3600},
+        "worker": {"lease_s": 2, "retry_after_s": 0.2, "attempts": 1000},
+        "delivery": {"release": "auto", "first_delay_s": 0.2, "longest_delay_s": 1},
+        "retention": {"disk_reserve_mb": 0},
+    }
+    config = write_config(folder / "app.yaml", settings)
+    worker = stub_worker_command(config, "--work", str(work_s), *stub_options)
+    node = KillableNode(
+        listener=NodeProcess("listener", role_command("listener", config), folder / "listener.log"),
+        worker=NodeProcess("worker", worker, folder / "worker.log"),
+        journal=Journal(data / "journal.db"),
+        data=data,
+    )
+    try:
+        node.start("listener", "worker")
+        yield node
+    finally:
+        node.listener.kill()
+        node.worker.kill()
