@@ -60,7 +60,7 @@ class Measure:
         What is measured.
     metric : str
         ``dsc``, ``iou``, ``assd_mm``, ``reference_ml``, ``prediction_ml``, ``tp``, ``fp``,
-        ``fn``, ``rq``, ``sq``, ``pq`` or ``found``.
+        ``fn``, ``rq``, ``sq``, ``pq``, ``side`` or ``found``.
     value : float
         Not a number where the metric is undefined.
     """

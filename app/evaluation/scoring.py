@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.evaluation.instance_scoring import score_kind, score_parts
+from app.evaluation.laterality import LEFT, RIGHT, side_agreement
 from app.evaluation.measures import CaseScore, InstanceScore, Item, Masks, Measure, measures_of
 from app.evaluation.overlap import dice, intersection_over_union
-from app.evaluation.structures import KINDS, STRUCTURES, SUBSTRUCTURES
+from app.evaluation.structures import KINDS, LATERAL, STRUCTURES, SUBSTRUCTURES
 from app.evaluation.surface import average_symmetric_surface_distance
 from operators.errors import GeometryError
 from operators.imaging.cropping import bounding_box, crop
@@ -91,7 +92,12 @@ def _score_structures(reference: LabelMap, prediction: LabelMap) -> list[Measure
             "prediction_ml": np.count_nonzero(guess) * voxel_ml,
         }
         measures += measures_of(Item("structure", name), values)
-    return measures
+    lateral = np.isin(reference.labels_zyx, (*LEFT, *RIGHT))
+    sides = {
+        "side": side_agreement(reference.labels_zyx, prediction.labels_zyx),
+        "reference_ml": np.count_nonzero(lateral) * voxel_ml,
+    }
+    return [*measures, *measures_of(Item("structure", LATERAL), sides)]
 
 
 def _annotated(measures: list[Measure], instances: list[InstanceScore]) -> frozenset[str]:

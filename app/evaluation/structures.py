@@ -63,6 +63,9 @@ SUBSTRUCTURES: dict[str, tuple[int, ...]] = {
 }
 """Parts of the vertebra, each side by itself and both together."""
 
+LATERAL = "lateral parts"
+"""Costal and articular processes of both sides, for the agreement of left and right."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:

@@ -18,7 +18,7 @@ import numpy as np
 from app.evaluation.cohort import LOWER_IS_BETTER
 from app.evaluation.measures import Item
 from app.evaluation.regions import Region
-from app.evaluation.structures import KINDS, STRUCTURES, SUBSTRUCTURES
+from app.evaluation.structures import KINDS, LATERAL, STRUCTURES, SUBSTRUCTURES
 from operators.anatomy.vertebrae import LEVEL_NAMES, vertebra_of
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ TITLES: dict[str, str] = {
     "sq": "SQ",
     "pq": "PQ",
     "found": "found",
+    "side": "right side",
     "tp": "matched",
     "fp": "extra",
     "fn": "missed",
@@ -101,6 +102,12 @@ def paper_tables(methods: Sequence[tuple[str, Summaries]]) -> tuple[Table, ...]:
             methods,
             [Item("structure", name) for name in SUBSTRUCTURES],
             ("dsc", "assd_mm"),
+        ),
+        _table(
+            ("Left and right", _SIDE_NOTE),
+            methods,
+            [Item("structure", LATERAL)],
+            ("side",),
         ),
         _table(
             ("Substructures inside matched vertebrae", _PART_NOTE),
@@ -266,6 +273,10 @@ _INSTANCE_NOTE = (
 _STRUCTURE_NOTE = (
     "All voxels of a structure, not by instance. Absent in both: not scored; absent in one: DSC 0, "
     "ASSD undefined."
+)
+_SIDE_NOTE = (
+    "Share of the voxels on the reference's side of the patient, among those that both maps call a "
+    "costal or articular process."
 )
 _PART_NOTE = (
     "Inside each matched vertebra; mean over the vertebrae of a case that have the part on either "

@@ -4,7 +4,7 @@ import pytest
 from app.evaluation.measures import Item, Masks
 from app.evaluation.pairing import read_prediction
 from app.evaluation.scoring import score_case
-from app.evaluation.structures import KINDS, STRUCTURES, SUBSTRUCTURES
+from app.evaluation.structures import KINDS, LATERAL, STRUCTURES, SUBSTRUCTURES
 from operators.errors import GeometryError
 from operators.imaging.volume import LabelMap
 from tests.builders.spine_boxes import spine_boxes
@@ -62,7 +62,20 @@ def test_maps_that_one_author_lacks_are_not_scored():
     only_semantic = score_case(masks, Masks(semantic=masks.semantic))
     assert {m.item.scope for m in only_semantic.measures} == {"structure"}
     names = {m.item.name for m in only_semantic.measures}
-    assert names == {*STRUCTURES, *SUBSTRUCTURES}
+    assert names == {*STRUCTURES, *SUBSTRUCTURES, LATERAL}
+
+
+def test_exchanged_sides_are_seen():
+    def with_articulars(left: int, right: int) -> Masks:
+        masks = spine_boxes()
+        labels = masks.semantic.labels_zyx
+        sides = np.where(np.arange(len(labels)) < 5, left, right).reshape(-1, 1, 1)
+        return Masks(semantic=masks.semantic.with_labels(np.where(labels == 42, sides, labels)))
+
+    key = Item("structure", LATERAL), "side"
+    assert values_of(with_articulars(45, 46), with_articulars(45, 46))[key] == 1.0
+    assert values_of(with_articulars(45, 46), with_articulars(46, 45))[key] == 0.0
+    assert values_of(with_articulars(45, 46), with_articulars(45, 45))[key] == 0.5
 
 
 def test_all_kinds_of_instances_are_scored_where_both_maps_are_there():
