@@ -135,15 +135,28 @@ def demo(
 
 
 @app.command()
-def synthesize(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to fill.")],
-    seed: Annotated[int, typer.Option(help="Another number, another spine.")] = 1,
+def synthesize(  # noqa: PLR0917 - one parameter per documented option
+    output: Annotated[Path, typer.Option("--output", "-o", help="Dataset folder to fill.")],
+    seed: Annotated[int, typer.Option(help="Of the first patient; the next ones count on.")] = 1,
+    patients: Annotated[int, typer.Option(min=1, max=9999)] = 1,
+    whole_spine: Annotated[  # noqa: FBT002
+        bool, typer.Option("--whole-spine", help="Cervical and thoracic stations too.")
+    ] = False,
+    enhanced: Annotated[  # noqa: FBT002
+        bool, typer.Option("--enhanced", help="T2w series as Enhanced MR objects.")
+    ] = False,
 ) -> None:
-    """Write a synthetic DICOM study: a sagittal T2w series and siblings to be rejected."""
-    from app.synthetic.dicom_series import write_study
+    """Write synthetic patients: DICOM studies, NIfTI images, and their truth (NIfTI and SEG)."""
+    from app.synthetic.cohort import write_subject
+    from app.synthetic.dicom_series import StudyOptions
 
-    write_study(output, seed)
-    typer.echo(f"a synthetic study (seed {seed}) lies in {output}")
+    options = StudyOptions(
+        stations=("cervical", "thoracic") if whole_spine else (), is_enhanced=enhanced
+    )
+    for number in range(1, patients + 1):
+        study = write_subject(output, number, seed + number - 1, options)
+        typer.echo(f"sub-{number:04d} (seed {seed + number - 1}): {len(study.files)} DICOM objects")
+    typer.echo(f"studies in {output}/sub-*/dicom, truth in {output}/derivatives")
 
 
 @app.command("check-config")

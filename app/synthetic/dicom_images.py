@@ -65,6 +65,11 @@ class Stack:
     volume: Volume
 
 
+def series_uid_of(seed: int, protocol: Protocol) -> str:
+    """Series Instance UID of a protocol's series in the study of a seed."""
+    return derived_uid("synthetic", str(seed), "series", str(protocol.number))
+
+
 def _study_part(seed: int) -> Dataset:
     """Attributes shared by all instances of the study."""
     head = Dataset()
@@ -92,12 +97,12 @@ def _study_part(seed: int) -> Dataset:
     return head
 
 
-def _series_part(stack: Stack, seed: int) -> Dataset:
-    """Attributes shared by all instances of the series."""
+def series_part(stack: Stack, seed: int) -> Dataset:
+    """Attributes shared by all instances of the series, as a classic MR image has them."""
     protocol = stack.protocol
     head = _study_part(seed)
     head.SOPClassUID = MRImageStorage
-    head.SeriesInstanceUID = derived_uid("synthetic", str(seed), "series", str(protocol.number))
+    head.SeriesInstanceUID = series_uid_of(seed, protocol)
     head.SeriesNumber = protocol.number
     head.SeriesDescription = head.ProtocolName = protocol.description
     head.ImageType = ["ORIGINAL", "PRIMARY", *protocol.image_type]
@@ -130,20 +135,30 @@ def _pixel_part(head: Dataset, pixels: NDArray[np.uint16]) -> None:
     head.PixelData = pixels.astype("<u2").tobytes()
 
 
-def _instance(stack: Stack, k: int, seed: int, part: int) -> Dataset:
+def slice_place(stack: Stack, k: int) -> tuple[list[float], list[float]]:
+    """Image Orientation (Patient) and Image Position (Patient) of slice `k`, LPS, mm."""
     affine = stack.volume.affine_lps
-    image = _series_part(stack, seed)
+    along_row, along_column = (affine[:3, n] / np.linalg.norm(affine[:3, n]) for n in (2, 1))
+    orientation = [round(float(x), 8) for x in (*along_row, *along_column)]
+    corner = affine @ np.array([k, 0.0, 0.0, 1.0])
+    return orientation, [round(float(x), 5) for x in corner[:3]]
+
+
+def grey_levels(stack: Stack, k: int) -> NDArray[np.uint16]:
+    """Give the stored values of slice `k`, 12 bits, (rows, columns)."""
+    levels = np.rint(stack.volume.voxels_zyx[k] * _GREY_LEVELS_OF_CSF)
+    stored: NDArray[np.uint16] = np.clip(levels, 0, 2**_BITS - 1).astype(np.uint16)
+    return stored
+
+
+def _instance(stack: Stack, k: int, seed: int, part: int) -> Dataset:
+    image = series_part(stack, seed)
     name = ("synthetic", str(seed), "instance", str(part), str(k))
     image.SOPInstanceUID = UID(derived_uid(*name))
     image.InstanceNumber = 100 * part + k + 1 if "LOCALIZER" in image.ImageType else k + 1
     image.AcquisitionNumber = 1
-    along_row, along_column = (affine[:3, n] / np.linalg.norm(affine[:3, n]) for n in (2, 1))
-    image.ImageOrientationPatient = [round(float(x), 8) for x in (*along_row, *along_column)]
-    corner = affine @ np.array([k, 0.0, 0.0, 1.0])
-    image.ImagePositionPatient = [round(float(x), 5) for x in corner[:3]]
-    top = 2**_BITS - 1
-    pixels = np.clip(np.rint(stack.volume.voxels_zyx[k] * _GREY_LEVELS_OF_CSF), 0, top)
-    _pixel_part(image, pixels.astype(np.uint16))
+    image.ImageOrientationPatient, image.ImagePositionPatient = slice_place(stack, k)
+    _pixel_part(image, grey_levels(stack, k))
     image.file_meta = FileMetaDataset()
     image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     image.file_meta.MediaStorageSOPClassUID = MRImageStorage

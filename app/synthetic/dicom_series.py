@@ -13,9 +13,9 @@ import numpy as np
 from scipy import ndimage
 
 from app.synthetic.acquisition import Scanner
-from app.synthetic.dicom_images import Protocol, Stack, write_stack
+from app.synthetic.dicom_images import Protocol, Stack, series_uid_of, write_stack
+from app.synthetic.enhanced_images import write_enhanced
 from app.synthetic.phantom import PhantomSettings, SyntheticCase, generate
-from operators.dicom.uids import derived_uid
 from operators.imaging.nifti import write_label_map
 from operators.imaging.volume import LabelMap, Volume
 
@@ -45,6 +45,20 @@ _T2 = Protocol("t2_tse_sag", 2, ("SE",), ("SK", "OSP"), 3500.0, 100.0, 17, None)
 _T1 = Protocol("t1_tse_sag", 3, ("SE",), ("SK", "OSP"), 500.0, 10.0, 3, None)
 _STIR = Protocol("stir_tse_sag", 4, ("SE", "IR"), ("SK", "OSP"), 4000.0, 50.0, 13, 160.0)
 _AXIAL = Protocol("t2_tse_tra", 5, ("SE",), ("SK", "OSP"), 3800.0, 105.0, 17, None)
+_STATIONS = {
+    "cervical": (
+        replace(_T2, description="t2_tse_sag_cerv", number=6),
+        (1.0, 0.0, 0.0, 0.0),
+        320.0,
+    ),
+    "thoracic": (
+        replace(_T2, description="t2_tse_sag_thor", number=7),
+        (0.0, 1.0, 0.0, 0.0),
+        170.0,
+    ),
+}
+"""Further T2w stations: protocol, region odds, shift of the table towards the head in mm."""
+
 _SCOUT = Protocol("localizer", 1, ("GR",), ("SP",), 8.0, 4.0, 1, None, ("LOCALIZER",))
 
 
@@ -57,15 +71,40 @@ class WrittenStudy:
     files : tuple of Path
         All instances.
     t2_series_uid : str
-        The series that a spine segmentation should take.
+        The lumbar series, which a spine segmentation should take.
+    t2 : Volume
+        Its image.
     semantic, instances : LabelMap
         Truth on the grid of that series.
+    station_uids : tuple of str
+        Further series that a spine segmentation should take.
     """
 
     files: tuple[Path, ...]
     t2_series_uid: str
+    t2: Volume
     semantic: LabelMap
     instances: LabelMap
+    station_uids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StudyOptions:
+    """What a study holds beside its lumbar T2w series and the siblings to be rejected.
+
+    Attributes
+    ----------
+    phantom : PhantomSettings
+        Size of the phantom; three weightings in the order T2w, T1w, STIR.
+    stations : tuple of {"cervical", "thoracic"}
+        Further sagittal T2w series of the same patient, higher up.
+    is_enhanced : bool
+        T2w series as one Enhanced MR object each instead of one object per slice.
+    """
+
+    phantom: PhantomSettings = STUDY_PHANTOM
+    stations: tuple[str, ...] = ()
+    is_enhanced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +183,21 @@ def _stacks(scene: _Scene) -> tuple[Stack, ...]:
     )
 
 
+def _station(name: str, seed: int, phantom: PhantomSettings) -> Stack:
+    """Another T2w field of the same patient: the seed draws the same anatomy."""
+    protocol, odds, towards_head_mm = _STATIONS[name]
+    settings = replace(phantom, weightings=phantom.weightings[:1], region_odds=odds, centred=False)
+    pose = _pose()
+    pose[2, 3] += towards_head_mm
+    return Stack(protocol, _Scene(generate(seed, settings), pose).volume(0))
+
+
 def write_study(
     folder: Path,
     seed: int,
     *,
     truth: Path | None = None,
-    phantom: PhantomSettings = STUDY_PHANTOM,
+    options: StudyOptions | None = None,
 ) -> WrittenStudy:
     """Write a study of one synthetic patient.
 
@@ -161,24 +209,36 @@ def write_study(
         Decides everything; the same seed writes the same bytes.
     truth : Path or None
         Folder for ``semantic.nii.gz`` and ``instances.nii.gz`` on the T2w series' grid.
-    phantom : PhantomSettings
-        Size of the phantom; three weightings in the order T2w, T1w, STIR.
+    options : StudyOptions or None
+        What the study holds; None = a lumbar protocol.
 
     Returns
     -------
     WrittenStudy
         Files and truth.
     """
-    scene = _Scene(generate(seed, phantom), _pose())
+    options = options or StudyOptions()
+    scene = _Scene(generate(seed, options.phantom), _pose())
     rng = np.random.default_rng([seed, 3])
     files: list[Path] = []
-    for part, stack in enumerate(_stacks(scene)):
-        target = folder / f"{stack.protocol.number}_{stack.protocol.description}"
-        files += write_stack(stack, target, seed=seed, part=part, rng=rng)
+    stations = tuple(_station(name, seed, options.phantom) for name in options.stations)
+    for part, stack in enumerate((*_stacks(scene), *stations)):
+        protocol = stack.protocol
+        target = folder / f"{protocol.number}_{protocol.description}"
+        if options.is_enhanced and protocol.description.startswith(f"{_T2.description}"):
+            files.append(write_enhanced(stack, target, seed=seed, part=part))
+        else:
+            files += write_stack(stack, target, seed=seed, part=part, rng=rng)
     semantic, instances = (scene.truth(x) for x in (scene.case.semantic, scene.case.instances))
     if truth is not None:
         truth.mkdir(parents=True, exist_ok=True)
         write_label_map(semantic, truth / "semantic.nii.gz")
         write_label_map(instances, truth / "instances.nii.gz")
-    uid = derived_uid("synthetic", str(seed), "series", str(_T2.number))
-    return WrittenStudy(tuple(files), uid, semantic, instances)
+    return WrittenStudy(
+        tuple(files),
+        series_uid_of(seed, _T2),
+        scene.volume(0),
+        semantic,
+        instances,
+        tuple(series_uid_of(seed, stack.protocol) for stack in stations),
+    )

@@ -67,9 +67,17 @@ def read_label_map(path: Path) -> LabelMap:
 
 def write_label_map(labels: LabelMap, path: Path) -> None:
     """Write a label map as NIfTI of type uint16, both sform and qform set."""
-    array = labels.labels_zyx.astype(np.uint16).transpose(2, 1, 0)
-    affine_ras = _RAS_FROM_LPS @ labels.affine_lps @ _REVERSE_INDEX
-    image = nib.nifti1.Nifti1Image(array, affine_ras)
+    _write(labels.labels_zyx.astype(np.uint16), labels.affine_lps, path)
+
+
+def write_volume(volume: Volume, path: Path) -> None:
+    """Write an image as NIfTI of type float32, both sform and qform set."""
+    _write(volume.voxels_zyx.astype(np.float32), volume.affine_lps, path)
+
+
+def _write(array_zyx: NDArray[np.number], affine_lps: NDArray[np.float64], path: Path) -> None:
+    affine_ras = _RAS_FROM_LPS @ affine_lps @ _REVERSE_INDEX
+    image = nib.nifti1.Nifti1Image(array_zyx.transpose(2, 1, 0), affine_ras)
     image.header.set_xyzt_units("mm")
     nib.loadsave.save(image, path)
 

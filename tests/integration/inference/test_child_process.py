@@ -14,7 +14,7 @@ import pytest
 from app.inference.protocol import Request
 from app.inference.supervisor import Supervisor, child_command
 from app.settings import WorkerSettings, load_settings
-from app.synthetic.dicom_series import STUDY_PHANTOM, write_study
+from app.synthetic.dicom_series import STUDY_PHANTOM, StudyOptions, write_study
 from operators.dicom.provenance import Predecessor
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -25,7 +25,7 @@ SMALL = replace(STUDY_PHANTOM, slices=9, in_plane=(100, 70), spacing=(4.4, 1.5, 
 def test_two_requests_share_the_loaded_models_and_a_revision_names_what_it_replaces(
     tmp_path: Path,
 ):
-    study = write_study(tmp_path / "in", 5, phantom=SMALL)
+    study = write_study(tmp_path / "in", 5, options=StudyOptions(phantom=SMALL))
 
     settings = load_settings()
 

@@ -9,7 +9,12 @@ import numpy as np
 import pydicom
 import pytest
 
-from app.synthetic.dicom_series import STUDY_PHANTOM, WrittenStudy, write_study
+from app.synthetic.dicom_series import (
+    STUDY_PHANTOM,
+    StudyOptions,
+    WrittenStudy,
+    write_study,
+)
 from operators.dicom.assembly import assemble
 from operators.dicom.selection import decide
 from operators.dicom.series import scan
@@ -21,7 +26,9 @@ SMALL = replace(STUDY_PHANTOM, slices=9, in_plane=(150, 120), spacing=(4.4, 1.8,
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, WrittenStudy]:
     folder = tmp_path_factory.mktemp("study")
-    return folder, write_study(folder / "dicom", 7, truth=folder / "truth", phantom=SMALL)
+    return folder, write_study(
+        folder / "dicom", 7, truth=folder / "truth", options=StudyOptions(phantom=SMALL)
+    )
 
 
 def test_only_the_sagittal_t2w_series_of_five_is_accepted(
@@ -65,7 +72,7 @@ def test_the_same_seed_writes_the_same_bytes(
     study: tuple[Path, WrittenStudy], tmp_path: Path
 ) -> None:
     _, written = study
-    again = write_study(tmp_path, 7, phantom=SMALL)
+    again = write_study(tmp_path, 7, options=StudyOptions(phantom=SMALL))
     assert [f.name for f in again.files] == [f.name for f in written.files]
     for a, b in zip(again.files[::7], written.files[::7], strict=True):
         assert a.read_bytes() == b.read_bytes()

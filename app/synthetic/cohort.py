@@ -1,0 +1,92 @@
+"""Synthetic patients as a dataset: DICOM studies, NIfTI images, and their truth in both forms.
+
+The layout is BIDS: what `train --dataset`, `evaluate --reference` and foreign tools read::
+
+    sub-0001/dicom/...                                      the study as a scanner sends it
+    sub-0001/anat/sub-0001_T2w.nii.gz                       its lumbar T2w series
+    derivatives/sub-0001/anat/sub-0001_mod-T2w_seg-spine_msk.nii.gz    structures
+    derivatives/sub-0001/anat/sub-0001_mod-T2w_seg-vert_msk.nii.gz     instances
+    sub-0001/seg/sub-0001_semantic.dcm, sub-0001_instances.dcm         the same as DICOM SEG
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from app import __version__
+from app.synthetic.dicom_series import WrittenStudy, write_study
+from operators.dicom.assembly import assemble
+from operators.dicom.provenance import ModelIdentity, ResultContext
+from operators.dicom.segmentation import encode_segmentations
+from operators.dicom.series import scan
+from operators.dicom.whole_files import write_dataset
+from operators.errors import EncodingError
+from operators.imaging.nifti import write_label_map, write_volume
+from operators.imaging.resampling import resample_labels_to_grid
+from operators.imaging.volume import Grid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.synthetic.dicom_series import StudyOptions
+
+TRUTH_TIME: Final = datetime(2024, 1, 1, 12, 0, tzinfo=UTC)
+"""A fixed clock: the same seed writes the same bytes."""
+
+
+def write_subject(output: Path, number: int, seed: int, options: StudyOptions) -> WrittenStudy:
+    """Write one synthetic patient.
+
+    Parameters
+    ----------
+    output : Path
+        Folder of the dataset; created if needed.
+    number : int
+        Of the subject, 1 to 9999.
+    seed : int
+        Decides everything about the patient.
+    options : StudyOptions
+        What the study holds.
+
+    Returns
+    -------
+    WrittenStudy
+        DICOM files and truth.
+    """
+    name = f"sub-{number:04d}"
+    dicom, anat, seg = (output / name / part for part in ("dicom", "anat", "seg"))
+    masks = output / "derivatives" / name / "anat"
+    study = write_study(dicom, seed, options=options)
+    for folder in (anat, seg, masks):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_volume(study.t2, anat / f"{name}_T2w.nii.gz")
+    write_label_map(study.semantic, masks / f"{name}_mod-T2w_seg-spine_msk.nii.gz")
+    write_label_map(study.instances, masks / f"{name}_mod-T2w_seg-vert_msk.nii.gz")
+    _write_truth_objects(study, dicom, seg / name)
+    return study
+
+
+def _write_truth_objects(study: WrittenStudy, dicom: Path, stem: Path) -> None:
+    """Truth as SEG objects that point at the T2w series."""
+    (series,) = (
+        record for record in scan(dicom).series if record.series_uid == study.t2_series_uid
+    )
+    source = assemble(series)
+    context = ResultContext(
+        semantic_model=ModelIdentity("synthetic truth", __version__, "-"),
+        instance_model=ModelIdentity("synthetic truth", __version__, "-"),
+        clock=TRUTH_TIME,
+        software_version=__version__,
+        numeric_profile="exact",
+    )
+    grid = Grid(source.voxels_zyx.shape, source.affine_lps)
+    maps = (resample_labels_to_grid(labels, grid) for labels in (study.semantic, study.instances))
+    try:
+        objects = encode_segmentations(*maps, source, context)
+    except EncodingError as error:
+        if "empty_label_map" in error.reasons:
+            return  # a patient without a spine in the field has no truth to point at
+        raise
+    for dataset, kind in zip(objects, ("semantic", "instances"), strict=True):
+        write_dataset(dataset, stem.with_name(f"{stem.name}_{kind}.dcm"))

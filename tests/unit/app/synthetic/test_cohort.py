@@ -1,0 +1,73 @@
+"""A synthetic patient is written as study, image and truth, and all of them agree."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+
+import highdicom as hd
+import numpy as np
+import pytest
+
+from app.synthetic.cohort import write_subject
+from app.synthetic.dicom_series import STUDY_PHANTOM, StudyOptions
+from operators.dicom.assembly import assemble
+from operators.dicom.selection import decide
+from operators.dicom.series import scan
+from operators.imaging.nifti import read_label_map, read_volume
+
+DCIODVFY = shutil.which("dciodvfy")
+SMALL = replace(STUDY_PHANTOM, slices=9, in_plane=(150, 120), spacing=(4.4, 1.8, 1.8))
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["classic", "enhanced"])
+def written(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cohort")
+    options = StudyOptions(phantom=SMALL, stations=("cervical",), is_enhanced=request.param)
+    return folder, write_subject(folder, 1, 7, options), request.param
+
+
+def test_both_t2w_stations_are_selected_and_nothing_else(written):
+    folder, study, _ = written
+    decisions = decide(scan(folder / "sub-0001" / "dicom").series)
+    accepted = {decision.series.series_uid for decision in decisions if decision.accepted}
+    assert accepted == {study.t2_series_uid, *study.station_uids}
+    assert len(decisions) == 6
+
+
+def test_the_nifti_image_shows_what_the_series_shows_up_to_the_rounding_of_12_bits(written):
+    folder, study, _ = written
+    (series,) = (
+        record
+        for record in scan(folder / "sub-0001" / "dicom").series
+        if record.series_uid == study.t2_series_uid
+    )
+    volume = assemble(series)
+    image = read_volume(folder / "sub-0001/anat/sub-0001_T2w.nii.gz")
+    ours, theirs = np.sort(volume.voxels_zyx.ravel()), np.sort(900 * image.voxels_zyx.ravel())
+    assert np.abs(ours - np.clip(theirs, 0, 4095)).max() <= 0.51
+
+
+def test_mask_and_seg_object_count_the_same_voxels_of_each_structure(written):
+    folder, study, _ = written
+    mask = read_label_map(
+        folder / "derivatives/sub-0001/anat/sub-0001_mod-T2w_seg-spine_msk.nii.gz"
+    )
+    labels, counts = np.unique(mask.labels_zyx[mask.labels_zyx > 0], return_counts=True)
+    segmentation = hd.seg.segread(folder / "sub-0001/seg/sub-0001_semantic.dcm")
+    volume = segmentation.get_volume(combine_segments=True, skip_overlap_checks=True).array
+    found = np.unique(volume[volume > 0], return_counts=True)[1]
+    assert len(labels) >= 14
+    assert sorted(found.tolist()) == sorted(counts.tolist())
+    referenced = segmentation.ReferencedSeriesSequence[0].SeriesInstanceUID
+    assert referenced == study.t2_series_uid
+
+
+@pytest.mark.skipif(not DCIODVFY, reason="dciodvfy is not installed (make peers)")
+def test_dciodvfy_finds_0_errors_in_one_object_of_each_series(written):
+    _, study, _ = written
+    for path in {path.parent: path for path in study.files}.values():
+        found = subprocess.run([DCIODVFY, path], capture_output=True, text=True, check=False)
+        errors = [line for line in found.stderr.splitlines() if line.startswith("Error")]
+        assert errors == [], path.parent.name
