@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Final
 
-from app.delivery.backoff import jitter
 from app.delivery.circuit import PAUSE_S, Breaker
 from app.delivery.ledger import Ledger
 from app.delivery.sending import Correspondent, PeerCondition, confirm, send
@@ -39,6 +38,8 @@ SLOTS: Final = 4
 _TOLERANCE_S: Final = 0.5
 _SHORTEST_DELAY_S: Final = 0.2
 _BUSY_DELAY_S: Final = 1.0
+_TICKET_S: Final = 0.25
+"""Distance between two who wait for a slot: a thousand of them must not keep the engine busy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,7 @@ class Courier:
         self._emit = emit
         self._patience = patience
         self._slots: dict[str, BoundedSemaphore] = {}
+        self._tickets: dict[str, float] = {}
         self._lock = Lock()
 
     def attempt(self, group: DeliveryGroup) -> Verdict:
@@ -114,8 +116,7 @@ class Courier:
             return FINISHED
         with self._slot(group.destination) as is_free:
             if not is_free:
-                spread_s = jitter(parcels[0].delivery_id, int(self._clock()))
-                return Verdict(delay_s=_BUSY_DELAY_S + spread_s)
+                return Verdict(delay_s=self._ticket_s(group.destination))
             self._talk(ledger, to, [one for one in parcels if self._is_due(one)])
         return self._verdict(ledger)
 
@@ -166,6 +167,14 @@ class Courier:
             longest_delay_s=self._node.delivery.longest_delay_s,
             patience=self._patience,
         )
+
+    def _ticket_s(self, destination: str) -> float:
+        """Wait of those who find no slot: one after the other, however many there are."""
+        now = time.monotonic()
+        with self._lock:
+            ticket = max(self._tickets.get(destination, 0.0), now + _BUSY_DELAY_S)
+            self._tickets[destination] = ticket + _TICKET_S
+        return ticket - now
 
     @contextmanager
     def _slot(self, destination: str) -> Iterator[bool]:
