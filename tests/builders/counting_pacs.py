@@ -48,6 +48,8 @@ class CountingPacs:
     contents: dict[str, set[str]] = field(default_factory=dict)
     arrivals: Counter[str] = field(default_factory=Counter)
     breaks: int = 0
+    refusal: Dataset | None = None
+    """Answer to every C-STORE of a PACS that keeps nothing."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def by_source_series(self) -> dict[str, list[Kept]]:
@@ -58,7 +60,9 @@ class CountingPacs:
             found.setdefault(item.source_series_uid, []).append(item)
         return found
 
-    def on_store(self, event: evt.Event) -> int:
+    def on_store(self, event: evt.Event) -> int | Dataset:
+        if self.refusal is not None:
+            return self.refusal
         content = event.encoded_dataset(include_meta=True)
         dataset = pydicom.dcmread(BytesIO(content), stop_before_pixels=True)
         uid = str(dataset.SOPInstanceUID)
@@ -103,9 +107,11 @@ def _matches(wanted: object, value: str) -> bool:
 
 
 @contextmanager
-def counting_pacs(hiccups: float = 0.0) -> Iterator[CountingPacs]:
+def counting_pacs(
+    hiccups: float = 0.0, *, refusal: Dataset | None = None
+) -> Iterator[CountingPacs]:
     """A running one, on a free loopback port."""
-    pacs = CountingPacs(hiccups=hiccups)
+    pacs = CountingPacs(hiccups=hiccups, refusal=refusal)
     entity = AE(TITLE)
     entity.maximum_associations = 50
     for model in (Verification, SegmentationStorage, StudyRootQueryRetrieveInformationModelFind):

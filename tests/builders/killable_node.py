@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -51,6 +52,7 @@ class KillableNode:
     worker: NodeProcess
     journal: Journal
     data: Path
+    config: Path
 
     def start(self, *names: str) -> None:
         chosen = [process for process in (self.listener, self.worker) if process.role in names]
@@ -80,6 +82,11 @@ class KillableNode:
         return bool(children)
 
 
+def peer_entry(name: str, pacs: CountingPacs) -> dict[str, Any]:
+    """Its entry in the settings."""
+    return {"name": name, "ae_title": TITLE, "host": HOST, "port": pacs.port}
+
+
 def is_alive(process: psutil.Process) -> bool:
     """A zombie that nobody has waited for yet counts as dead."""
     try:
@@ -90,27 +97,29 @@ def is_alive(process: psutil.Process) -> bool:
 
 @contextmanager
 def killable_node(
-    folder: Path, pacs: CountingPacs, *stub_options: str, work_s: float = WORK_S
+    folder: Path, pacs: CountingPacs, *, work_s: float = WORK_S, **sections: Any
 ) -> Iterator[KillableNode]:
-    """A node that sends everything to `pacs`, ready."""
+    """A node that sends everything to `pacs`, ready; `sections` replace parts of its settings."""
     data = folder / "data"
     settings = {
         "data": str(data),
         "listener": {"port": free_port()},
-        "peers": [{"name": "pacs", "ae_title": TITLE, "host": HOST, "port": pacs.port}],
+        "peers": [peer_entry("pacs", pacs)],
         "routes": [{"destinations": ["pacs"]}],
         "completeness": {"quiet_s": 3600},
         "worker": {"lease_s": 2, "retry_after_s": 0.2, "attempts": 1000},
         "delivery": {"release": "auto", "first_delay_s": 0.2, "longest_delay_s": 1},
         "retention": {"disk_reserve_mb": 0},
+        **sections,
     }
     config = write_config(folder / "app.yaml", settings)
-    worker = stub_worker_command(config, "--work", str(work_s), *stub_options)
+    worker = stub_worker_command(config, "--work", str(work_s))
     node = KillableNode(
         listener=NodeProcess("listener", role_command("listener", config), folder / "listener.log"),
         worker=NodeProcess("worker", worker, folder / "worker.log"),
         journal=Journal(data / "journal.db"),
         data=data,
+        config=config,
     )
     try:
         node.start("listener", "worker")

@@ -1,0 +1,37 @@
+"""The real worker process with another inference child.
+
+Run: ``python -m tests.builders.stub_worker --config FILE -- COMMAND ...``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from app import roles
+from app.jobs.worker import WorkerOptions, serve_worker
+from app.settings import Settings, load_settings
+from app.telemetry.logs import Emit
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("command", nargs="+")
+    chosen = parser.parse_args()
+
+    def work(
+        settings: Settings, *, stop: threading.Event, ready: Callable[[int], None], emit: Emit
+    ) -> None:
+        options = WorkerOptions(command=tuple(chosen.command))
+        serve_worker(settings.node, settings, stop=stop, ready=ready, emit=emit, options=options)
+
+    roles.ROLES["worker"] = work
+    return roles.run_role("worker", load_settings(chosen.config), has_parent=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
