@@ -37,8 +37,6 @@ class RunningJob:
         Failures of this run so far that were the job's own.
     clock : float
         Epoch seconds to be written into the results.
-    calling_ae_title, called_ae_title : str
-        Of the series, for the route of the results.
     """
 
     job_id: str
@@ -47,8 +45,6 @@ class RunningJob:
     study_uid: str
     attempts: int
     clock: float
-    calling_ae_title: str
-    called_ae_title: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,11 +121,7 @@ def begin(
     )
     if not begun.rowcount:
         return None
-    row = c.execute(
-        sa.select(JOB, SERIES.c.calling_ae_title, SERIES.c.called_ae_title)
-        .join(SERIES, SERIES.c.series_uid == JOB.c.series_uid)
-        .where(JOB.c.job_id == job_id)
-    ).one()
+    row = c.execute(sa.select(JOB).where(JOB.c.job_id == job_id)).one()
     return RunningJob(**{name: getattr(row, name) for name in RunningJob.__slots__})
 
 
@@ -160,6 +152,31 @@ def note_attempt(
             attempts=attempts, error_code=error_code, step="", fraction=0.0
         )
     )
+
+
+def note_drop(c: Connection, job_id: str, run_number: int) -> int | None:
+    """Count a run whose workflow ended without settling it.
+
+    Returns
+    -------
+    int or None
+        Attempts so far; None where the run is over, or was to be cancelled and now is.
+    """
+    this = (JOB.c.job_id == job_id, JOB.c.run_number == run_number)
+    at_engine = JOB.c.state.in_((JobState.QUEUED, JobState.RUNNING))
+    c.execute(
+        sa.update(JOB)
+        .where(*this, JOB.c.state == JobState.RUNNING, JOB.c.cancel_requested != 0)
+        .values(state=JobState.CANCELLED)
+    )
+    counted = c.execute(
+        sa.update(JOB)
+        .where(*this, at_engine)
+        .values(state=JobState.RUNNING, attempts=JOB.c.attempts + 1)
+    )
+    if not counted.rowcount:
+        return None
+    return c.execute(sa.select(JOB.c.attempts).where(JOB.c.job_id == job_id)).scalar()
 
 
 def finish(c: Connection, end: RunEnd) -> bool:
@@ -199,6 +216,16 @@ def keep_results(c: Connection, job_id: str, files: Sequence[ResultFile]) -> Non
     c.execute(sa.delete(RESULT).where(RESULT.c.job_id == job_id))
     if files:
         c.execute(sa.insert(RESULT), [{"job_id": job_id, **asdict(file)} for file in files])
+
+
+def senders(c: Connection, job_id: str) -> tuple[str, str]:
+    """Give the calling and called AE title of a job's series, for the route of its results."""
+    row = c.execute(
+        sa.select(SERIES.c.calling_ae_title, SERIES.c.called_ae_title)
+        .join(JOB, JOB.c.series_uid == SERIES.c.series_uid)
+        .where(JOB.c.job_id == job_id)
+    ).one()
+    return row.calling_ae_title, row.called_ae_title
 
 
 def results_replaced(c: Connection, job_id: str) -> list[ResultFile]:

@@ -77,15 +77,14 @@ def in_state(c: Connection, state: SeriesState) -> list[SeriesMark]:
     return [_mark(row) for row in c.execute(query).mappings()]
 
 
-def count_receiving(c: Connection, study_uid: str, *, besides: str) -> int:
-    """How many other series of a study are still arriving."""
+def arriving_siblings(c: Connection, study_uid: str, *, besides: str) -> set[str]:
+    """Other series of a study that are still arriving."""
     query = (
-        sa.select(sa.func.count())
-        .select_from(SERIES)
+        sa.select(SERIES.c.series_uid)
         .where(SERIES.c.study_uid == study_uid, SERIES.c.series_uid != besides)
         .where(SERIES.c.state == SeriesState.RECEIVING)
     )
-    return int(c.execute(query).scalar_one())
+    return set(c.execute(query).scalars())
 
 
 def contents(c: Connection, series_uid: str) -> list[HeldObject]:

@@ -120,9 +120,14 @@ def test_a_person_overrules_everything_and_the_answer_still_names_what_is_missin
     assert answer.reasons == ("forced", "missing_slices", "fewer_than_at_peer")
 
 
-@given(st.integers(1, 15), st.floats(0, 1e5), st.integers(0, 30), st.booleans())
+@given(
+    here=st.integers(1, 15),
+    silence_s=st.floats(0, 1e5),
+    peer=st.integers(0, 30),
+    broken=st.booleans(),
+)
 def test_nothing_is_ever_both_doubted_and_proven(
-    here: int, silence_s: float, peer: int, broken: bool
+    here: int, silence_s: float, peer: int, *, broken: bool
 ):
     facts = series_facts(15, series_instances=15)[:here]
     answer = judged(facts, silence_s, Evidence(peer_count=peer, is_broken_off=broken))

@@ -91,7 +91,7 @@ def test_a_job_that_was_cancelled_before_the_engine_took_it_is_not_queued(journa
     ],
 )
 def test_cancel_ends_what_has_not_begun_and_asks_what_runs(
-    journal: Engine, state: str, answer: bool, after: str, asked: bool
+    journal: Engine, state: str, after: str, *, answer: bool, asked: bool
 ):
     with transaction(journal) as c:
         insert(c, "job", state=state)

@@ -1,0 +1,111 @@
+"""What happens before and while a job is segmented: its inputs, its request, its progress.
+
+A step may be repeated after a crash at any point: what it did before is found done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Literal
+
+from app.inference.protocol import Request
+from app.journal import jobs, runs
+from app.journal.engine import reading, transaction
+from app.telemetry import events
+from operators.dicom.provenance import Predecessor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.engine import Engine
+
+    from app.jobs.workfolder import WorkFolders
+    from app.journal.runs import RunningJob
+    from app.telemetry.logs import Emit
+
+_KINDS: Final[dict[str, Literal["semantic", "instances"]]] = {
+    "_semantic.dcm": "semantic",
+    "_instances.dcm": "instances",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentDesk:
+    """The steps of a segmentation; shared by the threads of a worker.
+
+    Attributes
+    ----------
+    engine : Engine
+        Journal.
+    folders : WorkFolders
+        Inputs and results.
+    worker_id : str
+        Who works.
+    clock : callable
+        Epoch seconds.
+    emit : Emit
+        Event log.
+    """
+
+    engine: Engine
+    folders: WorkFolders
+    worker_id: str
+    clock: Callable[[], float]
+    emit: Emit
+
+    def begin(self, job_id: str, run_number: int) -> RunningJob | None:
+        """Begin a run or go on with it, and link its inputs.
+
+        Returns
+        -------
+        RunningJob or None
+            None where it is over, cancelled or replaced.
+
+        Raises
+        ------
+        JournalError
+            If the journal does not answer.
+        SpoolError, OSError
+            If the inputs cannot be linked.
+        """
+        with transaction(self.engine) as c:
+            job = runs.begin(c, job_id, run_number, worker_id=self.worker_id, now=self.clock())
+            if job is None:
+                return None
+            inputs = jobs.inputs(c, job_id)
+        self.folders.prepare(job_id, inputs)
+        return job
+
+    def request_of(self, job: RunningJob) -> Request:
+        """Give what the inference process is asked to do; the same at every attempt."""
+        self.emit(events.JOB_STARTED, job=job.job_id, attempt=job.attempts + 1)
+        with reading(self.engine) as c:
+            replaced = runs.results_replaced(c, job.job_id)
+        return Request(
+            job_id=job.job_id,
+            source=self.folders.source(job.job_id),
+            output=self.folders.output(job.job_id),
+            started=datetime.fromtimestamp(job.clock, UTC),
+            predecessors=tuple(
+                Predecessor(
+                    kind=kind,
+                    study_uid=job.study_uid,
+                    series_uid=file.series_uid,
+                    sop_instance_uid=file.sop_instance_uid,
+                )
+                for file in replaced
+                for suffix, kind in _KINDS.items()
+                if file.name.endswith(suffix)
+            ),
+        )
+
+    def is_wanted(self, job: RunningJob) -> bool:
+        """Whether a run is still to go on."""
+        with reading(self.engine) as c:
+            return runs.is_wanted(c, job.job_id, job.run_number)
+
+    def note_progress(self, job: RunningJob, step: str, fraction: float) -> None:
+        """How far a run is, for the page."""
+        with transaction(self.engine) as c:
+            runs.note_progress(c, job.job_id, job.run_number, step=step, fraction=fraction)
