@@ -24,6 +24,10 @@ def evaluate(  # noqa: PLR0917 - one parameter per documented option
     against: Annotated[
         Path | None, typer.Option(help="Predictions of a second method to compare with.")
     ] = None,
+    levels: Annotated[
+        bool,
+        typer.Option(help="Reference labels name levels (1 = C1, 20 = L1); no: running numbers."),
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False,  # noqa: FBT002
 ) -> None:
     """Score masks against references: DSC, ASSD, RQ, SQ, PQ per structure, level and region."""
@@ -39,7 +43,7 @@ def evaluate(  # noqa: PLR0917 - one parameter per documented option
         def tell(done: int, total: int, name: str = name) -> None:
             sys.stderr.write(f"{name}: case {done} of {total}\n")
 
-        methods.append(score_folders(reference, folder, name, tell))
+        methods.append(score_folders(reference, folder, name, tell, levels_known=levels))
     found = evaluate_methods(methods)
     written = write_results(found, output)
     if as_json:

@@ -47,6 +47,8 @@ class MethodScores:
         Predictions that no reference exists for; not scored.
     refused : dict of str to str
         Case to the reason why its files cannot be compared.
+    levels_known : bool
+        False = the reference's labels are running numbers: no levels, no regions.
     """
 
     name: str
@@ -54,6 +56,7 @@ class MethodScores:
     missing: tuple[str, ...] = ()
     without_reference: tuple[str, ...] = ()
     refused: dict[str, str]
+    levels_known: bool = True
 
     @property
     def values(self) -> dict[tuple[Item, str], dict[str, float]]:
@@ -62,10 +65,16 @@ class MethodScores:
         values: dict[tuple[Item, str], dict[str, float]] = {}
         for name, case in self.cases.items():
             for measure in case.measures:
+                if self._names_a_level(measure.item) and not self.levels_known:
+                    continue
                 if _is_annotated(measure.item, annotated):
                     key = measure.item, measure.metric
                     values.setdefault(key, {})[name] = measure.value
         return values
+
+    @staticmethod
+    def _names_a_level(item: Item) -> bool:
+        return item.scope == "level" or item.region is not Region.WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +105,8 @@ def score_folders(
     prediction: Path,
     name: str,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
+    *,
+    levels_known: bool = True,
 ) -> MethodScores:
     """Score all predictions of a folder.
 
@@ -107,6 +118,8 @@ def score_folders(
         What the method is called in tables.
     progress : callable
         Told (cases done, all cases).
+    levels_known : bool
+        False where the reference's labels are running numbers and no levels.
 
     Returns
     -------
@@ -139,6 +152,7 @@ def score_folders(
         missing=tuple(case for case in truths if case not in guesses),
         without_reference=tuple(case for case in guesses if case not in truths),
         refused=refused,
+        levels_known=levels_known,
     )
 
 

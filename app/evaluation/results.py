@@ -165,6 +165,8 @@ def _instance_rows(evaluation: Evaluation) -> Iterable[Sequence[object]]:
         for case, score in method.cases.items():
             for instance in score.instances:
                 values = asdict(instance)
+                if not method.levels_known:
+                    values["region"] = None
                 yield method.name, case, *(values[name] for name in _INSTANCE_COLUMNS[2:])
 
 

@@ -40,6 +40,18 @@ def test_two_methods_are_compared_and_json_is_one_line(tmp_path: Path):
     assert (tmp_path / "out" / "comparison.csv").exists()
 
 
+def test_running_numbers_are_reported_without_regions(tmp_path: Path):
+    arguments = [*write(tmp_path), "-o", str(tmp_path / "out"), "--json"]
+    by_level = json.loads(CliRunner().invoke(APP, arguments).stdout)
+    running = json.loads(CliRunner().invoke(APP, [*arguments, "--no-levels"]).stdout)
+    regions = [
+        {entry["region"] for entry in document["methods"][0]["summary"]}
+        for document in (by_level, running)
+    ]
+    assert regions[0] >= {"whole", "thoracic", "lumbar"}
+    assert regions[1] == {"whole"}
+
+
 def test_folders_of_one_name_are_told_apart(tmp_path: Path):
     arguments = write(tmp_path)
     again = write_derivatives(tmp_path / "second" / "ours", {n: spine_boxes() for n in "abc"})

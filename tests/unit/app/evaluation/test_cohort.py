@@ -92,6 +92,17 @@ def test_a_structure_in_one_reference_is_scored_wherever_it_is_predicted(tmp_pat
     assert found[Item("structure", "canal"), "dsc"].mean == pytest.approx(0.5)
 
 
+def test_running_numbers_have_neither_levels_nor_regions(tmp_path: Path):
+    numbered = spine_boxes(first_number=2)
+    reference, prediction = folders(tmp_path, ref={"a": numbered}, ours={"a": spine_boxes()})
+    by_level = score_folders(reference, prediction, "ours")
+    running = score_folders(reference, prediction, "ours", levels_known=False)
+    assert {i.scope for i, _ in by_level.values} - {i.scope for i, _ in running.values} == {"level"}
+    assert {i.region for i, _ in running.values} == {Region.WHOLE}
+    key = Item("detection", "vertebra"), "rq"
+    assert running.values[key] == by_level.values[key] == {"a": 1.0}
+
+
 def test_two_methods_are_tested_case_by_case(tmp_path: Path):
     truth = {f"c{n}": spine_boxes() for n in range(6)}
     good = {name: spine_boxes(down=1) for name in truth}

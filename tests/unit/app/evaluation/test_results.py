@@ -1,5 +1,6 @@
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,13 @@ def test_the_document_is_json_without_not_a_number(tmp_path: Path):
     summary = as_document(found)["methods"][1]["summary"]
     levels = [s for s in summary if s["name"] == "vertebra 20" and s["metric"] == "dsc"]
     assert [(s["n"], s["undefined"], s["mean"]) for s in levels] == [(0, 3, None)]
+
+
+def test_running_numbers_have_no_region_in_the_list_of_instances(tmp_path: Path):
+    method = replace(evaluation("ours").methods[0], levels_known=False)
+    written = write_results(evaluate_methods([method]), tmp_path)
+    assert {row["region"] for row in rows_of(tmp_path / "instances.csv")} == {""}
+    assert not [path for path in written if path.name == "levels.png"]
 
 
 def test_one_method_has_no_comparison(tmp_path: Path):
