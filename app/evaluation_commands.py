@@ -24,7 +24,7 @@ def evaluate(  # noqa: PLR0917 - one parameter per documented option
     against: Annotated[
         Path | None, typer.Option(help="Predictions of a second method to compare with.")
     ] = None,
-    levels: Annotated[
+    levels: Annotated[  # noqa: FBT002
         bool,
         typer.Option(help="Reference labels name levels (1 = C1, 20 = L1); no: running numbers."),
     ] = True,
