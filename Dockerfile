@@ -101,7 +101,7 @@ COPY --from=packages-cuda /opt/venv /opt/venv
 COPY --from=packages-cuda /opt/holoscan/docs/sbom.cdx.json /opt/holoscan/docs/sbom.cdx.json
 COPY --from=packages-cuda /etc/holoscan /etc/holoscan
 USER 1000:1000
-RUN python3 -W ignore -m app.deploy.self_check
+RUN python3 -W ignore -m app.deploy.self_check && rm -rf /tmp/*
 
 
 FROM image AS cpu
@@ -112,4 +112,4 @@ COPY --from=packages-cpu /opt/holoscan/docs/sbom.cdx.json /opt/holoscan/docs/sbo
 COPY --from=packages-cpu /etc/holoscan /etc/holoscan
 USER 1000:1000
 # The build fails if anything the product imports was left out, or if a model is not as registered.
-RUN python3 -W ignore -m app.deploy.self_check
+RUN python3 -W ignore -m app.deploy.self_check && rm -rf /tmp/*
