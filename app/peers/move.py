@@ -66,7 +66,7 @@ def move_series(
     Returns
     -------
     MoveOutcome
-        Zero objects if the peer does not know the series.
+        What it sent; a peer that does not know the series answers zero objects, or refuses.
 
     Raises
     ------
