@@ -1,7 +1,7 @@
 """An object while it is being received: written to a temporary file, digested on the way.
 
 Bytes go to the disk as they come, so that an object of 1 GB needs no more memory than a small one.
-Nothing raises while bytes arrive: the sender is heard out, and `close` tells what was wrong.
+Nothing raises while bytes arrive: the sender is heard out, and `finish` tells what was wrong.
 """
 
 from __future__ import annotations
@@ -73,11 +73,6 @@ class IncomingFile:
             self._fail(error)
 
     @property
-    def is_open(self) -> bool:
-        """Whether a temporary file may be there."""
-        return self._file is not None and not self._is_settled
-
-    @property
     def size_bytes(self) -> int:
         """Length of the file so far, bytes."""
         return self._prefix_bytes + self.data_bytes
@@ -106,35 +101,46 @@ class IncomingFile:
         except (OSError, DiskFullError) as error:
             self._fail(error)
 
-    def close(self) -> None:
-        """Put all bytes on the disk; once it has been done there is nothing more to do.
+    def finish(self, final: Path) -> None:
+        """Put all bytes on the disk and give the file its final name.
+
+        Parameters
+        ----------
+        final : Path
+            Derived from the content: a file that has this name already holds the same data set.
+            Its folder is to be synchronised by the caller.
 
         Raises
         ------
         DiskFullError, SpoolError
-            If not all bytes could be written.
+            If not all bytes could be written, or the name could not be given.
         """
-        if self._file is not None and not self._file.closed and self._failure is None:
+        if self._file is not None and self._failure is None:
             try:
                 self._file.flush()
-                os.fsync(self._file.fileno())
+                self._name(self._file.fileno(), final)
                 self._file.close()
             except OSError as error:
                 self._fail(error)
         if self._failure is not None:
             raise self._failure
-
-    def move(self, final: Path) -> None:
-        """Give the closed file its final name, in place of one that has it.
-
-        Raises
-        ------
-        OSError
-            If the disk refuses.
-        """
-        self.path.replace(final)
         self._is_settled = True
         self.head.clear()
+
+    def _name(self, handle: int, final: Path) -> None:
+        """Name first, then synchronise: one journal entry of the file system carries both.
+
+        Nobody knows the new name before the journal has its row. A name that is there already may
+        have been acknowledged: it is replaced only by bytes that are on the disk.
+        """
+        try:
+            os.link(self.path, final)
+        except FileExistsError:
+            os.fsync(handle)
+            self.path.replace(final)
+        else:
+            os.fsync(handle)
+            self.path.unlink()
 
     def discard(self) -> None:
         """Remove the file, unless it has its final name."""

@@ -96,7 +96,7 @@ class Spool:
         return IncomingFile(self.incoming, prefix, reserve)
 
     def keep(self, incoming: IncomingFile, *, series_uid: str, sop_instance_uid: str) -> StoredFile:
-        """Synchronise a temporary file and give it its final name.
+        """Give a temporary file its final name, all of its bytes on the disk.
 
         Parameters
         ----------
@@ -115,18 +115,15 @@ class Spool:
         DiskFullError, SpoolError
             If the file or its folder cannot be written.
         """
-        incoming.close()
         series = _hashed(series_uid)
         digest = incoming.digest
         path = f"series/{series[:2]}/{series}/{_hashed(sop_instance_uid)}-{digest[:_DIGEST_DIGITS]}"
         final = self.root / f"{path}.dcm"
         try:
             self._make(final.parent)
-            # The same content under the same name may be there already: then it is replaced by
-            # itself, whatever the disk made of the first copy.
-            incoming.move(final)
         except OSError as error:
             raise SpoolError from error
+        incoming.finish(final)
         return StoredFile(
             path=f"{path}.dcm", digest=digest, size_bytes=incoming.size_bytes, folder=final.parent
         )

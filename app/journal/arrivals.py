@@ -8,16 +8,16 @@ still busy, one that cannot be used or is our own result touches no series at al
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from app.journal import arrival_statements as statements
 from app.journal.facts import ArrivalFacts
 from app.journal.states import InstanceState, SeriesState
-from app.journal.tables import COUNTER, INSTANCE, RESULT, SERIES
+from app.journal.tables import SERIES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -34,14 +34,8 @@ __all__ = [
     "record_arrival",
 ]
 
-OBJECTS: Final = "objects"
-"""Name of the counter of everything offered to the listener; its labels say what became of it."""
-
 NOT_AN_IMAGE: Final = json.dumps({"accepted": False, "reasons": ["not_an_image"]})
 """Decision about a series of segmentations, reports and the like."""
-
-_REOPENED: Final = (SeriesState.HELD, SeriesState.REJECTED, SeriesState.ACCEPTED)
-"""States that a new object ends. DISCARDED stays: a person said so."""
 
 _UIDS_PER_STATEMENT: Final = 500
 
@@ -125,23 +119,31 @@ def record_arrival(connection: Connection, arrival: Arrival) -> ArrivalOutcome:
     ArrivalOutcome
         What it is; the counter is the caller's (`count_objects`).
     """
-    if not _insert_instance(connection, arrival):
-        _restore_deleted(connection, arrival)
-        _touch(connection, arrival)
+    values = _values(arrival)
+    known = {row.digest: row.state for row in statements.KNOWN.run(connection, values)}
+    if arrival.digest in known:
+        if known[arrival.digest] == InstanceState.DELETED:
+            statements.RESTORE.run(connection, values)
+        statements.TOUCH.run(connection, values)
         return ArrivalOutcome.DUPLICATE
+    statements.INSERT_INSTANCE.run(connection, values)
     if arrival.is_quarantined:
         return ArrivalOutcome.QUARANTINED
-    if not arrival.facts.is_image:
-        if _is_own_result(connection, arrival):
-            return ArrivalOutcome.OWN_RESULT
-        if not _touch(connection, arrival):
-            _insert_series(connection, arrival, SeriesState.REJECTED, NOT_AN_IMAGE)
-    elif not _reopen(connection, arrival):
-        _insert_series(connection, arrival, SeriesState.RECEIVING, "{}")
-    return ArrivalOutcome.CHANGED if _has_other(connection, arrival) else ArrivalOutcome.NEW
+    if arrival.facts.is_image:
+        move, first_state, decision = statements.REOPEN, SeriesState.RECEIVING, "{}"
+    elif statements.OWN_RESULT.run(connection, values).first() is not None:
+        return ArrivalOutcome.OWN_RESULT
+    else:
+        move, first_state, decision = statements.TOUCH, SeriesState.REJECTED, NOT_AN_IMAGE
+    if not move.run(connection, values).rowcount:
+        values |= {"a_state": str(first_state), "a_decision": decision}
+        statements.INSERT_SERIES.run(connection, values)
+    return ArrivalOutcome.CHANGED if known else ArrivalOutcome.NEW
 
 
-def association_ended(connection: Connection, series_uids: Collection[str], now: float) -> None:
+def association_ended(
+    connection: Connection, series_uids: Collection[str], now: float, *, is_released: bool
+) -> None:
     """Note that the association which sent objects of these series is over.
 
     Parameters
@@ -152,25 +154,32 @@ def association_ended(connection: Connection, series_uids: Collection[str], now:
         Series whose first object on that association was recorded with ``opens_series``.
     now : float
         Seconds since the epoch; the quiet time of the series starts here.
+    is_released : bool
+        False: the sender died, or gave up. That mark stays until somebody comes with objects of
+        the series again.
     """
     uids = sorted(series_uids)
     for start in range(0, len(uids), _UIDS_PER_STATEMENT):
+        some = SERIES.c.series_uid.in_(uids[start : start + _UIDS_PER_STATEMENT])
         connection.execute(
             sa.update(SERIES)
-            .where(SERIES.c.series_uid.in_(uids[start : start + _UIDS_PER_STATEMENT]))
+            .where(some)
             .values(
                 last_activity_at=now,
                 open_associations=sa.case(
                     (SERIES.c.open_associations > 0, SERIES.c.open_associations - 1), else_=0
                 ),
+                is_broken_off=SERIES.c.is_broken_off if is_released else 1,
             )
         )
 
 
 def forget_associations(connection: Connection) -> None:
-    """Set the number of open associations to 0 everywhere: the listener has just started."""
+    """End what the listener before this one left open: those senders were broken off."""
     connection.execute(
-        sa.update(SERIES).where(SERIES.c.open_associations != 0).values(open_associations=0)
+        sa.update(SERIES)
+        .where(SERIES.c.open_associations != 0)
+        .values(open_associations=0, is_broken_off=1)
     )
 
 
@@ -185,113 +194,25 @@ def count_objects(connection: Connection, amounts: Mapping[str, int]) -> None:
         Label (an `ArrivalOutcome` or ``refused_A700`` and the like) -> how many more.
     """
     for label, amount in sorted(amounts.items()):
-        inserted = _insert(connection, COUNTER).values(name=OBJECTS, label=label, value=amount)
-        connection.execute(
-            inserted.on_conflict_do_update(
-                index_elements=["name", "label"],
-                set_={"value": COUNTER.c.value + inserted.excluded.value},
-            )
-        )
+        values = {"a_label": label, "a_amount": amount}
+        if not statements.RAISE_COUNTER.run(connection, values).rowcount:
+            statements.INSERT_COUNTER.run(connection, values)
 
 
-def _insert(connection: Connection, table: sa.Table) -> Any:  # noqa: ANN401 - one of two dialects
-    """Insert with ON CONFLICT, which both databases know by their own classes."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table)
-
-
-def _insert_instance(connection: Connection, arrival: Arrival) -> bool:
-    """Row of the object; False where the same bytes are known."""
+def _values(arrival: Arrival) -> dict[str, Any]:
+    """Parameters of all statements about one arrival, by name."""
+    values: dict[str, Any] = {f"a_{name}": getattr(arrival, name) for name in _COPIED}
     state = InstanceState.QUARANTINED if arrival.is_quarantined else InstanceState.STORED
-    names = {column.name for column in INSTANCE.columns} - {"state", "facts"}
-    values = {name: getattr(arrival, name) for name in names}
-    values |= {"state": str(state), "facts": arrival.facts.to_json()}
-    statement = _insert(connection, INSTANCE).on_conflict_do_nothing()
-    return bool(connection.execute(statement, values).rowcount)
+    return values | {
+        "a_instance_state": str(state),
+        "a_facts": arrival.facts.to_json(),
+        "a_modality": arrival.facts.modality,
+        "a_opened": int(arrival.opens_series),
+    }
 
 
-def _restore_deleted(connection: Connection, arrival: Arrival) -> None:
-    """Retention had removed the file; now it is here again."""
-    connection.execute(
-        sa.update(INSTANCE)
-        .where(
-            INSTANCE.c.sop_instance_uid == arrival.sop_instance_uid,
-            INSTANCE.c.digest == arrival.digest,
-            INSTANCE.c.state == InstanceState.DELETED,
-        )
-        .values(state=str(InstanceState.STORED), path=arrival.path)
-    )
-
-
-def _has_other(connection: Connection, arrival: Arrival) -> bool:
-    """Whether the SOP Instance UID is known with other bytes."""
-    statement = sa.select(INSTANCE.c.digest).where(
-        INSTANCE.c.sop_instance_uid == arrival.sop_instance_uid,
-        INSTANCE.c.digest != arrival.digest,
-    )
-    return connection.execute(statement.limit(1)).first() is not None
-
-
-def _is_own_result(connection: Connection, arrival: Arrival) -> bool:
-    statement = sa.select(RESULT.c.job_id).where(
-        (RESULT.c.sop_instance_uid == arrival.sop_instance_uid)
-        | (RESULT.c.series_uid == arrival.series_uid)
-    )
-    return connection.execute(statement.limit(1)).first() is not None
-
-
-def _touch(connection: Connection, arrival: Arrival) -> bool:
-    """Show that the sender is busy with this series; False where the series has no row."""
-    values: dict[str, object] = {"last_activity_at": arrival.received_at}
-    if arrival.opens_series:
-        values["open_associations"] = SERIES.c.open_associations + 1
-    statement = sa.update(SERIES).where(SERIES.c.series_uid == arrival.series_uid).values(values)
-    return bool(connection.execute(statement).rowcount)
-
-
-def _reopen(connection: Connection, arrival: Arrival) -> bool:
-    """Move the series to RECEIVING where that is its way; False where it has no row.
-
-    After ACCEPTED the revision rises, and a person's "run it as it is" has been used up.
-    """
-    was_accepted = SERIES.c.state == SeriesState.ACCEPTED
-    statement = (
-        sa.update(SERIES)
-        .where(SERIES.c.series_uid == arrival.series_uid)
-        .values(
-            state=sa.case(
-                (SERIES.c.state.in_(_REOPENED), str(SeriesState.RECEIVING)), else_=SERIES.c.state
-            ),
-            revision=sa.case((was_accepted, SERIES.c.revision + 1), else_=SERIES.c.revision),
-            is_forced=sa.case((was_accepted, 0), else_=SERIES.c.is_forced),
-            last_instance_at=arrival.received_at,
-            last_activity_at=arrival.received_at,
-            open_associations=SERIES.c.open_associations + int(arrival.opens_series),
-        )
-    )
-    return bool(connection.execute(statement).rowcount)
-
-
-def _insert_series(
-    connection: Connection, arrival: Arrival, state: SeriesState, decision: str
-) -> None:
-    connection.execute(
-        sa.insert(SERIES),
-        {
-            "series_uid": arrival.series_uid,
-            "study_uid": arrival.study_uid,
-            "state": str(state),
-            "revision": 1,
-            "calling_ae_title": arrival.calling_ae_title,
-            "called_ae_title": arrival.called_ae_title,
-            "first_instance_at": arrival.received_at,
-            "last_instance_at": arrival.received_at,
-            "last_activity_at": arrival.received_at,
-            "open_associations": int(arrival.opens_series),
-            "decision": decision,
-            "completeness": "{}",
-            "description": arrival.description,
-            "modality": arrival.facts.modality,
-            "is_forced": 0,
-        },
-    )
+_COPIED: Final = tuple(
+    entry.name
+    for entry in fields(Arrival)
+    if entry.name not in {"facts", "is_quarantined", "opens_series"}
+)

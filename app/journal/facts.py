@@ -6,7 +6,7 @@ Kept as JSON in the row of the instance, so that nobody opens the file again to 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 
@@ -76,7 +76,8 @@ class ArrivalFacts:
 
     def to_json(self) -> str:
         """As it is kept in the journal; what the header did not say is left out."""
-        said = {name: value for name, value in asdict(self).items() if value not in (None, ())}
+        values = ((entry.name, getattr(self, entry.name)) for entry in fields(self))
+        said = {name: value for name, value in values if value not in (None, ())}
         return json.dumps(said, separators=(",", ":"))
 
     @classmethod

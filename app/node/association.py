@@ -3,22 +3,27 @@
 Against pynetdicom 3.0.4 as it comes: a peer names the length of a PDU and gets that much memory; a
 peer that stops within a PDU holds its threads for ever; received objects are kept in memory, or in
 files that nobody removes when the sender dies; an error in a command set leaves a traceback and an
-open socket; timers follow the wall clock when it jumps.
+open socket; timers follow the wall clock when it jumps; two threads per association look for work
+a thousand times a second each, and an object waits for both.
 """
 
 from __future__ import annotations
 
+import queue
+import select
 import socket
+import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from pynetdicom import evt
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.acse import ACSE
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.fsm import InvalidEventError
 from pynetdicom.pdu_primitives import P_DATA
@@ -28,8 +33,9 @@ from pynetdicom.transport import AddressInformation, AssociationSocket
 from operators.dicom.frames import PARSE_ERRORS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pynetdicom.ae import ApplicationEntity
-    from pynetdicom.events import Event
     from pynetdicom.presentation import PresentationContext
 
     from app.archive.incoming import IncomingFile
@@ -41,8 +47,33 @@ _OVERHEAD_BYTES: Final = 1 << 17
 
 _PROTOCOL_ERRORS: Final[tuple[type[Exception], ...]] = (InvalidEventError, *PARSE_ERRORS)
 
+_SHORT_WAIT_S: Final = 0.001
+_LONG_WAIT_S: Final = 0.02
+_QUIET_S: Final = 1.0
+"""After this time without a byte the upper layer looks less often at what we want to send, s."""
+_PACE_S: Final = 0.004
+
+_CLOSING: Final = "Sta13"
 _ABORT: Final = "Evt19"
 """Event of the upper layer: invalid PDU received, abort (DICOM PS3.8, table 9-10)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a C-STORE request announces.
+
+    Attributes
+    ----------
+    sop_class_uid, sop_instance_uid : str
+        Of the command; may be anything.
+    abstract_syntax_uid, transfer_syntax_uid : str
+        Of the presentation context.
+    """
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    abstract_syntax_uid: str
+    transfer_syntax_uid: str
 
 
 class Guest(Protocol):
@@ -51,13 +82,11 @@ class Guest(Protocol):
     def admit(self, calling: str, called: str) -> Refusal | None:
         """Let it in, or say why not; raising an error closes the connection."""
 
-    def begin(
-        self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str
-    ) -> IncomingFile:
+    def begin(self, offer: Offer) -> IncomingFile:
         """Open the file for an object whose data set is about to come."""
 
-    def store(self, event: Event) -> int:
-        """Answer a C-STORE; `event.request` carries the file as `received_file` tells."""
+    def store(self, offer: Offer, incoming: IncomingFile | None) -> int:
+        """Answer a C-STORE by a DIMSE status; its data set, if there was one, is in the file."""
 
 
 class AcceptedAssociation(Association):
@@ -104,7 +133,8 @@ class AcceptedAssociation(Association):
         self.acceptor.supported_contexts = contexts
         self.acceptor.address_info = AddressInformation(here[0], here[1])
         self.requestor.address_info = AddressInformation(address, 0)
-        self.bind(evt.EVT_C_STORE, guest.store)
+        self._reactor_checkpoint = _Pace()
+        self._reactor_checkpoint.set()
 
     def kill(self) -> None:
         """End the association; what has been queued for the peer is still sent."""
@@ -125,13 +155,6 @@ class AcceptedAssociation(Association):
             self.objects.discard()
             if connection is not None:
                 connection.close()
-
-
-def received_file(request: Any) -> IncomingFile | None:  # noqa: ANN401 - pynetdicom's C_STORE
-    """Take the file of a C-STORE request; pynetdicom will not touch it any more."""
-    sink = request._dataset_file  # noqa: SLF001 - the only way to it
-    request._dataset_file = None  # noqa: SLF001 - same
-    return sink.incoming if isinstance(sink, _Sink) else None
 
 
 def _make_lively(connection: socket.socket, timeout_s: float | None) -> None:
@@ -182,14 +205,36 @@ class _MonotonicTimer(Timer):
         return self.timeout - (end - self._start_time)
 
 
+class _Pace(threading.Event):
+    """Slows the loop that looks for release, abort and C-ECHO; objects do not wait for it."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        time.sleep(_PACE_S)
+        return super().wait(timeout)
+
+
 class _UpperLayer(DULServiceProvider):
-    """Ends its association, and only that, when the protocol is broken."""
+    """Wakes when bytes come, and ends only its own association when the protocol is broken."""
 
     def __init__(self, assoc: Association) -> None:
         super().__init__(assoc)
         self._idle_timer = _MonotonicTimer(60)
         self.artim_timer = _MonotonicTimer(30)
+        self._run_loop_delay = 0
+        self._quiet_since = time.monotonic()
         self.daemon = True
+
+    def _is_transport_event(self) -> bool:
+        connection = self.socket.socket if self.socket is not None else None
+        if connection is not None and self.state_machine.current_state != _CLOSING:
+            # In place of a sleep: what our own side wants to say is looked for once per wait.
+            is_quiet = time.monotonic() - self._quiet_since > _QUIET_S
+            with suppress(OSError, ValueError):
+                select.select([connection], [], [], _LONG_WAIT_S if is_quiet else _SHORT_WAIT_S)
+        if not super()._is_transport_event():
+            return False
+        self._quiet_since = time.monotonic()
+        return True
 
     def run_reactor(self) -> None:
         try:
@@ -221,12 +266,18 @@ class _Negotiation(ACSE):
 
 
 class _ObjectStream(DIMSEServiceProvider):
-    """Writes data sets of C-STORE requests to files as they arrive."""
+    """Writes data sets of C-STORE requests to files as they arrive, and answers at the end.
+
+    All of it happens in the thread that reads the connection: an object waits for no other
+    thread, and while one is being made durable the peer's next bytes wait in the kernel.
+    """
 
     def __init__(self, assoc: AcceptedAssociation) -> None:
         super().__init__(assoc)
         self._guest = assoc.guest
-        self._files: set[IncomingFile] = set()
+        self._offer: Offer | None = None
+        self._incoming: IncomingFile | None = None
+        self.msg_queue = _Messages(self._answer)
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         try:
@@ -240,25 +291,57 @@ class _ObjectStream(DIMSEServiceProvider):
             self.dul.event_queue.put(_ABORT)
 
     def discard(self) -> None:
-        """Remove what is left of objects whose sender is gone."""
-        for incoming in self._files:
+        """Remove what is left of an object whose sender is gone."""
+        incoming, self._incoming = self._incoming, None
+        if incoming is not None:
             incoming.discard()
-        self._files.clear()
 
     def _await_data_set(self) -> None:
         message = self.message
-        if not isinstance(message, C_STORE_RQ) or message._data_set_file is not None:  # noqa: SLF001 - see received_file
+        if not isinstance(message, C_STORE_RQ) or message._data_set_file is not None:  # noqa: SLF001 - pynetdicom's way to write to a file
             return
+        # A context that was not accepted has no entry: the error ends the association.
         context = self.assoc._accepted_cx[message.context_id or 0]  # noqa: SLF001 - no public way
-        self._files = {known for known in self._files if known.is_open}
-        incoming = self._guest.begin(
-            str(message.command_set.get("AffectedSOPClassUID", "")),
-            str(message.command_set.get("AffectedSOPInstanceUID", "")),
-            str(context.transfer_syntax[0]),
+        self._offer = Offer(
+            sop_class_uid=str(message.command_set.get("AffectedSOPClassUID", "")),
+            sop_instance_uid=str(message.command_set.get("AffectedSOPInstanceUID", "")),
+            abstract_syntax_uid=str(context.abstract_syntax),
+            transfer_syntax_uid=str(context.transfer_syntax[0]),
         )
-        self._files.add(incoming)
-        sink: Any = _Sink(incoming)
-        message._data_set_file = sink  # noqa: SLF001 - see received_file
+        self._incoming = self._guest.begin(self._offer)
+        sink: Any = _Sink(self._incoming)
+        message._data_set_file = sink  # noqa: SLF001 - as above
+
+    def _answer(self, context_id: int, request: C_STORE) -> None:
+        """Store the object and answer its request (DICOM PS3.7, 9.1.1)."""
+        offer, self._offer = self._offer, None
+        try:
+            if offer is None:
+                raise LookupError("a C-STORE request without data set")
+            status = self._guest.store(offer, self._incoming)
+        finally:
+            self.discard()
+        response = C_STORE()
+        response.MessageIDBeingRespondedTo = request.MessageID
+        response.AffectedSOPClassUID = request.AffectedSOPClassUID
+        response.AffectedSOPInstanceUID = request.AffectedSOPInstanceUID
+        response.Status = status
+        self.send_msg(response, context_id)
+
+
+class _Messages(queue.Queue[Any]):
+    """Passes C-STORE requests on at once; all other messages wait for the association's thread."""
+
+    def __init__(self, answer: Callable[[int, C_STORE], None]) -> None:
+        super().__init__()
+        self._answer = answer
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: ANN401, FBT001, FBT002 - queue.Queue's signature
+        context_id, message = item
+        if isinstance(message, C_STORE) and message.MessageIDBeingRespondedTo is None:
+            self._answer(context_id, message)
+        else:
+            super().put(item, block, timeout)
 
 
 class _Sink:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from app.archive.header import is_uid, read_header
 from app.errors import crash_line
 from app.journal.arrivals import Arrival, ArrivalOutcome
-from app.node.association import received_file
 from app.node.statuses import (
     OUTCOMES,
     ObjectMismatchError,
@@ -27,13 +26,12 @@ from operators.errors import SpineError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pynetdicom.events import Event
-
     from app.archive.disk import DiskReserve
     from app.archive.header import ArrivedHeader
     from app.archive.incoming import IncomingFile
     from app.archive.spool import Spool
     from app.node.admission import Admission, Refusal
+    from app.node.association import Offer
     from app.node.recorder import Recorder
     from app.telemetry.logs import Emit
 
@@ -74,15 +72,6 @@ class House:
     peer_names: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    """A C-STORE request."""
-
-    sop_class_uid: str
-    sop_instance_uid: str
-    transfer_syntax_uid: str
-
-
 class Visit:
     """One association with one peer: what it is called, and which series it sent objects of.
 
@@ -114,62 +103,52 @@ class Visit:
             self._house.emit(events.ASSOCIATION_REFUSED, reason=refusal.reason, peer=peer)
         return refusal
 
-    def leave(self) -> None:
-        """End the association, however it ended."""
+    def leave(self, *, is_released: bool) -> None:
+        """Note the end of the association; not released: the peer died, or gave up."""
         if not self._is_inside:
             return
         self._is_inside = False
         self._house.admission.leave(self._address)
         if self._series:
-            self._house.recorder.end(frozenset(self._series), self._house.clock())
+            self._house.recorder.end(
+                frozenset(self._series), self._house.clock(), is_released=is_released
+            )
 
-    def begin(
-        self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str
-    ) -> IncomingFile:
+    def begin(self, offer: Offer) -> IncomingFile:
         """Open the file for an object whose data set is about to come."""
         return self._house.spool.receive(
-            sop_class_uid=sop_class_uid,
-            sop_instance_uid=sop_instance_uid,
-            transfer_syntax_uid=transfer_syntax_uid,
+            sop_class_uid=offer.sop_class_uid,
+            sop_instance_uid=offer.sop_instance_uid,
+            transfer_syntax_uid=offer.transfer_syntax_uid,
             reserve=self._house.reserve,
         )
 
-    def store(self, event: Event) -> int:
+    def store(self, offer: Offer, incoming: IncomingFile | None) -> int:
         """Answer a C-STORE.
 
         Parameters
         ----------
-        event : Event
-            pynetdicom's; its request carries the received file.
+        offer : Offer
+            What the request announces.
+        incoming : IncomingFile or None
+            The received data set; None: there was none.
 
         Returns
         -------
         int
             DIMSE status (`app.node.statuses`).
         """
-        request: Any = event.request
-        incoming = received_file(request)
         try:
-            offer = _Offer(
-                str(request.AffectedSOPClassUID or ""),
-                str(request.AffectedSOPInstanceUID or ""),
-                str(event.context.transfer_syntax),
-            )
             return OUTCOMES[self._keep(offer, incoming)]
         except SpineError as error:
             return self._refuse(error, error.code)
         except Exception as error:  # noqa: BLE001 - the border to the sender
             self._house.emit(events.INTERNAL_ERROR, role="listener", place=crash_line(error))
             return self._refuse(error, "SPN-0000")
-        finally:
-            if incoming is not None:
-                incoming.discard()
 
-    def _keep(self, offer: _Offer, incoming: IncomingFile | None) -> ArrivalOutcome:
+    def _keep(self, offer: Offer, incoming: IncomingFile | None) -> ArrivalOutcome:
         if incoming is None or not is_uid(offer.sop_instance_uid):
             raise ObjectNotUnderstoodError
-        # First whether the bytes are there: a header of a file that could not be written is none.
-        incoming.close()
         if not incoming.data_bytes:
             raise ObjectNotUnderstoodError
         header = read_header(bytes(incoming.head), offer.transfer_syntax_uid)
@@ -237,9 +216,10 @@ _TOLD: Final = {
 }
 
 
-def _compare(offer: _Offer, header: ArrivedHeader) -> None:
+def _compare(offer: Offer, header: ArrivedHeader) -> None:
     """Hold the data set against the request; what the data set does not say is no mismatch."""
     pairs = (
+        (offer.abstract_syntax_uid, offer.sop_class_uid),
         (header.sop_class_uid, offer.sop_class_uid),
         (header.sop_instance_uid, offer.sop_instance_uid),
     )

@@ -23,8 +23,6 @@ from pydicom.uid import (
 )
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES
 from pynetdicom.presentation import PresentationContext, build_context
-from pynetdicom.service_class import ServiceClass, StorageServiceClass
-from pynetdicom.sop_class import register_uid, uid_to_service_class
 
 from app.archive.disk import DiskReserve
 from app.archive.header import IMAGE_CLASSES
@@ -199,7 +197,7 @@ class Reception:
             self._house.emit(events.INTERNAL_ERROR, role="listener", place=crash_line(error))
         finally:
             connection.close()
-            visit.leave()
+            visit.leave(is_released=association is not None and association.is_released)
             if association is not None:
                 with self._lock:
                     self._open.pop(association, None)
@@ -232,10 +230,6 @@ def _entity(settings: ListenerSettings) -> AE:
 
 def _contexts(settings: ListenerSettings) -> list[PresentationContext]:
     """Verification and every storage class, each with every transfer syntax."""
-    for number, uid in enumerate(settings.extra_sop_classes):
-        if uid_to_service_class(uid) is ServiceClass:
-            # A private class: pynetdicom has to be told that it is one of storage.
-            register_uid(uid, f"SiteStorageClass{number}", StorageServiceClass)
     classes = dict.fromkeys((*KEPT_CLASSES, *settings.extra_sop_classes))
     storage = [build_context(uid, list(TRANSFER_SYNTAXES)) for uid in classes]
     return [build_context(VERIFICATION), *storage]

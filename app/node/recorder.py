@@ -49,6 +49,7 @@ class _End:
 
     series_uids: frozenset[str]
     at: float
+    is_released: bool
 
 
 class Recorder:
@@ -103,10 +104,10 @@ class Recorder:
             raise ServiceError
         return ticket.outcome
 
-    def end(self, series_uids: frozenset[str], at: float) -> None:
+    def end(self, series_uids: frozenset[str], at: float, *, is_released: bool) -> None:
         """Note the end of an association; kept until the journal takes it."""
         with self._lock:
-            self._ends.append(_End(series_uids, at))
+            self._ends.append(_End(series_uids, at, is_released))
         self.flush()
 
     def count(self, label: str) -> None:
@@ -133,7 +134,9 @@ class Recorder:
                 outcomes = [record_arrival(connection, ticket.arrival) for ticket in tickets]
                 count_objects(connection, counts + Counter(map(str, outcomes)))
                 for end in ends:
-                    association_ended(connection, end.series_uids, end.at)
+                    association_ended(
+                        connection, end.series_uids, end.at, is_released=end.is_released
+                    )
         except ServiceError as error:
             with self._lock:
                 self._ends = ends + self._ends
