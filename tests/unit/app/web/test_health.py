@@ -1,0 +1,60 @@
+"""Ready or not, and why."""
+
+from pathlib import Path
+
+import pytest
+
+from app.journal.engine import transaction
+from app.journal.tables import PROCESS
+from app.web.health import check_all
+from app.web.site import Site
+from tests.builders.filled_journal import NOW, fill
+from tests.builders.web_site import client_of, site_of
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    made = site_of(tmp_path)
+    fill(made.engine)
+    return made
+
+
+def failing(site: Site) -> set[str]:
+    return {check.name for check in check_all(site) if not check.is_good}
+
+
+def test_a_node_whose_processes_reported_lately_is_ready(site: Site):
+    assert failing(site) == set()
+    answer = client_of(site).get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["checks"]["disk"]["detail"] == "50000 MB free, 2000 MB reserve"
+
+
+@pytest.mark.parametrize("role", ["listener", "worker", "web"])
+def test_a_process_silent_for_31_s_makes_the_node_unready(site: Site, role: str):
+    with transaction(site.engine) as connection:
+        connection.execute(PROCESS.update().where(PROCESS.c.role == role).values(beat=NOW - 31))
+    assert failing(site) == {role}
+    answer = client_of(site).get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["checks"][role] == {"ok": False, "detail": "reported 31 s ago"}
+
+
+def test_one_fresh_worker_of_two_is_enough(site: Site):
+    with transaction(site.engine) as connection:
+        row = {"process_id": "node2:1", "role": "worker", "beat": NOW - 900, "detail": "{}"}
+        connection.execute(PROCESS.insert().values(**row))
+    assert failing(site) == set()
+
+
+def test_a_disk_below_its_reserve_is_named(tmp_path: Path):
+    site = site_of(tmp_path, free_bytes=1_999_999_999)
+    fill(site.engine)
+    assert failing(site) == {"disk"}
+
+
+def test_a_journal_that_does_not_answer_is_named(site: Site):
+    with transaction(site.engine) as connection:
+        connection.exec_driver_sql("DROP TABLE process")
+    assert failing(site) == {"journal"}
+    assert client_of(site).get("/readyz").status_code == 503
