@@ -106,7 +106,8 @@ def _side(rng: np.random.Generator, subject: Subject, k: int, frame: Frame) -> A
         piece = np.exp(-(((b / h + 0.25) / 0.25) ** 2) - (c / (0.6 * half_w)) ** 2)
         back = back - np.float32(fractures.burst[k]) * piece
         side = side - np.float32(fractures.burst[k]) * piece * (a > 0)
-    return np.maximum(side, back)
+    distance: Array = np.maximum(side, back)
+    return distance
 
 
 def paint_waist(
@@ -120,10 +121,12 @@ def paint_waist(
     middle = np.maximum(surfaces.upper, surfaces.lower)  # deepest half way down
     half_height = -float(middle.min(initial=-1.0))
     bulge = np.clip(1 - ((middle + half_height) / (0.85 * half_height)) ** 2, 0, 1)
-    thick = np.float32(rng.uniform(0.5, 6.0))
+    # Thicker beside than in front of the body.
+    beside = np.clip(1.2 + frame.a / 12, 0.3, 1)
+    thick = np.float32(rng.uniform(0.5, 5.0)) * beside
     behind = frame.a - 0.75 * float(frame.a[surfaces.side < 0].max(initial=0))
     lens = np.maximum(surfaces.side - thick * bulge, np.maximum(behind, 4 * (0.2 - bulge)))
-    tissue = str(rng.choice(["fat", "muscle", "marrow"], p=[0.5, 0.2, 0.3]))
+    tissue = str(rng.choice(["fat", "muscle", "marrow"], p=[0.6, 0.25, 0.15]))
     low, high = {"fat": (0.3, 1.0), "muscle": (1.0, 3.0), "marrow": (0.6, 1.4)}[tissue]
     filling = contrast[tissue] * np.float32(rng.uniform(low, high))
     canvas.paint(lens, filling, frame.box)
@@ -147,7 +150,8 @@ def _mottled(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         knots = float(rng.uniform(4, 12))
         patches = smooth_noise(rng, (shape[0], shape[1], shape[2]), (knots, knots, knots))
         grain = grain + np.float32(rng.uniform(0, 0.16)) * patches
-    return np.maximum(1 + grain, 0.1)
+    mottled: Array = np.maximum(1 + grain, 0.1)
+    return mottled
 
 
 def paint_body(

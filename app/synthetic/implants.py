@@ -50,8 +50,8 @@ def _screws_and_rods(
         tip = (-0.5 * half_a, -0.2 * h, side * 0.6 * pedicle)
         head = (depth + 8, -0.2 * h, side * (pedicle + 4))
         _void(rng, canvas, contrast, frame, capsule(frame.place, tip, head, thick))
-        ends = [(head[0] + 3, b, head[2]) for b in (-0.75 * h, 0.85 * h)]
-        _void(rng, canvas, contrast, frame, capsule(frame.place, *ends, thick))
+        top, bottom = ((head[0] + 3, b, head[2]) for b in (-0.75 * h, 0.85 * h))
+        _void(rng, canvas, contrast, frame, capsule(frame.place, top, bottom, thick))
 
 
 def _cage(

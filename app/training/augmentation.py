@@ -9,61 +9,53 @@ import numpy as np
 from scipy import ndimage
 
 from app.synthetic.noise import smooth_noise
-from app.training.cases import SLICE_MM, Case
-from operators.anatomy.labels import LEFT_RIGHT_PAIRS, MODEL_STRUCTURES
+from app.training.supervision import CODE_OF_LABEL, MIRRORED_CODE
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Array = NDArray[np.floating]
+    from app.training.cases import Case
 
-SPACING_RIP_MM = (SLICE_MM, 1.5, 1.5)
-"""Grid of the compact semantic model, along (R, I, P)."""
+    Array = NDArray[np.floating]
 
 _ATTEMPTS = 3
 _SPINE_VOXELS = 400
 _EMPTY_SHARE = 0.12
 
 
-def _class_table() -> NDArray[np.uint8]:
-    table = np.zeros(256, dtype=np.uint8)
-    for index, structure in enumerate(MODEL_STRUCTURES, start=1):
-        table[structure] = index
-    return table
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One training sample: ``image`` (R, I, P) float32 and ``codes`` (R, I, P) uint8."""
 
-
-def _mirror_table() -> NDArray[np.uint8]:
-    table = np.arange(256, dtype=np.uint8)
-    for left, right in LEFT_RIGHT_PAIRS:
-        table[left], table[right] = right, left
-    return table
-
-
-CLASS_OF_LABEL = _class_table()
-"""Label to network class, 0 for everything the network doesn't know."""
-
-MIRRORED_LABEL = _mirror_table()
-"""Label to the label of its mirror image."""
+    image: Array
+    codes: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
-    """One training sample: ``image`` (R, I, P) float32 and ``classes`` (R, I, P) uint8."""
+class TileGrid:
+    """Size and voxel size of a tile along (R, I, P); ``mirror`` = also mirrored side to side."""
 
-    image: Array
-    classes: NDArray[np.uint8]
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    mirror: bool = True
 
 
-def _sheet(rng: np.random.Generator, in_plane_mm: float) -> NDArray[np.float64]:
-    """In-plane matrix from tile voxels to case voxels: zoom, stretch, rotation."""
-    step = SPACING_RIP_MM[1] / in_plane_mm * np.exp(np.clip(rng.normal(0, 0.11), -0.3, 0.3))
+def _matrix(
+    rng: np.random.Generator,
+    tile_mm: tuple[float, float, float],
+    case_mm: tuple[float, float, float],
+) -> NDArray[np.float64]:
+    """Matrix from tile voxels to case voxels: in-plane zoom, stretch and rotation."""
+    zoom = np.exp(np.clip(rng.normal(0, 0.11), -0.3, 0.3))
     stretch = np.exp(rng.normal(0, 0.05))
     angle = rng.normal(0, 0.09)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    result: NDArray[np.float64] = turn @ np.diag([step, step * stretch])
-    return result
+    matrix = np.diag([tile_mm[0] / case_mm[0], 0.0, 0.0])
+    scale = np.diag([tile_mm[1] * zoom, tile_mm[2] * zoom * stretch])
+    matrix[1:, 1:] = turn @ scale / np.array(case_mm[1:])[:, None]
+    return matrix
 
 
 def _kept_field(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[slice, ...]:
@@ -74,6 +66,30 @@ def _kept_field(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[slice
         low, high = rng.integers(0, most + 1, 2)
         kept.append(slice(int(low), n - int(high)))
     return tuple(kept)
+
+
+def _small_field(
+    rng: np.random.Generator, labels: NDArray[np.uint8], in_plane_mm: float
+) -> tuple[slice, ...]:
+    """Keep a few vertebrae around a random place of the spine, as crops in archives do."""
+    spine = np.flatnonzero(labels)
+    at = np.unravel_index(int(rng.choice(spine)), labels.shape) if len(spine) else labels.shape
+    kept = [slice(0, labels.shape[0])]
+    for axis in (1, 2):
+        size, n = int(rng.uniform(45, 110) / in_plane_mm), labels.shape[axis]
+        low = int(np.clip(at[axis] - rng.uniform(0.3, 0.7) * size, 0, max(0, n - size)))
+        kept.append(slice(low, low + size))
+    return tuple(kept)
+
+
+def _brightness(rng: np.random.Generator, seen: Array) -> tuple[float, float]:
+    """Mean and standard deviation to z-score with, as if more air belonged to the image."""
+    mean, variance = float(seen.mean()), float(seen.var())
+    air = float(rng.uniform(0, 0.6)) if rng.random() < 0.5 else 0.0
+    dark = float(np.quantile(seen[::2, ::4, ::4], 0.01))
+    lower = (1 - air) * mean + air * dark
+    square = (1 - air) * (variance + mean**2) + air * dark**2
+    return lower, float(np.sqrt(max(square - lower**2, 1e-12))) + 1e-6
 
 
 def _only(field: tuple[slice, ...], array: NDArray[Scalar], fill: float) -> NDArray[Scalar]:
@@ -108,42 +124,41 @@ def _texture(rng: np.random.Generator, image: Array) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """Where a tile lies in its case (tile voxels to case voxels), and the classes there."""
+    """Where a tile lies in its case (tile voxels to case voxels), and the codes there."""
 
     matrix: NDArray[np.float64]
     offset: NDArray[np.float64]
-    classes: NDArray[np.uint8]
+    codes: NDArray[np.uint8]
 
 
 def _draw_window(
     rng: np.random.Generator,
     labels: NDArray[np.uint8],
-    sheet: NDArray[np.float64],
+    matrix: NDArray[np.float64],
     shape: tuple[int, int, int],
 ) -> _Window:
     """Draw a place, up to three times where little of the spine is in it."""
-    spare = labels.shape[0] - shape[0]
+    sheet = matrix[1:, 1:]
+    spare = labels.shape[0] - round(shape[0] * matrix[0, 0])
     extent, half = np.array(labels.shape[1:]), np.array(shape[1:]) / 2
     room = np.maximum(extent / 2 - np.abs(sheet) @ half, 0) + 8
-    matrix = np.eye(3)
-    matrix[1:, 1:] = sheet
 
     def draw() -> _Window:
         start = rng.integers(min(0, spare), max(0, spare) + 1)
         centre = extent / 2 + rng.uniform(-1, 1, 2) * room
         offset = np.array([start, *(centre - sheet @ half)])
         picked = ndimage.affine_transform(labels, matrix, offset, shape, order=0, mode="constant")
-        return _Window(matrix, offset, CLASS_OF_LABEL[picked])
+        return _Window(matrix, offset, CODE_OF_LABEL[picked])
 
     window, tries = draw(), 1
-    while tries < _ATTEMPTS and np.count_nonzero(window.classes) <= _SPINE_VOXELS:
+    while tries < _ATTEMPTS and np.count_nonzero(window.codes) <= _SPINE_VOXELS:
         if rng.random() < _EMPTY_SHARE:
             break
         window, tries = draw(), tries + 1
     return window
 
 
-def draw_tile(rng: np.random.Generator, case: Case, shape: tuple[int, int, int]) -> Tile:
+def draw_tile(rng: np.random.Generator, case: Case, grid: TileGrid) -> Tile:
     """Draw one tile.
 
     Parameters
@@ -152,41 +167,38 @@ def draw_tile(rng: np.random.Generator, case: Case, shape: tuple[int, int, int])
         Source of randomness.
     case : Case
         Where from.
-    shape : tuple of 3 ints
-        Voxels along (R, I, P) on `SPACING_RIP_MM`.
+    grid : TileGrid
+        Size and voxel size of the tile.
 
     Returns
     -------
     Tile
-        z-scored image and network classes; outside of the field the image is 0.
+        z-scored image and target codes; outside of the field the image is 0.
     """
     image = case.images[rng.integers(len(case.images))].astype(np.float32)
     labels = case.labels
     field = tuple(slice(0, n) for n in image.shape)
-    if rng.random() < 0.35:  # a smaller field of view
-        field = _kept_field(rng, image.shape)
+    kind = rng.random()
+    if kind < 0.45:  # a smaller field of view
+        small = kind < 0.12
+        field = (
+            _small_field(rng, labels, case.spacing_rip_mm[1])
+            if small
+            else _kept_field(rng, image.shape)
+        )
         labels = _only(field, labels, 0)
-    window = _draw_window(rng, labels, _sheet(rng, case.in_plane_mm), shape)
-    classes = window.classes
-    mean, sd = float(image[field].mean()), float(image[field].std()) + 1e-6
+    matrix = _matrix(rng, grid.spacing_mm, case.spacing_rip_mm)
+    window = _draw_window(rng, labels, matrix, grid.shape)
+    codes = window.codes
+    mean, sd = _brightness(rng, image[field])
     fill = 0.0 if rng.random() < 0.4 else mean  # padded before or after z-scoring
     image = _only(field, image, fill)
     tile = ndimage.affine_transform(
-        image, window.matrix, window.offset, shape, order=1, mode="constant", cval=fill
+        image, window.matrix, window.offset, grid.shape, order=1, mode="constant", cval=fill
     )
     tile = (_texture(rng, tile) - mean) / sd
     if rng.random() < 0.3:
         tile = tile * rng.uniform(0.8, 1.25) + rng.normal(0, 0.2)
-    if rng.random() < 0.5:
-        tile, classes = tile[::-1], _MIRRORED_CLASS[classes[::-1]]
-    return Tile(np.ascontiguousarray(tile, dtype=np.float32), np.ascontiguousarray(classes))
-
-
-def _mirrored_class() -> NDArray[np.uint8]:
-    table = np.zeros(len(MODEL_STRUCTURES) + 1, dtype=np.uint8)
-    for index, structure in enumerate(MODEL_STRUCTURES, start=1):
-        table[index] = CLASS_OF_LABEL[MIRRORED_LABEL[structure]]
-    return table
-
-
-_MIRRORED_CLASS = _mirrored_class()
+    if grid.mirror and rng.random() < 0.5:
+        tile, codes = tile[::-1], MIRRORED_CODE[codes[::-1]]
+    return Tile(np.ascontiguousarray(tile, dtype=np.float32), np.ascontiguousarray(codes))

@@ -1,8 +1,8 @@
 """A growing folder of synthetic cases, brought to the model's slice distance as inference does.
 
 Each case is one ``.npz`` file: ``images`` (N, R, I, P) float16, ``labels`` and ``vertebrae``
-(R, I, P) uint8, ``in_plane_mm``. Half of the cases are painted with thicker slices and interpolated
-with a cubic spline, because that is how most real series reach the network.
+(R, I, P) uint8, ``spacing_rip_mm``. More than half of the synthetic cases are painted with thicker
+slices and interpolated with a cubic spline, because that is how most real series reach the network.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from app.synthetic.acquisition import Scanner
 from app.synthetic.phantom import PhantomSettings, generate
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
 SLICE_MM = 3.3
 """Slice distance of the compact models."""
+
+COMPACT_GRID_MM = (SLICE_MM, 1.5, 1.5)
+"""Grid of the compact semantic model, along (R, I, P)."""
+
+FIELD_MM = (250.0, 173.0)
+"""Field of view of a synthetic case along (I, P)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,58 +41,77 @@ class Case:
     images : (N, R, I, P) float16 ndarray
         Renderings, CSF about 1.
     labels : (R, I, P) uint8 ndarray
-        Semantic labels.
+        Semantic labels, or what is known of them (`app.training.supervision`).
     vertebrae : (R, I, P) uint8 ndarray
-        Vertebra number of the voxels of 41-49, else 0.
-    in_plane_mm : float
-        Voxel size along I and P; slices are `SLICE_MM` apart.
+        Vertebra number of the voxels of 41-49, counted from the top without gaps, else 0.
+    spacing_rip_mm : tuple of 3 floats
+        Voxel size along (R, I, P).
     """
 
     images: NDArray[np.float16]
     labels: NDArray[np.uint8]
     vertebrae: NDArray[np.uint8]
-    in_plane_mm: float
+    spacing_rip_mm: tuple[float, float, float]
 
 
-def _centre_out(fine_count: int, fine_mm: float, count: int) -> NDArray[np.int64]:
-    """Nearest fine slice of ``count`` slices `SLICE_MM` apart around the same centre."""
-    position = (np.arange(count) - (count - 1) / 2) * SLICE_MM / fine_mm + (fine_count - 1) / 2
+def _centre_out(fine_count: int, fine_mm: float, count: int, slice_mm: float) -> NDArray[np.int64]:
+    """Nearest fine slice of ``count`` slices ``slice_mm`` apart around the same centre."""
+    position = (np.arange(count) - (count - 1) / 2) * slice_mm / fine_mm + (fine_count - 1) / 2
     nearest: NDArray[np.int64] = np.clip(np.rint(position), 0, fine_count - 1).astype(np.int64)
     return nearest
 
 
-def make_case(seed: int) -> Case:
+def make_case(seed: int, grid_rip_mm: tuple[float, float, float] = COMPACT_GRID_MM) -> Case:
     """Generate one training case.
 
     Parameters
     ----------
     seed : int
         Decides everything random.
+    grid_rip_mm : tuple of 3 floats
+        Grid of the network along (R, I, P).
 
     Returns
     -------
     Case
-        Slices `SLICE_MM` apart.
+        Slices ``grid_rip_mm[0]`` apart, in-plane voxels up to a quarter smaller than the grid's.
     """
     rng = np.random.default_rng([seed, 1])
-    thick = float(rng.uniform(3.3, 4.6)) if rng.random() < 0.6 else SLICE_MM
-    slices = int(rng.integers(14, 18)) if thick == SLICE_MM else int(rng.integers(11, 16))
-    in_plane = float(rng.uniform(1.1, 1.3))
-    made = generate(seed, PhantomSettings(slices=slices, spacing=(thick, in_plane, in_plane)))
-    count = round(slices * thick / SLICE_MM)
+    slice_mm, extent = grid_rip_mm[0], FIELD_MM
+    thick = float(rng.uniform(3.3, 4.6)) if rng.random() < 0.6 else max(slice_mm, SLICE_MM)
+    slices = int(rng.integers(13, 18)) if thick == SLICE_MM else int(rng.integers(9, 16))
+    in_plane = float(rng.uniform(0.74, 0.86)) * grid_rip_mm[1]
+    shape = (round(extent[0] / in_plane), round(extent[1] / in_plane))
+    wanted = PhantomSettings(
+        slices=slices,
+        in_plane=shape,
+        spacing=(thick, in_plane, in_plane),
+        scanner=Scanner(sub_slices=2 * round(0.5 * thick / slice_mm + 0.6) + 1),
+    )
+    made = generate(seed, wanted)
+    count = round(slices * thick / slice_mm)
     fine = made.fine_semantic
-    pick = _centre_out(fine.labels_zyx.shape[0], fine.spacing_zyx_mm[0], count)
-    at = (np.arange(count) - (count - 1) / 2) * SLICE_MM / thick + (slices - 1) / 2
+    pick = _centre_out(fine.labels_zyx.shape[0], fine.spacing_zyx_mm[0], count, slice_mm)
+    at = (np.arange(count) - (count - 1) / 2) * slice_mm / thick + (slices - 1) / 2
     images = []
     for volume in made.images:
         image = volume.voxels_zyx.astype(np.float32)
-        if thick != SLICE_MM:
+        if thick != slice_mm:
             image = _interpolate_slices(image, at)
         images.append(np.maximum(image, 0))
     labels = fine.labels_zyx[pick].astype(np.uint8)
-    numbers = made.fine_instances.labels_zyx[pick].astype(np.uint8)
+    numbers = _from_the_top(made.fine_instances.labels_zyx[pick]).astype(np.uint8)
     vertebrae = np.where((labels >= 41) & (labels <= 49), numbers, 0).astype(np.uint8)
-    return Case(np.stack(images).astype(np.float16), labels, vertebrae, in_plane)
+    spacing = (slice_mm, in_plane, in_plane)
+    return Case(np.stack(images).astype(np.float16), labels, vertebrae, spacing)
+
+
+def _from_the_top(instances: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Give T13 (28) its place after T12 (19), so that neighbours differ by one."""
+    if not (instances == 28).any():
+        return instances
+    moved = np.where((instances > 19) & (instances < 26), instances + 1, instances)
+    return np.where(instances == 28, 20, moved)
 
 
 def _interpolate_slices(
@@ -110,14 +136,15 @@ def _cubic_basis(at: NDArray[np.floating], count: int) -> NDArray[np.float64]:
 
 
 def store(case: Case, path: Path) -> None:
-    """Write a case; the file appears complete or not at all."""
+    """Write a case; the file appears complete or not at all, the folder is made if missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part.npz")
     np.savez(
         partial,
         images=case.images,
         labels=case.labels,
         vertebrae=case.vertebrae,
-        in_plane_mm=np.float32(case.in_plane_mm),
+        spacing_rip_mm=np.array(case.spacing_rip_mm),
     )
     partial.replace(path)
 
@@ -125,10 +152,17 @@ def store(case: Case, path: Path) -> None:
 def load(path: Path) -> Case:
     """Read a case written by `store`."""
     with np.load(path) as data:
-        return Case(data["images"], data["labels"], data["vertebrae"], float(data["in_plane_mm"]))
+        r, i, p = (float(d) for d in data["spacing_rip_mm"])
+        return Case(data["images"], data["labels"], data["vertebrae"], (r, i, p))
 
 
-def fill(folder: Path, seeds: range, pause_seconds: float = 0.0) -> int:
+def fill(
+    folder: Path,
+    seeds: range,
+    *,
+    grid_rip_mm: tuple[float, float, float] = COMPACT_GRID_MM,
+    pause_seconds: float = 0.0,
+) -> int:
     """Generate the missing cases of a folder.
 
     Parameters
@@ -137,6 +171,8 @@ def fill(folder: Path, seeds: range, pause_seconds: float = 0.0) -> int:
         Receives ``<seed>.npz``.
     seeds : range
         Seeds of the cases.
+    grid_rip_mm : tuple of 3 floats
+        Grid of the network.
     pause_seconds : float
         Rest after each case, to leave the processor to a training.
 
@@ -145,12 +181,11 @@ def fill(folder: Path, seeds: range, pause_seconds: float = 0.0) -> int:
     int
         Number of cases made now.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     made = 0
     for seed in seeds:
         path = folder / f"{seed:07d}.npz"
         if not path.exists():
-            store(make_case(seed), path)
+            store(make_case(seed, grid_rip_mm), path)
             made += 1
             time.sleep(pause_seconds)
     return made

@@ -9,21 +9,15 @@ import numpy as np
 from scipy import ndimage
 
 from app.synthetic.noise import smooth_noise
-from app.training.augmentation import MIRRORED_LABEL
-from app.training.cases import SLICE_MM, Case
+from app.training.supervision import MIRRORED_LABEL
 from operators.anatomy.labels import Structure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from app.training.cases import Case
+
     Labels = NDArray[np.uint8]
-
-SPACING_PIR_MM = (1.75, 1.75, 2.75)
-"""Grid of the compact instance model; thin enough that small cervical bodies survive the erosion
-by two voxels that finds their centres."""
-
-CUTOUT_PIR = (80, 96, 24)
-"""140 x 168 x 66 mm: a lumbar vertebra with both neighbours."""
 
 _LEAST_BODY_VOXELS = 120
 _LAST_CLASS = 9
@@ -37,6 +31,39 @@ def _channel_table() -> Labels:
 
 CHANNEL_OF_LABEL = _channel_table()
 """41-49 to 1-9, everything else 0: the mapping of the published instance model."""
+
+
+@dataclass(frozen=True, slots=True)
+class CutoutGrid:
+    """Size and voxel size of a cut-out along (P, I, R)."""
+
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoiling:
+    """How label maps are changed before the network sees them: a probability per change.
+
+    Attributes
+    ----------
+    network_errors : bool
+        Merged bodies, holes, lost parts, swapped sides, as a semantic network makes them.
+    erosion : float
+        One voxel off every structure.
+    resampling : float
+        Down to half the resolution and up again, nearest neighbour.
+    label_drop : float
+        One of the nine structures vanishes.
+    vertical_crop : float
+        The field of view ends above or below the middle vertebra.
+    """
+
+    network_errors: bool = True
+    erosion: float = 0.0
+    resampling: float = 0.0
+    label_drop: float = 0.0
+    vertical_crop: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +86,17 @@ def _bodies(case: Case) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
 
 
 def _window(
-    rng: np.random.Generator, case: Case, centre: NDArray[np.float64]
+    rng: np.random.Generator, case: Case, centre: NDArray[np.float64], grid: CutoutGrid
 ) -> tuple[Labels, Labels]:
     """Labels and vertebra numbers around a centre, rotated and zoomed, arrays [R, I, P]."""
     zoom = np.exp(np.clip(rng.normal(0, 0.12), -0.3, 0.3))
     angle = rng.normal(0, 0.12)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    matrix = np.eye(3)
-    matrix[1:, 1:] = turn * (SPACING_PIR_MM[0] / case.in_plane_mm * zoom)
-    matrix[0, 0] = SPACING_PIR_MM[2] / SLICE_MM * np.exp(rng.normal(0, 0.06))
-    shape = CUTOUT_PIR[::-1]
-    jitter_mm = rng.normal(0, (3.0, 3.0, 3.0))
-    at = centre + jitter_mm / (SLICE_MM, case.in_plane_mm, case.in_plane_mm)
+    case_mm, grid_mm = np.array(case.spacing_rip_mm), np.array(grid.spacing_mm[::-1])
+    matrix = np.diag([grid_mm[0] / case_mm[0] * np.exp(rng.normal(0, 0.06)), 0.0, 0.0])
+    matrix[1:, 1:] = turn * (grid_mm[1:] * zoom) / case_mm[1:, None]
+    shape = grid.shape[::-1]
+    at = centre + rng.normal(0, (3.0, 3.0, 3.0)) / case_mm
     offset = at - matrix @ (np.array(shape) / 2)
     labels, numbers = (
         ndimage.affine_transform(x, matrix, offset, shape, order=0, mode="constant")
@@ -126,7 +152,36 @@ def _spoil(rng: np.random.Generator, labels: Labels) -> Labels:
     return spoiled
 
 
-def draw_cutout(rng: np.random.Generator, case: Case) -> CutoutSample | None:
+def _changed(rng: np.random.Generator, labels: Labels, spoiling: Spoiling) -> Labels:
+    """Apply the plain changes: erosion, coarser resolution, a dropped label."""
+    changed = labels
+    if rng.random() < spoiling.erosion:
+        inner = np.ones(labels.shape, dtype=np.bool_)
+        for axis in range(3):
+            same = np.diff(labels, axis=axis, prepend=0) == 0
+            inner &= same & np.roll(same, -1, axis)
+        changed = np.where(inner, changed, 0).astype(np.uint8)
+    if rng.random() < spoiling.resampling:
+        for axis, n in enumerate(labels.shape):
+            changed = changed.take(np.arange(n) // 2 * 2, axis=axis)
+    if rng.random() < spoiling.label_drop:
+        dropped = int(rng.integers(Structure.ARCUS, Structure.CORPUS + 1))
+        changed = np.where(changed == dropped, 0, changed).astype(np.uint8)
+    return changed
+
+
+def _crop_vertically(rng: np.random.Generator, labels: Labels, numbers: Labels) -> None:
+    """End the field of view somewhere in the outer third, at one end, in place."""
+    n = labels.shape[1]
+    cut = int(rng.uniform(0.05, 0.33) * n)
+    lost = slice(0, cut) if rng.random() < 0.5 else slice(n - cut, n)
+    labels[:, lost] = 0
+    numbers[:, lost] = 0
+
+
+def draw_cutout(
+    rng: np.random.Generator, case: Case, grid: CutoutGrid, spoiling: Spoiling
+) -> CutoutSample | None:
     """Draw one sample.
 
     Parameters
@@ -135,6 +190,10 @@ def draw_cutout(rng: np.random.Generator, case: Case) -> CutoutSample | None:
         Source of randomness.
     case : Case
         Where from.
+    grid : CutoutGrid
+        Size and voxel size.
+    spoiling : Spoiling
+        Changes of the label map.
 
     Returns
     -------
@@ -145,14 +204,18 @@ def draw_cutout(rng: np.random.Generator, case: Case) -> CutoutSample | None:
     if not len(numbers):
         return None
     chosen = int(rng.integers(len(numbers)))
-    labels, vertebrae = _window(rng, case, centres[chosen])
-    _crop_field(rng, labels, vertebrae)
+    labels, vertebrae = _window(rng, case, centres[chosen], grid)
+    if spoiling.network_errors:
+        _crop_field(rng, labels, vertebrae)
+    if rng.random() < spoiling.vertical_crop:
+        _crop_vertically(rng, labels, vertebrae)
     own = int(numbers[chosen])
     target = np.zeros_like(vertebrae)
     for place, number in enumerate((own - 1, own, own + 1), start=1):
         if number > 0:
             target[vertebrae == number] = place
-    classes = CHANNEL_OF_LABEL[_spoil(rng, labels)]
+    spoiled = _spoil(rng, labels) if spoiling.network_errors else labels
+    classes = CHANNEL_OF_LABEL[_changed(rng, spoiled, spoiling)]
     if rng.random() < 0.5:
         table = np.arange(_LAST_CLASS + 1, dtype=np.uint8)
         table[[3, 4, 5, 6, 7, 8]] = (4, 3, 6, 5, 8, 7)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,6 +13,8 @@ from operators.anatomy.labels import MODEL_STRUCTURES
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from app.training.presets import Design, InstancePreset, SemanticPreset
 
 _NAMES = (
     "Arcus_Vertebrae",
@@ -31,10 +34,8 @@ _NAMES = (
 )
 """SPINEPS location names of `MODEL_STRUCTURES`; the sacrum has a number only."""
 
-FEATURES = (16, 32, 64, 96, 128)
-STRIDES = ((1, 1, 1), (1, 2, 2), (2, 2, 2), (2, 2, 2), (1, 2, 2))
-KERNELS = ((1, 3, 3), (3, 3, 3), (3, 3, 3), (3, 3, 3), (3, 3, 3))
-
+_BODY_MM3, _VERTEBRA_MM3 = 42.0, 236.0
+"""Smallest body and vertebra that phase 2 keeps; the vertebra's is SPINEPS's own in mm3."""
 
 FOREGROUND_INTENSITIES = {
     "max": 1500.0,
@@ -52,30 +53,29 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def architecture(features: tuple[int, ...] = FEATURES) -> dict[str, Any]:
+def architecture(design: Design) -> dict[str, Any]:
     """Describe the network as an nnU-Net v2 plans file (>= 2.4) does.
 
     Parameters
     ----------
-    features : tuple of int
-        Channels per stage; at most 5 stages.
+    design : Design
+        Shape of the network.
 
     Returns
     -------
     dict
         Plain JSON types.
     """
-    stages = len(features)
     return {
         "network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
         "arch_kwargs": {
-            "n_stages": stages,
-            "features_per_stage": list(features),
+            "n_stages": len(design.features),
+            "features_per_stage": list(design.features),
             "conv_op": "torch.nn.modules.conv.Conv3d",
-            "kernel_sizes": [list(k) for k in KERNELS[:stages]],
-            "strides": [list(s) for s in STRIDES[:stages]],
-            "n_conv_per_stage": [1, *[2] * (stages - 1)],
-            "n_conv_per_stage_decoder": [*[2] * (stages - 2), 1],
+            "kernel_sizes": [list(k) for k in design.kernels],
+            "strides": [list(s) for s in design.strides],
+            "n_conv_per_stage": list(design.encoder_convolutions),
+            "n_conv_per_stage_decoder": list(design.decoder_convolutions),
             "conv_bias": True,
             "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
             "norm_op_kwargs": {"eps": 1e-5, "affine": True},
@@ -94,15 +94,12 @@ def _resampling(kind: str, *, is_seg: bool, order: int) -> dict[str, Any]:
     return {name: "resample_data_or_seg_to_shape", f"{name}_kwargs": options}
 
 
-def _plans(
-    patch_rip: tuple[int, int, int],
-    spacing_rip: tuple[float, float, float],
-    features: tuple[int, ...],
-) -> dict[str, Any]:
+def _plans(preset: SemanticPreset) -> dict[str, Any]:
+    patch_rip, spacing_rip = preset.grid.shape, preset.grid.spacing_mm
     configuration = {
         "data_identifier": "nnUNetPlans_3d_fullres",
         "preprocessor_name": "DefaultPreprocessor",
-        "batch_size": 1,
+        "batch_size": preset.batch,
         "patch_size": list(patch_rip),
         "median_image_size_in_voxels": [float(n) for n in patch_rip],
         "spacing": list(spacing_rip),
@@ -112,7 +109,7 @@ def _plans(
         **_resampling("seg", is_seg=True, order=1),
         **_resampling("probabilities", is_seg=False, order=1),
         "batch_dice": False,
-        "architecture": architecture(features),
+        "architecture": architecture(preset.design),
     }
     return {
         "dataset_name": "Dataset001_SyntheticSpine",
@@ -130,31 +127,32 @@ def _plans(
 
 
 def write_semantic_model(
-    folder: Path,
-    weights: dict[str, torch.Tensor],
-    *,
-    patch_rip: tuple[int, int, int],
-    spacing_rip: tuple[float, float, float],
-    features: tuple[int, ...] = FEATURES,
+    folder: Path, weights: dict[str, torch.Tensor], preset: SemanticPreset, *, fold: int = 0
 ) -> None:
-    """Write an nnU-Net v2 model folder with an ``inference_config.json`` for SPINEPS.
+    """Write one fold of an nnU-Net v2 model folder with an ``inference_config.json`` for SPINEPS.
 
     Parameters
     ----------
     folder : Path
         Created if needed; receives plans.json, dataset.json, inference_config.json and
-        fold_0/checkpoint_final.pth.
+        fold_*/checkpoint_final.pth.
     weights : dict of str to Tensor
         State dict of the PlainConvUNet, aliases included.
-    patch_rip : tuple of 3 ints
-        Tile size along (R, I, P).
-    spacing_rip : tuple of 3 floats
-        Grid along (R, I, P), mm.
-    features : tuple of int
-        Channels per stage.
+    preset : SemanticPreset
+        Network, grid, whether inference averages with the mirror image.
+    fold : int
+        Number of this fold; the config names how many there are so far.
     """
-    (folder / "fold_0").mkdir(parents=True, exist_ok=True)
-    _write_json(folder / "plans.json", _plans(patch_rip, spacing_rip, features))
+    (folder / f"fold_{fold}").mkdir(parents=True, exist_ok=True)
+    checkpoint = {
+        "network_weights": weights,
+        "trainer_name": "nnUNetTrainer",
+        "init_args": {"configuration": "3d_fullres", "fold": fold},
+        "inference_allowed_mirroring_axes": None,
+    }
+    torch.save(checkpoint, folder / f"fold_{fold}" / "checkpoint_final.pth")
+    folds = len(list(folder.glob("fold_*/checkpoint_final.pth")))
+    _write_json(folder / "plans.json", _plans(preset))
     names = [f"Sacrum_{n}" if n.isdigit() else n for n in _NAMES]
     labels = {"background": 0, **{name: i for i, name in enumerate(names, start=1)}}
     dataset = {
@@ -174,31 +172,19 @@ def write_semantic_model(
         "acquisition": "sag",
         "modeltype": "nnunet",
         "model_expected_orientation": ["P", "I", "R"],
-        "available_folds": 1,
+        "available_folds": folds,
         "inference_augmentation": False,
-        "mirror_left_right": True,
-        "resolution_range": list(spacing_rip[::-1]),
+        "mirror_left_right": preset.grid.mirror,
+        "resolution_range": list(preset.grid.spacing_mm[::-1]),
         "default_step_size": 0.5,
         "labels": {str(i): name for i, name in enumerate(_NAMES, start=1)},
         "expected_inputs": ["img"],
     }
     _write_json(folder / "inference_config.json", config)
-    checkpoint = {
-        "network_weights": weights,
-        "trainer_name": "nnUNetTrainer",
-        "init_args": {"configuration": "3d_fullres", "fold": 0},
-        "inference_allowed_mirroring_axes": None,
-    }
-    torch.save(checkpoint, folder / "fold_0" / "checkpoint_final.pth")
 
 
 def write_instance_model(
-    folder: Path,
-    weights: dict[str, torch.Tensor],
-    *,
-    cutout_pir: tuple[int, int, int],
-    spacing_pir: tuple[float, float, float],
-    steps: int,
+    folder: Path, weights: dict[str, torch.Tensor], preset: InstancePreset, *, steps: int
 ) -> None:
     """Write a Lightning-like checkpoint of the instance network with its configuration.
 
@@ -208,14 +194,13 @@ def write_instance_model(
         Created if needed; receives inference_config.json and one ``*weights*.ckpt``.
     weights : dict of str to Tensor
         State dict of the Unet3D without prefix.
-    cutout_pir : tuple of 3 ints
-        Size of the cut-out along (P, I, R); divisible by 8.
-    spacing_pir : tuple of 3 floats
-        Grid along (P, I, R), mm.
+    preset : InstancePreset
+        Size of the cut-out (divisible by 8) and spacing.
     steps : int
         Training steps, for the file's name.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    voxel = math.prod(preset.cutout.spacing_mm)
     config = {
         "log_name": folder.name,
         "modality": ["SEG"],
@@ -224,13 +209,13 @@ def write_instance_model(
         "model_expected_orientation": ["P", "I", "R"],
         "available_folds": 1,
         "inference_augmentation": False,
-        "resolution_range": list(spacing_pir),
+        "resolution_range": list(preset.cutout.spacing_mm),
         "default_step_size": 1.0,
         "labels": {"1": 1, "2": 2, "3": 3},
         "expected_inputs": ["seg"],
-        "cutout_size": list(cutout_pir),
-        "corpus_size_cleaning": 5,
-        "vert_size_threshold": 28,
+        "cutout_size": list(preset.cutout.shape),
+        "corpus_size_cleaning": round(_BODY_MM3 / voxel),
+        "vert_size_threshold": round(_VERTEBRA_MM3 / voxel),
     }
     _write_json(folder / "inference_config.json", config)
     dim, channels = weights["init_conv.weight"].shape[:2]
@@ -240,8 +225,8 @@ def write_instance_model(
         dim=int(dim),
         num_channels=int(channels),
         n_epoch=1,
-        lr=0.003,
-        lr_end_factor=0.02,
+        lr=preset.schedule.peak,
+        lr_end_factor=preset.schedule.floor,
         l2_reg_w=1e-4,
         dsc_loss_w=1.0,
     )

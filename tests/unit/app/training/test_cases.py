@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ from app.training import cases
 from app.training.cases import Case, fill, load, make_case, store
 
 
-def tiny(seed: int) -> Case:
+def tiny(seed: int, _grid: object = None) -> Case:
     shape = (2, 3, 4)
     labels = np.full(shape, seed, np.uint8)
-    return Case(np.zeros((1, *shape), np.float16), labels, labels, 1.2)
+    return Case(np.zeros((1, *shape), np.float16), labels, labels, (3.3, 1.2, 1.3))
 
 
 def test_a_case_survives_the_file(tmp_path: Path) -> None:
@@ -22,7 +23,7 @@ def test_a_case_survives_the_file(tmp_path: Path) -> None:
     store(tiny(49), path)
     found = load(path)
     assert np.array_equal(found.labels, tiny(49).labels)
-    assert found.in_plane_mm == pytest.approx(1.2)
+    assert found.spacing_rip_mm == pytest.approx((3.3, 1.2, 1.3))
     assert [p.name for p in tmp_path.iterdir()] == ["0000001.npz"]
 
 
@@ -46,4 +47,29 @@ def test_a_made_case_has_two_renderings_and_numbers_only_on_vertebrae() -> None:
     assert case.images.shape == (2, *case.labels.shape)
     vertebra = (case.labels >= 41) & (case.labels <= 49)
     assert np.array_equal(case.vertebrae > 0, vertebra)
-    assert 1.1 <= case.in_plane_mm <= 1.3
+    slices, rows, columns = case.spacing_rip_mm
+    assert slices == pytest.approx(3.3)
+    assert rows == columns
+    assert 1.1 <= rows <= 1.3
+
+
+def test_filling_goes_on_when_the_folder_is_deleted_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "cases"
+
+    def vanishing(seed: int, _grid: object) -> Case:
+        if folder.exists():
+            shutil.rmtree(folder)
+        return tiny(seed)
+
+    monkeypatch.setattr(cases, "make_case", vanishing)
+    assert fill(folder, range(3)) == 3
+    assert [p.name for p in folder.iterdir()] == ["0000002.npz"]
+
+
+def test_t13_counts_as_20_between_t12_and_l1() -> None:
+    instances = np.array([18, 19, 28, 20, 24, 26, 0])
+    assert cases._from_the_top(instances).tolist() == [18, 19, 20, 21, 25, 26, 0]
+    usual = np.array([19, 20, 26])
+    assert cases._from_the_top(usual) is usual

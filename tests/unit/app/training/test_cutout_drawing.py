@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from app.training.cases import Case
-from app.training.cutout_drawing import CHANNEL_OF_LABEL, CUTOUT_PIR, draw_cutout
+from app.training.cutout_drawing import CHANNEL_OF_LABEL, CutoutGrid, Spoiling, draw_cutout
+
+GRID = CutoutGrid((80, 96, 24), (1.75, 1.75, 2.75))
 
 
 def column_of_bodies() -> Case:
@@ -19,7 +21,7 @@ def column_of_bodies() -> Case:
         labels[6:10, top : top + 18, 60:80] = 42
         numbers[3:13, top : top + 18, 20:80] = number
     numbers[labels == 0] = 0
-    return Case(np.zeros((1, *labels.shape), np.float16), labels, numbers, 1.4)
+    return Case(np.zeros((1, *labels.shape), np.float16), labels, numbers, (3.3, 1.4, 1.4))
 
 
 def test_labels_41_to_49_become_channels_1_to_9_and_the_rest_0() -> None:
@@ -29,11 +31,11 @@ def test_labels_41_to_49_become_channels_1_to_9_and_the_rest_0() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_centre_vertebra_is_2_with_1_above_and_3_below(seed: int) -> None:
-    sample = draw_cutout(np.random.default_rng(seed), column_of_bodies())
+    sample = draw_cutout(np.random.default_rng(seed), column_of_bodies(), GRID, Spoiling())
     assert sample is not None
-    assert sample.classes.shape == sample.target.shape == CUTOUT_PIR
+    assert sample.classes.shape == sample.target.shape == GRID.shape
     heights = {n: np.argwhere(sample.target == n)[:, 1] for n in (1, 2, 3)}
-    assert abs(heights[2].mean() - CUTOUT_PIR[1] / 2) < 12
+    assert abs(heights[2].mean() - GRID.shape[1] / 2) < 12
     if len(heights[1]):
         assert heights[1].mean() < heights[2].mean()
     if len(heights[3]):
@@ -42,5 +44,33 @@ def test_the_centre_vertebra_is_2_with_1_above_and_3_below(seed: int) -> None:
 
 def test_a_case_without_bodies_gives_no_sample() -> None:
     empty = np.zeros((4, 10, 10), np.uint8)
-    case = Case(np.zeros((1, 4, 10, 10), np.float16), empty, empty, 1.2)
-    assert draw_cutout(np.random.default_rng(0), case) is None
+    case = Case(np.zeros((1, 4, 10, 10), np.float16), empty, empty, (3.3, 1.2, 1.2))
+    assert draw_cutout(np.random.default_rng(0), case, GRID, Spoiling()) is None
+
+
+def drawn(**changes: float) -> list[np.ndarray]:
+    """Twenty maps with one change switched on, else as they are."""
+    spoiling = Spoiling(network_errors=False, **changes)
+    samples = [
+        draw_cutout(np.random.default_rng(seed), column_of_bodies(), GRID, spoiling)
+        for seed in range(20)
+    ]
+    return [sample.classes for sample in samples if sample is not None]
+
+
+def test_each_change_of_the_paper_does_what_its_name_says() -> None:
+    plain = drawn()
+    assert len(plain) == 20
+    assert all(set(np.unique(c)) == {0, 2, 9} for c in plain)
+    eroded = drawn(erosion=1.0)
+    assert np.mean([c.astype(bool).sum() for c in eroded]) < 0.85 * np.mean(
+        [c.astype(bool).sum() for c in plain]
+    )
+    dropped = drawn(label_drop=1.0)
+    assert any(set(np.unique(c)) < {0, 2, 9} for c in dropped)
+    cropped = drawn(vertical_crop=1.0)
+    assert np.mean([np.count_nonzero(c[:, [0, -1]]) for c in cropped]) < 0.7 * np.mean(
+        [np.count_nonzero(c[:, [0, -1]]) for c in plain]
+    )
+    coarse = drawn(resampling=1.0)
+    assert all(np.array_equal(c[:, ::2], c[:, 1::2]) for c in coarse)

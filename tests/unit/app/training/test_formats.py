@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from app.training.formats import architecture, write_instance_model, write_semantic_model
+from app.training.presets import INSTANCE_PRESETS, SEMANTIC_PRESETS, compact_design
 
 
 def test_the_semantic_folder_holds_plans_dataset_config_and_one_fold(tmp_path: Path) -> None:
     folder = tmp_path / "compact"
     weights = {"w": torch.zeros(2)}
-    write_semantic_model(
-        folder, weights, patch_rip=(16, 128, 96), spacing_rip=(3.3, 1.5, 1.5), features=(8, 16)
-    )
+    preset = replace(SEMANTIC_PRESETS["compact"], design=compact_design((8, 16)))
+    write_semantic_model(folder, weights, preset)
     plans = json.loads((folder / "plans.json").read_text("utf-8"))
     configuration = plans["configurations"]["3d_fullres"]
     assert configuration["patch_size"] == [16, 128, 96]
-    assert configuration["architecture"] == architecture((8, 16))
+    assert configuration["architecture"] == architecture(compact_design((8, 16)))
     dataset = json.loads((folder / "dataset.json").read_text("utf-8"))
     assert list(dataset["labels"].values()) == list(range(15))
     checkpoint = torch.load(folder / "fold_0" / "checkpoint_final.pth", weights_only=True)
@@ -31,12 +32,31 @@ def test_the_semantic_folder_holds_plans_dataset_config_and_one_fold(tmp_path: P
 def test_the_instance_folder_keeps_one_checkpoint_of_plain_types(tmp_path: Path) -> None:
     weights = {"init_conv.weight": torch.zeros(8, 11, 7, 7, 7)}
     for steps in (100, 200):
-        write_instance_model(
-            tmp_path, weights, cutout_pir=(80, 96, 24), spacing_pir=(1.75, 1.75, 2.75), steps=steps
-        )
+        write_instance_model(tmp_path, weights, INSTANCE_PRESETS["compact"], steps=steps)
     assert [p.name for p in tmp_path.glob("*.ckpt")] == ["step=200-weights.ckpt"]
     with torch.serialization.safe_globals([argparse.Namespace]):
         checkpoint = torch.load(tmp_path / "step=200-weights.ckpt", weights_only=True)
     assert list(checkpoint["state_dict"]) == ["network.init_conv.weight"]
     assert checkpoint["hyper_parameters"]["opt"].channelwise is True
     assert checkpoint["hyper_parameters"]["num_channels"] == 11
+
+
+def test_the_config_counts_the_folds_written_so_far(tmp_path: Path) -> None:
+    preset = SEMANTIC_PRESETS["paper"]
+    for fold in range(3):
+        write_semantic_model(tmp_path, {"w": torch.zeros(1)}, preset, fold=fold)
+        config = json.loads((tmp_path / "inference_config.json").read_text("utf-8"))
+        assert config["available_folds"] == fold + 1
+    assert config["mirror_left_right"] is False
+    assert config["resolution_range"] == [0.75, 0.75, 1.65]
+
+
+def test_thresholds_of_the_instance_folder_are_the_same_volume_on_every_grid(
+    tmp_path: Path,
+) -> None:
+    weights = {"init_conv.weight": torch.zeros(8, 11, 7, 7, 7)}
+    for name, body, vertebra in (("compact", 5, 28), ("paper", 45, 254)):
+        write_instance_model(tmp_path, weights, INSTANCE_PRESETS[name], steps=1)
+        config = json.loads((tmp_path / "inference_config.json").read_text("utf-8"))
+        assert config["corpus_size_cleaning"] == body
+        assert config["vert_size_threshold"] == vertebra

@@ -1,0 +1,107 @@
+"""Cases to draw from: growing folders, held-out parts, several sources mixed by weight."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.training.cases import load
+from operators.errors import UnreadableInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from app.training.cases import Case
+
+
+class CaseShelf:
+    """The cases of one folder, kept in memory once read; the folder may grow or shrink meanwhile.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``*.npz`` files of `app.training.cases.store`.
+    wanted : callable or None
+        Says by file name which cases belong to this shelf; None = all.
+    """
+
+    def __init__(self, folder: Path, wanted: Callable[[str], bool] | None = None) -> None:
+        self._folder = folder
+        self._wanted = wanted
+        self._cases: dict[str, Case] = {}
+        self.names: list[str] = []
+        self.refresh()
+
+    def refresh(self) -> int:
+        """Look for new and vanished files; return the number of cases."""
+        found = sorted(p.name for p in self._folder.glob("*.npz") if ".part" not in p.name)
+        self.names = [name for name in found if self._wanted is None or self._wanted(name)]
+        return len(self.names)
+
+    def read(self, name: str) -> Case:
+        """Get one case by its file name."""
+        if name not in self._cases:
+            self._cases[name] = load(self._folder / name)
+        return self._cases[name]
+
+    def draw(self, rng: np.random.Generator) -> Case:
+        """Draw a random case; one whose file has been deleted meanwhile is passed over.
+
+        Raises
+        ------
+        UnreadableInputError
+            If the folder holds no case (any more).
+        """
+        while self.names:
+            name = self.names[int(rng.integers(len(self.names)))]
+            try:
+                return self.read(name)
+            except FileNotFoundError:
+                self.refresh()
+        raise UnreadableInputError("there is no training case", reasons=("no_training_cases",))
+
+
+class Mix:
+    """Several shelves, each drawn from as often as its weight says.
+
+    Parameters
+    ----------
+    parts : sequence of (CaseShelf, float)
+        Shelves and weights; the weights need not add up to 1.
+    """
+
+    def __init__(self, parts: Sequence[tuple[CaseShelf, float]]) -> None:
+        self._shelves = [shelf for shelf, weight in parts if weight > 0]
+        weights = np.array([weight for _, weight in parts if weight > 0])
+        self._share = weights / weights.sum()
+
+    def refresh(self) -> None:
+        """Look for new files in every folder."""
+        for shelf in self._shelves:
+            shelf.refresh()
+
+    def draw(self, rng: np.random.Generator) -> Case:
+        """Draw a shelf by weight, then a case."""
+        return self._shelves[int(rng.choice(len(self._shelves), p=self._share))].draw(rng)
+
+
+def fold_of(names: Sequence[str], folds: int) -> dict[str, int]:
+    """Assign case files to folds; all cases of one subject (``sub-X_...``) share a fold.
+
+    Parameters
+    ----------
+    names : sequence of str
+        File names.
+    folds : int
+        Number of folds.
+
+    Returns
+    -------
+    dict of str to int
+        Name to fold, 0 to ``folds`` - 1.
+    """
+    subjects = sorted({name.split("_")[0] for name in names})
+    place = {subject: number % folds for number, subject in enumerate(subjects)}
+    return {name: place[name.split("_")[0]] for name in names}

@@ -1,0 +1,114 @@
+"""The loop resumes, stops in time, repeats itself, and keeps its state small."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from app.training.loop import LoopOptions, Training, plain_weights
+from app.training.presets import Schedule
+
+
+class Line:
+    """A phase whose network is one linear layer that must learn y = 2 x + 1."""
+
+    def __init__(self, folder: Path) -> None:
+        torch.manual_seed(0)
+        self.network: torch.nn.Module = torch.nn.Linear(1, 1)
+        self.folder = folder
+        self.asked: list[int] = []
+
+    def sample(self, number: int) -> float:
+        self.asked.append(number)
+        return (number % 7) / 7.0
+
+    def refresh(self) -> None:
+        """Nothing grows."""
+
+    def answer(self, network: torch.nn.Module, sample: float) -> torch.Tensor:
+        return network(torch.tensor([[sample]]))
+
+    def judge(self, logits: torch.Tensor, sample: float) -> tuple[torch.Tensor, torch.Tensor]:
+        return ((logits - (2 * sample + 1)) ** 2).mean(), torch.zeros(())
+
+    def validate(self, network: torch.nn.Module) -> dict[str, float]:
+        return {"slope": float(network.weight.detach())}
+
+    def export(self, network: torch.nn.Module, step: int) -> None:
+        torch.save(plain_weights(network), self.folder / f"{step}.pth")
+
+
+def options(folder: Path, **changes: object) -> LoopOptions:
+    base = LoopOptions(
+        state=folder / "state.pt",
+        steps=200,
+        schedule=Schedule(peak=0.1),
+        save_every=100,
+        half_precision=False,
+    )
+    return replace(base, **changes)
+
+
+def test_200_steps_find_the_line_and_export_at_every_checkpoint(tmp_path: Path) -> None:
+    training = Training(Line(tmp_path), options(tmp_path))
+    assert training.run() == 200
+    assert sorted(p.name for p in tmp_path.glob("*.pth")) == ["100.pth", "200.pth"]
+    slope = training.history.validation[-1]["slope"]
+    assert slope == pytest.approx(2.0, abs=0.3)
+    assert [entry[0] for entry in training.history.losses] == [50, 100, 150, 200]
+
+
+def test_a_stopped_training_goes_on_where_it_was_with_its_history(tmp_path: Path) -> None:
+    stopped = options(tmp_path, stop_after_seconds=0.0)
+    assert Training(Line(tmp_path), stopped).run() == 1
+    assert Training(Line(tmp_path), stopped).run() == 2
+    resumed = Training(Line(tmp_path), options(tmp_path))
+    assert resumed.step == 2
+    assert len(resumed.history.losses) == 2
+    assert resumed.run() == 200
+
+
+def test_a_resumed_training_ends_near_an_uninterrupted_one(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    whole = Training(Line(tmp_path / "a"), options(tmp_path / "a"))
+    whole.run()
+    Training(Line(tmp_path / "b"), options(tmp_path / "b", stop_after_seconds=0.0)).run()
+    parts = Training(Line(tmp_path / "b"), options(tmp_path / "b"))
+    parts.run()
+    slopes = [float(t.network.weight.detach()) for t in (parts, whole)]
+    assert slopes[0] == pytest.approx(slopes[1], abs=0.05)
+
+
+def test_the_same_seed_gives_the_same_weights_to_the_last_bit(tmp_path: Path) -> None:
+    weights = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        training = Training(Line(tmp_path / name), options(tmp_path / name))
+        training.run()
+        weights.append(float(training.network.weight.detach()))
+    assert weights[0] == weights[1]
+
+
+def test_a_batch_of_3_sees_each_sample_number_once(tmp_path: Path) -> None:
+    phase = Line(tmp_path)
+    Training(phase, options(tmp_path, steps=4, batch=3, save_every=4)).run()
+    assert sorted(set(phase.asked)) == list(range(15))  # one batch is drawn ahead
+    assert len(phase.asked) == 15
+
+
+def test_the_poly_rate_warms_up_and_falls_to_1_percent() -> None:
+    schedule = Schedule(peak=1.0)
+    assert schedule.rate(0, 1000) == pytest.approx(0.01)
+    assert schedule.rate(100, 1000) == pytest.approx(0.9**0.9)
+    assert schedule.rate(999, 1000) == pytest.approx(0.01)
+
+
+def test_the_linear_rate_of_the_paper_goes_from_1e_4_to_1e_6() -> None:
+    schedule = Schedule(peak=1e-4, shape="linear", floor=0.01, warm_up=0)
+    assert schedule.rate(0, 1000) == pytest.approx(1e-4)
+    assert schedule.rate(999, 1000) == pytest.approx(1e-6)
+    assert schedule.rate(500, 1001) == pytest.approx(5.05e-5)

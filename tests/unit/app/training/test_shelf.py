@@ -1,0 +1,56 @@
+"""Cases are drawn from folders that change, and mixed by weight."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.training.cases import Case, store
+from app.training.shelf import CaseShelf, Mix, fold_of
+from operators.errors import UnreadableInputError
+
+
+def put(folder: Path, *names: str) -> Path:
+    for number, name in enumerate(names, start=1):
+        labels = np.full((1, 2, 2), number, np.uint8)
+        image = np.zeros((1, 1, 2, 2), np.float16)
+        store(Case(image, labels, labels, (3.3, 1.5, 1.5)), folder / f"{name}.npz")
+    return folder
+
+
+def test_a_case_deleted_after_the_listing_is_passed_over(tmp_path: Path) -> None:
+    shelf = CaseShelf(put(tmp_path, "a", "b"))
+    (tmp_path / "a.npz").unlink()
+    rng = np.random.default_rng(0)
+    assert {int(shelf.draw(rng).labels[0, 0, 0]) for _ in range(20)} == {2}
+    assert shelf.names == ["b.npz"]
+
+
+def test_an_empty_shelf_says_so_by_name(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableInputError) as raised:
+        CaseShelf(tmp_path).draw(np.random.default_rng(0))
+    assert raised.value.reasons == ("no_training_cases",)
+
+
+def test_half_written_cases_are_not_listed(tmp_path: Path) -> None:
+    put(tmp_path, "a")
+    (tmp_path / "b.part.npz").write_bytes(b"half")
+    assert CaseShelf(tmp_path).names == ["a.npz"]
+
+
+def test_a_mix_of_1_to_3_draws_three_times_as_often_from_the_second(tmp_path: Path) -> None:
+    first, second = (CaseShelf(put(tmp_path / n, n)) for n in ("x", "y"))
+    second.read("y.npz").labels[:] = 9
+    mix = Mix([(first, 1.0), (second, 3.0)])
+    rng = np.random.default_rng(1)
+    share = np.mean([mix.draw(rng).labels[0, 0, 0] == 9 for _ in range(2000)])
+    assert share == pytest.approx(0.75, abs=0.04)
+
+
+def test_all_sessions_of_a_subject_share_a_fold_and_folds_are_even() -> None:
+    names = [f"sub-{s}_ses-{k}_T2w.npz" for s in range(9) for k in range(2)]
+    fold = fold_of(names, 3)
+    assert all(fold[f"sub-{s}_ses-0_T2w.npz"] == fold[f"sub-{s}_ses-1_T2w.npz"] for s in range(9))
+    assert sorted(fold.values()).count(0) == 6
