@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Pack everything an installation without network needs into one tar file.
+#
+#   bundle.sh PYTHON OUTPUT_DIR      (make bundle)
+#
+# PYTHON is that of an environment in which the product is installed: its very packages are packed, minus those the
+# product never loads (app/deploy/image_packages.py). Wheels come from pip's own sources; TORCH_INDEX names one more.
+set -euo pipefail
+
+(($# == 2)) || { echo 'usage: bundle.sh PYTHON OUTPUT_DIR' >&2; exit 2; }
+python=$1
+root=$(cd "$(dirname "$0")/../../.." && pwd)
+version=$("$python" -c 'from app import __version__; print(__version__)')
+tag=$("$python" -c 'import sys; print(f"py{sys.version_info.major}{sys.version_info.minor}")')
+name=spine-node-$version-$tag-linux-x86_64
+mkdir -p "$2"
+output=$(cd "$2" && pwd)
+stage=$output/$name
+pip=("$python" -m pip --disable-pip-version-check --quiet --quiet)
+
+rm -rf "$stage"
+mkdir -p "$stage/wheels"
+cd "$root"
+"$python" -m app.deploy.image_packages pyproject.toml >"$stage/requirements.txt"
+"${pip[@]}" wheel --no-deps ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --wheel-dir "$stage/wheels" --requirement "$stage/requirements.txt"
+"${pip[@]}" wheel --no-deps --wheel-dir "$stage/wheels" .
+printf 'spine-node==%s\n' "$version" >>"$stage/requirements.txt"
+# The installer brings its own pip: a bare Python has none.
+"${pip[@]}" download --no-deps --dest "$stage/wheels" pip
+cp -R models app.yaml LICENSE README.md CHANGELOG.md "$stage/"
+install -m 755 app/deploy/offline/install.sh "$stage/install.sh"
+cp app/deploy/offline/spine-node.service "$stage/"
+"$python" -c 'import sys; print(f"{sys.version_info.major}.{sys.version_info.minor}")' >"$stage/PYTHON_VERSION"
+printf '%s\n' "$version" >"$stage/VERSION"
+(cd "$stage" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum >SHA256SUMS)
+tar --create --file "$output/$name.tar" --directory "$output" --owner 0 --group 0 --sort name "$name"
+rm -rf "$stage"
+printf '%s\n' "$output/$name.tar ($(du -m "$output/$name.tar" | cut -f1) MB)"
