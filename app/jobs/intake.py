@@ -8,101 +8,40 @@ cannot shorten it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
-from app.errors import SpoolError
+from app.errors import SpoolError, crash_line
 from app.jobs.choice import choose
 from app.jobs.identity import content_digest
 from app.jobs.readiness import Evidence, Readiness, Silence, Verdict, judge
 from app.jobs.survey import survey
+from app.jobs.watch import Watch
 from app.journal import jobs, series
 from app.journal.engine import reading, transaction
 from app.journal.states import SeriesState
 from app.telemetry import events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from concurrent.futures import Executor, Future
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Connection
 
-    from app.archive.spool import Spool
     from app.jobs.choice import Choice
-    from app.jobs.identity import WorkIdentity
     from app.jobs.origin import OriginDesk
-    from app.jobs.survey import Survey
+    from app.jobs.watch import Surroundings
     from app.journal.series import HeldObject, SeriesMark
-    from app.settings import NodeSettings
-    from app.telemetry.logs import Emit
+
+RETRY_S: Final = 5.0
+"""Pause after a series could not be read."""
+
+TRIES: Final = 3
+"""A series on whose headers the selection fails so often is held for a person."""
 
 
 class _ContentChangedError(Exception):
     """An object arrived between the decision and its transaction: undo and look again."""
-
-
-@dataclass(slots=True)
-class _Watch:
-    """What the worker remembers of a series that is arriving."""
-
-    mark: SeriesMark
-    activity_since: float
-    objects_since: float
-    held: list[HeldObject] = field(default_factory=list)
-    survey: Survey | None = None
-    choice: Future[Choice] | None = None
-    waits_for_siblings: bool = False
-    noted: tuple[object, ...] = ()
-
-    def update(self, mark: SeriesMark, now: float) -> bool:
-        """Take the series as it is now; True where objects arrived since."""
-        is_new = (mark.revision, mark.last_instance_at) != (
-            self.mark.revision,
-            self.mark.last_instance_at,
-        )
-        if mark.last_activity_at != self.mark.last_activity_at or is_new:
-            self.activity_since = now
-        self.mark = mark
-        if is_new:
-            self.objects_since = now
-            self.survey, self.choice = None, None
-        return is_new
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What the intake works with.
-
-    Attributes
-    ----------
-    engine : Engine
-        Journal.
-    node : NodeSettings
-        Completeness, routes, peers.
-    spool : Spool
-        Received files.
-    identity : WorkIdentity
-        Models and parameters of this installation.
-    executor : Executor
-        Where headers are read, a second for a series of some hundred objects.
-    clock, monotonic : callable
-        Epoch seconds for what is written, monotonic seconds for what is waited for.
-    emit : Emit
-        Event log.
-    key_of : callable
-        UID -> its keyed hash for the log.
-    """
-
-    engine: Engine
-    node: NodeSettings
-    spool: Spool
-    identity: WorkIdentity
-    executor: Executor
-    clock: Callable[[], float]
-    monotonic: Callable[[], float]
-    emit: Emit
-    key_of: Callable[[str], str]
 
 
 class Intake:
@@ -112,7 +51,7 @@ class Intake:
         """Keep what to work with; nothing is known of any series yet."""
         self._at = surroundings
         self._origins = origins
-        self._watches: dict[str, _Watch] = {}
+        self._watches: dict[str, Watch] = {}
 
     def look(self) -> None:
         """One pass over all series that are arriving, and over those that are held.
@@ -134,23 +73,24 @@ class Intake:
         for mark in held:
             self._origins.repair(mark)
 
-    def _watch(self, mark: SeriesMark) -> _Watch:
+    def _watch(self, mark: SeriesMark) -> Watch:
         now = self._at.monotonic()
         watch = self._watches.get(mark.series_uid)
         if watch is None:
-            watch = _Watch(mark=mark, activity_since=now, objects_since=now)
+            watch = Watch(mark=mark, activity_since=now, objects_since=now)
             self._watches[mark.series_uid] = watch
         elif watch.update(mark, now):
             self._origins.ask_soon(mark.series_uid)
         return watch
 
-    def _consider(self, watch: _Watch) -> None:
+    def _consider(self, watch: Watch) -> None:
         now, limits = self._at.monotonic(), self._at.node.completeness
         silence = Silence(
             activity_s=now - watch.activity_since, objects_s=now - watch.objects_since
         )
         # Between two slices of a running transfer there is nothing to judge.
-        if silence.objects_s < limits.query_after_s and not watch.mark.is_forced:
+        is_settled = silence.objects_s >= limits.query_after_s or watch.mark.is_forced
+        if not is_settled or now < watch.again_at:
             return
         if watch.survey is None:
             with reading(self._at.engine) as c:
@@ -159,12 +99,15 @@ class Intake:
         if not watch.held:
             return
         readiness = judge(watch.survey, self._evidence(watch), silence, limits)
-        if readiness.verdict is Verdict.WAITING:
+        is_guess = readiness.reasons == ("quiet",)
+        if readiness.verdict is Verdict.WAITING or (
+            is_guess and self._origins.may_still_tell(watch.mark)
+        ):
             self._wait(watch, readiness)
         else:
             self._act(watch, readiness)
 
-    def _evidence(self, watch: _Watch) -> Evidence:
+    def _evidence(self, watch: Watch) -> Evidence:
         mark = watch.mark
         return Evidence(
             peer_count=mark.expected_count,
@@ -173,7 +116,7 @@ class Intake:
             is_forced=mark.is_forced,
         )
 
-    def _wait(self, watch: _Watch, readiness: Readiness) -> None:
+    def _wait(self, watch: Watch, readiness: Readiness) -> None:
         """Ask who may know, and tell the page what is waited for."""
         uid = watch.mark.series_uid
         count = self._origins.count(watch.mark)
@@ -186,24 +129,36 @@ class Intake:
             series.note_readiness(c, uid, readiness.as_json())
         watch.noted = told
 
-    def _act(self, watch: _Watch, readiness: Readiness) -> None:
+    def _act(self, watch: Watch, readiness: Readiness) -> None:
         """Complete, or given up: find out whether the series is one to segment, then move it."""
         if watch.choice is None:
             watch.choice = self._at.executor.submit(self._choose, watch.mark, tuple(watch.held))
         if not watch.choice.done():
             return
-        try:
-            choice = watch.choice.result()
-        except (OSError, SpoolError):
-            # A file that is just being deleted by retention, or a disk that stumbles: read again.
-            watch.choice, watch.survey = None, None
+        error = watch.choice.exception()
+        if error is not None:
+            self._failed(watch, readiness, error)
             return
+        choice = watch.choice.result()
         if not choice.is_accepted:
             self._reject(watch, readiness, choice)
         elif not readiness.is_complete:
             self._hold(watch, readiness)
         elif not self._must_wait_for_siblings(watch, choice):
             self._accept(watch, readiness, choice)
+
+    def _failed(self, watch: Watch, readiness: Readiness, error: BaseException) -> None:
+        """Read again later; one series that cannot be judged must not stop the others."""
+        watch.again_at = self._at.monotonic() + RETRY_S
+        watch.choice, watch.survey = None, None
+        if isinstance(error, OSError | SpoolError):
+            # A file that retention is just deleting, or a disk that stumbles.
+            return
+        self._at.emit(events.INTERNAL_ERROR, role="worker", place=crash_line(error))
+        watch.failures += 1
+        if watch.failures >= TRIES:
+            reasons = (*readiness.reasons, "selection_failed")
+            self._hold(watch, replace(readiness, reasons=reasons))
 
     def _choose(self, mark: SeriesMark, held: Sequence[HeldObject]) -> Choice:
         return choose(mark.series_uid, self._paths(held), lambda: self._sibling_files(mark))
@@ -216,7 +171,7 @@ class Intake:
     def _paths(self, held: Sequence[HeldObject]) -> list[Path]:
         return [self._at.spool.absolute(item.path) for item in held]
 
-    def _must_wait_for_siblings(self, watch: _Watch, choice: Choice) -> bool:
+    def _must_wait_for_siblings(self, watch: Watch, choice: Choice) -> bool:
         """Whether an in-phase image that would be preferred may still be on its way.
 
         Series that wait for the same reason do not wait for each other.
@@ -236,19 +191,19 @@ class Intake:
             return True
         return False
 
-    def _reject(self, watch: _Watch, readiness: Readiness, choice: Choice) -> None:
+    def _reject(self, watch: Watch, readiness: Readiness, choice: Choice) -> None:
         with transaction(self._at.engine) as c:
             moved = series.reject(c, watch.mark, readiness.as_json(), choice.decision)
         if moved:
             self._tell(events.SERIES_REJECTED, watch, reason=",".join(choice.reasons))
 
-    def _hold(self, watch: _Watch, readiness: Readiness) -> None:
+    def _hold(self, watch: Watch, readiness: Readiness) -> None:
         with transaction(self._at.engine) as c:
             moved = series.hold(c, watch.mark, readiness.as_json())
         if moved:
             self._tell(events.SERIES_HELD, watch, reason=",".join(readiness.reasons))
 
-    def _accept(self, watch: _Watch, readiness: Readiness, choice: Choice) -> None:
+    def _accept(self, watch: Watch, readiness: Readiness, choice: Choice) -> None:
         job, is_new = self._job(watch), False
         decided = (readiness.as_json(), choice.decision)
         try:
@@ -266,7 +221,7 @@ class Intake:
         if is_new:
             self._tell(events.JOB_CREATED, watch, job=job.job_id, revision=job.revision)
 
-    def _job(self, watch: _Watch) -> jobs.NewJob:
+    def _job(self, watch: Watch) -> jobs.NewJob:
         mark = watch.mark
         content = content_digest(watch.held)
         route = self._at.node.route_of(mark.calling_ae_title, mark.called_ae_title)
@@ -281,7 +236,7 @@ class Intake:
             created_at=self._at.clock(),
         )
 
-    def _tell(self, event: events.Event, watch: _Watch, **values: object) -> None:
+    def _tell(self, event: events.Event, watch: Watch, **values: object) -> None:
         self._at.emit(event, series=self._at.key_of(watch.mark.series_uid), **values)
 
 

@@ -61,6 +61,7 @@ class _Inquiry:
 
     asked: int = 0
     next_at: float = 0.0
+    is_answered: bool = False
     running: Future[int | None] | None = None
 
 
@@ -126,7 +127,20 @@ class OriginDesk:
         """Something new arrived: the next question need not wait out its pause."""
         inquiry = self._inquiries.get(series_uid)
         if inquiry is not None:
-            inquiry.asked, inquiry.next_at = 0, 0.0
+            inquiry.asked, inquiry.next_at, inquiry.is_answered = 0, 0.0, False
+
+    def may_still_tell(self, mark: SeriesMark) -> bool:
+        """Whether the origin can be asked and has not answered since the last new object.
+
+        A peer that did not answer within the last half minute is not waited for.
+        """
+        peer = self.origin_of(mark)
+        if peer is None or not peer.can_find:
+            return False
+        if self.monotonic() < self._silent_until.get(peer.name, 0.0):
+            return False
+        inquiry = self._inquiries.get(mark.series_uid)
+        return inquiry is None or not inquiry.is_answered
 
     def repair(self, mark: SeriesMark) -> bool:
         """Have the peer send a held series again, where it can and where due.
@@ -168,7 +182,7 @@ class OriginDesk:
         running = inquiry.running
         if running is None or not running.done():
             return None
-        inquiry.running = None
+        inquiry.running, inquiry.is_answered = None, True
         try:
             return running.result()
         except ServiceError as error:

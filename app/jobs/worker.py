@@ -23,13 +23,14 @@ from app.delivery.attempt import Courier
 from app.errors import InferenceLostError, ServiceError
 from app.inference.supervisor import Supervisor, child_command
 from app.jobs.identity import identity_of
-from app.jobs.intake import Intake, Surroundings
+from app.jobs.intake import Intake
 from app.jobs.lease import Pulse, worker_name
 from app.jobs.origin import OriginDesk
 from app.jobs.queue import WORKFLOWS_VERSION, JobQueue, engine_url
 from app.jobs.reconcile import VERSION_KEY, Reconciler
 from app.jobs.segmenting import SegmentDesk
 from app.jobs.settling import Settlement
+from app.jobs.watch import Surroundings
 from app.jobs.workflows import Tools, Workflows
 from app.jobs.workfolder import WorkFolders
 from app.journal.engine import journal_url, open_journal

@@ -10,8 +10,9 @@ from typing import Any
 
 from app.archive.spool import Spool
 from app.jobs.identity import WorkIdentity
-from app.jobs.intake import Intake, Surroundings
+from app.jobs.intake import Intake
 from app.jobs.origin import OriginDesk, Questions
+from app.jobs.watch import Surroundings
 from app.journal import overview, series
 from app.journal.arrivals import association_ended
 from app.journal.engine import reading, transaction

@@ -244,7 +244,7 @@ def test_a_held_series_is_repaired_by_a_move_from_its_origin(make_node: Maker, p
     node.peer.count = SLICES
     node.peer.deliver = lambda: node.receive(plain.paths)
     node.receive(plain.paths[:7])
-    node.wait(910.0, step=10.0)
+    node.wait(940.0, step=10.0)
     assert node.peer.moves == 1
     assert [job.inputs for job in node.jobs()] == [SLICES]
     assert [number for number in node.numbers() if number in {302, 323, 301}] == [302, 323, 301]
