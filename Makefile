@@ -9,12 +9,12 @@ TORCH_INDEX ?= https://download.pytorch.org/whl
 TORCH_BUILD ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cu130 || echo cpu)
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 READY = $(VENV)/.ready
-PEERS = dcmtk dicom3tools
+PEERS = dcmtk dicom3tools orthanc libgdcm-tools ctn chromium postgresql
 
 .PHONY: help setup demo test check bench peers clean
 
 help:
-	@echo 'make demo   segment a sample study and show what was found'
+	@echo 'make demo   a study through a node and a PACS: what was found, and a picture'
 	@echo 'make test   run the test suite'
 	@echo 'make check  ruff, mypy, import contracts     make bench  side by side with SPINEPS'
 	@echo 'make peers  (root) foreign DICOM programs for the fuller tests'
