@@ -141,7 +141,7 @@ def write_semantic_model(
     preset : SemanticPreset
         Network, grid, whether inference averages with the mirror image.
     fold : int
-        Number of this fold; the config names how many there are so far.
+        Number of this fold; the config names those there are so far.
     """
     (folder / f"fold_{fold}").mkdir(parents=True, exist_ok=True)
     checkpoint = {
@@ -151,7 +151,9 @@ def write_semantic_model(
         "inference_allowed_mirroring_axes": None,
     }
     torch.save(checkpoint, folder / f"fold_{fold}" / "checkpoint_final.pth")
-    folds = len(list(folder.glob("fold_*/checkpoint_final.pth")))
+    written = sorted(p.parent.name[5:] for p in folder.glob("fold_*/checkpoint_final.pth"))
+    whole = written == [str(n) for n in range(len(written))]
+    folds = len(written) if whole else written
     _write_json(folder / "plans.json", _plans(preset))
     names = [f"Sacrum_{n}" if n.isdigit() else n for n in _NAMES]
     labels = {"background": 0, **{name: i for i, name in enumerate(names, start=1)}}

@@ -60,3 +60,9 @@ def test_thresholds_of_the_instance_folder_are_the_same_volume_on_every_grid(
         config = json.loads((tmp_path / "inference_config.json").read_text("utf-8"))
         assert config["corpus_size_cleaning"] == body
         assert config["vert_size_threshold"] == vertebra
+
+
+def test_a_fold_trained_alone_is_named_in_the_config(tmp_path: Path) -> None:
+    write_semantic_model(tmp_path, {"w": torch.zeros(1)}, SEMANTIC_PRESETS["paper"], fold=2)
+    config = json.loads((tmp_path / "inference_config.json").read_text("utf-8"))
+    assert config["available_folds"] == ["2"]
