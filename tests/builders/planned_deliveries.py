@@ -78,9 +78,14 @@ def node_of(data: Path, *peers: PeerSettings, **delivery: Any) -> NodeSettings:
 
 
 def journal_in(data: Path) -> Engine:
-    """The journal of a data folder."""
+    """The journal of a data folder; quick, since no test here takes the power away."""
     data.mkdir(parents=True, exist_ok=True)
-    return open_journal(journal_url(data, None))
+    engine = open_journal(journal_url(data, None))
+    engine.dispose()
+    sa.event.listen(
+        engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF")
+    )
+    return engine
 
 
 def segmentation_file(path: Path, study_uid: str, series_uid: str, uid: str) -> str:
