@@ -50,7 +50,7 @@ class Orthanc:
         folder: Path,
         ae_title: str = "ORTHANC",
         modalities: Mapping[str, tuple[str, int]] | None = None,
-        **options: Any,  # noqa: ANN401 - Orthanc's own options, as JSON
+        **options: Any,
     ) -> None:
         """`modalities`: name -> (AE title, port) on loopback; `options` go into its JSON file."""
         self.folder = folder
@@ -109,11 +109,11 @@ class Orthanc:
 
     # --- what it holds ------------------------------------------------------------------------
 
-    def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
+    def get(self, path: str) -> Any:
         """GET of its REST interface, parsed."""
         return self._client.get(path).raise_for_status().json()
 
-    def post(self, path: str, body: Any) -> Any:  # noqa: ANN401 - JSON
+    def post(self, path: str, body: Any) -> Any:
         """POST of JSON to its REST interface, parsed."""
         return self._client.post(path, json=body).raise_for_status().json()
 
@@ -229,7 +229,7 @@ def running_orthanc(
     folder: Path,
     ae_title: str = "ORTHANC",
     modalities: Mapping[str, tuple[str, int]] | None = None,
-    **options: Any,  # noqa: ANN401 - Orthanc's own options, as JSON
+    **options: Any,
 ) -> Iterator[Orthanc]:
     """An Orthanc for the length of a block; killed at its end, whatever happened."""
     pacs = Orthanc(folder / "orthanc", ae_title, modalities, **options)
