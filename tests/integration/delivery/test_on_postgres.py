@@ -1,0 +1,114 @@
+"""The same deliveries with the journal in PostgreSQL, where two workers really write at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from app.delivery.attempt import Courier
+from app.delivery.circuit import FAILURES_ALLOWED, Breaker
+from app.journal.deliveries import due, resend
+from app.journal.destinations import health_of
+from app.journal.engine import journal_url, open_journal, reading, transaction
+from tests.builders.faulty_pacs import faulty_pacs
+from tests.builders.planned_deliveries import (
+    START,
+    Heard,
+    VirtualClock,
+    delivery_rows,
+    node_of,
+    plan_job,
+    states_of,
+)
+from tests.builders.postgres import PostgresServer, can_run, postgres_server
+
+pytestmark = pytest.mark.skipif(not can_run(), reason="PostgreSQL is not installed (make peers)")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    with postgres_server() as running:
+        yield running
+
+
+@pytest.fixture
+def engine(server: PostgresServer, tmp_path: Path) -> Iterator[Engine]:
+    opened = open_journal(journal_url(tmp_path, server.new_database()))
+    yield opened
+    opened.dispose()
+
+
+def all_at_once(function, times: int) -> None:
+    """Call a function in threads that start together; raises what they raise."""
+    errors: list[BaseException] = []
+    barrier = threading.Barrier(times)
+
+    def call() -> None:
+        barrier.wait()
+        try:
+            function()
+        except BaseException as error:  # noqa: BLE001 - told below
+            errors.append(error)
+
+    threads = [threading.Thread(target=call) for _ in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+
+def test_objects_are_delivered_retried_and_sent_again(engine: Engine, tmp_path: Path) -> None:
+    clock = VirtualClock()
+    with faulty_pacs([0x0000, 0xA700]) as pacs:
+        job = plan_job(engine, tmp_path)
+        courier = Courier(engine, node_of(tmp_path, pacs.peer()), clock=clock)
+        delay_s = courier.attempt(job.group()).delay_s
+        assert delay_s is not None
+        clock.advance(delay_s)
+        assert courier.attempt(job.group()).is_finished
+        with transaction(engine) as c:
+            assert resend(c, delivery_rows(engine, job)[0].delivery_id, clock())
+            (group,) = due(c, clock())
+        assert courier.attempt(group).is_finished
+    assert states_of(engine, job) == ["delivered"] * 2
+    assert len(pacs.received) == 4
+
+
+def test_four_workers_with_the_same_attempt_end_in_one_delivery(
+    engine: Engine, tmp_path: Path
+) -> None:
+    with faulty_pacs() as pacs:
+        job = plan_job(engine, tmp_path, objects=3)
+        courier = Courier(engine, node_of(tmp_path, pacs.peer()), clock=VirtualClock())
+        all_at_once(lambda: courier.attempt(job.group()), 4)
+        assert sorted(pacs.held) == list(job.sop_instance_uids)
+    assert states_of(engine, job) == ["delivered"] * 3
+
+
+def test_the_first_failures_of_a_destination_in_eight_workers_are_all_counted(
+    engine: Engine,
+) -> None:
+    clock, heard = VirtualClock(), Heard()
+    breaker = Breaker(engine, "pacs", clock=clock, emit=heard)
+    all_at_once(lambda: breaker.note(works=False, error="unreachable"), 8)
+    with reading(engine) as c:
+        assert health_of(c, "pacs").consecutive_failures == 8
+    all_at_once(lambda: breaker.note(works=False, error="unreachable"), 8)
+    assert FAILURES_ALLOWED == 10
+    assert heard.numbers() == [506]
+
+
+def test_of_eight_workers_one_gets_the_trial(engine: Engine) -> None:
+    clock = VirtualClock(START)
+    breaker = Breaker(engine, "pacs", clock=clock, emit=Heard())
+    for _ in range(FAILURES_ALLOWED):
+        breaker.note(works=False, error="unreachable")
+    clock.advance(901)
+    waits: list[float] = []
+    all_at_once(lambda: waits.append(breaker.wait_s("key")), 8)
+    assert waits.count(0.0) == 1
