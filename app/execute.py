@@ -11,7 +11,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from app import __version__
 from app.bootstrap import prepare_process
@@ -42,18 +42,6 @@ if TYPE_CHECKING:
 _STATUS_OF_CODE: dict[ExitCode, Status] = {
     ExitCode.INCOMPLETE: "interrupted",
     ExitCode.NO_SERIES: "no_series",
-}
-
-
-_SEMANTIC_PRECISION: dict[str, Literal["fp32", "bf16"]] = {
-    "auto": "fp32",
-    "fp32": "fp32",
-    "bf16": "bf16",
-}
-_INSTANCE_PRECISION: dict[str, Literal["auto", "float32", "bfloat16"]] = {
-    "auto": "auto",
-    "fp32": "float32",
-    "bf16": "bfloat16",
 }
 
 
@@ -145,17 +133,13 @@ def load_models(
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     instance_folder = find_model(models.directory, models.instance)
-    instance = load_instance_model(
-        instance_folder, device=device, precision=_INSTANCE_PRECISION[inference.precision]
-    )
+    instance = load_instance_model(instance_folder, device=device, precision=inference.precision)
     semantic, profiles = None, [instance.network.profile]
     if given_mask is not None:
         semantic_identity = _mask_identity(given_mask)
     else:
         folder = find_model(models.directory, models.semantic)
-        semantic = load_semantic_model(
-            folder, device=device, precision=_SEMANTIC_PRECISION[inference.precision]
-        )
+        semantic = load_semantic_model(folder, device=device, precision=inference.precision)
         semantic_identity = _identity(models.directory, folder)
         profiles.insert(0, semantic.profile)
     return ModelBundle(

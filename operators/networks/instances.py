@@ -138,7 +138,7 @@ def load_instance_model(
         Folder with one ``inference_config.json`` and one ``*weights*.ckpt``, however nested.
     device : str
         Torch device.
-    precision : "auto", "float32" or "bfloat16"
+    precision : {"auto", "fp32", "bf16"}
         Number format of the convolutions; auto takes bfloat16 where the device computes in it.
 
     Returns

@@ -7,7 +7,7 @@ the first patient. The result is not cleaned: that is ``spine.semantic_cleanup``
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -195,7 +195,7 @@ class SemanticModel:
 
 
 def load_semantic_model(
-    folder: Path, *, device: str = "cpu", precision: Precision = "fp32"
+    folder: Path, *, device: str = "cpu", precision: Precision | Literal["auto"] = "auto"
 ) -> SemanticModel:
     """Load a published semantic model folder.
 
@@ -206,8 +206,9 @@ def load_semantic_model(
         directly or deeper inside.
     device : str
         A torch device.
-    precision : {"fp32", "bf16"}
-        Number format of the convolutions; logits are always summed in float32.
+    precision : {"auto", "fp32", "bf16"}
+        Number format of the convolutions; logits are always summed in float32. "auto" is fp32, in
+        which alone the results agree with SPINEPS to the last voxels.
 
     Returns
     -------
@@ -219,6 +220,7 @@ def load_semantic_model(
     ModelUnusableError
         With the reason's name, whatever is wrong with the folder.
     """
+    kind: Precision = "fp32" if precision == "auto" else precision
     config_file = find_config(folder)
     config = read_config(config_file)
     _require_semantic(config)
@@ -236,14 +238,14 @@ def load_semantic_model(
         network = build_network(plans)
         weights = content.get("network_weights")
         load_weights(network, weights if isinstance(weights, dict) else {})
-        networks.append(prepare_for_inference(network, place, precision))
+        networks.append(prepare_for_inference(network, place, kind))
     if plans is None or plans.channels != 1:
         raise ModelUnusableError(
             "only models with one input channel are supported", reasons=("unsupported_inputs",)
         )
     used = (config_file, home / "plans.json", home / "dataset.json", *checkpoints)
     lateral = _lateral_mirror(config, plans) if config.mirror_left_right else None
-    ensemble = Ensemble(tuple(networks), place, precision, mirror_axes, lateral)
+    ensemble = Ensemble(tuple(networks), place, kind, mirror_axes, lateral)
     return SemanticModel(config, plans, ensemble, digest_of(used, folder))
 
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from operators.networks.unet3d import Unet3D
 
-Precision = Literal["auto", "float32", "bfloat16"]
+Precision = Literal["auto", "fp32", "bf16"]
+_NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
 
 
 class Unet3DInference:
@@ -52,13 +53,13 @@ class Unet3DInference:
             Left unchanged.
         device : str
             Torch device.
-        precision : "auto", "float32" or "bfloat16"
+        precision : {"auto", "fp32", "bf16"}
             Number format of the activations; auto takes bfloat16 where the device computes in it.
         """
         self.shape = unet.shape
         self._device = torch.device(device)
         self._dtype = _dtype(precision, self._device)
-        self.profile = f"{self._device.type}-{str(self._dtype).removeprefix('torch.')}"
+        self.profile = f"{self._device.type}-{_NAMES[self._dtype]}"
         first = unet.init_conv
         bias = cast("Tensor", first.bias)
         self._first = LabelConvolution(first.weight.to(self._device), bias.to(self._device))
@@ -150,7 +151,7 @@ def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
             else torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - no public question exists
         )
         return torch.bfloat16 if fast else torch.float32
-    return torch.bfloat16 if precision == "bfloat16" else torch.float32
+    return torch.bfloat16 if precision == "bf16" else torch.float32
 
 
 def _copied(unet: Unet3D, device: torch.device, dtype: torch.dtype) -> Unet3D:

@@ -34,11 +34,11 @@ def _column() -> LabelMap:
 def test_a_published_folder_wrapped_in_another_one_is_loaded(tmp_path: Path):
     write_instance_model(tmp_path / "instance.zip" / "inner", random_unet3d())
 
-    model = load_instance_model(tmp_path / "instance.zip", precision="float32")
+    model = load_instance_model(tmp_path / "instance.zip", precision="fp32")
 
     assert model.config.cutout_size == (32, 40, 16)
     assert model.network.shape.channels_in == 10
-    assert model.network.profile == "cpu-float32"
+    assert model.network.profile == "cpu-fp32"
 
 
 def test_each_centre_gets_three_masks_inside_the_map_that_do_not_overlap(tmp_path: Path):
@@ -140,7 +140,7 @@ def test_a_hostile_checkpoint_is_not_run(tmp_path: Path):
     assert not trace.exists()
 
 
-@pytest.mark.parametrize(("precision", "smallest_dice"), [("float32", 0.999), ("bfloat16", 0.99)])
+@pytest.mark.parametrize(("precision", "smallest_dice"), [("fp32", 0.999), ("bf16", 0.99)])
 @pytest.mark.parametrize("case", ["sample1", "sample3", "clin8"])
 def test_oracle_instances_from_the_cleaned_map_keep_ids_and_shape(
     shared_data: Path, case: str, precision: str, smallest_dice: float

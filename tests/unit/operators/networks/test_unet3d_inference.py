@@ -51,7 +51,7 @@ def test_float32_gives_the_class_of_the_plain_network_wherever_it_is_no_tie(
     second, first = np.sort(logits, axis=0)[-2:]
     clear = first - second > 1e-3
 
-    answer = Unet3DInference(unet, precision="float32").answer(classes)
+    answer = Unet3DInference(unet, precision="fp32").answer(classes)
 
     assert clear.mean() > 0.95
     assert np.array_equal(answer[clear], logits.argmax(axis=0)[clear])
@@ -64,10 +64,10 @@ def test_bfloat16_agrees_with_float32_wherever_the_logits_differ_by_5_percent():
     second, first = np.sort(logits, axis=0)[-2:]
     clear = first - second > 0.05 * logits.std()
 
-    model = Unet3DInference(unet, precision="bfloat16")
+    model = Unet3DInference(unet, precision="bf16")
     answer = model.answer(classes)
 
-    assert model.profile == "cpu-bfloat16"
+    assert model.profile == "cpu-bf16"
     assert clear.mean() > 0.8
     assert (answer == logits.argmax(axis=0))[clear].mean() > 0.995
 
@@ -76,7 +76,7 @@ def test_classes_without_a_channel_are_background():
     unet = random_unet3d(channels=10)
     classes = _spine((16, 24, 32))
     unknown = np.where(classes == 0, 10, classes).astype(np.uint8)
-    model = Unet3DInference(unet, precision="float32")
+    model = Unet3DInference(unet, precision="fp32")
 
     assert np.array_equal(model.answer(unknown), model.answer(classes))
 
@@ -94,7 +94,7 @@ def test_a_layer_that_works_some_planes_at_a_time_is_the_same_layer(
     # One plane at full resolution: 8 x 24 voxels of 8 float32.
     monkeypatch.setattr(unet3d_layers, "_BYTES_AT_A_TIME", planes_at_a_time * 8 * 24 * 8 * 4)
     monkeypatch.setattr(unet3d_layers, "_VALUES_IN_CACHE", 1000)
-    answer = Unet3DInference(unet, precision="float32").answer(classes)
+    answer = Unet3DInference(unet, precision="fp32").answer(classes)
 
     assert np.array_equal(answer[clear], logits.argmax(axis=0)[clear])
 
@@ -110,7 +110,7 @@ def test_the_given_network_keeps_its_weights():
     unet = random_unet3d(dim=8)
     before = {name: value.clone() for name, value in unet.state_dict().items()}
 
-    Unet3DInference(unet, precision="bfloat16").answer(_spine((8, 24, 16)))
+    Unet3DInference(unet, precision="bf16").answer(_spine((8, 24, 16)))
 
     assert all(torch.equal(value, before[name]) for name, value in unet.state_dict().items())
 
@@ -121,7 +121,7 @@ import numpy as np, torch
 from operators.networks.unet3d_inference import Unet3DInference
 from tests.builders.unet3d_checkpoint import random_unet3d
 torch.set_num_threads(1)
-model = Unet3DInference(random_unet3d(dim=8), precision="float32")
+model = Unet3DInference(random_unet3d(dim=8), precision="fp32")
 classes = np.zeros((64, 96, 128), dtype=np.uint8)
 model.answer(classes[:8, :8, :8])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
