@@ -53,6 +53,9 @@ KILL_POINTS: dict[str, tuple[str, str]] = {
 """Name -> (who is killed, query that must find a row first)."""
 
 
+MOST_WAITING = 6
+"""Series that are sent and not yet segmented before the senders pause."""
+
 KINDS_OF_WRONG = ("objects lost", "results lost", "duplicate results", "stuck")
 
 
@@ -114,10 +117,16 @@ def run(folder: Path, *, kills: int, seed: int, deadline_s: float, settle_s: flo
     found, begun = Findings(), time.monotonic()
     stop = threading.Event()
     with counting_pacs(hiccups=0.05) as pacs, killable_node(folder, pacs) as node:
-        senders = [
-            StubbornSender(prefix, folder / "outgoing", node.listener.port, stop, seed=index)
-            for index, prefix in enumerate(("left", "right"))
-        ]
+        senders: list[StubbornSender] = []
+
+        def is_keeping_up() -> bool:
+            sent = sum(len(sender.series) for sender in senders)
+            return sent - len(pacs.by_source_series()) < MOST_WAITING
+
+        for index, prefix in enumerate(("left", "right")):
+            sender = StubbornSender(prefix, folder / "outgoing", node.listener.port, stop)
+            sender.seed, sender.may_go_on = seed + index, is_keeping_up
+            senders.append(sender)
         try:
             for sender in senders:
                 sender.start()

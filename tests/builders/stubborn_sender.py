@@ -9,6 +9,7 @@ import hashlib
 import random
 import shutil
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,9 +40,11 @@ class StubbornSender:
     series: list[str] = field(default_factory=list)
     """Every series of which all objects were acknowledged."""
     refusals: int = 0
+    may_go_on: Callable[[], bool] = lambda: True
+    """Asked before a series is begun: a node that is killed all the time shall not fall behind."""
 
     def __post_init__(self) -> None:
-        self._generator = random.Random(self.seed)  # noqa: S311
+        self._generator = random.Random()  # noqa: S311
         self._thread = threading.Thread(target=self._run, name=f"sender-{self.prefix}")
 
     def start(self) -> None:
@@ -53,8 +56,12 @@ class StubbornSender:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        self._generator = random.Random(self.seed)  # noqa: S311
         number = 0
         while not self.stop.is_set():
+            if not self.may_go_on():
+                self.stop.wait(0.1)
+                continue
             name = f"{self.prefix}-{number}"
             made = spine_series(
                 self.folder / name,
@@ -86,6 +93,8 @@ class StubbornSender:
                 waiting.pop()
             if association.is_established:
                 association.release()
+            if waiting:
+                self.stop.wait(0.05)
         self.series.append(made.series_uid)
 
     def _associate(self) -> Association | None:
