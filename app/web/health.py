@@ -6,7 +6,8 @@ the journal can be written; asking costs no write.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from app.errors import JournalError
@@ -55,6 +56,50 @@ class Disk:
         return self.free_bytes < self.reserve_bytes
 
 
+@dataclass(slots=True)
+class Pulses:
+    """How long each process has been silent, by this process's own monotonic clock.
+
+    Clocks jump and differ between machines: only that a heartbeat *changed* counts. At the first
+    sight of a process, with nothing to compare, its own time is believed.
+    """
+
+    _seen: dict[str, tuple[float, float]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def silences(
+        self, processes: list[ProcessRow], *, now: float, monotonic_s: float
+    ) -> dict[str, float]:
+        """Seconds of silence by process.
+
+        Parameters
+        ----------
+        processes : list of ProcessRow
+            As just read.
+        now : float
+            Epoch seconds.
+        monotonic_s : float
+            Monotonic seconds.
+
+        Returns
+        -------
+        dict
+            Process id -> seconds since its heartbeat changed.
+        """
+        with self._lock:
+            known, self._seen = self._seen, {}
+            for row in processes:
+                first = (row.beat, monotonic_s - max(0.0, now - row.beat))
+                beat, since = known.get(row.process_id, first)
+                self._seen[row.process_id] = (row.beat, since if beat == row.beat else monotonic_s)
+            return {name: monotonic_s - since for name, (_, since) in self._seen.items()}
+
+
+def silences(site: Site, processes: list[ProcessRow]) -> dict[str, float]:
+    """Seconds of silence of every process, now."""
+    return site.pulses.silences(processes, now=site.clock(), monotonic_s=site.monotonic())
+
+
 def disk_of(site: Site) -> Disk:
     """Free space and reserve of the data folder."""
     return Disk(
@@ -79,21 +124,22 @@ def check_all(site: Site) -> list[Check]:
     disk = disk_of(site)
     space = f"{disk.free_bytes // _BYTES_PER_MB} MB free, {disk.reserve_bytes // _BYTES_PER_MB} MB"
     checks = [Check(name="disk", is_good=not disk.is_low, detail=f"{space} reserve")]
-    now = site.clock()
     try:
         with reading(site.engine) as connection:
-            processes = tallies.list_processes(connection, now)
+            processes = tallies.list_processes(connection, site.clock())
     except JournalError as error:
         return [Check(name="journal", is_good=False, detail=error.message), *checks]
     journal = Check(name="journal", is_good=True, detail="answers")
-    return [journal, *checks, *(check_role(site, role, processes, now) for role in ROLES)]
+    silent = silences(site, processes)
+    return [journal, *checks, *(check_role(site, role, processes, silent) for role in ROLES)]
 
 
-def check_role(site: Site, role: str, processes: list[ProcessRow], now: float) -> Check:
+def check_role(
+    site: Site, role: str, processes: list[ProcessRow], silent: dict[str, float]
+) -> Check:
     """Whether a process of that role reported within the lease."""
-    ages = [now - process.beat for process in processes if process.role == role]
+    ages = [silent[process.process_id] for process in processes if process.role == role]
     if not ages:
         return Check(name=role, is_good=False, detail="has not reported")
-    age = max(0.0, min(ages))
-    is_fresh = age <= site.node.worker.lease_s
-    return Check(name=role, is_good=is_fresh, detail=f"reported {age:.0f} s ago")
+    is_fresh = min(ages) <= site.node.worker.lease_s
+    return Check(name=role, is_good=is_fresh, detail=f"reported {min(ages):.0f} s ago")

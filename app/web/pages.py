@@ -12,7 +12,7 @@ from app.journal.rows import JobRow, SeriesRow, Window
 from app.journal.states import DeliveryState, JobState
 from app.web import wording
 from app.web.actions import offers
-from app.web.health import check_all, disk_of
+from app.web.health import check_all, disk_of, silences
 from app.web.rendering import page
 from app.web.results import MEDIA_TYPES, find_result
 from app.web.site import CurrentSite
@@ -40,8 +40,10 @@ def show_overview(request: Request, site: CurrentSite) -> Response:
             "jobs": overview.list_jobs(connection, Window(limit=_SHORT_LIST)),
             "studies": _by_study(overview.list_series(connection, Window(limit=_SHORT_LIST // 2))),
         }
-    checks = check_all(site)
-    return page(request, site, "overview.html", {**values, "checks": checks, "disk": disk_of(site)})
+    sent = values["counts"].deliveries
+    held = sum(count for (_, state), count in sent.items() if state == DeliveryState.HELD)
+    values |= {"checks": check_all(site), "held": held}
+    return page(request, site, "overview.html", values)
 
 
 @PAGES.get("/arrivals")
@@ -232,6 +234,7 @@ def show_system(request: Request, site: CurrentSite, offset: Offset = 0) -> Resp
             "checks": check_all(site),
             "disk": disk_of(site),
             "processes": processes,
+            "silent": silences(site, processes),
             "counts": counts,
             "deeds": deeds,
             "paging": _paging("", offset, len(deeds)),

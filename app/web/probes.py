@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from app.journal import overview, tallies
 from app.journal.engine import reading
 from app.telemetry.metrics import Measurements, exposition
-from app.web.health import check_all, disk_of
+from app.web.health import check_all, disk_of, silences
 from app.web.site import CurrentSite, Site
 
 PROBES: Final = APIRouter()
@@ -103,9 +103,11 @@ def measure(site: Site, clock: StepClock) -> Measurements:
         processes = tallies.list_processes(connection, now)
         destinations = tallies.list_destinations(connection)
     waiting = counts.oldest_waiting_at
-    beats: dict[str, float] = {}
+    silent = silences(site, processes)
+    ages: dict[str, float] = {}
     for process in processes:
-        beats[process.role] = max(process.beat, beats.get(process.role, process.beat))
+        age = silent[process.process_id]
+        ages[process.role] = min(age, ages.get(process.role, age))
     stuck = [
         count
         for (_, state), count in counts.deliveries.items()
@@ -125,7 +127,7 @@ def measure(site: Site, clock: StepClock) -> Measurements:
         },
         disk_free_bytes=disk.free_bytes,
         disk_reserve_bytes=disk.reserve_bytes,
-        heartbeat_age_s={role: max(0.0, now - beat) for role, beat in beats.items()},
+        heartbeat_age_s=ages,
         steps=clock.advance(site),
         open_circuits={
             name: row.open_until is not None and row.open_until > now

@@ -26,6 +26,7 @@ from app.telemetry import events
 from app.telemetry.logs import site_secret
 from app.web.api import API
 from app.web.forms import FORMS
+from app.web.health import check_all
 from app.web.pages import PAGES
 from app.web.probes import PROBES, StepClock
 from app.web.reference import REFERENCE
@@ -119,6 +120,7 @@ def serve_web(
             engine=engine,
             secret=site_secret(node.data),
             clock=time.time,
+            monotonic=time.monotonic,
             emit=emit,
             free_bytes=free_bytes,
         )
@@ -182,6 +184,7 @@ def _beat_until(stop: threading.Event, site: Site, thread: threading.Thread) -> 
         try:
             with transaction(site.engine) as connection:
                 processes.beat(connection, heart)
+            check_all(site)  # watches the other processes, whether anybody asks or not
         except JournalError as error:
             # The page stays up and shows it; the next beat tries again.
             site.emit(events.INTERNAL_ERROR, role="web", place=error.message)

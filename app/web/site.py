@@ -1,7 +1,7 @@
 """What every page needs: the settings, the journal, the site's secret, a clock and the log."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +10,7 @@ from sqlalchemy.engine import Engine
 
 from app.settings import NodeSettings
 from app.telemetry.logs import Emit
+from app.web.health import Pulses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,20 +25,24 @@ class Site:
         Journal, as `app.journal.engine.open_journal` gives it.
     secret : bytes
         The site's secret.
-    clock : callable
-        Epoch seconds.
+    clock, monotonic : callable
+        Epoch seconds, and seconds that no clock change touches.
     emit : Emit
         Event log.
     free_bytes : callable
         Free space of the disk of a folder, bytes.
+    pulses : Pulses
+        Who has been silent for how long.
     """
 
     node: NodeSettings
     engine: Engine
     secret: bytes
     clock: Callable[[], float]
+    monotonic: Callable[[], float]
     emit: Emit
     free_bytes: Callable[[Path], int]
+    pulses: Pulses = field(default_factory=Pulses)
 
 
 def _site_of(request: Request) -> Site:

@@ -154,6 +154,8 @@ REASONS: Final[dict[str, str]] = {
     "missing_images": "An echo or time lacks images where another one has them",
     "fewer_than_announced": "Fewer than the header announces",
     "fewer_than_at_peer": "Fewer than the sender's archive has (C-FIND)",
+    "selection_failed": "The selection failed on these headers; a person has to look",
+    "no_readable_image": "No readable image",
     "association_broken_off": "The sender broke off before it released the association",
 }
 

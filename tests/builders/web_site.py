@@ -53,6 +53,7 @@ def site_of(data: Path, *, free_bytes: int = FREE_BYTES, **web: object) -> Site:
         engine=open_journal(journal_url(data, None)),
         secret=SECRET,
         clock=lambda: NOW,
+        monotonic=lambda: 1000.0,
         emit=Told(),
         free_bytes=lambda _folder: free_bytes,
     )

@@ -1,5 +1,6 @@
 """Ready or not, and why."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,21 @@ def test_a_disk_below_its_reserve_is_named(tmp_path: Path):
     site = site_of(tmp_path, free_bytes=1_999_999_999)
     fill(site.engine)
     assert failing(site) == {"disk"}
+
+
+def test_a_clock_that_jumps_an_hour_changes_nothing(site: Site):
+    assert failing(site) == set()
+    for jump in (3600.0, -3600.0):
+        assert failing(replace(site, clock=lambda jump=jump: NOW + jump)) == set()
+
+
+def test_silence_is_measured_from_the_last_change_of_a_heartbeat(site: Site):
+    assert failing(site) == set()
+    later = replace(site, monotonic=lambda: site.monotonic() + 31)
+    assert failing(later) == {"listener", "worker", "web"}
+    with transaction(site.engine) as connection:
+        connection.execute(PROCESS.update().where(PROCESS.c.role == "worker").values(beat=1.0))
+    assert failing(replace(later, clock=lambda: 1.0)) == {"listener", "web"}
 
 
 def test_a_journal_that_does_not_answer_is_named(site: Site):
