@@ -18,6 +18,7 @@ from app.errors import ExitCode, crash_line, exit_code_of
 from app.evaluation_commands import evaluate
 from app.model_commands import JsonOption, ModelsOption, models_app, train_app
 from app.registry import read_registry, verify_model
+from app.send_command import send
 from app.settings import Settings, load_settings
 from app.signals import stop_requests
 from operators.errors import SpineError
@@ -36,6 +37,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(train_app, name="train")
 node_commands.register(app)
 deploy_commands.register(app)
+app.command()(send)
 app.command()(evaluate)
 deploy_commands.register(app)
 
