@@ -36,6 +36,7 @@ class Kept:
     sop_instance_uid: str
     source_series_uid: str
     description: str
+    replaces: tuple[str, ...] = ()
 
 
 @dataclass
@@ -76,6 +77,10 @@ class CountingPacs:
                 sop_instance_uid=uid,
                 source_series_uid=str(dataset.ReferencedSeriesSequence[0].SeriesInstanceUID),
                 description=str(dataset.SeriesDescription),
+                replaces=tuple(
+                    str(item.ReferencedSOPInstanceUID)
+                    for item in dataset.get("ReferencedImageSequence", ())
+                ),
             )
             has_hiccup = self.generator.random() < self.hiccups
             self.breaks += has_hiccup

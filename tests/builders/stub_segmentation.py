@@ -43,8 +43,8 @@ def write_results(request: Request) -> ResultRecord:
     if not files:
         return refusal()
     contents = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
-    replaced = sorted(predecessor.sop_instance_uid for predecessor in request.predecessors)
-    key = digest((*contents, *replaced))
+    named = sorted(predecessor.sop_instance_uid for predecessor in request.predecessors)
+    key = digest((*contents, *named))
     source = pydicom.dcmread(files[0], stop_before_pixels=True)
     description = str(source.get("SeriesDescription", ""))
     if "stub-refuse" in description:
@@ -56,6 +56,12 @@ def write_results(request: Request) -> ResultRecord:
     for kind in ("semantic", "instances"):
         dataset = segmentation(source, f"{key} {kind}", request)
         dataset.SeriesDescription = f"SPINEPS {kind}"
+        replaced = [item for item in request.predecessors if item.kind == kind]
+        if replaced:
+            # Not at the top: it loads highdicom.
+            from operators.dicom.predecessors import name_predecessors  # noqa: PLC0415
+
+            name_predecessors(dataset, replaced)
         names.append(f"series1_{digest([str(source.SeriesInstanceUID)])[:8]}_{kind}.dcm")
         write_dataset(dataset, request.output / names[-1])
     return ResultRecord(

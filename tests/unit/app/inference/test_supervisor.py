@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.inference.child import _parse
+from app.inference.supervisor import child_command
+from app.settings import InferenceSettings, ModelSettings
+
+
+def test_the_child_gets_exactly_the_settings_of_its_parent():
+    models = ModelSettings(directory=Path("/a b/models"), semantic="one", instance="two")
+    inference = InferenceSettings(device="cpu", precision="bf16", threads=3)
+    command = child_command(models, inference)
+    assert command[1:3] == ("-m", "app.inference.child")
+    read = _parse(command[3:])
+    assert (read.models, read.inference) == (models, inference)
