@@ -39,7 +39,6 @@ node_commands.register(app)
 deploy_commands.register(app)
 app.command()(send)
 app.command()(evaluate)
-deploy_commands.register(app)
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="app.yaml to use.")]
 

@@ -25,7 +25,7 @@ rm -rf "$target/venv"
 "$python" -m venv --without-pip "$target/venv"
 environment=$target/venv/bin/python3
 pip_wheel=("$here"/wheels/pip-*.whl)
-PYTHONPATH=${pip_wheel[-1]} "$environment" -m pip --disable-pip-version-check --quiet install --no-index --no-deps \
+PYTHONPATH=${pip_wheel[-1]} "$environment" -m pip --disable-pip-version-check --quiet install --no-cache-dir --no-index --no-deps \
   --find-links "$here/wheels" --requirement "$here/requirements.txt"
 # holoscan makes its library links at the first start of Python that may write.
 "$environment" -W ignore -c 'pass'
