@@ -100,10 +100,10 @@ class SegmentDesk:
             ),
         )
 
-    def is_wanted(self, job: RunningJob) -> bool:
+    def is_wanted(self, job_id: str, run_number: int) -> bool:
         """Whether a run is still to go on."""
         with reading(self.engine) as c:
-            return runs.is_wanted(c, job.job_id, job.run_number)
+            return runs.is_wanted(c, job_id, run_number)
 
     def note_progress(self, job: RunningJob, step: str, fraction: float) -> None:
         """How far a run is, for the page."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from app.delivery.routing import destinations_of
-from app.errors import ExitCode, InferenceLostError, OutputUnwritableError, SpoolError
+from app.errors import ExitCode, OutputUnwritableError, SpoolError
 from app.journal import deliveries, runs
 from app.journal.engine import transaction
 from app.journal.runs import SEGMENTATION, RunEnd
@@ -33,11 +33,9 @@ REFUSALS: Final = frozenset(
 )
 """Verdicts on the images: repeating changes nothing."""
 
-NOT_THE_JOBS_FAULT: Final = frozenset({"start", "start_timeout", "closed"})
-"""Reasons of a lost inference process that count against no job: it never came up."""
-
 LONGEST_PAUSE_S: Final = 300.0
-_START_PAUSE_S: Final = 15.0
+_START_PAUSES: Final = 3
+"""An inference process that does not come up needs somebody, or at least some time."""
 
 Outcome = dict[str, Any]
 """What one attempt came to, as plain data that the engine keeps: ``kind`` is ``done`` (with
@@ -50,15 +48,26 @@ def done(record: Mapping[str, Any]) -> Outcome:
     return {"kind": "done", "record": dict(record)}
 
 
-def failed(error: SpineError) -> Outcome:
-    """Outcome of an attempt that broke off."""
+def failed(error: SpineError, *, counts: bool = True) -> Outcome:
+    """Outcome of an attempt that broke off.
+
+    Parameters
+    ----------
+    error : SpineError
+        Why.
+    counts : bool
+        False where it was no fault of the job: the inference process never came up.
+
+    Returns
+    -------
+    dict
+        Plain data.
+    """
     return {
         "kind": "failed",
         "code": error.code,
         "message": ", ".join(error.reasons) or error.message,
-        "counts": not (
-            isinstance(error, InferenceLostError) and NOT_THE_JOBS_FAULT.intersection(error.reasons)
-        ),
+        "counts": counts,
         "is_final": isinstance(error, SpoolError) and "images_deleted" in error.reasons,
     }
 
@@ -224,7 +233,8 @@ class Settlement:
         with transaction(self.engine) as c:
             runs.note_attempt(c, job_id, run_number, attempts=attempts, error_code=code)
         self.emit(events.JOB_RETRIED, job=job_id, code=code, attempt=attempts)
-        pause_s = limits.retry_after_s * 2 ** (attempts - 1) if counts else _START_PAUSE_S
+        factor = 2 ** (attempts - 1) if counts else _START_PAUSES
+        pause_s = limits.retry_after_s * factor
         return Settled(delay_s=min(pause_s, LONGEST_PAUSE_S), attempts=attempts)
 
     def _run_end(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from app.delivery.attempt import Courier
+    from app.inference.protocol import Request
     from app.inference.supervisor import Supervisor
     from app.jobs.segmenting import SegmentDesk
     from app.jobs.settling import Outcome, Settlement
@@ -109,7 +110,7 @@ class Workflows(DBOSConfiguredInstance):
             if settled["delay_s"] is None:
                 return str(outcome["kind"])
             attempts = int(settled["attempts"])
-            await DBOS.sleep_async(settled["delay_s"])
+            await self.pause(job_id, run_number, settled["delay_s"])
         return "over"
 
     @DBOS.workflow(name=DELIVER, max_recovery_attempts=None)
@@ -139,10 +140,18 @@ class Workflows(DBOSConfiguredInstance):
             return OVER
         if isinstance(begun, dict):
             return begun
-        try:
-            return await self._run(begun)
-        except InferenceLostError as error:
-            return failed(error)
+        desk = self._tools.desk
+        is_wanted = await self._journal(lambda: desk.is_wanted(job_id, run_number))
+        return await self._run(begun) if is_wanted else CANCELLED
+
+    @DBOS.step(name="pause", preemptible=True)
+    async def pause(self, job_id: str, run_number: int, delay_s: float) -> None:
+        """Wait before the next attempt, unless the job is cancelled meanwhile."""
+        desk, end = self._tools.desk, time.monotonic() + delay_s
+        while time.monotonic() < end:
+            await asyncio.sleep(min(WATCH_S, delay_s))
+            if not await self._journal(lambda: desk.is_wanted(job_id, run_number)):
+                return
 
     @DBOS.step(name="settle")
     async def settle(
@@ -190,18 +199,29 @@ class Workflows(DBOSConfiguredInstance):
             progress.last = (step, fraction)
 
         request = await self._journal(lambda: desk.request_of(job))
-        attempt = asyncio.ensure_future(self._tools.supervisor.run(request, note))
+        attempt = asyncio.ensure_future(self._ask(request, note))
         try:
             while not attempt.done():
                 await asyncio.wait({attempt}, timeout=WATCH_S)
                 if not attempt.done() and not await self._goes_on(job, progress):
                     return CANCELLED
-            return done(attempt.result())
+            return attempt.result()
         finally:
             # Also when the engine stops: cancelling ends the inference process.
             if not attempt.done():
                 attempt.cancel()
                 await asyncio.wait({attempt})
+
+    async def _ask(self, request: Request, note: Callable[[str, float], None]) -> Outcome:
+        supervisor = self._tools.supervisor
+        try:
+            await supervisor.start()
+        except InferenceLostError as error:
+            return failed(error, counts=False)
+        try:
+            return done(await supervisor.run(request, note))
+        except InferenceLostError as error:
+            return failed(error)
 
     async def _goes_on(self, job: RunningJob, progress: _Progress) -> bool:
         desk, told = self._tools.desk, progress.last
@@ -209,7 +229,7 @@ class Workflows(DBOSConfiguredInstance):
         def look() -> bool:
             if told != progress.written:
                 desk.note_progress(job, *told)
-            return desk.is_wanted(job)
+            return desk.is_wanted(job.job_id, job.run_number)
 
         loop = asyncio.get_running_loop()
         try:
