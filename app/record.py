@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from operators.case import Case
     from operators.errors import SpineError
     from operators.imaging.volume import LabelMap
+    from operators.spine.confidence import Confidence
 
 NOTICE: Final = "research use only, not for diagnosis"
 NUMBERING: Final = "ordinal from the top, not anatomical"
@@ -62,13 +63,19 @@ class ErrorRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesRecordEntry:
-    """What became of one accepted series."""
+    """What became of one accepted series.
+
+    ``confidence`` holds the network's mean probability of what it decided, per structure name
+    and per vertebra number; ``low_confidence`` names what a human should look at.
+    """
 
     key: str
     status: Literal["ok", "failed"]
     files: tuple[str, ...] = ()
     vertebrae: int = 0
     volumes_ml: dict[str, float] = field(default_factory=dict)
+    confidence: dict[str, dict[str, float]] = field(default_factory=dict)
+    low_confidence: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
     durations_s: dict[str, float] = field(default_factory=dict)
     error: ErrorRecord | None = None
@@ -129,6 +136,8 @@ def entry_of(case: Case) -> SeriesRecordEntry:
         files=tuple(path.name for path in case.written),
         vertebrae=count_vertebrae(case.instances),
         volumes_ml=volumes_ml(case.semantic),
+        confidence=confidences(case.confidence),
+        low_confidence=() if case.confidence is None else case.confidence.low,
         facts=case.facts,
         durations_s=durations,
     )
@@ -152,6 +161,15 @@ def volumes_ml(semantic: LabelMap | None) -> dict[str, float]:
         for structure in Structure
         if structure < len(counts) and counts[structure]
     }
+
+
+def confidences(confidence: Confidence | None) -> dict[str, dict[str, float]]:
+    """Mean probability per structure name and per vertebra number; empty where unknown."""
+    if confidence is None:
+        return {}
+    structures = {Structure(n).name.lower(): mean for n, mean in confidence.structures.items()}
+    vertebrae = {str(n): mean for n, mean in confidence.vertebrae.items()}
+    return {"structures": structures, "vertebrae": vertebrae}
 
 
 def verdict(cases: tuple[Case, ...]) -> tuple[Status, ExitCode]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from operators.dicom.series import SeriesRecord
     from operators.imaging.volume import LabelMap, Volume
+    from operators.spine.confidence import Confidence
 
 
 GIVEN_MASK = "semantic_mask_given"
@@ -61,8 +62,12 @@ class Case:
         Cleaned subregions on the model grid, after phase 1.
     instances_model_grid : LabelMap or None
         Raw instances on the same grid, after phase 2.
+    certainty_model_grid : LabelMap or None
+        Probability of each voxel's class times 255, after phase 1.
     semantic, instances : LabelMap or None
         Final masks on the source grid, after post-processing.
+    confidence : Confidence or None
+        Mean certainty per structure and vertebra, after post-processing.
     facts : tuple of str
         What a reader of the record should know; free of patient data.
     steps : tuple of StepRecord
@@ -79,8 +84,10 @@ class Case:
     volume: Volume | None = None
     semantic_model_grid: LabelMap | None = None
     instances_model_grid: LabelMap | None = None
+    certainty_model_grid: LabelMap | None = None
     semantic: LabelMap | None = None
     instances: LabelMap | None = None
+    confidence: Confidence | None = None
     facts: tuple[str, ...] = ()
     steps: tuple[StepRecord, ...] = ()
     written: tuple[Path, ...] = ()

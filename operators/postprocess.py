@@ -11,11 +11,14 @@ from operators.case import GIVEN_MASK, Case, Progress, advance
 from operators.errors import SegmentationError
 from operators.imaging.resampling import resample_labels_to_grid
 from operators.spine.bodiless import without_bodiless
+from operators.spine.confidence import Confidence, confidence_of
 from operators.spine.plausibility import require_spine
 from operators.spine.postprocessing import PostprocessSettings, postprocess
 
 if TYPE_CHECKING:
     from typing import Any
+
+    from operators.imaging.volume import LabelMap
 
 
 class PostprocessOperator(Operator):
@@ -58,5 +61,14 @@ class PostprocessOperator(Operator):
             case,
             semantic=result.semantic,
             instances=result.instances,
+            confidence=_confidence(case, result.semantic, result.instances),
             facts=(*case.facts, *bodiless, *result.warnings),
         )
+
+
+def _confidence(case: Case, semantic: LabelMap, instances: LabelMap) -> Confidence | None:
+    """How certain the network was of the final masks; None where it was not asked."""
+    if case.certainty_model_grid is None:
+        return None
+    certainty = resample_labels_to_grid(case.certainty_model_grid, semantic.grid)
+    return confidence_of(semantic, instances, certainty)

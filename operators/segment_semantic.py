@@ -66,5 +66,6 @@ class SegmentSemanticOperator(Operator):
         return replace(
             case,
             semantic_model_grid=clean_semantic(result.labels),
+            certainty_model_grid=result.certainty,
             facts=(*case.facts, *result.facts),
         )

@@ -79,6 +79,9 @@ class InferenceConfig:
     mirror_left_right : bool
         Average with the left/right mirror image, left and right labels exchanged. A key of this
         product's: SPINEPS ignores it, and its own mirroring exchanges no labels.
+    confidence_temperature : float
+        What logits are divided by before they become probabilities (calibration; 1 = as they are).
+        A key of this product's.
     unknown_keys : tuple of str
         Keys that the file has beyond these.
     """
@@ -103,6 +106,7 @@ class InferenceConfig:
     vert_size_threshold: int = 250
     metal: tuple[int, ...] = (80,)
     mirror_left_right: bool = False
+    confidence_temperature: float = 1.0
     mapping: Mapping[int, int] = field(default_factory=lambda: dict(DEFAULT_MAPPING))
     unknown_keys: tuple[str, ...] = ()
 
@@ -251,6 +255,7 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "metal": as_counts,
     "mapping": as_labels,
     "mirror_left_right": as_flag,
+    "confidence_temperature": as_positive,
 }
 
 _REQUIRED: frozenset[str] = frozenset(

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from operators.anatomy.labels import LEFT_RIGHT_PAIRS
 from operators.errors import ModelUnusableError
+from operators.networks.nnunet_network import LateralMirror
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,3 +80,15 @@ def _last_region(sums: Tensor) -> Tensor:
     for index in range(sums.shape[-1]):
         found[sums[..., index] > 0] = index + 1
     return found
+
+
+def lateral_mirror(config: InferenceConfig, plans: Plans) -> LateralMirror:
+    """Side-to-side axis of the network, and the head of the other side for every head."""
+    lateral = next(n for n, code in enumerate(config.model_expected_orientation) if code in "LR")
+    axis = plans.transpose_forward.index(2 - lateral)
+    other_side = {a: b for pair in LEFT_RIGHT_PAIRS for a, b in (pair, pair[::-1])}
+    head_of = {label: head for head, label in config.labels.items()}
+    heads = list(range(max(config.labels) + 1))
+    for label, head in head_of.items():
+        heads[head] = head_of.get(other_side.get(label, label), head)
+    return LateralMirror(axis, tuple(heads))

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
-from operators.anatomy.labels import LEFT_RIGHT_PAIRS
 from operators.errors import IntensityError, ModelUnusableError
 from operators.imaging.components import fill_holes
 from operators.imaging.cropping import bounding_box
@@ -22,11 +21,10 @@ from operators.imaging.resampling import resample_labels_to_grid, resample_to_sp
 from operators.imaging.volume import LabelMap
 from operators.networks.checkpoints import read_checkpoint
 from operators.networks.inference_config import find_config, read_config
-from operators.networks.label_decision import decision_of, label_table
+from operators.networks.label_decision import decision_of, label_table, lateral_mirror
 from operators.networks.model_files import digest_of, fold_checkpoints, plans_folder
 from operators.networks.nnunet_network import (
     Ensemble,
-    LateralMirror,
     Precision,
     build_network,
     load_weights,
@@ -34,7 +32,8 @@ from operators.networks.nnunet_network import (
 )
 from operators.networks.nnunet_plans import read_plans
 from operators.networks.normalisation import normalise
-from operators.networks.sliding_window import Head, Tiling, predict_classes
+from operators.networks.sliding_window import Head, Prediction, Tiling, predict
+from operators.networks.training_grid import at_training_spacing, untransposed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,6 +54,8 @@ _BLACK = 0.5
 SPINEPS gets the same by rounding to integers.
 """
 
+_CERTAIN = 255
+
 _KEPT = ("network_weights", "init_args", "inference_allowed_mirroring_axes")
 
 
@@ -68,10 +69,14 @@ class SemanticResult:
         On the model's grid and orientation, over the padded field of view.
     facts : tuple of str
         What had to be repaired on the way, such as ``hot_voxels_capped: 3``.
+    certainty : LabelMap or None
+        Probability of each voxel's winner times 255, on the grid of ``labels``; None for models
+        that decide region by region.
     """
 
     labels: LabelMap
     facts: tuple[str, ...]
+    certainty: LabelMap | None = None
 
 
 class SemanticModel:
@@ -136,7 +141,8 @@ class SemanticModel:
         turned = reorient(prepared.volume, self.config.model_expected_orientation)
         spacing = self.config.target_spacing_zyx_mm(turned.spacing_zyx_mm)
         on_grid = resample_to_spacing(turned, spacing)
-        return SemanticResult(self.predict_on_model_grid(on_grid, progress), prepared.facts)
+        labels, certainty = self._predict(on_grid, progress)
+        return SemanticResult(labels, prepared.facts, certainty)
 
     def predict_on_model_grid(self, volume: Volume, progress: Progress | None = None) -> LabelMap:
         """Run the network on an image that already has the model's orientation and spacing.
@@ -160,22 +166,34 @@ class SemanticModel:
         SegmentationError
             ``non_finite_logits``.
         """
-        trained = _untransposed(self.plans.spacing_mm, self.plans.transpose_backward)
-        at_plans = _at_training_spacing(volume, trained)
+        return self._predict(volume, progress)[0]
+
+    def _predict(
+        self, volume: Volume, progress: Progress | None
+    ) -> tuple[LabelMap, LabelMap | None]:
+        """Labels and certainty on the grid of ``volume``."""
+        trained = untransposed(self.plans.spacing_mm, self.plans.transpose_backward)
+        at_plans = at_training_spacing(volume, trained)
         voxels = at_plans.voxels_zyx.astype(np.float32, copy=False)
         seen = np.abs(voxels) > _BLACK
         box = bounding_box(seen)
         if box is None:
             raise IntensityError("the image is black", reasons=("constant_image",))
-        classes = self._classes(voxels[box], seen[box], progress)
+        found = self._decide(voxels[box], seen[box], progress)
         labels = np.zeros(voxels.shape, self._label_of_class.dtype)
-        labels[box] = self._label_of_class[classes]
-        found = LabelMap(labels, at_plans.affine_lps)
-        return found if at_plans is volume else resample_labels_to_grid(found, volume.grid)
+        labels[box] = self._label_of_class[found.classes]
+        maps = [LabelMap(labels, at_plans.affine_lps)]
+        if found.certainty is not None:
+            certainty = np.full(voxels.shape, _CERTAIN, np.uint8)  # nobody asked about black
+            certainty[box] = found.certainty
+            maps.append(LabelMap(certainty, at_plans.affine_lps))
+        if at_plans is not volume:
+            maps = [resample_labels_to_grid(each, volume.grid) for each in maps]
+        return maps[0], maps[1] if len(maps) > 1 else None
 
-    def _classes(
+    def _decide(
         self, voxels: NDArray[np.float32], seen: NDArray[np.bool_], progress: Progress | None
-    ) -> NDArray[np.uint8]:
+    ) -> Prediction:
         """Normalise, predict and decide, in the network's axis order; (Z, Y, X) in and out."""
         plans = self.plans
         order = plans.transpose_forward
@@ -188,10 +206,18 @@ class SemanticModel:
         )
         image = torch.from_numpy(np.ascontiguousarray(normal.transpose(order))[None])
         tiling = Tiling(plans.patch_size, self.config.default_step_size)
-        head = Head(self._network.logits, plans.heads, decision_of(plans))
+        temperature = self.config.confidence_temperature
+        head = Head(
+            self._network.logits,
+            plans.heads,
+            decision_of(plans),
+            temperature if plans.regions_class_order is None else None,
+        )
         with torch.inference_mode():
-            classes = predict_classes(image.to(self._network.device), tiling, head, progress)
-        return classes.transpose(plans.transpose_backward)
+            found = predict(image.to(self._network.device), tiling, head, progress)
+        back = plans.transpose_backward
+        certainty = None if found.certainty is None else found.certainty.transpose(back)
+        return Prediction(found.classes.transpose(back), certainty)
 
 
 def load_semantic_model(
@@ -244,7 +270,7 @@ def load_semantic_model(
             "only models with one input channel are supported", reasons=("unsupported_inputs",)
         )
     used = (config_file, home / "plans.json", home / "dataset.json", *checkpoints)
-    lateral = _lateral_mirror(config, plans) if config.mirror_left_right else None
+    lateral = lateral_mirror(config, plans) if config.mirror_left_right else None
     ensemble = Ensemble(tuple(networks), place, kind, mirror_axes, lateral)
     return SemanticModel(config, plans, ensemble, digest_of(used, folder))
 
@@ -259,18 +285,6 @@ def _require_semantic(config: InferenceConfig) -> None:
         )
 
 
-def _lateral_mirror(config: InferenceConfig, plans: Plans) -> LateralMirror:
-    """Side-to-side axis of the network, and the head of the other side for every head."""
-    lateral = next(n for n, code in enumerate(config.model_expected_orientation) if code in "LR")
-    axis = plans.transpose_forward.index(2 - lateral)
-    other_side = {a: b for pair in LEFT_RIGHT_PAIRS for a, b in (pair, pair[::-1])}
-    head_of = {label: head for head, label in config.labels.items()}
-    heads = list(range(max(config.labels) + 1))
-    for label, head in head_of.items():
-        heads[head] = head_of.get(other_side.get(label, label), head)
-    return LateralMirror(axis, tuple(heads))
-
-
 def _configuration(checkpoint: Mapping[str, object]) -> str:
     arguments = checkpoint.get("init_args")
     name = arguments.get("configuration") if isinstance(arguments, dict) else None
@@ -280,20 +294,3 @@ def _configuration(checkpoint: Mapping[str, object]) -> str:
 def _mirror_axes(checkpoint: Mapping[str, object]) -> tuple[int, ...]:
     axes = checkpoint.get("inference_allowed_mirroring_axes")
     return tuple(int(a) for a in axes) if isinstance(axes, list | tuple) else ()
-
-
-def _untransposed(
-    spacing_mm: tuple[float, float, float], backward: tuple[int, int, int]
-) -> tuple[float, float, float]:
-    k, j, i = (spacing_mm[axis] for axis in backward)
-    return k, j, i
-
-
-def _at_training_spacing(volume: Volume, spacing_zyx_mm: tuple[float, float, float]) -> Volume:
-    """Resample only where nnU-Net would: if the rounded shape differs."""
-    shape = volume.voxels_zyx.shape
-    wanted = tuple(
-        round(size * have / want)
-        for size, have, want in zip(shape, volume.spacing_zyx_mm, spacing_zyx_mm, strict=True)
-    )
-    return volume if wanted == shape else resample_to_spacing(volume, spacing_zyx_mm)

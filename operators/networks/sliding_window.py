@@ -1,4 +1,4 @@
-"""Run a network tile by tile over a volume and keep only the winning class of every voxel.
+"""Run a network tile by tile over a volume and keep the winning class of every voxel.
 
 Tiles, weights and padding are nnU-Net's. What differs is the memory: logits are summed in float32
 for one patch length along the volume's longest axis only, and every slice is turned into classes as
@@ -88,12 +88,38 @@ def tile_weights(patch_size: Sizes) -> NDArray[np.float32]:
     return weights
 
 
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the network says about every voxel.
+
+    Attributes
+    ----------
+    classes : (Z, Y, X) ndarray of uint8
+        The winner.
+    certainty : (Z, Y, X) ndarray of uint8 or None
+        Probability of the winner times 255; None where the head asks for none.
+    """
+
+    classes: NDArray[np.uint8]
+    certainty: NDArray[np.uint8] | None
+
+
 def predict_classes(
     voxels: Tensor,
     tiling: Tiling,
     head: Head,
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.uint8]:
+    """Decide every voxel's class; see `predict`."""
+    return predict(voxels, tiling, head, progress).classes
+
+
+def predict(
+    voxels: Tensor,
+    tiling: Tiling,
+    head: Head,
+    progress: Callable[[int, int], None] | None = None,
+) -> Prediction:
     """Sum weighted logits over all tiles and decide every voxel's class.
 
     Parameters
@@ -109,8 +135,8 @@ def predict_classes(
 
     Returns
     -------
-    (Z, Y, X) ndarray of uint8
-        Classes.
+    Prediction
+        Classes and, where the head has a temperature, how certain they are.
 
     Raises
     ------
@@ -130,12 +156,13 @@ def predict_classes(
             tile = padded[(slice(None), *_sides(corner, patch))]
             # Voxel by voxel, all classes side by side: the layout of channels-last networks.
             logits = head.network(tile[None])[0].permute(1, 2, 3, 0)
-            window.add(corner, logits * weights)
+            window.add(corner, logits * weights, weights)
             done += 1
             if progress is not None:
                 progress(done, total)
         window.finish(following - start)
-    return window.classes[inner]
+    certainty = window.certainty
+    return Prediction(window.classes[inner], None if certainty is None else certainty[inner])
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +177,15 @@ class Head:
         Number of output channels.
     decide : callable
         (..., count) sums of logits, up to a positive factor per voxel -> (...) uint8.
+    temperature : float or None
+        What mean logits are divided by before their softmax gives the winner's probability; None
+        where probabilities are not asked for.
     """
 
     network: Callable[[Tensor], Tensor]
     count: int
     decide: Callable[[Tensor], Tensor]
+    temperature: float | None = None
 
 
 class _Window:
@@ -168,29 +199,49 @@ class _Window:
         self._begin = 0
         held = [patch[a] if a == self.axis else shape[a] for a in range(3)]
         self._sums = torch.zeros((*held, head.count), dtype=torch.float32, device=device)
+        self.certainty: NDArray[np.uint8] | None = None
+        if head.temperature is not None:
+            self.certainty = np.zeros(shape, np.uint8)
+        self._weights = torch.zeros((*held, 1), dtype=torch.float32, device=device)
 
-    def add(self, corner: Sizes, weighted: Tensor) -> None:
+    def add(self, corner: Sizes, weighted: Tensor, weights: Tensor) -> None:
         """Add a tile that begins at ``corner`` of the whole volume."""
         place = [0 if a == self.axis else c for a, c in enumerate(corner)]
-        self._sums[tuple(_sides(place, self._patch))] += weighted
+        sides = tuple(_sides(place, self._patch))
+        self._sums[sides] += weighted
+        self._weights[sides] += weights
 
     def finish(self, count: int) -> None:
         """Decide the first ``count`` slices, which no later tile touches, and move on."""
         finished = self._sums.narrow(self.axis, 0, count)
-        target = self.classes[
-            tuple(_side(self._begin, count) if a == self.axis else slice(None) for a in range(3))
-        ]
+        weights = self._weights.narrow(self.axis, 0, count)
+        place = tuple(
+            _side(self._begin, count) if a == self.axis else slice(None) for a in range(3)
+        )
+        target = self.classes[place]
         for k, part in enumerate(finished):  # slice by slice: decisions need 8 bytes per voxel
             if not bool(torch.isfinite(part.sum())):
                 raise SegmentationError(
                     "the network's output is not finite", reasons=("non_finite_logits",)
                 )
             target[k] = self._head.decide(part).cpu().numpy()
+            if self.certainty is not None:
+                self.certainty[place][k] = self._certainty(part / weights[k])
         rest = self._sums.shape[self.axis] - count
-        kept = self._sums.narrow(self.axis, count, rest).clone()
-        self._sums.narrow(self.axis, 0, rest).copy_(kept)
-        self._sums.narrow(self.axis, rest, count).zero_()
+        for held in (self._sums, self._weights):
+            kept = held.narrow(self.axis, count, rest).clone()
+            held.narrow(self.axis, 0, rest).copy_(kept)
+            held.narrow(self.axis, rest, count).zero_()
         self._begin += count
+
+    def _certainty(self, mean_logits: Tensor) -> NDArray[np.uint8]:
+        """Probability of the best class of (Y, X, count) logits, times 255."""
+        best = mean_logits.amax(dim=-1, keepdim=True)
+        scaled = (mean_logits - best).div_(self._head.temperature or 1.0)
+        certain: NDArray[np.uint8] = (
+            scaled.exp_().sum(dim=-1).reciprocal_().mul_(255).round_().to(torch.uint8).cpu().numpy()
+        )
+        return certain
 
 
 def _side(start: int, length: int) -> slice:

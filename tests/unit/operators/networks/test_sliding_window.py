@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from operators.errors import InterruptedRunError, SegmentationError
-from operators.networks.sliding_window import Head, Tiling, predict_classes, tile_weights
+from operators.networks.sliding_window import Head, Tiling, predict, predict_classes, tile_weights
 
 
 def winner(sums: Tensor) -> Tensor:
@@ -126,3 +126,24 @@ def test_logits_are_held_for_one_patch_length_only(monkeypatch: pytest.MonkeyPat
     voxels = torch.ones(1, 4, 4, 400)
     predict_classes(voxels, Tiling((4, 4, 8), 0.5), threshold_head())
     assert largest == 4 * 4 * 8 * 2
+
+
+def test_the_certainty_is_the_softmax_of_the_mean_logits_at_the_temperature() -> None:
+    voxels = torch.rand(1, 8, 24, 40)
+
+    def network(tile: Tensor) -> Tensor:
+        return torch.cat([torch.zeros_like(tile), 4 * tile, -tile], dim=1)
+
+    logits = torch.cat([torch.zeros_like(voxels), 4 * voxels, -voxels])
+    for temperature in (1.0, 2.0):
+        head = Head(network, 3, winner, temperature)
+        found = predict(voxels, Tiling((8, 16, 16), 0.5), head)
+        expected = (logits / temperature).softmax(0).amax(0).numpy() * 255
+        assert found.certainty is not None
+        assert np.abs(found.certainty - expected).max() <= 1
+        assert np.array_equal(found.classes, (voxels[0].numpy() > 0).astype(np.uint8))
+
+
+def test_a_head_without_a_temperature_asks_for_no_certainty() -> None:
+    found = predict(torch.zeros(1, 4, 4, 4), Tiling((4, 4, 4), 0.5), threshold_head())
+    assert found.certainty is None

@@ -1,0 +1,32 @@
+"""Doubt is averaged where it lies and flagged by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from operators.imaging.volume import LabelMap
+from operators.spine.confidence import LOW_CONFIDENCE, confidence_of
+
+
+def maps(*arrays: list[int]) -> list[LabelMap]:
+    return [LabelMap(np.array([[a]], np.uint8), np.eye(4)) for a in arrays]
+
+
+def test_means_run_over_the_voxels_of_each_structure_and_vertebra() -> None:
+    semantic, instances, sure = maps(
+        [49, 49, 100, 61, 0, 49], [3, 3, 103, 0, 0, 4], [255, 204, 102, 255, 13, 51]
+    )
+    found = confidence_of(semantic, instances, sure)
+    assert found.structures == {
+        49: pytest.approx(2 / 3, abs=1e-3),
+        61: pytest.approx(1.0),
+        100: pytest.approx(0.4),
+    }
+    assert found.vertebrae == {3: pytest.approx(0.9), 4: pytest.approx(0.2)}
+    assert found.low == ("corpus", "disc", "vertebra_4")
+
+
+def test_a_sure_result_flags_nothing() -> None:
+    semantic, instances, sure = maps([49, 61], [5, 0], [round(255 * LOW_CONFIDENCE) + 1, 255])
+    assert confidence_of(semantic, instances, sure).low == ()
