@@ -88,8 +88,10 @@ def journal_in(data: Path) -> Engine:
     return engine
 
 
-def segmentation_file(path: Path, study_uid: str, series_uid: str, uid: str) -> str:
-    """Write a small object of the segmentation class; answers its SHA-256."""
+def segmentation_file(
+    path: Path, study_uid: str, series_uid: str, uid: str, *, size_bytes: int = 4000
+) -> str:
+    """Write an object of the segmentation class; answers its SHA-256."""
     dataset = Dataset()
     dataset.SOPClassUID = SegmentationStorage
     dataset.SOPInstanceUID = uid
@@ -99,7 +101,7 @@ def segmentation_file(path: Path, study_uid: str, series_uid: str, uid: str) -> 
     dataset.PatientName = "CANARY^NAME"
     dataset.Modality = "SEG"
     dataset.Rows = dataset.Columns = 64
-    dataset.PixelData = uid.encode() * 100 + b"\0" * (len(uid) * 100 % 2)
+    dataset.PixelData = (uid.encode() * (size_bytes // len(uid) + 1))[: size_bytes // 2 * 2]
     dataset["PixelData"].VR = "OB"
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
