@@ -1,4 +1,4 @@
-"""From painted sub-slices to the slices of a scanner: coil, blur, slice profile, noise."""
+"""From painted sub-slices to the slices of a scanner: coil, blur, profile, noise, wrap."""
 
 from __future__ import annotations
 
@@ -76,6 +76,7 @@ def acquire(rng: np.random.Generator, image: Array, scanner: Scanner) -> Array:
     (K, I, P) float32 ndarray
         Slices, R / sub_slices of them, not negative.
     """
+    wrap = rng.spawn(1)[0]  # its own stream: the pictures of older seeds stay what they were
     image = _profile(rng, image, scanner)
     shape = (image.shape[0], image.shape[1], image.shape[2])
     image = ndimage.gaussian_filter(image, (0, *(float(rng.uniform(*scanner.blur_voxels)),) * 2))
@@ -98,7 +99,22 @@ def acquire(rng: np.random.Generator, image: Array, scanner: Scanner) -> Array:
     soft = float(rng.uniform(0.4, 0.8)) if rng.random() < 0.5 * scanner.artefacts else 0.0
     grain = [_grain(rng, shape, soft) for _ in range(2)]
     result: Array = np.hypot(image + sd * grain[0], sd * grain[1]).astype(np.float32)
+    if wrap.random() < 0.06 * scanner.artefacts:
+        _fold_over(wrap, result)
     return result
+
+
+def _fold_over(rng: np.random.Generator, image: Array) -> None:
+    """Lay what lies outside of one edge over the opposite one, as too small a field does."""
+    axis = int(rng.integers(1, 3))
+    n = image.shape[axis]
+    width = int(rng.uniform(0.04, 0.2) * n)
+    edge, beyond = (slice(0, width), slice(n - width, n))
+    if rng.random() < 0.5:
+        edge, beyond = beyond, edge
+    here, there = ([slice(None)] * 3 for _ in range(2))
+    here[axis], there[axis] = edge, beyond
+    image[tuple(here)] += np.float32(rng.uniform(0.3, 1.0)) * image[tuple(there)]
 
 
 def _grain(rng: np.random.Generator, shape: tuple[int, int, int], soft: float) -> Array:
