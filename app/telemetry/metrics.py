@@ -46,6 +46,8 @@ class Measurements:
         Role -> seconds since the freshest process of that role reported.
     steps : mapping
         Step -> (finished runs, their seconds in total).
+    associations : int
+        Open at the listener now.
     open_circuits : mapping
         Destination -> whether sending to it is paused.
     """
@@ -60,6 +62,7 @@ class Measurements:
     disk_reserve_bytes: int = 0
     heartbeat_age_s: Mapping[str, float] = field(default_factory=dict)
     steps: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    associations: int = 0
     open_circuits: Mapping[str, bool] = field(default_factory=dict)
 
 
@@ -124,6 +127,9 @@ class _Snapshot(Collector):
         for step, (count, seconds) in sorted(now.steps.items()):
             steps.add_metric([step], count_value=count, sum_value=seconds)
         yield steps
+        yield GaugeMetricFamily(
+            "spine_node_associations", "DICOM associations open at the listener.", now.associations
+        )
         yield GaugeMetricFamily(
             "spine_node_queue_age_seconds", "Age of the oldest waiting job.", now.queue_age_s
         )

@@ -129,6 +129,7 @@ def measure(site: Site, clock: StepClock) -> Measurements:
         disk_reserve_bytes=disk.reserve_bytes,
         heartbeat_age_s=ages,
         steps=clock.advance(site),
+        associations=sum(int(row.detail.get("associations") or 0) for row in processes),
         open_circuits={
             name: row.open_until is not None and row.open_until > now
             for name, row in destinations.items()

@@ -22,6 +22,8 @@ from app.web import reasons, wording
 from app.web.security import SESSION_COOKIE, new_session, token_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jinja2.runtime import Context
     from starlette.requests import Request
     from starlette.responses import Response
@@ -105,6 +107,17 @@ def status_hex(status: int | None) -> str:
     return _BLANK if status is None else f"0x{status:04X}"
 
 
+def said(detail: Mapping[str, Any]) -> str:
+    """Put in one line what a process says of itself; digests are left to the API."""
+    return "; ".join(f"{wording.plain(name)}: {_said(detail[name])}" for name in sorted(detail))
+
+
+def _said(value: object) -> str:
+    if not isinstance(value, dict):
+        return str(value)
+    return ", ".join(_said(part) for name, part in value.items() if name != "digest")
+
+
 def quoted(text: str) -> str:
     """Part of an address; not even a slash gets through."""
     return quote(text, safe="")
@@ -127,6 +140,7 @@ def environment() -> Environment:
         size=size,
         status_hex=status_hex,
         quoted=quoted,
+        said=said,
         plain=wording.plain,
         reason_words=wording.reason_words,
         shown_reasons=reasons.shown_reasons,

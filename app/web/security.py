@@ -47,6 +47,9 @@ HEADERS: Final = {
 PROBES: Final = frozenset({"/healthz", "/readyz"})
 """Asked by supervisors under whatever name they know us; they tell nothing and change nothing."""
 
+WITHOUT_ACTOR: Final = PROBES | {"/metrics"}
+"""Asked by machines that no proxy knows by name."""
+
 API_HEADER: Final = "X-Spine-Node"
 """Programs send it (any value) with every action: no foreign page can without our consent."""
 
@@ -137,7 +140,8 @@ def refusal_of(scope: Scope, web: WebSettings) -> Refusal | None:
         return Refusal(
             403, "host", "This host name is not allowed. Add it to node.web.allowed_hosts."
         )
-    if web.actor_header is not None and not headers.get(web.actor_header, "").strip():
+    is_named = web.actor_header is None or bool(headers.get(web.actor_header, "").strip())
+    if not is_named and scope["path"] not in WITHOUT_ACTOR:
         return Refusal(403, "actor", "The authenticating proxy did not name a user.")
     if scope["method"] in _SAFE_METHODS:
         return None

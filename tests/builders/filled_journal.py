@@ -126,7 +126,7 @@ def fill(engine: Engine, data: Path | None = None, *, description: str = "") -> 
         for outcome, count in (("stored", 4100), ("duplicate", 210), ("refused_A700", 3)):
             c.execute(COUNTER.insert().values(name="objects", label=outcome, value=count))
         for role, age in (("listener", 1.0), ("worker", 2.0), ("web", 1.5)):
-            detail = {"pid": 4000, "version": "0.1.0"}
+            detail = {"pid": 4000, "associations": 3 if role == "listener" else 0}
             beat(c, Heartbeat(process_id=f"node1:{role}", role=role, beat=NOW - age, detail=detail))
         record_deed(
             c,

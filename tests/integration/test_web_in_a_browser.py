@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 from sqlalchemy.engine import Engine
 
-from app.journal import overview, runs
+from app.journal import jobs, overview, runs
 from app.journal.audit import list_deeds
 from app.journal.engine import journal_url, open_journal, reading, transaction
 from app.journal.states import JobState, SeriesState
@@ -180,6 +180,19 @@ def test_progress_moves_by_itself_and_the_result_appears_at_the_end(served: Serv
     picture = page.locator("figure.overlay img")
     page.wait_for_function("document.querySelector('figure.overlay img').naturalWidth === 40")
     assert picture.get_attribute("alt")
+
+
+def test_lists_renew_themselves_again_and_again_and_keep_the_keyboards_place(served: Served, page):
+    page.goto(f"{served.address}/jobs")
+    page.locator("#job-j-dead").focus()
+    for job_id, label in (("j-waiting", "cancelled 2"), ("j-queued", "cancelled 3")):
+        with transaction(served.engine) as connection:
+            assert jobs.request_cancel(connection, job_id, 1.0)
+        page.locator("#filter-cancelled").get_by_text(label).wait_for()
+        assert page.evaluate("document.activeElement.id") == "job-j-dead"
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Actions taken").wait_for()
+    assert page.url.endswith("/jobs/j-dead")
 
 
 def test_hostile_tags_run_nothing_on_any_page_and_nothing_is_loaded_from_elsewhere(

@@ -40,6 +40,7 @@ def test_the_figures_are_those_of_the_journal(site: Site):
     assert found["spine_node_dead_letters", "delivery"] == 2
     assert found["spine_node_destination_paused", "research"] == 1
     assert found["spine_node_queue_age_seconds",] == 90
+    assert found["spine_node_associations",] == 3
     assert found["spine_node_disk_free_bytes",] == 50_000_000_000
     assert found["spine_node_heartbeat_age_seconds", "worker"] == 2
     assert found["spine_node_step_seconds_sum", "segment_semantic"] == 21.4

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.web.rendering import environment, quoted, size, span, status_hex, when
+from app.web.rendering import environment, quoted, said, size, span, status_hex, when
 
 TONES = ("good", "busy", "waits", "bad", "quiet")
 NOTHING = "\N{EN DASH}"
@@ -22,6 +22,11 @@ def test_spans_use_their_two_largest_units():
 
 def test_sizes_are_decimal():
     assert [size(n) for n in (0, 999, 1000, 2_000_000_000)] == ["0 B", "999 B", "1.0 kB", "2.0 GB"]
+
+
+def test_a_process_speaks_in_one_line_without_digests():
+    models = {"semantic": {"name": "a", "version": "1", "digest": "f" * 64}}
+    assert said({"pid": 7, "models": models}) == "Models: a, 1; Pid: 7"
 
 
 def test_statuses_are_written_as_in_the_standard():

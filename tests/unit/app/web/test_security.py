@@ -95,6 +95,7 @@ def test_the_actor_is_local_unless_a_proxy_names_one():
     assert nameless is not None
     assert nameless.reason == "actor"
     assert refusal_of(scope("GET", "/", x_remote_user="anna"), behind) is None
+    assert refusal_of(scope("GET", "/metrics"), behind) is None
 
 
 def test_a_token_fits_one_session_and_one_site():
