@@ -1,0 +1,121 @@
+"""The engine itself, in this process: idempotent submission, order, history, take-over of nothing.
+
+One test function, because the engine lives once per process and its start costs a second.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+
+from app.jobs.queue import JobQueue, engine_url, segment_id
+from app.jobs.settling import Outcome, Settled, done
+from app.jobs.workflows import Tools, Workflows
+from app.journal.deliveries import DeliveryGroup
+from app.journal.jobs import JobRun
+from tests.builders.worker_process import eventually
+
+
+@dataclass
+class DeskDouble:
+    """Begins whatever it is asked to; notes the order."""
+
+    begun: list[str] = field(default_factory=list)
+
+    def begin(self, job_id: str, run_number: int) -> object:
+        self.begun.append(f"{job_id}:{run_number}")
+        return SimpleNamespace(job_id=job_id, run_number=run_number, attempts=0)
+
+    def request_of(self, job: object) -> object:
+        return job
+
+    def is_wanted(self, _job_id: str, _run_number: int) -> bool:
+        return True
+
+
+@dataclass
+class SupervisorDouble:
+    async def start(self) -> None:
+        """Nothing to start."""
+
+    async def run(self, job: SimpleNamespace, _note: object) -> dict[str, object]:
+        return {"exit_code": 0, "job": job.job_id}
+
+
+@dataclass
+class SettlementDouble:
+    settled: list[tuple[str, Outcome]] = field(default_factory=list)
+
+    def settle(self, job_id: str, _run: int, attempts: int, outcome: Outcome) -> Settled:
+        self.settled.append((job_id, outcome))
+        return Settled(delay_s=None, attempts=attempts)
+
+
+@dataclass
+class CourierDouble:
+    delays: list[float | None]
+    groups: list[DeliveryGroup] = field(default_factory=list)
+
+    def attempt(self, group: DeliveryGroup) -> object:
+        self.groups.append(group)
+        return SimpleNamespace(delay_s=self.delays.pop(0))
+
+
+def run_of(job_id: str, priority: int = 50) -> JobRun:
+    return JobRun(job_id=job_id, run_number=1, priority=priority, state="waiting")
+
+
+def test_what_is_submitted_twice_runs_once_urgent_first_and_is_forgotten_when_old(tmp_path: Path):
+    desk, settlement = DeskDouble(), SettlementDouble()
+    courier = CourierDouble([0.1, 0.1, None])
+    threads = ThreadPoolExecutor(4)
+    tools = Tools(
+        desk=desk,  # type: ignore[arg-type]
+        settlement=settlement,  # type: ignore[arg-type]
+        supervisor=SupervisorDouble(),  # type: ignore[arg-type]
+        courier=courier,  # type: ignore[arg-type]
+        journal_threads=threads,
+        courier_threads=threads,
+    )
+    queue = JobQueue(engine_url(tmp_path, None), "tester-0")
+    workflows = Workflows(tools)
+    queue.start()
+    try:
+        batch, urgent = run_of("batch", 90), run_of("urgent", 10)
+        for run in (batch, run_of("normal"), urgent, urgent, batch):
+            queue.submit_segmentation(run)
+        group = DeliveryGroup(job_id="urgent", destination="pacs", generation=1)
+        queue.submit_delivery(group)
+        queue.submit_delivery(group)
+        eventually(lambda: len(settlement.settled) == 3)
+        eventually(lambda: courier.groups == [group] * 3)
+        order = [name for name, _ in settlement.settled]
+        assert sorted(order) == ["batch", "normal", "urgent"]
+        assert order.index("urgent") < order.index("normal") or order[0] == "batch"
+        assert settlement.settled[0][1] == done({"exit_code": 0, "job": order[0]})
+
+        ids = [segment_id(batch), "del:urgent:pacs:1", "seg:unknown:1"]
+        eventually(lambda: {t.status for t in queue.tickets(ids).values()} == {"SUCCESS"})
+        assert set(queue.tickets(ids)) == set(ids[:2])
+        queue.submit_segmentation(batch)
+        time.sleep(0.6)
+        assert len(settlement.settled) == 3
+
+        assert queue.take_over(["somebody-0"]) == 0
+        assert queue.forget_finished(time.time() - 3600) == 0
+        assert queue.forget_finished(time.time() + 1) == 4
+        assert queue.tickets(ids) == {}
+        queue.submit_segmentation(batch)
+        eventually(lambda: len(settlement.settled) == 4)
+        workflows.drain(5.0)
+    finally:
+        queue.stop()
+        threads.shutdown()
+    with sqlite3.connect(tmp_path / "queue.db") as stored:
+        kinds = stored.execute("SELECT DISTINCT serialization FROM workflow_status").fetchall()
+    stored.close()
+    assert kinds == [("portable_json",)]

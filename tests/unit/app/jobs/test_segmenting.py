@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from app.archive.spool import Spool
+from app.errors import SpoolError
+from app.jobs.segmenting import SegmentDesk
+from app.jobs.workfolder import WorkFolders
+from app.journal import jobs, overview, runs
+from app.journal.engine import reading, transaction
+from app.journal.tables import JOB_INPUT
+from app.telemetry.logs import silent
+from operators.dicom.provenance import Predecessor
+from tests.builders.journal_rows import insert
+from tests.builders.journals import empty_journal
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[SegmentDesk]:
+    engine = empty_journal(tmp_path)
+    folders = WorkFolders(tmp_path, Spool(tmp_path / "spool"))
+    (folders.spool.root / "series" / "a.dcm").write_bytes(b"a")
+    with transaction(engine) as c:
+        insert(c, "series", state="accepted")
+        insert(c, "instance", path="series/a.dcm")
+        insert(c, "job", clock=86_400.5)
+        c.execute(
+            JOB_INPUT.insert().values(job_id="j1", sop_instance_uid="1.2.3.1.1", digest="0" * 64)
+        )
+    yield SegmentDesk(engine=engine, folders=folders, worker_id="w", clock=lambda: 5.0, emit=silent)
+    engine.dispose()
+
+
+def begun(desk: SegmentDesk) -> runs.RunningJob:
+    job = desk.begin("j1", 1)
+    assert job is not None
+    return job
+
+
+def progress(engine: Engine) -> tuple[str, float]:
+    with reading(engine) as c:
+        job = overview.find_job(c, "j1")
+    assert job is not None
+    return job.step, job.fraction
+
+
+def test_beginning_twice_links_the_inputs_once_and_asks_for_the_same(desk: SegmentDesk):
+    first, second = begun(desk), begun(desk)
+    assert desk.request_of(first) == desk.request_of(second)
+    request = desk.request_of(first)
+    assert [path.read_bytes() for path in request.source.iterdir()] == [b"a"]
+    assert request.started == datetime(1970, 1, 2, 0, 0, 0, 500_000, tzinfo=UTC)
+    assert request.predecessors == ()
+
+
+def test_a_cancelled_run_does_not_begin_and_links_nothing(desk: SegmentDesk):
+    with transaction(desk.engine) as c:
+        jobs.request_cancel(c, "j1", 1.0)
+    assert desk.begin("j1", 1) is None
+    assert not desk.folders.source("j1").exists()
+
+
+def test_deleted_images_are_a_named_error(desk: SegmentDesk):
+    with transaction(desk.engine) as c:
+        c.exec_driver_sql("UPDATE instance SET state = 'deleted'")
+    with pytest.raises(SpoolError, match="sent again"):
+        desk.begin("j1", 1)
+
+
+def test_a_revision_names_both_segmentations_it_replaces_by_their_kind(desk: SegmentDesk):
+    with transaction(desk.engine) as c:
+        insert(c, "job", job_id="j0", state="succeeded")
+        insert(c, "result", job_id="j0", name="k_semantic.dcm", sop_instance_uid="2.25.1")
+        insert(c, "result", job_id="j0", name="k_instances.dcm", sop_instance_uid="2.25.3")
+        insert(c, "result", job_id="j0", name="k_overlay.png", kind="overlay")
+        c.exec_driver_sql("UPDATE job SET predecessor_job_id = 'j0' WHERE job_id = 'j1'")
+    place = {"study_uid": "1.2.3", "series_uid": "2.25.2"}
+    assert desk.request_of(begun(desk)).predecessors == (
+        Predecessor(kind="instances", sop_instance_uid="2.25.3", **place),
+        Predecessor(kind="semantic", sop_instance_uid="2.25.1", **place),
+    )
+
+
+def test_progress_is_written_and_a_cancelled_run_is_not_wanted_any_more(desk: SegmentDesk):
+    job = begun(desk)
+    desk.note_progress(job, "postprocess", 0.75)
+    assert progress(desk.engine) == ("postprocess", 0.75)
+    assert desk.is_wanted("j1", 1)
+    assert not desk.is_wanted("j1", 2)
+    with transaction(desk.engine) as c:
+        jobs.request_cancel(c, "j1", 1.0)
+    assert not desk.is_wanted("j1", 1)
