@@ -123,11 +123,15 @@ class InferenceProcess:
         Raises
         ------
         InferenceLostError
-            If it dies, says something else, or takes too long.
+            If it dies, says something else, or takes too long; the first of the ``reasons`` is
+            ``start``, since no request has to do with it.
         """
-        answer = await self._within(timeout_s, "start_timeout", self._next())
-        if not isinstance(answer, Ready):
-            raise await self._broken()
+        try:
+            answer = await self._within(timeout_s, "start_timeout", self._next())
+            if not isinstance(answer, Ready):
+                raise await self._broken()
+        except InferenceLostError as error:
+            raise InferenceLostError(error.message, reasons=("start", *error.reasons)) from error
         self.ready = answer
         return answer
 

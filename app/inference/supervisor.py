@@ -125,8 +125,8 @@ class Supervisor:
         ------
         InferenceLostError
             If the child died, hung or used too much memory; ``reasons`` holds ``signal N``,
-            ``exit N``, ``timeout``, ``memory``, ``protocol``, ``start`` or ``start_timeout``. A
-            new child is started behind the scenes.
+            ``exit N``, ``timeout``, ``memory``, ``protocol`` or ``closed``, after ``start`` where
+            it had not come up yet. A new child is started behind the scenes.
 
         Notes
         -----

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 import pydicom
 import pytest
 
+from app.errors import InferenceLostError
 from app.inference.protocol import Request
 from app.inference.supervisor import Supervisor, child_command
-from app.settings import WorkerSettings, load_settings
+from app.settings import InferenceSettings, ModelSettings, WorkerSettings, load_settings
 from app.synthetic.dicom_series import STUDY_PHANTOM, StudyOptions, write_study
 from operators.dicom.provenance import Predecessor
+from tests.builders.node_processes import wait_until
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SMALL = replace(STUDY_PHANTOM, slices=9, in_plane=(100, 70), spacing=(4.4, 1.5, 1.5))
@@ -63,6 +68,57 @@ def test_two_requests_share_the_loaded_models_and_a_revision_names_what_it_repla
         dataset = pydicom.dcmread(tmp_path / f"out{number}" / names[0])
         assert dataset.ReferencedSeriesSequence[0].SeriesInstanceUID == study.t2_series_uid
         assert ("ReferencedImageSequence" in dataset) == (number == 1)
+
+
+def test_a_model_that_is_missing_is_named_by_the_child_and_not_a_crash(tmp_path: Path):
+    nothing = ModelSettings(directory=tmp_path, semantic="none", instance="none")
+
+    async def work() -> None:
+        supervisor = Supervisor(child_command(nothing, InferenceSettings()), WorkerSettings())
+        with pytest.raises(InferenceLostError, match="exit 20; SPN-2000") as caught:
+            await supervisor.start()
+        assert caught.value.reasons == ("start", "exit 20")
+        await supervisor.close()
+
+    asyncio.run(work())
+
+
+def test_a_worker_killed_while_its_child_loads_leaves_no_child():
+    settings = load_settings()
+    command = child_command(settings.models, settings.inference)
+    script = (
+        "import asyncio, sys, time\n"
+        "from app.inference.supervisor import Supervisor\n"
+        "from app.settings import WorkerSettings\n"
+        "s = Supervisor(sys.argv[1:], WorkerSettings())\n"
+        "async def start():\n"
+        "    task = asyncio.create_task(s.start())\n"
+        "    while s.pid is None:\n"
+        "        await asyncio.sleep(0.01)\n"
+        "    print(s.pid, flush=True)\n"
+        "    await task\n"
+        "asyncio.run(start())\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, *command], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        child = psutil.Process(int(parent.stdout.readline()))
+        assert wait_until(lambda: _has_imported(child, "torch"), 60)
+        parent.kill()
+    assert wait_until(lambda: _is_gone(child), 2)
+
+
+def _has_imported(process: psutil.Process, name: str) -> bool:
+    return any(f"/{name}/" in mapped.path for mapped in process.memory_maps())
+
+
+def _is_gone(process: psutil.Process) -> bool:
+    """A zombie that nobody has waited for yet counts."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _predecessor(kind: str) -> Predecessor:

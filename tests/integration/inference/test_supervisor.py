@@ -221,14 +221,14 @@ def test_models_that_do_not_load_are_named_at_every_request():
 
     told = Told()
     supervised(work, "--refuse-start", told=told)
-    assert told.events == [(402, "exit 20")] * 2
+    assert told.events == [(402, "start, exit 20")] * 2
 
 
 def test_a_start_that_hangs_is_given_up():
     async def work(supervisor: Supervisor) -> None:
         with pytest.raises(InferenceLostError) as caught:
             await supervisor.start()
-        assert caught.value.reasons == ("start_timeout",)
+        assert caught.value.reasons == ("start", "start_timeout")
 
     supervised(work, "--hang-at-start", start_timeout_s=0.5)
 
