@@ -222,7 +222,7 @@ def reason_words(name: str) -> str:
 
 def outcome_words(name: str) -> str:
     """Words for what became of an object that was offered (the listener's counters)."""
-    return f"refused, 0x{name.removeprefix(_REFUSED)}" if name.startswith(_REFUSED) else plain(name)
+    return f"Refused, 0x{name.removeprefix(_REFUSED)}" if name.startswith(_REFUSED) else plain(name)
 
 
 def structure_words(name: str) -> str:

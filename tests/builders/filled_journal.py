@@ -181,7 +181,14 @@ def _series(c: Connection, prefix: str) -> None:
                 path=f"series/aa/{number}/{n}.dcm",
             )
     insert(
-        c, "instance", sop_instance_uid="9.9.9", series_uid="", state="quarantined", path="q.dcm"
+        c,
+        "instance",
+        sop_instance_uid="9.9.9",
+        series_uid="",
+        state="quarantined",
+        path="q.dcm",
+        received_at=NOW - 7200,
+    )
     )
 
 

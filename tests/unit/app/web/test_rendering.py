@@ -80,6 +80,8 @@ def test_every_text_has_a_contrast_of_at_least_4_5(scheme: int):
         *((tone, f"{tone}-ground") for tone in TONES),
         ("faint", "busy-ground"),
         ("ink", "busy-ground"),
+        ("ink", "bad-ground"),
+        ("faint", "bad-ground"),
     ]  # fmt: skip
     assert len(colours) == 18
     worst = {pair: contrast(colours[pair[0]], colours[pair[1]]) for pair in pairs}

@@ -57,7 +57,7 @@ def test_a_name_without_an_entry_is_shown_and_not_hidden():
 
 
 def test_codes_are_written_as_in_the_standard():
-    assert outcome_words("refused_A700") == "refused, 0xA700"
+    assert outcome_words("refused_A700") == "Refused, 0xA700"
     assert error_words("status_A801") == "The peer answered 0xA801"
     assert structure_words("corpus") == "Vertebral body"
     assert structure_words("unheard_of") == "Unheard of"
