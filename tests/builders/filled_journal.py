@@ -189,7 +189,6 @@ def _series(c: Connection, prefix: str) -> None:
         path="q.dcm",
         received_at=NOW - 7200,
     )
-    )
 
 
 def _decision(reasons: tuple[Reason, ...], *, accepted: bool) -> dict[str, object]:
