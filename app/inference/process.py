@@ -146,11 +146,12 @@ class InferenceProcess:
         return self._process.pid
 
     @property
-    def reason(self) -> str:
-        """Why it ended: ours (``timeout``, ``memory``, ``protocol`` ...) or its own."""
+    def reasons(self) -> tuple[str, ...]:
+        """Why it ended: ours (``timeout``, ``memory`` ...) or its own; then the last error code."""
         code = self._process.returncode or 0
         its_own = f"signal {-code}" if code < 0 else f"exit {code}"
-        return self._kill_reason or its_own
+        said = () if self._last_words is None else (self._last_words.code,)
+        return (self._kill_reason or its_own, *said)
 
     async def ask(self, request: Request, on_progress: OnProgress | None) -> dict[str, Any]:
         """Have one request worked on.
@@ -249,10 +250,10 @@ class InferenceProcess:
         except TimeoutError:
             self.kill("protocol")
         await self.wait()
-        text = f"the inference process was lost: {self.reason}"
+        text = f"the inference process was lost: {', '.join(self.reasons)}"
         if self._last_words is not None:
-            text = f"{text}; {self._last_words.code}: {self._last_words.message}"
-        return InferenceLostError(text, reasons=(self.reason,))
+            text = f"{text}: {self._last_words.message}"
+        return InferenceLostError(text, reasons=self.reasons)
 
     async def _watch_memory(self) -> None:
         limit = self._settings.memory_limit_mb * _MEGABYTE

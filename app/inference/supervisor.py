@@ -126,7 +126,8 @@ class Supervisor:
         InferenceLostError
             If the child died, hung or used too much memory; ``reasons`` holds ``signal N``,
             ``exit N``, ``timeout``, ``memory``, ``protocol`` or ``closed``, after ``start`` where
-            it had not come up yet. A new child is started behind the scenes.
+            it had not come up yet, and before the error code of its last words. A new child is
+            started behind the scenes.
 
         Notes
         -----
@@ -196,8 +197,8 @@ class Supervisor:
             self._child = None
         if self._is_closing:
             return
-        if child.reason != CANCELLED:
-            self._emit(events.INFERENCE_LOST, reason=child.reason)
+        if CANCELLED not in child.reasons:
+            self._emit(events.INFERENCE_LOST, reason=", ".join(child.reasons))
         # One that dies before it was of use would only do so again: wait for the next request.
         if child.served:
             self._in_background(self._restart())

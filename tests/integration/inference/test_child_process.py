@@ -75,9 +75,9 @@ def test_a_model_that_is_missing_is_named_by_the_child_and_not_a_crash(tmp_path:
 
     async def work() -> None:
         supervisor = Supervisor(child_command(nothing, InferenceSettings()), WorkerSettings())
-        with pytest.raises(InferenceLostError, match="exit 20; SPN-2000") as caught:
+        with pytest.raises(InferenceLostError, match="exit 20, SPN-2000: ") as caught:
             await supervisor.start()
-        assert caught.value.reasons == ("start", "exit 20")
+        assert caught.value.reasons == ("start", "exit 20", "SPN-2000")
         await supervisor.close()
 
     asyncio.run(work())
