@@ -1,0 +1,107 @@
+"""How long the reads of the page take over the journal of a busy year, on SQLite.
+
+``python -m tests.benchmarks.journal_reads``: 30,000 series, 450,000 objects, 7,500 jobs, 15,000
+deliveries; the median of 9 reads, ms.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.journal import overview, tallies
+from app.journal.engine import journal_url, open_journal, reading, transaction
+from app.journal.rows import Window
+from app.journal.tables import DELIVERY, INSTANCE, JOB, SERIES
+from tests.builders.filled_journal import RECORD, WHOLE
+from tests.builders.journal_rows import DEFAULTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.engine import Connection, Engine
+
+SERIES_COUNT = 30_000
+OBJECTS_PER_SERIES = 15
+SERIES_PER_JOB = 4
+BATCH = 2000
+REPEATS = 9
+
+READS: dict[str, Callable[[Connection], object]] = {
+    "arrivals, 50 studies": lambda c: overview.list_series(c, Window()),
+    "jobs, 50 of all": lambda c: overview.list_jobs(c, Window()),
+    "jobs, 50 that failed": lambda c: overview.list_jobs(c, Window(states=("dead",))),
+    "deliveries, 50 of all": lambda c: overview.list_deliveries(c, Window()),
+    "attention": overview.count_attention,
+    "quarantine": lambda c: overview.list_quarantined(c, 50),
+    "counts for metrics": tallies.read_tallies,
+}
+
+
+def fill(engine: Engine) -> None:
+    """Write the rows."""
+    record, completeness = json.dumps(RECORD.as_dict()), json.dumps(WHOLE.as_json())
+    with transaction(engine) as c:
+        for first in range(0, SERIES_COUNT, BATCH):
+            numbers = range(first, first + BATCH)
+            c.execute(
+                SERIES.insert(),
+                [
+                    DEFAULTS["series"]
+                    | {"series_uid": f"s{n}", "study_uid": f"u{n // SERIES_PER_JOB}"}
+                    | {"state": "accepted" if n % SERIES_PER_JOB == 0 else "rejected"}
+                    | {"last_activity_at": n, "completeness": completeness}
+                    for n in numbers
+                ],
+            )
+            c.execute(
+                INSTANCE.insert(),
+                [
+                    DEFAULTS["instance"] | {"sop_instance_uid": f"s{n}.{k}", "series_uid": f"s{n}"}
+                    for n in numbers
+                    for k in range(OBJECTS_PER_SERIES)
+                ],
+            )
+        done = {"state": "succeeded", "record": record}
+        jobs = range(SERIES_COUNT // SERIES_PER_JOB)
+        c.execute(
+            JOB.insert(),
+            [
+                DEFAULTS["job"] | done | {"job_id": f"j{n}", "created_at": n, "finished_at": n}
+                for n in jobs
+            ],
+        )
+        sent = DEFAULTS["delivery"] | {"state": "delivered"}
+        c.execute(
+            DELIVERY.insert(),
+            [
+                sent | {"delivery_id": f"d{n}.{k}", "job_id": f"j{n}", "created_at": n}
+                for n in jobs
+                for k in range(2)
+            ],
+        )
+
+
+def main() -> None:
+    """Fill, read, tell."""
+    with tempfile.TemporaryDirectory() as folder:
+        engine = open_journal(journal_url(Path(folder), None))
+        fill(engine)
+        for name, read in READS.items():
+            times = []
+            for _ in range(REPEATS):
+                with reading(engine) as connection:
+                    start = time.perf_counter()
+                    read(connection)
+                    times.append(1000 * (time.perf_counter() - start))
+            sys.stdout.write(f"{name:24s} {statistics.median(times):7.1f} ms\n")
+        engine.dispose()
+
+
+if __name__ == "__main__":
+    main()
