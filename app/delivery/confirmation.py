@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.journal.parcels import Parcel
+    from app.peers.dimse import Patience
     from app.settings import DeliverySettings, PeerSettings
 
 
@@ -31,7 +32,7 @@ class Standing(Enum):
 
 
 def look_for(
-    peer: PeerSettings, our_ae_title: str, parcels: Sequence[Parcel]
+    peer: PeerSettings, our_ae_title: str, parcels: Sequence[Parcel], patience: Patience
 ) -> frozenset[str] | None:
     """Ask which objects a peer holds.
 
@@ -43,6 +44,8 @@ def look_for(
         Calling AE title.
     parcels : sequence of Parcel
         The objects of interest.
+    patience : Patience
+        Its limit on a message holds for a whole query.
 
     Returns
     -------
@@ -61,7 +64,9 @@ def look_for(
     found: set[str] = set()
     for study_uid, series_uid in sorted({(one.study_uid, one.series_uid) for one in parcels}):
         try:
-            found |= find_instances(peer, our_ae_title, study_uid, series_uid)
+            found |= find_instances(
+                peer, our_ae_title, study_uid, series_uid, timeout_s=patience.message_s
+            )
         except ContextRefusedError:
             return None
     return frozenset(found)

@@ -62,10 +62,16 @@ class Ledger:
             return parcels_of(c, self.group)
 
     def begin(self, parcels: Sequence[Parcel]) -> list[Parcel]:
-        """Count an attempt, before anything is sent."""
+        """Count an attempt, before anything is sent; leaves out what was stopped meanwhile."""
+        wanted = {one.delivery_id for one in parcels}
         with transaction(self._engine) as c:
-            count_attempt(c, parcels, self._clock())
-        return [replace(one, attempts=one.attempts + 1) for one in parcels]
+            chosen = [
+                one
+                for one in parcels_of(c, self.group)
+                if one.delivery_id in wanted and one.state == DeliveryState.QUEUED
+            ]
+            count_attempt(c, chosen, self._clock())
+        return [replace(one, attempts=one.attempts + 1) for one in chosen]
 
     def sent(self, parcel: Parcel, status: int) -> None:
         """Note that the peer acknowledged it."""

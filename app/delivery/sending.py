@@ -104,12 +104,13 @@ def send(ledger: Ledger, to: Correspondent, queued: Sequence[Parcel]) -> Sent:
 
         if files:
             store_files(to.peer, to.our_ae_title, list(files), on_answer=note, patience=to.patience)
-    except (PeerUnreachableError, PeerRefusedError) as error:
-        name = error.reasons[0]
+    except (PeerUnreachableError, PeerRefusedError, OSError) as error:
+        is_ours = isinstance(error, OSError)  # a file went away while it was sent
+        name = "file_unreadable" if isinstance(error, OSError) else error.reasons[0]
         for parcel in open_ones.values():
             ledger.failed(parcel, name)
         ledger.tell_failed(name, max(one.attempts for one in queued) + 1)
-        return Sent(condition=PeerCondition.FAILS, error=name)
+        return _NOTHING if is_ours else Sent(condition=PeerCondition.FAILS, error=name)
     ledger.tell_sent(answers.count(Answer.STORED))
     return _learnt(ledger, queued, answers)
 
@@ -132,7 +133,7 @@ def confirm(ledger: Ledger, to: Correspondent, acknowledged: Sequence[Parcel]) -
         Never ``FAILS``: a peer whose queries fail may still take objects.
     """
     try:
-        found = look_for(to.peer, to.our_ae_title, acknowledged)
+        found = look_for(to.peer, to.our_ae_title, acknowledged, to.patience)
     except (PeerUnreachableError, PeerRefusedError) as error:
         for parcel in acknowledged:
             ledger.unconfirmed(parcel, error.reasons[0], to.longest_delay_s)
@@ -156,7 +157,7 @@ def _already_there(to: Correspondent, parcels: Sequence[Parcel]) -> list[Parcel]
     if not repeated:
         return []
     try:
-        found = look_for(to.peer, to.our_ae_title, repeated)
+        found = look_for(to.peer, to.our_ae_title, repeated, to.patience)
     except PeerRefusedError as error:
         if error.reasons[0].startswith("rejected_"):
             raise

@@ -20,7 +20,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 from pynetdicom.status import STATUS_PENDING, code_to_category
 
 from app.errors import PeerRefusedError, PeerUnreachableError
-from app.peers.dimse import SUCCESS, association, status_of
+from app.peers.dimse import PATIENT, SUCCESS, Patience, association, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,8 +172,8 @@ def _element(tag: int, vr: str, value: str) -> DataElement:
 def _find(peer: Peer, our_ae_title: str, query: Dataset, timeout_s: float) -> Iterator[Dataset]:
     deadline = time.monotonic() + timeout_s
     model = StudyRootQueryRetrieveInformationModelFind
-    with association(peer, our_ae_title, [build_context(model)]) as open_one:
-        open_one.dimse_timeout = timeout_s
+    patience = Patience(association_s=min(timeout_s, PATIENT.association_s), message_s=timeout_s)
+    with association(peer, our_ae_title, [build_context(model)], patience) as open_one:
         status = SUCCESS
         for response, answer in open_one.send_c_find(query, model):
             status = status_of(response)

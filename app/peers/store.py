@@ -6,6 +6,7 @@ entity must know (PS3.5, 10.1), an uncompressed object is re-encoded for it; not
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 _CONVERTIBLE: Final = frozenset({ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian})
 _LAST_MESSAGE_ID: Final = 0xFFFF
+_IDENTITY: Final = ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "TransferSyntaxUID")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,15 +69,20 @@ def read_storable(path: Path) -> StorableFile:
     """
     try:
         meta = read_file_meta_info(path)
-        return StorableFile(
-            path=path,
-            size_bytes=path.stat().st_size,
-            sop_class_uid=str(meta.MediaStorageSOPClassUID),
-            sop_instance_uid=str(meta.MediaStorageSOPInstanceUID),
-            transfer_syntax_uid=str(meta.TransferSyntaxUID),
-        )
+        size_bytes = path.stat().st_size
     except (OSError, InvalidDicomError, AttributeError, ValueError, EOFError) as error:
         raise UnreadableInputError("not a DICOM file") from error
+    uids = [str(meta.get(keyword, "")) for keyword in _IDENTITY]
+    if not all(re.fullmatch(r"[0-9.]{1,64}", uid) for uid in uids):
+        raise UnreadableInputError("not a DICOM file: its file meta information is incomplete")
+    sop_class_uid, sop_instance_uid, transfer_syntax_uid = uids
+    return StorableFile(
+        path=path,
+        size_bytes=size_bytes,
+        sop_class_uid=sop_class_uid,
+        sop_instance_uid=sop_instance_uid,
+        transfer_syntax_uid=transfer_syntax_uid,
+    )
 
 
 def store_files(

@@ -19,7 +19,7 @@ from app.delivery.attempt import Courier
 from app.delivery.statuses import Answer, answer_of
 from app.errors import PeerUnreachableError
 from app.journal import engine as journal_engine
-from app.journal.deliveries import due
+from app.journal.deliveries import discard, due
 from app.journal.engine import reading
 from app.peers.store import StorableFile
 from app.settings import PeerSettings
@@ -76,7 +76,7 @@ class PlainPeer:
                 raise PeerUnreachableError(reasons=("no_answer",))
             on_answer(file, status)
 
-    def find_instances(self, *_query: object) -> set[str]:
+    def find_instances(self, *_query: object, **_limits: object) -> set[str]:
         self._connect()
         return set(self.held)
 
@@ -178,6 +178,44 @@ def test_a_clock_that_jumps_by_an_hour_stops_no_delivery(tmp_path: Path, jump_s:
     assert desk.clock() - before < 3 * 1000
 
 
+@pytest.mark.parametrize(("lost_at", "attempts"), [(4, 1), (5, 2)])
+def test_a_file_that_goes_away_before_or_while_it_is_sent_ends_as_a_dead_letter(
+    tmp_path: Path, lost_at: int, attempts: int
+) -> None:
+    peer, desk = PlainPeer(), Desk(tmp_path, objects=1)
+    (path,) = desk.job.paths
+    steps: list[int] = []
+
+    def lose_at_the_connection() -> None:
+        steps.append(0)
+        if len(steps) == lost_at:  # breaker and count of the attempt: two steps each
+            path.unlink()
+
+    peer.step = lose_at_the_connection
+    with connected(peer):
+        assert desk.finish() == attempts
+    (row,) = delivery_rows(desk.engine, desk.job)
+    assert (row.state, row.last_error) == ("dead", "file_missing_or_damaged")
+    assert peer.held == set()
+
+
+def test_what_is_discarded_just_before_it_is_sent_is_not_sent(tmp_path: Path) -> None:
+    peer, desk = PlainPeer(), Desk(tmp_path, objects=1)
+    decided: list[bool] = []
+
+    def decide() -> None:
+        if not decided:
+            with journal_engine.transaction(desk.engine) as c:
+                decided.append(discard(c, desk.job.job_id, desk.clock()))
+
+    peer.step = decide
+    with connected(peer):
+        assert desk.finish() == 1
+    assert decided == [True]
+    assert sum(peer.offered.values()) == 0
+    assert states_of(desk.engine, desk.job) == ["discarded"]
+
+
 def test_a_group_that_was_woken_too_early_sends_nothing_and_waits_the_rest(tmp_path: Path) -> None:
     peer, desk = PlainPeer([0xA700]), Desk(tmp_path, objects=1)
     with connected(peer):
@@ -230,7 +268,7 @@ def test_a_crash_at_any_step_loses_nothing_and_sends_nothing_twice(
     assert steps_seen > 12
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(
         st.sampled_from([0x0000, 0xB000, 0x0111, 0xA700, 0xA900, 0x0110, 0xC000, 0x0122, LOST]),
