@@ -70,8 +70,9 @@ class Intake:
         self._origins.forget(arriving, {mark.series_uid for mark in held})
         for mark in marks:
             self._consider(self._watch(mark))
-        for mark in held:
-            self._origins.repair(mark)
+        if self._origins.can_repair:
+            for mark in held:
+                self._origins.repair(mark)
 
     def _watch(self, mark: SeriesMark) -> Watch:
         now = self._at.monotonic()

@@ -96,6 +96,11 @@ class OriginDesk:
             return self.node.peer(named)
         return next((p for p in self.node.peers if p.ae_title == mark.calling_ae_title), None)
 
+    @property
+    def can_repair(self) -> bool:
+        """Whether any peer can be asked to send again."""
+        return any(peer.can_move for peer in self.node.peers)
+
     def count(self, mark: SeriesMark) -> int | None:
         """Give the number of objects at the peer once it has answered; ask where due.
 

@@ -10,6 +10,7 @@ kills a worker for good watches over it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -90,7 +91,9 @@ def engine_url(data: Path, database_url: str | None) -> str:
     str
         The engine keeps to a schema of its own in PostgreSQL, and to a file of its own else.
     """
-    return database_url or f"sqlite:///{data / 'queue.db'}"
+    if database_url is None:
+        return f"sqlite:///{data / 'queue.db'}"
+    return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", database_url)
 
 
 def segment_id(run: JobRun) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from app.jobs.queue import JobQueue, Ticket
+    from app.jobs.workfolder import WorkFolders
     from app.journal.deliveries import DeliveryGroup
     from app.journal.jobs import JobRun
 
@@ -48,6 +49,8 @@ class Reconciler:
         Journal.
     queue : JobQueue
         The engine.
+    folders : WorkFolders
+        Inputs of jobs.
     attempts : int
         Attempts of a job.
     clock, monotonic : callable
@@ -56,6 +59,7 @@ class Reconciler:
 
     engine: Engine
     queue: JobQueue
+    folders: WorkFolders
     attempts: int
     clock: Callable[[], float]
     monotonic: Callable[[], float]
@@ -83,7 +87,14 @@ class Reconciler:
                 self.queue.forget_finished(self.clock() - HISTORY_DAYS * _DAY_S, _BATCH) == _BATCH
             ):
                 pass
+            self.sweep_inputs()
             self._next_clean = now + _CLEAN_EVERY_S
+
+    def sweep_inputs(self) -> None:
+        """Remove inputs of jobs that are over."""
+        with reading(self.engine) as c:
+            unfinished = {run.job_id for run in (*jobs.waiting(c), *jobs.at_engine(c))}
+        self.folders.sweep(unfinished, self.clock() - _CLEAN_EVERY_S)
 
     def submit_jobs(self) -> None:
         """Give waiting jobs to the engine, then note it: a crash in between repeats the first."""

@@ -155,7 +155,8 @@ class _Worker:
         self._supervisor = Supervisor(command, node.worker, base.emit)
         url = engine_url(node.data, node.database_url)
         self._queue = JobQueue(url, base.name, version=options.version)
-        self._workflows = Workflows(self._tools(WorkFolders(node.data, spool)))
+        folders = WorkFolders(node.data, spool)
+        self._workflows = Workflows(self._tools(folders))
         self._pulse = Pulse(
             engine=base.journal,
             queue=self._queue,
@@ -169,6 +170,7 @@ class _Worker:
         self._reconciler = Reconciler(
             engine=base.journal,
             queue=self._queue,
+            folders=folders,
             attempts=node.worker.attempts,
             clock=time.time,
             monotonic=time.monotonic,

@@ -19,7 +19,7 @@ from app.journal.runs import OVERLAY, SEGMENTATION, ResultFile
 from app.registry import sha256_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from app.archive.spool import Spool
@@ -85,6 +85,28 @@ class WorkFolders:
                 other.unlink()
         for left_over in self.output(job_id).glob(_STAGING):
             shutil.rmtree(left_over, ignore_errors=True)
+
+    def sweep(self, keep: Collection[str], older_than: float) -> int:
+        """Remove inputs that a crash after the end of their job left behind.
+
+        Parameters
+        ----------
+        keep : collection of str
+            Jobs that are not over.
+        older_than : float
+            Epoch seconds; younger ones may belong to a job made since `keep` was read.
+
+        Returns
+        -------
+        int
+            Folders removed.
+        """
+        count = 0
+        for folder in (self.data / "work").glob("*/"):
+            if folder.name not in keep and folder.stat().st_mtime < older_than:
+                shutil.rmtree(folder, ignore_errors=True)
+                count += 1
+        return count
 
     def clear(self, job_id: str) -> None:
         """Remove the inputs; the job is over."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -227,6 +228,26 @@ def test_jobs_of_a_worker_that_never_comes_back_are_taken_over_after_the_lease(
     assert time.monotonic() - begin < 10
     assert (node.job("a").worker_id, node.job("a").attempts) == ("other-0", 0)
     assert [event["count"] for event in other.events(320)] == [1]
+
+
+def test_a_frozen_worker_that_wakes_up_after_its_job_was_taken_over_changes_nothing(
+    make_node: Maker,
+):
+    node = make_node()
+    node.plan("a")
+    frozen = node.worker("--work", "3", lease_s=2, host="frozen")
+    eventually(lambda: node.job("a").step == "stub_step")
+    frozen.running.send_signal(signal.SIGSTOP)
+    try:
+        other = node.worker(lease_s=2, host="other")
+        eventually(node.is_in("succeeded", "a"))
+        done = node.job("a")
+    finally:
+        frozen.running.send_signal(signal.SIGCONT)
+    time.sleep(4)
+    assert node.job("a") == done
+    assert (done.worker_id, done.attempts) == ("other-0", 0)
+    assert len(other.events(312)) == 1  # both write the same log
 
 
 def test_two_workers_on_one_machine_have_different_names_and_share_the_jobs(make_node: Maker):

@@ -11,7 +11,8 @@ from app.journal.jobs import JobRun
 
 def test_the_engine_has_a_file_of_its_own_or_the_sites_database(tmp_path: Path):
     assert engine_url(tmp_path, None) == f"sqlite:///{tmp_path}/queue.db"
-    assert engine_url(tmp_path, "postgresql://h/db") == "postgresql://h/db"
+    for url in ("postgresql://h/db", "postgres://h/db", "postgresql+psycopg://h/db"):
+        assert engine_url(tmp_path, url) == "postgresql://h/db"
 
 
 def test_ids_of_workflows_name_run_and_generation():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,8 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import Engine
 
+from app.archive.spool import Spool
 from app.jobs.queue import Ticket, delivery_id, segment_id
 from app.jobs.reconcile import VERSION_KEY, Reconciler
+from app.jobs.workfolder import WorkFolders
 from app.journal import overview
 from app.journal.deliveries import DeliveryGroup
 from app.journal.engine import reading, transaction
@@ -79,6 +82,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     reconciler = Reconciler(
         engine=engine,
         queue=queue,  # type: ignore[arg-type]
+        folders=WorkFolders(tmp_path, Spool(tmp_path / "spool")),
         attempts=2,
         clock=lambda: now[0],
         monotonic=lambda: now[0],
@@ -164,6 +168,23 @@ def test_a_delivery_whose_workflow_ended_too_early_gets_a_new_start(bench: Bench
     bench.queue.has("del:j1:pacs:1", "ERROR")
     bench.reconciler.submit_deliveries()
     assert bench.queue.known["del:j1:pacs:1"].status == "ENQUEUED"
+
+
+def test_inputs_that_a_crash_left_behind_are_removed_after_an_hour(bench: Bench):
+    bench.insert("job", state="running")
+    bench.insert("job", job_id="j2", state="succeeded")
+    bench.insert("job", job_id="j3", state="succeeded")
+    for number, name in enumerate(("j1", "j2", "j3")):
+        folder = bench.reconciler.folders.source(name)
+        folder.mkdir(parents=True)
+        age = 100 if number == 2 else 4000
+        os.utime(folder.parent, (bench.now[0] - age, bench.now[0] - age))
+    bench.reconciler.sweep_inputs()
+    assert [bench.reconciler.folders.source(n).exists() for n in ("j1", "j2", "j3")] == [
+        True,
+        False,
+        True,
+    ]
 
 
 def test_finished_workflows_older_than_7_days_are_forgotten_in_batches_every_hour(bench: Bench):
