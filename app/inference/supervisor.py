@@ -103,6 +103,7 @@ class Supervisor:
         InferenceLostError
             If it does not come up.
         """
+        self._check_open()
         await self._over_there(self._start())
 
     async def run(self, request: Request, on_progress: OnProgress | None = None) -> dict[str, Any]:
@@ -133,25 +134,26 @@ class Supervisor:
         -----
         Cancelling the task kills the child.
         """
+        self._check_open()
         return await self._over_there(self._run(request, on_progress))
 
     async def close(self) -> None:
         """End the child and the thread. A request that still runs is lost."""
-        if self._thread.is_alive():
-            await self._over_there(self._close())
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            await asyncio.to_thread(self._thread.join)
+        if self._is_closing:
+            return
+        self._is_closing = True
+        await self._over_there(self._close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        await asyncio.to_thread(self._thread.join)
 
     async def _over_there(self, work: Coroutine[Any, Any, _T]) -> _T:
-        if not self._thread.is_alive():
-            work.close()
-            raise InferenceLostError("the inference process was closed", reasons=("closed",))
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def _live(self) -> None:
         try:
             self._loop.run_forever()
         finally:
+            self._loop.run_until_complete(_abandon_tasks())
             self._loop.close()
 
     async def _start(self) -> None:
@@ -163,7 +165,6 @@ class Supervisor:
             return await (await self._running()).ask(request, on_progress)
 
     async def _close(self) -> None:
-        self._is_closing = True
         child = self._child
         if child is not None and self._turn.locked():
             child.kill("closed")
@@ -172,9 +173,12 @@ class Supervisor:
                 await self._child.end()
         await asyncio.gather(*self._background)
 
-    async def _running(self) -> InferenceProcess:
+    def _check_open(self) -> None:
         if self._is_closing:
             raise InferenceLostError("the inference process was closed", reasons=("closed",))
+
+    async def _running(self) -> InferenceProcess:
+        self._check_open()
         if self._child is not None and self._child.is_usable:
             return self._child
         begun = time.monotonic()
@@ -213,3 +217,11 @@ class Supervisor:
         task = self._loop.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+async def _abandon_tasks() -> None:
+    """Cancel whatever came in too late, so that nobody waits for it for ever."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)

@@ -68,6 +68,7 @@ def misbehave(word: str, answer: AnswerPipe) -> None:
     ways: dict[str, Callable[[], object]] = {
         "segv": lambda: os.kill(os.getpid(), signal.SIGSEGV),
         "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+        "freeze": lambda: os.kill(os.getpid(), signal.SIGSTOP),
         "exit": lambda: sys.exit(3),
         "hang": hang,
         "grandchild": lambda: (subprocess.Popen(SLEEPER), hang()),

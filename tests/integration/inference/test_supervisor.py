@@ -137,6 +137,7 @@ def test_a_repeat_gives_the_same_bytes_and_a_predecessor_another_object(tmp_path
         ("endless", "protocol"),
         ("memory", "memory"),
         ("hang", "timeout"),
+        ("freeze", "timeout"),
     ],
 )
 def test_a_lost_child_is_named_and_the_next_request_finds_a_new_one(word: str, reason: str):
@@ -150,7 +151,7 @@ def test_a_lost_child_is_named_and_the_next_request_finds_a_new_one(word: str, r
         assert (await supervisor.run(request(ECHO)))["pid"] != first
 
     told = Told()
-    timeout_s = 1.0 if word == "hang" else 60.0
+    timeout_s = 1.0 if reason == "timeout" else 60.0
     supervised(work, told=told, inference_timeout_s=timeout_s, memory_limit_mb=500)
     assert told.events == [(401, "stub"), (402, reason), (401, "stub")]
 
