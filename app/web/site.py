@@ -10,7 +10,7 @@ from sqlalchemy.engine import Engine
 
 from app.settings import NodeSettings
 from app.telemetry.logs import Emit
-from app.web.health import Pulses
+from app.web.pulses import Pulses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
