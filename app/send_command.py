@@ -47,7 +47,9 @@ def send(
     """Send the DICOM files of a folder to a PACS or to a node (C-STORE)."""
     # Here, not above: every other command starts without the network library.
     from app.delivery.batch import collect, send_batch  # noqa: PLC0415 - see above
+    from app.telemetry.logs import quiet_foreign_logs  # noqa: PLC0415 - see above
 
+    quiet_foreign_logs()
     target, ours = parse_target(to), parse_ae_title(calling)
     batch = collect(folder)
     if not batch.files:

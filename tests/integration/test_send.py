@@ -91,6 +91,7 @@ def test_a_peer_that_breaks_off_or_is_not_there_ends_it_with_75(tmp_path: Path) 
     assert broken.stdout.startswith("1 of ")
     assert "ended early: the peer broke off" in broken.stdout
     assert "ended early: the peer does not answer" in absent.stdout
+    assert (broken.stderr, absent.stderr) == ("", "")
 
 
 def test_a_folder_without_dicom_and_a_badly_written_peer_have_their_own_codes(
