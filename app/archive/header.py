@@ -223,13 +223,16 @@ def _read_values(head: bytes, transfer_syntax_uid: str) -> _Values:
                 stop_when=lambda tag, _vr, _length: tag >= _BEHIND,
                 specific_tags=_WANTED,
             )
+            is_cut = False
             for element in elements:
                 value = element.value
                 if isinstance(element, RawDataElement) and isinstance(value, bytes):
                     values.raw[names[int(element.tag)]] = value
-            # pydicom skips beyond the end of what it was given without a word. That is in order
-            # where only the beginning of a long header was given.
-            values.is_whole = 0 < stream.tell() <= len(head) or len(head) >= HEAD_BYTES
+                    is_cut |= len(value) != element.length
+            # pydicom reads and skips beyond the end of what it was given without a word. That is
+            # in order where only the beginning of a long header was given.
+            is_read = 0 < stream.tell() <= len(head) and not is_cut
+            values.is_whole = is_read or len(head) >= HEAD_BYTES
         except PARSE_ERRORS:
             values.is_whole = False
     return values

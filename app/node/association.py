@@ -72,8 +72,8 @@ class Offer:
 
     sop_class_uid: str
     sop_instance_uid: str
-    abstract_syntax_uid: str
-    transfer_syntax_uid: str
+    abstract_syntax_uid: str = ""
+    transfer_syntax_uid: str = ""
 
 
 class Guest(Protocol):
@@ -124,7 +124,8 @@ class AcceptedAssociation(Association):
         self.acse_timeout = entity.acse_timeout
         self.network_timeout = entity.network_timeout
         _make_lively(connection, entity.network_timeout)
-        self.set_socket(_PduSocket(self, client_socket=connection))
+        self._pdus = _PduSocket(self, client_socket=connection)
+        self.set_socket(self._pdus)
         here = connection.getsockname()
         self.acceptor.ae_title = entity.ae_title
         self.acceptor.maximum_length = entity.maximum_pdu_size
@@ -138,16 +139,15 @@ class AcceptedAssociation(Association):
 
     def kill(self) -> None:
         """End the association; what has been queued for the peer is still sent."""
-        connection = self.dul.socket.socket if self.dul.socket is not None else None
-        if connection is not None:
-            # A peer that stopped within a PDU would keep the upper layer waiting for the rest.
+        if self._pdus.is_reading and self._pdus.socket is not None:
+            # The peer stopped within a PDU: the upper layer must not wait for the rest of it.
             with suppress(OSError):
-                connection.shutdown(socket.SHUT_RD)
+                self._pdus.socket.shutdown(socket.SHUT_RD)
         super().kill()
 
     def serve(self) -> None:
         """Run the association to its end in this thread."""
-        connection = self.dul.socket.socket if self.dul.socket is not None else None
+        connection = self._pdus.socket
         try:
             self.run_reactor()
         finally:
@@ -167,20 +167,25 @@ def _make_lively(connection: socket.socket, timeout_s: float | None) -> None:
 class _PduSocket(AssociationSocket):
     """Reads in large pieces, and no more than a PDU may have."""
 
+    is_reading = False
+
     def recv(self, nr_bytes: int) -> bytearray:
         connection = self.socket
         limit = (self.assoc.acceptor.maximum_length or 0) + _OVERHEAD_BYTES
         if connection is None or nr_bytes > limit:
             raise ConnectionAbortedError
         received = bytearray(nr_bytes)
-        view = memoryview(received)
         filled = 0
-        while filled < nr_bytes:
-            count = connection.recv_into(view[filled : filled + _RECEIVE_BYTES])
-            if not count:
-                break
-            filled += count
-        view.release()
+        self.is_reading = True
+        try:
+            with memoryview(received) as view:
+                while filled < nr_bytes:
+                    count = connection.recv_into(view[filled : filled + _RECEIVE_BYTES])
+                    if not count:
+                        break
+                    filled += count
+        finally:
+            self.is_reading = False
         del received[filled:]
         return received
 
@@ -315,9 +320,10 @@ class _ObjectStream(DIMSEServiceProvider):
     def _answer(self, context_id: int, request: C_STORE) -> None:
         """Store the object and answer its request (DICOM PS3.7, 9.1.1)."""
         offer, self._offer = self._offer, None
+        if offer is None:
+            # A request that announces no data set; the house has a status for that, too.
+            offer = Offer(str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID))
         try:
-            if offer is None:
-                raise LookupError("a C-STORE request without data set")
             status = self._guest.store(offer, self._incoming)
         finally:
             self.discard()

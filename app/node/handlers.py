@@ -110,9 +110,10 @@ class Visit:
         self._is_inside = False
         self._house.admission.leave(self._address)
         if self._series:
-            self._house.recorder.end(
-                frozenset(self._series), self._house.clock(), is_released=is_released
-            )
+            series_uids = frozenset(self._series)
+            self._house.recorder.end(series_uids, self._house.clock(), is_released=is_released)
+        else:
+            self._house.recorder.flush()
 
     def begin(self, offer: Offer) -> IncomingFile:
         """Open the file for an object whose data set is about to come."""

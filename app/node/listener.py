@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from pydicom.config import disable_value_validation
 from pydicom.uid import (
     UID,
     BasicTextSRStorage,
@@ -112,34 +113,46 @@ def serve_listener(
     engine = open_journal(journal_url(node.data, node.database_url))
     try:
         spool = Spool(node.data / "spool")
-        reserve = DiskReserve(spool.root, node.retention.disk_reserve_mb, emit=emit)
         house = House(
             admission=Admission(node.listener),
             spool=spool,
-            reserve=reserve,
+            reserve=DiskReserve(spool.root, node.retention.disk_reserve_mb, emit=emit),
             recorder=Recorder(engine, spool),
             emit=emit,
             secret=site_secret(node.data),
             clock=clock,
             peer_names={peer.ae_title: peer.name for peer in node.peers},
         )
-        reception = Reception(node.listener, house)
-        doorway = _open_door(node.listener, reception)
-        # The port is ours, so no other listener is at work here: what lies there is left over.
-        swept = spool.sweep_incoming()
-        if swept:
-            emit(events.SPOOL_SWEPT, count=swept)
-        with transaction(engine) as connection:
-            forget_associations(connection)
-        keeper = threading.Thread(target=_keep_house, args=(house, engine, stop), daemon=True)
-        keeper.start()
-        ready(doorway.port)
-        doorway.serve(stop)
-        reception.close()
-        keeper.join()
-        house.recorder.flush()
+        # pydicom would warn about an odd value on standard error, by quoting it.
+        with disable_value_validation():
+            _serve(node.listener, house, engine, stop=stop, ready=ready)
     finally:
         engine.dispose()
+
+
+def _serve(
+    settings: ListenerSettings,
+    house: House,
+    engine: Engine,
+    *,
+    stop: threading.Event,
+    ready: Callable[[int], None],
+) -> None:
+    reception = Reception(settings, house)
+    doorway = _open_door(settings, reception)
+    # The port is ours, so no other listener is at work here: what lies there is left over.
+    swept = house.spool.sweep_incoming()
+    if swept:
+        house.emit(events.SPOOL_SWEPT, count=swept)
+    with transaction(engine) as connection:
+        forget_associations(connection)
+    keeper = threading.Thread(target=_keep_house, args=(house, engine, stop), daemon=True)
+    keeper.start()
+    ready(doorway.port)
+    doorway.serve(stop)
+    reception.close()
+    keeper.join()
+    house.recorder.flush()
 
 
 class Reception:
