@@ -1,7 +1,5 @@
 """What a person may do, in every state."""
 
-from pathlib import Path
-
 import pytest
 
 from app.journal.audit import list_deeds
@@ -9,21 +7,13 @@ from app.journal.engine import reading
 from app.journal.states import DeliveryState, JobState, SeriesState
 from app.web.actions import ACTIONS, Request, offers, state_of, take
 from app.web.site import Site
-from tests.builders.filled_journal import fill, series_uid_of
-from tests.builders.web_site import site_of
+from tests.builders.filled_journal import series_uid_of
 
 SUBJECTS = {
     "series": {state: series_uid_of(state) for state in SeriesState},
     "job": {state: f"j-{state}" for state in JobState},
     "delivery": {state: f"d-{state}" for state in DeliveryState},
 }
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    made = site_of(tmp_path)
-    fill(made.engine)
-    return made
 
 
 def ask(kind: str, name: str, identifier: str) -> Request:

@@ -1,20 +1,17 @@
 """JSON for programs."""
 
-from pathlib import Path
-
 import pytest
 from starlette.testclient import TestClient
 
-from tests.builders.filled_journal import fill, series_uid_of
-from tests.builders.web_site import client_of, site_of
+from app.web.site import Site
+from tests.builders.filled_journal import series_uid_of
+from tests.builders.web_site import client_of
 
 HEADER = {"X-Spine-Node": "1"}
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> TestClient:
-    site = site_of(tmp_path)
-    fill(site.engine, tmp_path)
+def client(site: Site) -> TestClient:
     return client_of(site)
 
 

@@ -1,7 +1,6 @@
 """Forms of the page: the token, the way back, and what the journal says afterwards."""
 
 import re
-from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
@@ -12,15 +11,7 @@ from app.journal.overview import find_job
 from app.web.forms import with_answer
 from app.web.security import SESSION_COOKIE
 from app.web.site import Site
-from tests.builders.filled_journal import fill
-from tests.builders.web_site import client_of, site_of
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    made = site_of(tmp_path)
-    fill(made.engine)
-    return made
+from tests.builders.web_site import client_of
 
 
 def token(client: TestClient) -> str:

@@ -13,13 +13,6 @@ from tests.builders.filled_journal import NOW, fill
 from tests.builders.web_site import client_of, site_of
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    made = site_of(tmp_path)
-    fill(made.engine)
-    return made
-
-
 def failing(site: Site) -> set[str]:
     return {check.name for check in check_all(site) if not check.is_good}
 

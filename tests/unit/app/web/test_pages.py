@@ -44,14 +44,6 @@ class Tags(HTMLParser):
         self.seen.append((tag, dict(attrs)))
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    """Filled, to be changed."""
-    made = site_of(tmp_path)
-    fill(made.engine, tmp_path)
-    return made
-
-
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
     """Filled, only looked at."""

@@ -6,17 +6,14 @@ import pytest
 
 from app.journal.engine import reading
 from app.journal.overview import find_job
+from app.web.site import Site
 from app.web.steps import Step, steps_of
 from app.web.wording import STEPS
-from tests.builders.filled_journal import fill
-from tests.builders.web_site import site_of
 
 REPOSITORY = Path(__file__).parents[4]
 
 
-def steps(tmp_path: Path, job_id: str) -> list[Step]:
-    site = site_of(tmp_path)
-    fill(site.engine)
+def steps(site: Site, job_id: str) -> list[Step]:
     with reading(site.engine) as connection:
         row = find_job(connection, job_id)
     assert row is not None
@@ -32,12 +29,12 @@ def steps(tmp_path: Path, job_id: str) -> list[Step]:
         ("j-dead", ["done"] * 4 + ["now"] + ["next"] * 3),
     ],
 )
-def test_steps_before_the_current_one_are_done(tmp_path: Path, job_id: str, places: list[str]):
-    assert [step.place for step in steps(tmp_path, job_id)] == places
+def test_steps_before_the_current_one_are_done(site: Site, job_id: str, places: list[str]):
+    assert [step.place for step in steps(site, job_id)] == places
 
 
-def test_times_come_from_the_record_of_the_run(tmp_path: Path):
-    seconds = {step.name: step.seconds for step in steps(tmp_path, "j-succeeded")}
+def test_times_come_from_the_record_of_the_run(site: Site):
+    seconds = {step.name: step.seconds for step in steps(site, "j-succeeded")}
     assert seconds["segment_semantic"] == 21.4
     assert seconds["prepare"] is None
 
