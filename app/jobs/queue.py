@@ -44,7 +44,7 @@ SEGMENT_POLL_S: Final = 0.25
 DELIVER_POLL_S: Final = 0.5
 DELIVERIES_AT_ONCE: Final = 100_000
 """No limit in practice: those that sleep for a dead destination count too, and with a limit they
-would keep all others from starting. Sleeping costs no thread (600 of them: 12 MB, 1 % of a core);
+would keep all others from starting. Sleeping costs no thread;
 how many talk at once is limited by the courier and its threads."""
 
 DELIVER_PRIORITY: Final = 50
