@@ -81,9 +81,10 @@ def _write_truth_objects(study: WrittenStudy, dicom: Path, stem: Path) -> None:
         numeric_profile="exact",
     )
     grid = Grid(source.voxels_zyx.shape, source.affine_lps)
-    maps = (resample_labels_to_grid(labels, grid) for labels in (study.semantic, study.instances))
+    semantic = resample_labels_to_grid(study.semantic, grid)
+    instances = resample_labels_to_grid(study.instances, grid)
     try:
-        objects = encode_segmentations(*maps, source, context)
+        objects = encode_segmentations(semantic, instances, source, context)
     except EncodingError as error:
         if "empty_label_map" in error.reasons:
             return  # a patient without a spine in the field has no truth to point at

@@ -63,7 +63,7 @@ def test_every_operator_computes_exactly_once(
     for operator in operators:
         real = operator.compute
 
-        def counted(self, *ports, real=real):  # noqa: ANN001, ANN002, ANN202
+        def counted(self, *ports, real=real):
             counts[self.name] += 1
             return real(self, *ports)
 
@@ -174,7 +174,7 @@ def test_an_operator_that_emits_nothing_never_looks_like_success(
 
     spine_series(tmp_path / "in")
 
-    def swallow(_self: object, op_input: Any, *_: object) -> None:  # noqa: ANN401
+    def swallow(_self: object, op_input: Any, *_: object) -> None:
         op_input.receive("cases")
 
     monkeypatch.setattr(graph.PostprocessOperator, "compute", swallow)

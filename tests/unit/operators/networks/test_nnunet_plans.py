@@ -9,7 +9,7 @@ from operators.networks.nnunet_plans import read_plans
 from tests.builders.nnunet_folder import Recipe, write_folder
 
 
-def change(folder: Path, name: str, **changes: Any) -> None:  # noqa: ANN401  # any JSON
+def change(folder: Path, name: str, **changes: Any) -> None:  # any JSON
     path = folder / name
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 

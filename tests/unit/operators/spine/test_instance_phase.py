@@ -32,9 +32,9 @@ class SilentPredictor:
 
     def predict(
         self,
-        labels: LabelMap,  # noqa: ARG002  # the Protocol's signature
+        labels: LabelMap,  # the Protocol's signature
         centres_zyx: Sequence[tuple[float, float, float]],
-        progress: Callable[[int, int], None] | None = None,  # noqa: ARG002  # same
+        progress: Callable[[int, int], None] | None = None,  # same
     ) -> list[Triple]:
         return [(None, None, None) for _ in centres_zyx]
 
