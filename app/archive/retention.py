@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from app.errors import SpoolError
 from app.journal import retention as journal
 from app.journal.engine import transaction
 from app.journal.states import SeriesState
@@ -49,6 +50,11 @@ def apply_retention(
     -------
     dict of str to int
         Files deleted, by kind; call again while any is at the size of a batch.
+
+    Raises
+    ------
+    SpoolError
+        If a file cannot be deleted; the journal still says that it is there.
     """
     ages = {
         SeriesState.ACCEPTED: settings.received_days,
@@ -96,12 +102,15 @@ def _delete_results(engine: Engine, data: Path, before: float) -> int:
 
 def _unlink(root: Path, paths: list[str]) -> int:
     folders = set()
-    for path in paths:
-        file = root / path
-        file.unlink(missing_ok=True)
-        folders.add(file.parent)
-    for folder in folders:
-        # A folder that received something meanwhile stays.
-        if folder != root and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+    try:
+        for path in paths:
+            file = root / path
+            file.unlink(missing_ok=True)
+            folders.add(file.parent)
+        for folder in folders:
+            # A folder that received something meanwhile stays.
+            if folder != root and folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+    except OSError as error:
+        raise SpoolError(f"files cannot be deleted by policy: {error.strerror}") from error
     return len(paths)

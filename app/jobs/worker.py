@@ -1,8 +1,8 @@
 """The worker process: engine parent without networks, owner of one inference process.
 
-Three threads beside the engine's own: the intake (series to jobs, jobs to the engine), the pulse
-(heartbeat, take-over), and the supervisor's. A thread that fails ends the worker, which is then
-started again; a thread that waits for the journal or the engine goes on when they answer.
+Four threads beside the engine's own: the intake (series to jobs, jobs to the engine), the pulse
+(heartbeat, take-over), the retention, and the supervisor's. A thread that fails ends the worker,
+which is then started again; one that waits for the journal or the engine goes on when they answer.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
 from app import __version__
+from app.archive.retention import apply_retention
 from app.archive.spool import Spool
 from app.delivery.attempt import Courier
 from app.errors import InferenceLostError, ServiceError
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from app.telemetry.logs import Emit
 
 INTAKE_EVERY_S: Final = 0.25
+RETENTION_EVERY_S: Final = 60.0
 _OUTAGE_PAUSE_S: Final = 1.0
 _WATCH_S: Final = 0.2
 _JOURNAL_THREADS: Final = 4
@@ -146,7 +148,7 @@ class _Worker:
                 ("courier", _COURIER_THREADS),
                 ("peer", _PEER_THREADS),
                 ("scan", _SCAN_THREADS),
-                ("loop", 3),
+                ("loop", 4),
             )
         }
         self._loops: list[Future[None]] = []
@@ -187,6 +189,7 @@ class _Worker:
             self._loops = [
                 self._threads["loop"].submit(self._loop, self._turn, INTAKE_EVERY_S, stop),
                 self._threads["loop"].submit(self._loop, self._beat, self._pulse.period_s, ended),
+                self._threads["loop"].submit(self._loop, self._tidy, RETENTION_EVERY_S, stop),
                 self._threads["loop"].submit(self._warm_up),
             ]
             yield
@@ -266,6 +269,11 @@ class _Worker:
         if self._intake is not None:
             self._intake.look()
         self._reconciler.tick()
+
+    def _tidy(self) -> None:
+        """Delete what the site's policy lets go, one batch per turn."""
+        base, node = self._base, self._node
+        apply_retention(base.journal, node.data, node.retention, now=time.time(), emit=base.emit)
 
     def _beat(self) -> None:
         self._reconciler.silent = frozenset(self._pulse.tick())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.archive.retention import apply_retention
+from app.errors import SpoolError
 from app.journal.engine import journal_url, open_journal, reading, transaction
 from app.journal.tables import INSTANCE, RESULT
 from app.settings import RetentionSettings
@@ -99,3 +100,13 @@ def test_an_object_without_series_goes_after_14_days(engine, data):
         insert(connection, "instance", series_uid="", state="quarantined")
     assert deleted_after(engine, data, 13)["stray"] == 0
     assert deleted_after(engine, data, 15)["stray"] == 1
+
+
+def test_a_file_that_cannot_be_deleted_stays_in_the_journal(engine, data):
+    a_finished_series(engine)
+    (data / "spool/series/aa/bb/cc.dcm").unlink()
+    (data / "spool/series/aa/bb/cc.dcm").mkdir()
+    with pytest.raises(SpoolError):
+        deleted_after(engine, data, 20)
+    with reading(engine) as connection:
+        assert connection.execute(INSTANCE.select()).one().state == "stored"
