@@ -239,6 +239,38 @@ def test_a_slice_that_arrives_while_the_series_is_chosen_is_in_the_job(
     assert [(job.inputs, job.revision) for job in node.jobs()] == [(SLICES, 1)]
 
 
+def test_a_slice_of_the_same_microsecond_that_arrives_meanwhile_is_in_the_job(
+    make_node: Maker, plain: MadeSeries, monkeypatch: pytest.MonkeyPatch
+):
+    node = make_node()
+    node.receive(plain.paths[:11])
+    before = node.series(plain.series_uid).last_instance_at
+    submit = node.executor.submit
+
+    def late(*args: Any) -> object:
+        monkeypatch.setattr(node.executor, "submit", submit)
+        node.receive(plain.paths[11:])
+        with transaction(node.engine) as c:
+            c.exec_driver_sql(f"UPDATE series SET last_instance_at = {before}")  # noqa: S608
+        return submit(*args)
+
+    monkeypatch.setattr(node.executor, "submit", late)
+    node.wait(80.0)
+    assert [job.inputs for job in node.jobs()] == [SLICES]
+
+
+def test_slices_200_s_apart_are_not_held_although_the_series_takes_40_minutes(
+    make_node: Maker, announced: MadeSeries
+):
+    node = make_node()
+    for path in announced.paths:
+        assert node.jobs() == []
+        node.receive([path])
+        node.wait(200.0, step=20.0)
+    assert 302 not in node.numbers()
+    assert [job.inputs for job in node.jobs()] == [SLICES]
+
+
 def test_a_held_series_is_repaired_by_a_move_from_its_origin(make_node: Maker, plain: MadeSeries):
     node = make_node(**PEERS)
     node.peer.count = SLICES

@@ -86,6 +86,11 @@ def test_repeats_that_nothing_tells_apart_say_nothing():
     assert cover([*series_facts(11), *series_facts(4)]).lacking == 0
 
 
+def test_where_some_repeats_are_not_told_apart_no_contrast_lacks_anything():
+    facts = [*series_facts(11), *series_facts(11), slice_facts(0, echo_time=20.0)]
+    assert cover(facts).lacking == 0
+
+
 def test_objects_without_a_place_are_passed_over():
     coverage = cover([slice_facts(0, image_position=None)])
     assert (coverage.places, coverage.missing, coverage.places_mm) == (0, 0, ())

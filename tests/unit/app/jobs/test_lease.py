@@ -83,6 +83,14 @@ def test_a_worker_silent_for_the_lease_is_taken_over_again_and_again_but_never_o
     watcher.pulse.engine.dispose()
 
 
+def test_a_worker_whose_own_clock_stands_still_does_not_take_over_itself(tmp_path: Path):
+    watcher = a_watcher(tmp_path)
+    watcher.pulse.clock = lambda: 7.0
+    watcher.tick_at(0.0)
+    assert watcher.tick_at(31.0) == ["gone-0"]
+    watcher.pulse.engine.dispose()
+
+
 def test_after_an_outage_everybody_has_the_whole_lease_and_it_is_told_once(tmp_path: Path):
     watcher = a_watcher(tmp_path)
     watcher.tick_at(0.0)

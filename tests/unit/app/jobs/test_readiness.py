@@ -49,6 +49,13 @@ def test_a_gap_outweighs_every_count(lost: int, silence_s: float):
     assert len(answer.missing_mm) == 1
 
 
+@pytest.mark.parametrize("here", range(1, 11))
+def test_a_second_echo_that_has_only_begun_outweighs_a_met_number_of_slices(here: int):
+    second = [slice_facts(n, echo_time=20.0, number_of_slices=11) for n in range(here)]
+    answer = judged([*series_facts(11, number_of_slices=11), *second], 31.0)
+    assert (answer.verdict, answer.reasons) == (Verdict.WAITING, ("missing_images",))
+
+
 @pytest.mark.parametrize(
     ("changes", "evidence", "proof"),
     [
