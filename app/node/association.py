@@ -10,10 +10,7 @@ a thousand times a second each, and an object waits for both.
 from __future__ import annotations
 
 import queue
-import select
 import socket
-import threading
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -24,12 +21,10 @@ from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.dimse_primitives import C_STORE
-from pynetdicom.dul import DULServiceProvider
-from pynetdicom.fsm import InvalidEventError
 from pynetdicom.pdu_primitives import P_DATA
-from pynetdicom.timer import Timer
-from pynetdicom.transport import AddressInformation, AssociationSocket
+from pynetdicom.transport import AddressInformation
 
+from app.node.upper_layer import Pace, PduSocket, UpperLayer, make_lively
 from operators.dicom.frames import PARSE_ERRORS
 
 if TYPE_CHECKING:
@@ -41,19 +36,7 @@ if TYPE_CHECKING:
     from app.archive.incoming import IncomingFile
     from app.node.admission import Refusal
 
-_RECEIVE_BYTES: Final = 1 << 18
-_OVERHEAD_BYTES: Final = 1 << 17
-"""Length a PDU may have beyond the maximum agreed on; negotiation items are that long at most."""
 
-_PROTOCOL_ERRORS: Final[tuple[type[Exception], ...]] = (InvalidEventError, *PARSE_ERRORS)
-
-_SHORT_WAIT_S: Final = 0.001
-_LONG_WAIT_S: Final = 0.02
-_QUIET_S: Final = 1.0
-"""After this time without a byte the upper layer looks less often at what we want to send, s."""
-_PACE_S: Final = 0.004
-
-_CLOSING: Final = "Sta13"
 _ABORT: Final = "Evt19"
 """Event of the upper layer: invalid PDU received, abort (DICOM PS3.8, table 9-10)."""
 
@@ -119,12 +102,12 @@ class AcceptedAssociation(Association):
         self.guest = guest
         self.acse = _Negotiation(self)
         self.dimse = self.objects = _ObjectStream(self)
-        self.dul = _UpperLayer(self)
+        self.dul = UpperLayer(self)
         # Setting a time-out passes it on to the upper layer, which is a new one.
         self.acse_timeout = entity.acse_timeout
         self.network_timeout = entity.network_timeout
-        _make_lively(connection, entity.network_timeout)
-        self._pdus = _PduSocket(self, client_socket=connection)
+        make_lively(connection, entity.network_timeout)
+        self._pdus = PduSocket(self, client_socket=connection)
         self.set_socket(self._pdus)
         here = connection.getsockname()
         self.acceptor.ae_title = entity.ae_title
@@ -134,7 +117,7 @@ class AcceptedAssociation(Association):
         self.acceptor.supported_contexts = contexts
         self.acceptor.address_info = AddressInformation(here[0], here[1])
         self.requestor.address_info = AddressInformation(address, 0)
-        self._reactor_checkpoint = _Pace()
+        self._reactor_checkpoint = Pace()
         self._reactor_checkpoint.set()
 
     def kill(self) -> None:
@@ -155,100 +138,6 @@ class AcceptedAssociation(Association):
             self.objects.discard()
             if connection is not None:
                 connection.close()
-
-
-def _make_lively(connection: socket.socket, timeout_s: float | None) -> None:
-    """Answers leave at once, and a peer that is no more is noticed."""
-    connection.settimeout(timeout_s)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-
-
-class _PduSocket(AssociationSocket):
-    """Reads in large pieces, and no more than a PDU may have."""
-
-    is_reading = False
-
-    def recv(self, nr_bytes: int) -> bytearray:
-        connection = self.socket
-        limit = (self.assoc.acceptor.maximum_length or 0) + _OVERHEAD_BYTES
-        if connection is None or nr_bytes > limit:
-            raise ConnectionAbortedError
-        received = bytearray(nr_bytes)
-        filled = 0
-        self.is_reading = True
-        try:
-            with memoryview(received) as view:
-                while filled < nr_bytes:
-                    count = connection.recv_into(view[filled : filled + _RECEIVE_BYTES])
-                    if not count:
-                        break
-                    filled += count
-        finally:
-            self.is_reading = False
-        del received[filled:]
-        return received
-
-
-class _MonotonicTimer(Timer):
-    """A timer that does not see the wall clock jump."""
-
-    def start(self) -> None:
-        self._start_time = time.monotonic()
-        self._end_time = None
-
-    def stop(self) -> None:
-        self._end_time = time.monotonic()
-
-    @property
-    def remaining(self) -> float:
-        if self.timeout is None:
-            return 1
-        if self._start_time is None:
-            return self.timeout
-        end = time.monotonic() if self._end_time is None else self._end_time
-        return self.timeout - (end - self._start_time)
-
-
-class _Pace(threading.Event):
-    """Slows the loop that looks for release, abort and C-ECHO; objects do not wait for it."""
-
-    def wait(self, timeout: float | None = None) -> bool:
-        time.sleep(_PACE_S)
-        return super().wait(timeout)
-
-
-class _UpperLayer(DULServiceProvider):
-    """Wakes when bytes come, and ends only its own association when the protocol is broken."""
-
-    def __init__(self, assoc: Association) -> None:
-        super().__init__(assoc)
-        self._idle_timer = _MonotonicTimer(60)
-        self.artim_timer = _MonotonicTimer(30)
-        self._run_loop_delay = 0
-        self._quiet_since = time.monotonic()
-        self.daemon = True
-
-    def _is_transport_event(self) -> bool:
-        connection = self.socket.socket if self.socket is not None else None
-        if connection is not None and self.state_machine.current_state != _CLOSING:
-            # In place of a sleep: what our own side wants to say is looked for once per wait.
-            is_quiet = time.monotonic() - self._quiet_since > _QUIET_S
-            with suppress(OSError, ValueError):
-                select.select([connection], [], [], _LONG_WAIT_S if is_quiet else _SHORT_WAIT_S)
-        if not super()._is_transport_event():
-            return False
-        self._quiet_since = time.monotonic()
-        return True
-
-    def run_reactor(self) -> None:
-        try:
-            super().run_reactor()
-        except _PROTOCOL_ERRORS:
-            # pynetdicom's state machine has no answer to this event in this state. Its own loop
-            # would leave a traceback and the peer waiting.
-            self._kill_thread = True
-            self.assoc.is_aborted = True
 
 
 class _Negotiation(ACSE):

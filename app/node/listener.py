@@ -226,7 +226,7 @@ def _open_door(settings: ListenerSettings, reception: Reception) -> Doorway:
         )
     except OSError as error:
         raise ConfigurationError(
-            f"listener: {settings.host}:{settings.port} cannot be bound: {error.strerror}"
+            f"listener: {settings.host}:{settings.port} cannot be bound (error {error.errno})"
         ) from error
 
 

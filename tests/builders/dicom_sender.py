@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 import pydicom
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 from pynetdicom import AE
+from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.pdu import P_DATA_TF
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
@@ -33,9 +36,31 @@ class OpenAssociation:
 
     def __init__(self, association: Association) -> None:
         self.association = association
+        self.is_raw = False
+        self.connection: socket.socket = association.dul.socket.socket
         association._reactor_checkpoint.clear()
         while not association._is_paused:
             time.sleep(0.001)
+
+    def take_over(self) -> socket.socket:
+        """The bare connection: from now on pynetdicom neither reads nor writes it."""
+        self.is_raw = True
+        self.association.dul.kill_dul()
+        self.association.dul.join(5)
+        self.connection.settimeout(10)
+        return self.connection
+
+    def pdus_of(self, data: bytes, sop_instance_uid: str, *, pdu_bytes: int) -> list[bytes]:
+        """A C-STORE request as it travels, in small pieces."""
+        message = C_STORE_RQ()
+        message.primitive_to_message(_request(data, sop_instance_uid, MRImageStorage))
+        context = self.association.accepted_contexts[0]
+        pieces = []
+        for primitive in message.encode_msg(context.context_id, pdu_bytes):
+            pdu = P_DATA_TF()
+            pdu.from_primitive(primitive)
+            pieces.append(pdu.encode())
+        return pieces
 
     def offer(
         self, data: bytes, sop_instance_uid: str, *, sop_class_uid: str = MRImageStorage
@@ -44,20 +69,25 @@ class OpenAssociation:
 
         Its status, or None if the peer hung up.
         """
-        request = C_STORE()
-        request.MessageID = 1
-        request.Priority = 2
-        request.AffectedSOPClassUID = sop_class_uid
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom warns about the odd ones that tests send
-            request.AffectedSOPInstanceUID = sop_instance_uid
-        request.DataSet = BytesIO(data) if data else None
+        request = _request(data, sop_instance_uid, sop_class_uid)
         context = self.association.accepted_contexts[0]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self.association.dimse.send_msg(request, context.context_id)
         _, answer = self.association.dimse.msg_queue.get(timeout=30)
         return None if answer is None else answer.Status
+
+
+def _request(data: bytes, sop_instance_uid: str, sop_class_uid: str) -> C_STORE:
+    request = C_STORE()
+    request.MessageID = 1
+    request.Priority = 2
+    request.AffectedSOPClassUID = sop_class_uid
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom warns about the odd ones that tests send
+        request.AffectedSOPInstanceUID = sop_instance_uid
+    request.DataSet = BytesIO(data) if data else None
+    return request
 
 
 @contextmanager
@@ -78,8 +108,13 @@ def associated(
     try:
         yield sender
     finally:
+        if sender.is_raw:
+            association.is_established = False
+            association._kill = True
         association._reactor_checkpoint.set()
         association.release()
+        association.join(5)
+        sender.connection.close()
 
 
 def rejection(port: int, *, called: str = "NODE", calling: str = "SENDER") -> tuple[int, ...]:

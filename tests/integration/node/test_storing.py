@@ -221,20 +221,20 @@ def test_an_object_without_its_series_is_kept_in_quarantine(
     assert node.series() == {}
 
 
-def test_300_mutated_objects_on_one_association_are_all_answered_and_none_breaks_it(
+def test_150_mutated_objects_on_one_association_are_all_answered_and_none_breaks_it(
     tmp_path: Path, node: RunningListener
 ) -> None:
     path = make_series(tmp_path / "in", slices=1, rows=8, columns=8).paths[0]
     content, uid = path.read_bytes(), sop_instance_uid_of(path)
     start = len(content) - len(data_set_of(path))
     with associated(node.port) as sender:
-        answers = [sender.offer(mutate(content, seed)[start:], uid) for seed in range(300)]
+        answers = [sender.offer(mutate(content, seed)[start:], uid) for seed in range(150)]
     assert set(answers) <= {0x0000, 0xA900, 0xB007, 0xC000}
     kept = sum(status in {0x0000, 0xB007} for status in answers)
     assert len(node.files()) == len({row["path"] for row in node.instances()})
-    wait_for(lambda: sum(node.counters().values()) == 300)
+    wait_for(lambda: sum(node.counters().values()) == 150)
     refused = sum(value for label, value in node.counters().items() if "refused" in label)
-    assert kept + refused == 300
+    assert kept + refused == 150
     assert not [number for number, _ in node.told if number == 790]
 
 
