@@ -132,10 +132,11 @@ def child_of(worker: WorkerProcess) -> psutil.Process:
     return found[0]
 
 
+@pytest.mark.parametrize("kind", ENGINES)
 def test_a_received_series_becomes_two_segmentations_whose_delivery_is_held(
-    make_node: Maker, source: MadeSeries
+    make_node: Maker, source: MadeSeries, kind: str
 ):
-    node = make_node()
+    node = make_node(kind)
     peers = [{"name": "pacs", "ae_title": "PACS", "host": "127.0.0.1", "port": 104}]
     worker = node.worker(node={"peers": peers, "routes": [{"destinations": ["pacs"]}]})
     with transaction(node.engine) as c:
