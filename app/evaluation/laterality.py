@@ -41,4 +41,5 @@ def side_agreement(reference: NDArray[np.integer], prediction: NDArray[np.intege
     right = np.isin(reference, RIGHT), np.isin(prediction, RIGHT)
     both = (left[0] | right[0]) & (left[1] | right[1])
     count = np.count_nonzero(both)
-    return np.count_nonzero(both & (left[0] == left[1])) / count if count else float("nan")
+    agreed = np.count_nonzero(both & (left[0] == left[1]))
+    return float(agreed / count) if count else float("nan")
