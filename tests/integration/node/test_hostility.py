@@ -209,7 +209,7 @@ def test_a_full_disk_is_a_refusal_and_recovers_by_itself(
 def test_a_journal_that_is_locked_is_a_refusal_and_a_repeat_is_stored(
     slice_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.journal.engine, "BUSY_TIMEOUT_S", 0)
+    monkeypatch.setattr(app.journal.engine, "BUSY_TIMEOUT_S", 1)
     with running_listener(tmp_path / "data") as node:
         other = sqlite3.connect(node.node.data / "journal.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
