@@ -51,8 +51,11 @@ class StubbornSender:
         self._thread.start()
 
     def join(self, timeout_s: float) -> bool:
-        """Whether it came to an end."""
+        """Whether it came to an end, with all its associations."""
         self._thread.join(timeout_s)
+        for thread in threading.enumerate():
+            if isinstance(thread, Association):
+                thread.join(10)
         return not self._thread.is_alive()
 
     def _run(self) -> None:

@@ -11,11 +11,12 @@ import pytest
 from tests.benchmarks.chaos import KILL_POINTS, Findings, check_results, run
 from tests.builders.counting_pacs import CountingPacs, Kept
 
+# pynetdicom leaves the socket of a refused connection open.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
 KINDS = ("SPINEPS semantic", "SPINEPS instances")
 
 
-# pynetdicom leaves the socket of a connection open whose other side was killed.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_kill_9_at_every_kill_point_loses_nothing_and_doubles_nothing(tmp_path: Path):
