@@ -37,7 +37,10 @@ def stop_requests() -> Iterator[threading.Event]:
 
     def wait_for_signals() -> None:
         while not is_over.is_set():
-            if signal.sigtimedwait(_SIGNALS, _POLL_S) is not None:
+            info = signal.sigtimedwait(_SIGNALS, _POLL_S)
+            # A process that was frozen (SIGSTOP) beyond the time-out and wakes up gets an answer
+            # that was never filled in, from CPython 3.11 at least.
+            if info is not None and info.si_signo in _SIGNALS:
                 stop.set()
 
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)

@@ -79,8 +79,9 @@ class WorkerProcess:
         return self._gone()
 
     def stop_if_running(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.kill()
+        if self.process is not None and self.process.stdout is not None:
+            self.process.kill()
+            self._gone()
 
     def events(self, number: int) -> list[dict[str, Any]]:
         """What it logged under a number."""

@@ -246,6 +246,7 @@ def test_a_frozen_worker_that_wakes_up_after_its_job_was_taken_over_changes_noth
     finally:
         frozen.running.send_signal(signal.SIGCONT)
     time.sleep(4)
+    assert frozen.running.poll() is None
     assert node.job("a") == done
     assert (done.worker_id, done.attempts) == ("other-0", 0)
     assert len(other.events(312)) == 1  # both write the same log
