@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import queue
 import socket
+import struct
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -117,6 +118,10 @@ class AcceptedAssociation(Association):
         self.acceptor.supported_contexts = contexts
         self.acceptor.address_info = AddressInformation(here[0], here[1])
         self.requestor.address_info = AddressInformation(address, 0)
+        for event in self.get_events():
+            # What pynetdicom does for its own log: it would name identifiers, and it takes time.
+            if event.is_notification:
+                self._handlers[event] = []
         self._reactor_checkpoint = Pace()
         self._reactor_checkpoint.set()
 
@@ -216,12 +221,37 @@ class _ObjectStream(DIMSEServiceProvider):
             status = self._guest.store(offer, self._incoming)
         finally:
             self.discard()
-        response = C_STORE()
-        response.MessageIDBeingRespondedTo = request.MessageID
-        response.AffectedSOPClassUID = request.AffectedSOPClassUID
-        response.AffectedSOPInstanceUID = request.AffectedSOPInstanceUID
-        response.Status = status
-        self.send_msg(response, context_id)
+        answer = P_DATA()
+        answer.presentation_data_value_list.append((context_id, _response(request, status)))
+        self.dul.send_pdu(answer)
+
+
+def _response(request: C_STORE, status: int) -> bytes:
+    """C-STORE-RSP as the only fragment of a command (PS3.7, 9.3.1.2; PS3.8, E.2).
+
+    Packed here: for these seven elements pynetdicom needs a fifth of the time an object takes.
+    """
+    elements = b"".join(
+        (
+            _element(0x0002, _padded(request.AffectedSOPClassUID)),
+            _element(0x0100, struct.pack("<H", 0x8001)),
+            _element(0x0120, struct.pack("<H", request.MessageID)),
+            _element(0x0800, struct.pack("<H", 0x0101)),
+            _element(0x0900, struct.pack("<H", status)),
+            _element(0x1000, _padded(request.AffectedSOPInstanceUID)),
+        )
+    )
+    return b"\x03" + _element(0x0000, struct.pack("<L", len(elements))) + elements
+
+
+def _element(number: int, value: bytes) -> bytes:
+    """Element of group 0000, Implicit VR Little Endian."""
+    return struct.pack("<HHL", 0x0000, number, len(value)) + value
+
+
+def _padded(uid: str | None) -> bytes:
+    value = (uid or "").encode("ascii", "replace")
+    return value + b"\0" * (len(value) % 2)
 
 
 class _Messages(queue.Queue[Any]):
