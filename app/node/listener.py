@@ -175,9 +175,14 @@ class Reception:
 
     def welcome(self, connection: socket.socket, address: str) -> None:
         """Serve a connection on which a request waits."""
-        threading.Thread(
+        thread = threading.Thread(
             target=self._host, args=(connection, address), name="association", daemon=True
-        ).start()
+        )
+        try:
+            thread.start()
+        except RuntimeError:
+            # The system gives no more threads: this peer has to come again, the door stays open.
+            connection.close()
 
     def close(self) -> None:
         """Let open associations finish, then abort those that do not."""
