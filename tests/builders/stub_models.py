@@ -28,6 +28,7 @@ PITCH_MM = 32.0
 class StubResult:
     labels: LabelMap
     facts: tuple[str, ...] = ("stub_network",)
+    certainty: LabelMap | None = None
 
 
 def config_of(kind: str) -> InferenceConfig:
