@@ -179,27 +179,14 @@ def test_a_worker_killed_in_the_middle_goes_on_after_its_restart_without_a_count
     child = child_of(worker)
     worker.kill()
     eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, 5)
-    linked = sorted((node.data / "work" / "a" / "input").iterdir())
-    before = [file.stat().st_ctime_ns for file in linked]
+    first = steps(node, "seg:a:1") if kind == "sqlite" else {}
     worker = node.worker()
     eventually(node.is_in("succeeded", "a"))
     assert (node.job("a").attempts, node.job("a").run_number) == (0, 1)
-    assert len(before) == 1
-
-
-def test_the_step_that_was_finished_before_a_kill_is_not_repeated(make_node: Maker):
-    node = make_node()
-    node.plan("a")
-    worker = node.worker("--work", "60")
-    eventually(lambda: node.job("a").step == "stub_step")
-    worker.kill()
-    first = steps(node, "seg:a:1")
-    node.worker()
-    eventually(node.is_in("succeeded", "a"))
-    eventually(lambda: "settle" in steps(node, "seg:a:1"))
-    last = steps(node, "seg:a:1")
-    assert set(first) == {"prepare"}
-    assert last["prepare"] == first["prepare"]
+    if kind == "sqlite":
+        eventually(lambda: "settle" in steps(node, "seg:a:1"))
+        assert set(first) == {"prepare"}
+        assert steps(node, "seg:a:1")["prepare"] == first["prepare"], "repeated"
 
 
 def steps(node: Node, workflow_id: str) -> dict[str, int]:
@@ -245,7 +232,7 @@ def test_a_frozen_worker_that_wakes_up_after_its_job_was_taken_over_changes_noth
         done = node.job("a")
     finally:
         frozen.running.send_signal(signal.SIGCONT)
-    time.sleep(4)
+    time.sleep(2.5)
     assert frozen.running.poll() is None
     assert node.job("a") == done
     assert (done.worker_id, done.attempts) == ("other-0", 0)
@@ -324,17 +311,6 @@ def test_a_poison_job_dies_after_its_attempts_others_go_on_and_a_replay_starts_f
         assert jobs.replay(c, "segv-1", 1.0)
     eventually(lambda: node.job("segv-1").run_number == 2 and node.is_in("dead", "segv-1")())
     assert node.job("segv-1").attempts == 2
-
-
-def test_a_job_that_outlasts_its_time_limit_is_a_failed_attempt(make_node: Maker):
-    node = make_node()
-    node.plan("hang-1")
-    node.worker(attempts=1, inference_timeout_s=1)
-    eventually(node.is_in("dead", "hang-1"))
-    assert (node.job("hang-1").error_code, node.job("hang-1").error_message) == (
-        "SPN-9400",
-        "timeout",
-    )
 
 
 def test_an_inference_process_that_never_comes_up_counts_against_no_job(make_node: Maker):
