@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from app.jobs.queue import delivery_id, segment_id
 from app.journal import deliveries, jobs, runs
 from app.journal.engine import reading, transaction
-from app.journal.processes import WORKER, heartbeats
+from app.journal.processes import WORKER, forget, heartbeats
 from app.journal.states import JobState
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class Reconciler:
             ):
                 pass
             self.sweep_inputs()
+            self.forget_workers()
             self._next_clean = now + _CLEAN_EVERY_S
 
     def sweep_inputs(self) -> None:
@@ -95,6 +96,14 @@ class Reconciler:
         with reading(self.engine) as c:
             unfinished = {run.job_id for run in (*jobs.waiting(c), *jobs.at_engine(c))}
         self.folders.sweep(unfinished, self.clock() - _CLEAN_EVERY_S)
+
+    def forget_workers(self) -> None:
+        """Forget workers that were taken over long ago: a container never has its name again."""
+        before = self.clock() - HISTORY_DAYS * _DAY_S
+        with transaction(self.engine) as c:
+            for heart in heartbeats(c, WORKER):
+                if heart.process_id in self.silent and heart.beat < before:
+                    forget(c, heart.process_id)
 
     def submit_jobs(self) -> None:
         """Give waiting jobs to the engine, then note it: a crash in between repeats the first."""

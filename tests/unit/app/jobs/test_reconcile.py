@@ -16,7 +16,7 @@ from app.journal import overview
 from app.journal.deliveries import DeliveryGroup
 from app.journal.engine import reading, transaction
 from app.journal.jobs import JobRun
-from app.journal.processes import Heartbeat, beat
+from app.journal.processes import Heartbeat, beat, heartbeats
 from tests.builders.journal_rows import insert
 from tests.builders.journals import empty_journal
 
@@ -185,6 +185,18 @@ def test_inputs_that_a_crash_left_behind_are_removed_after_an_hour(bench: Bench)
         False,
         True,
     ]
+
+
+def test_only_a_worker_silent_for_7_days_is_forgotten(bench: Bench):
+    now, week = bench.now[0], 7 * 86_400
+    beats = {"gone": now - week - 1, "silent": now - week + 1, "alive": now - week - 1}
+    with transaction(bench.engine) as c:
+        for name, at in beats.items():
+            beat(c, Heartbeat(process_id=name, role="worker", beat=at))
+    bench.reconciler.silent = frozenset({"gone", "silent"})
+    bench.reconciler.forget_workers()
+    with reading(bench.engine) as c:
+        assert [heart.process_id for heart in heartbeats(c)] == ["alive", "silent"]
 
 
 def test_finished_workflows_older_than_7_days_are_forgotten_in_batches_every_hour(bench: Bench):
