@@ -99,10 +99,25 @@ PUBLISHED = {
 """What nnU-Net plans for patches of 64 x 256 x 256 at 1.65 x 0.75 x 0.75 mm."""
 
 
+PUBLISHED_NAMES = (
+    *("Arcus_Vertebrae", "Spinosus_Process", "Costal_Process_Left", "Costal_Process_Right"),
+    *("Superior_Articular_Left", "Superior_Articular_Right"),
+    *("Inferior_Articular_Left", "Inferior_Articular_Right", "Vertebra_Corpus_border"),
+    *("Spinal_Cord", "Spinal_Canal", "Endplate", "Vertebra_Disc", "26"),
+)
+
+
 def write_published_size(folder: Path, *, folds: int = 3) -> Path:
     """Write a folder of the published architecture with random weights; answers the folder."""
     names = tuple(str(number) for number in range(folds))
-    recipe = Recipe(folds=names, patch=(64, 256, 256), spacing=(1.65, 0.75, 0.75))
+    labels = {str(number): name for number, name in enumerate(PUBLISHED_NAMES, start=1)}
+    recipe = Recipe(
+        folds=names,
+        patch=(64, 256, 256),
+        spacing=(1.65, 0.75, 0.75),
+        config={"labels": labels},
+        dataset={"labels": {"background": 0} | {name: int(key) for key, name in labels.items()}},
+    )
     write_folder(folder, recipe)
     plans = json.loads((folder / "plans.json").read_text(encoding="utf-8"))
     plans["configurations"]["3d_fullres"] |= PUBLISHED
@@ -115,7 +130,7 @@ def write_published_size(folder: Path, *, folds: int = 3) -> Path:
         kernel_sizes=PUBLISHED["conv_kernel_sizes"],
         strides=PUBLISHED["pool_op_kernel_sizes"],
         n_conv_per_stage=PUBLISHED["n_conv_per_stage_encoder"],
-        num_classes=4,
+        num_classes=len(PUBLISHED_NAMES) + 1,
         n_conv_per_stage_decoder=PUBLISHED["n_conv_per_stage_decoder"],
         conv_bias=True,
         norm_op=nn.InstanceNorm3d,
