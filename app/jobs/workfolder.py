@@ -137,7 +137,8 @@ class WorkFolders:
         names = sorted({name for entry in record.get("series", ()) for name in entry["files"]})
         try:
             files = [self._result(folder / name) for name in names]
-            _sync(folder)
+            for named_in in (folder, folder.parent, self.data):
+                _sync(named_in)
         except (OSError, pydicom.errors.InvalidDicomError) as error:
             raise OutputUnwritableError(
                 f"a result cannot be read back: {type(error).__name__}",

@@ -128,3 +128,21 @@ def test_a_success_without_a_segmentation_is_none(folders: WorkFolders, tmp_path
     for record in ({"series": []}, {"series": [{"files": ["k_overlay.png"]}]}):
         with pytest.raises(OutputUnwritableError):
             folders.results("j", record)
+
+
+def test_files_and_every_folder_that_names_them_reach_the_disk(
+    folders: WorkFolders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    record = written(folders, tmp_path)
+    synced: list[Path] = []
+    fsync = os.fsync
+
+    def watch(descriptor: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watch)
+    folders.results("j", record)
+    output = folders.output("j")
+    files = [output / "k_overlay.png", output / "k_semantic.dcm"]
+    assert synced == [*files, output, output.parent, tmp_path]
