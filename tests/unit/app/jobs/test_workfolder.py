@@ -138,7 +138,7 @@ def test_files_and_every_folder_that_names_them_reach_the_disk(
     fsync = os.fsync
 
     def watch(descriptor: int) -> None:
-        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")))
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", watch)
