@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 import threading
@@ -74,6 +75,9 @@ TRANSFER_SYNTAXES: Final = (
 
 VERIFICATION: Final = UID("1.2.840.10008.1.1")
 
+_M_ARENA_MAX: Final = -8
+"""Parameter of mallopt(3)."""
+
 _BEAT_S: Final = 5.0
 _FAREWELL_S: Final = 10.0
 """How long associations may finish after the stop; then they are aborted, s."""
@@ -110,6 +114,7 @@ def serve_listener(
         If the journal cannot be opened.
     """
     quiet_foreign_logs()
+    _share_one_heap()
     engine = open_journal(journal_url(node.data, node.database_url))
     try:
         spool = Spool(node.data / "spool")
@@ -219,6 +224,17 @@ class Reception:
             if association is not None:
                 with self._lock:
                     self._open.pop(association, None)
+
+
+def _share_one_heap() -> None:
+    """Let all threads allocate from one arena of glibc's malloc.
+
+    By default each new thread may get one of its own, and what associations leave behind in them
+    adds up to megabytes; under the interpreter's lock they win nothing.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 1)
 
 
 def _open_door(settings: ListenerSettings, reception: Reception) -> Doorway:
