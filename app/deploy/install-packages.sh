@@ -24,7 +24,13 @@ import tomllib
 with open("/build/pyproject.toml", "rb") as file:
     print(*tomllib.load(file)["project"]["dependencies"], sep="\n")
 PYTHON
-  $pip install --constraint /build/constraints.txt --requirement /build/requirements.txt
+  # The CUDA pins are those of machines without a GPU; a CUDA build of torch brings its own libraries' versions.
+  if "$venv/bin/python3" -W ignore -c 'import sys, torch; sys.exit(torch.version.cuda is None)'; then
+    grep -v -E '^(cuda|nvidia)-' /build/constraints.txt >/build/pins.txt
+  else
+    cp /build/constraints.txt /build/pins.txt
+  fi
+  $pip install --constraint /build/pins.txt --requirement /build/requirements.txt
   # holoscan makes its library links at the first start of Python that may write: now, not at run time.
   "$venv/bin/python3" -W ignore -c 'pass'
 }

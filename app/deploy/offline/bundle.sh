@@ -4,7 +4,8 @@
 #   bundle.sh PYTHON OUTPUT_DIR      (make bundle)
 #
 # PYTHON is that of an environment in which the product is installed: its very packages are packed, minus those the
-# product never loads (app/deploy/image_packages.py). Wheels come from pip's own sources; TORCH_INDEX names one more.
+# product never loads (app/deploy/image_packages.py). Wheels come from pip's own sources; TORCH_INDEX names the index that has
+# this build of torch.
 set -euo pipefail
 
 (($# == 2)) || { echo 'usage: bundle.sh PYTHON OUTPUT_DIR' >&2; exit 2; }
@@ -22,7 +23,13 @@ rm -rf "$stage"
 mkdir -p "$stage/wheels"
 cd "$root"
 "$python" -m app.deploy.image_packages pyproject.toml >"$stage/requirements.txt"
-"${pip[@]}" wheel --no-deps ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --wheel-dir "$stage/wheels" --requirement "$stage/requirements.txt"
+torch=$(grep '^torch==' "$stage/requirements.txt")
+# From its own index, where that answers soon; the packages below come from pip's configuration alone.
+"${pip[@]}" download --no-deps --dest "$stage/wheels" --timeout 8 --retries 0 --index-url "${TORCH_INDEX:-}" "$torch" 2>/dev/null \
+  || "${pip[@]}" download --no-deps --dest "$stage/wheels" "$torch"
+grep --invert-match '^torch==' "$stage/requirements.txt" >"$stage/others.txt"
+"${pip[@]}" wheel --no-deps --wheel-dir "$stage/wheels" --requirement "$stage/others.txt"
+rm "$stage/others.txt"
 "${pip[@]}" wheel --no-deps --wheel-dir "$stage/wheels" .
 printf 'spine-node==%s\n' "$version" >>"$stage/requirements.txt"
 # The installer brings its own pip: a bare Python has none.
