@@ -10,12 +10,11 @@ import hashlib
 import os
 import secrets
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from app.errors import DiskFullError, ServiceError, SpoolError
 
 if TYPE_CHECKING:
-    from io import BufferedWriter
     from pathlib import Path
 
     from app.archive.disk import DiskReserve
@@ -26,7 +25,7 @@ HEAD_BYTES: Final = 1 << 20
 _SYNC_EVERY: Final = 64 << 20
 """A large object is synchronised in parts, so that the last wait is short, bytes."""
 
-_BUFFER_BYTES: Final = 1 << 18
+_BUFFER_BYTES: Final = 1 << 16
 _SUFFIX: Final = ".part"
 
 
@@ -63,7 +62,7 @@ class IncomingFile:
         self._reserve = reserve
         self._failure: ServiceError | None = None
         self._unsynced = 0
-        self._file: BufferedWriter | None = None
+        self._file: BinaryIO | None = None
         self._is_settled = False
         try:
             reserve.check()
@@ -82,7 +81,7 @@ class IncomingFile:
         """SHA-256 of the data set so far, hexadecimal."""
         return self._digest.hexdigest()
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Take the next bytes of the data set; after a failure they are only counted."""
         self.data_bytes += len(data)
         if self._file is None or self._failure is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import select
 import socket
+import struct
 import threading
 import time
 from contextlib import suppress
@@ -21,9 +22,17 @@ from pynetdicom.transport import AssociationSocket
 from operators.dicom.frames import PARSE_ERRORS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from pynetdicom.association import Association
 
-_RECEIVE_BYTES: Final = 1 << 18
+_HEADER_BYTES: Final = 6
+_VALUE_HEADER: Final = struct.Struct(">LBB")
+_P_DATA: Final = 0x04
+_ESTABLISHED: Final = "Sta6"
+_CLOSED: Final = "Evt17"
+_INVALID: Final = "Evt19"
+"""Events of the upper layer: connection closed; invalid PDU, abort (DICOM PS3.8, table 9-10)."""
 _OVERHEAD_BYTES: Final = 1 << 17
 """Length a PDU may have beyond the maximum agreed on; negotiation items are that long at most."""
 _PROTOCOL_ERRORS: Final[tuple[type[Exception], ...]] = (InvalidEventError, *PARSE_ERRORS)
@@ -46,27 +55,94 @@ class PduSocket(AssociationSocket):
     """Reads in large pieces, and no more than a PDU may have."""
 
     is_reading = False
+    _buffer = bytearray()
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Read so many bytes; fewer where the peer has closed. OSError: more than allowed."""
-        connection = self.socket
-        limit = (self.assoc.acceptor.maximum_length or 0) + _OVERHEAD_BYTES
-        if connection is None or nr_bytes > limit:
+        if nr_bytes > self.limit:
             raise ConnectionAbortedError
         received = bytearray(nr_bytes)
+        with memoryview(received) as view:
+            filled = self._fill(view)
+        del received[filled:]
+        return received
+
+    def next_data(self) -> memoryview | None:
+        """Read a P-DATA-TF PDU that is due, without its header.
+
+        Returns
+        -------
+        memoryview or None
+            Valid until the next call; None where another kind of PDU, or nothing sound, is due:
+            then nothing has been read.
+
+        Raises
+        ------
+        OSError
+            If the peer is gone before all of it has come.
+        """
+        connection = self.socket
+        if connection is None:
+            return None
+        header = connection.recv(_HEADER_BYTES, socket.MSG_PEEK)
+        length = int.from_bytes(header[2:], "big")
+        if len(header) < _HEADER_BYTES or header[0] != _P_DATA or length > self.limit:
+            return None
+        size = _HEADER_BYTES + length
+        if len(self._buffer) < size:
+            self._buffer = bytearray(size)
+        pdu = memoryview(self._buffer)[:size]
+        if self._fill(pdu) < size:
+            raise ConnectionAbortedError
+        return pdu[_HEADER_BYTES:]
+
+    @property
+    def limit(self) -> int:
+        """Longest PDU that is read, bytes."""
+        return (self.assoc.acceptor.maximum_length or 0) + _OVERHEAD_BYTES
+
+    def _fill(self, view: memoryview) -> int:
+        connection = self.socket
+        if connection is None:
+            raise ConnectionAbortedError
         filled = 0
         self.is_reading = True
         try:
-            with memoryview(received) as view:
-                while filled < nr_bytes:
-                    count = connection.recv_into(view[filled : filled + _RECEIVE_BYTES])
-                    if not count:
-                        break
-                    filled += count
+            while filled < len(view):
+                count = connection.recv_into(view[filled:])
+                if not count:
+                    break
+                filled += count
         finally:
             self.is_reading = False
-        del received[filled:]
-        return received
+        return filled
+
+
+def values_of(pdu: memoryview) -> Iterator[tuple[int, int, memoryview]]:
+    """Presentation data values of a P-DATA-TF PDU (DICOM PS3.8, 9.3.5; E.2).
+
+    Parameters
+    ----------
+    pdu : memoryview
+        Without its header.
+
+    Yields
+    ------
+    int, int, memoryview
+        Context, message control header, fragment.
+
+    Raises
+    ------
+    ValueError, struct.error
+        If the lengths do not fit each other.
+    """
+    while pdu:
+        length, context_id, control = _VALUE_HEADER.unpack_from(pdu)
+        end = length + 4
+        if not _VALUE_HEADER.size <= end <= len(pdu):
+            raise ValueError("a presentation data value is longer than its PDU")
+        yield context_id, control, pdu[_VALUE_HEADER.size : end]
+        pdu = pdu[end:]
 
 
 class _MonotonicTimer(Timer):
@@ -101,8 +177,9 @@ class Pace(threading.Event):
 class UpperLayer(DULServiceProvider):
     """Wakes when bytes come, and ends only its own association when the protocol is broken."""
 
-    def __init__(self, assoc: Association) -> None:
+    def __init__(self, assoc: Association, take: Callable[[int, int, memoryview], None]) -> None:
         super().__init__(assoc)
+        self._take = take
         self._idle_timer = _MonotonicTimer(60)
         self.artim_timer = _MonotonicTimer(30)
         self._run_loop_delay = 0
@@ -116,9 +193,35 @@ class UpperLayer(DULServiceProvider):
             is_quiet = time.monotonic() - self._quiet_since > _QUIET_S
             with suppress(OSError, ValueError):
                 select.select([connection], [], [], _LONG_WAIT_S if is_quiet else _SHORT_WAIT_S)
-        if not super()._is_transport_event():
-            return False
+        if not (self.socket is not None and self.socket.ready):
+            return super()._is_transport_event()
         self._quiet_since = time.monotonic()
+        return self._take_data() or super()._is_transport_event()
+
+    def _take_data(self) -> bool:
+        """Hand data on past the state machine, which has nothing to decide about it.
+
+        Returns
+        -------
+        bool
+            False where it is not data that is due, or the association is not established.
+        """
+        if self.state_machine.current_state != _ESTABLISHED or not isinstance(
+            self.socket, PduSocket
+        ):
+            return False
+        try:
+            pdu = self.socket.next_data()
+        except OSError:
+            self.event_queue.put(_CLOSED)
+            return True
+        if pdu is None:
+            return False
+        try:
+            for context_id, control, data in values_of(pdu):
+                self._take(context_id, control, data)
+        except PARSE_ERRORS:
+            self.event_queue.put(_INVALID)
         return True
 
     def run_reactor(self) -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import socket
+import struct
 import time
 from types import SimpleNamespace
 
 import pytest
 
-from app.node.upper_layer import PduSocket, _MonotonicTimer
+from app.node.upper_layer import PduSocket, _MonotonicTimer, values_of
 
 
 def test_a_wall_clock_that_jumps_by_an_hour_ends_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,3 +55,27 @@ def test_no_more_bytes_are_read_than_a_pdu_may_have(asked: int, sent: int, got: 
         else:
             assert reader.recv(asked) == bytes(got)
         assert not reader.is_reading
+
+
+def value(data: bytes, *, length: int | None = None) -> bytes:
+    size = len(data) + 2 if length is None else length
+    return struct.pack(">LBB", size, 1, 2) + data
+
+
+def test_2_values_of_a_pdu_are_its_fragments_and_an_empty_one_is_one_too() -> None:
+    pdu = memoryview(value(b"abc") + value(b""))
+    assert [(cx, control, bytes(data)) for cx, control, data in values_of(pdu)] == [
+        (1, 2, b"abc"),
+        (1, 2, b""),
+    ]
+
+
+@pytest.mark.parametrize("length", [0, 1, 6, 0xFFFFFFFF])
+def test_a_value_whose_length_does_not_fit_is_refused(length: int) -> None:
+    with pytest.raises(ValueError, match="longer than its PDU"):
+        list(values_of(memoryview(value(b"abc", length=length))))
+
+
+def test_a_value_without_its_header_is_refused() -> None:
+    with pytest.raises(struct.error):
+        list(values_of(memoryview(b"\0\0\0")))
