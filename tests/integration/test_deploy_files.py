@@ -193,7 +193,7 @@ def test_compose_names_archive_and_node_as_their_settings_do(compose: dict[str, 
     known = archive["DicomModalities"]["spine-node"]
     assert known["Host"] in compose["services"]
     assert (known["AET"], known["Port"]) == (node.listener.ae_title, node.listener.port)
-    assert "'spine-node'" in (TRIAL / "route.lua").read_text()
+    assert "/modalities/spine-node/store" in (TRIAL / "route.lua").read_text()
 
 
 def test_compose_holds_two_more_workers_on_postgresql_in_a_profile(
