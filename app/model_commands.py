@@ -120,6 +120,9 @@ MixOption = Annotated[
 ]
 CasesOption = Annotated[int, typer.Option(min=1, help="Synthetic spines to make.")]
 StepsOption = Annotated[int | None, typer.Option(min=1, help="Length of the schedule.")]
+StartOption = Annotated[
+    Path | None, typer.Option(help="Model folder to begin with instead of random weights.")
+]
 FoldOption = Annotated[int | None, typer.Option(min=0, help="Only this fold; all if absent.")]
 SeedOption = Annotated[int, typer.Option(help="Of weights and samples.")]
 DeviceOption = Annotated[str, typer.Option(help="A torch device, such as cpu or cuda.")]
@@ -138,6 +141,7 @@ def train_semantic(  # noqa: PLR0913, PLR0917 - one parameter per documented opt
     mix: MixOption = None,
     cases: CasesOption = 400,
     steps: StepsOption = None,
+    start: StartOption = None,
     fold: FoldOption = None,
     seed: SeedOption = 2026,
     device: DeviceOption = "cpu",
@@ -157,6 +161,7 @@ def train_semantic(  # noqa: PLR0913, PLR0917 - one parameter per documented opt
             dataset=_dataset(dataset, spider),
             mix=_weights(mix, given=dataset is not None or spider is not None),
             steps=steps,
+            start=start,
             fold=fold,
             seed=seed,
             device=device,

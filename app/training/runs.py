@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from app.training.cases import fill
@@ -27,6 +27,7 @@ HELD_OUT_FIRST_SEED = 900_000
 
 HELD_OUT_SPINES = 12
 _ONE_FOLD_HOLDS_OUT = 5
+_SHARE_FROM_A_START = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,9 @@ class Request:
         Weights of ``real`` and ``synthetic``.
     steps : int or None
         Length of the schedule; None = the preset's epochs.
+    start : Path or None
+        Phase 1 only: model folder to begin with, at half the preset's learning rate; None = random
+        weights.
     fold : int or None
         Only this fold; None = all of the preset.
     seed : int
@@ -75,6 +79,7 @@ class Request:
     dataset: DatasetSource | None = None
     mix: dict[str, float] = field(default_factory=lambda: {"synthetic": 1.0})
     steps: int | None = None
+    start: Path | None = None
     fold: int | None = None
     seed: int = 2026
     device: str = "cpu"
@@ -195,15 +200,20 @@ def _train_fold(request: Request, fold: int, data: TrainingData, listener: Liste
         semantic = SEMANTIC_PRESETS[request.preset]
         preset: SemanticPreset | InstancePreset = semantic
         phase = SemanticPhase(semantic, data, request.output, seed=request.seed, fold=fold)
+        if request.start is not None:
+            phase.start_from(request.start)
     else:
         preset = INSTANCE_PRESETS[request.preset]
         phase = InstancePhase(preset, data, request.output, seed=request.seed)
+    schedule = preset.schedule
+    if request.start is not None:
+        schedule = replace(schedule, peak=schedule.peak * _SHARE_FROM_A_START)
     name = f"{request.phase}-{request.preset}-fold{fold}"
     steps = request.steps or preset.epochs * STEPS_PER_EPOCH
     options = LoopOptions(
         state=request.work / f"{name}.pt",
         steps=steps,
-        schedule=preset.schedule,
+        schedule=schedule,
         optimizer=preset.optimizer,
         batch=preset.batch,
         seed=request.seed,

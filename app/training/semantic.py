@@ -17,6 +17,8 @@ from app.training.formats import architecture, write_semantic_model
 from app.training.loop import channels_last, plain_weights
 from app.training.supervision import CLASSES, CODE_OF_LABEL, SetLoss
 from operators.anatomy.labels import MODEL_STRUCTURES
+from operators.errors import ModelUnusableError
+from operators.networks.checkpoints import read_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,6 +80,28 @@ class SemanticPhase:
         self._preset, self._data, self._model = preset, data, model
         self._seed, self._fold = seed, fold
         self._loss = SetLoss(preset.class_weights)
+
+    def start_from(self, folder: Path) -> None:
+        """Begin with the weights of a model folder's fold instead of random ones.
+
+        Raises
+        ------
+        ModelUnusableError
+            If the folder holds no such fold, or its network has another shape.
+        """
+        path = folder / f"fold_{self._fold}" / "checkpoint_final.pth"
+        if not path.exists():
+            raise ModelUnusableError(
+                f"the model to start from has no fold {self._fold}", reasons=("fold_missing",)
+            )
+        weights = read_checkpoint(path, keep=("network_weights",)).get("network_weights")
+        try:
+            self.network.load_state_dict(weights if isinstance(weights, dict) else {})
+        except RuntimeError as error:
+            raise ModelUnusableError(
+                "the model to start from has another network than the preset",
+                reasons=("other_network",),
+            ) from error
 
     def sample(self, number: int) -> Tile:
         """Tile of this number."""

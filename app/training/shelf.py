@@ -75,7 +75,7 @@ class Mix:
     def __init__(self, parts: Sequence[tuple[CaseShelf, float]]) -> None:
         self._shelves = [shelf for shelf, weight in parts if weight > 0]
         weights = np.array([weight for _, weight in parts if weight > 0])
-        self._share = weights / weights.sum()
+        self._share = weights / max(float(weights.sum()), 1e-12)
 
     def refresh(self) -> None:
         """Look for new files in every folder."""

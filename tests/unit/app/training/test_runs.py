@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from app.training import cases as case_module
 from app.training import runs
@@ -16,7 +17,9 @@ from app.training.cases import Case
 from app.training.cutout_drawing import CutoutGrid
 from app.training.presets import INSTANCE_PRESETS, SEMANTIC_PRESETS, Schedule, compact_design
 from app.training.runs import DatasetSource, Listener, Request, train
-from operators.errors import UnreadableInputError
+from app.training.semantic import SemanticPhase, TrainingData
+from app.training.shelf import Mix
+from operators.errors import ModelUnusableError, UnreadableInputError
 from operators.networks.instances import load_instance_model
 from operators.networks.semantic import load_semantic_model
 from tests.builders.bids_dataset import bids
@@ -132,3 +135,23 @@ def test_spider_is_refused_for_phase_2_and_a_mix_without_data_too(tmp_path: Path
         with pytest.raises(UnreadableInputError) as raised:
             train(wanted, Told().listener)
         assert raised.value.reasons == (reason,)
+
+
+def test_a_training_can_begin_with_the_weights_of_a_model(tmp_path: Path) -> None:
+    train(request(tmp_path, fold=0, steps=1), Told().listener)
+    first = tmp_path / "model" / "fold_0" / "checkpoint_final.pth"
+    weights = torch.load(first, weights_only=True)["network_weights"]
+    again = request(tmp_path / "b", fold=0, steps=1, start=tmp_path / "model")
+    phase = SemanticPhase(
+        SEMANTIC_PRESETS["compact"],
+        TrainingData(training=Mix([])),
+        tmp_path / "x",
+        seed=99,
+    )
+    phase.start_from(tmp_path / "model")
+    loaded = phase.network.state_dict()
+    assert all(torch.equal(loaded[name], weights[name]) for name in weights)
+    train(again, Told().listener)
+    with pytest.raises(ModelUnusableError) as raised:
+        train(request(tmp_path / "c", fold=1, steps=1, start=tmp_path / "model"), Told().listener)
+    assert raised.value.reasons == ("fold_missing",)
