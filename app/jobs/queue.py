@@ -58,7 +58,7 @@ _CONNECTIONS: Final = 5
 class EngineError(ServiceError):
     """The job engine does not answer."""
 
-    code = "SPN-9500"
+    code = "SPN-9120"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
