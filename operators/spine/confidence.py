@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from operators.imaging.volume import LabelMap
 
-LOW_CONFIDENCE: Final = 0.75
-"""Below this mean a structure or a vertebra is flagged for a human to look at."""
+LOW_CONFIDENCE: Final = 0.6
+"""Below this mean a structure or a vertebra is flagged for a human to look at: of a calibrated model
+fewer than three in five of its voxels are expected to be right."""
 
 CERTAIN: Final = 255
 """Certainty of a voxel whose winner has probability 1."""

@@ -27,7 +27,7 @@ from tests.benchmarks.accuracy import dice
 from tests.benchmarks.real_volumes import MODELS
 from tests.benchmarks.synthetic_figures import REGIONS, spines
 
-TEMPERATURES = (1.0, 1.25, 1.5, 2.0)
+TEMPERATURES = (1.0, 1.5, 1.75, 2.0)
 BINS = np.linspace(0.0, 1.0, 11)
 LEAST_VOXELS = 50
 

@@ -24,7 +24,7 @@ def test_means_run_over_the_voxels_of_each_structure_and_vertebra() -> None:
         100: pytest.approx(0.4),
     }
     assert found.vertebrae == {3: pytest.approx(0.9), 4: pytest.approx(0.2)}
-    assert found.low == ("corpus", "disc", "vertebra_4")
+    assert found.low == ("disc", "vertebra_4")
 
 
 def test_a_sure_result_flags_nothing() -> None:
