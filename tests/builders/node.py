@@ -29,7 +29,7 @@ class Node:
     """The processes of one node; `start` again after `kill` keeps folder and DICOM port."""
 
     def __init__(self, folder: Path, port: int, settings: Mapping[str, Any]) -> None:
-        """`port`: the listener's, 0 for any; `settings`: the ``node`` section without data, ports."""
+        """`port`: the listener's, 0 for any; `settings`: the ``node`` section without data."""
         self.folder, self.data = folder, folder / "data"
         folder.mkdir(parents=True, exist_ok=True)
         document = yaml.safe_load((REPOSITORY / "app.yaml").read_text(encoding="utf-8"))
