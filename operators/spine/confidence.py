@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from operators.imaging.volume import LabelMap
 
 LOW_CONFIDENCE: Final = 0.6
-"""Below this mean a structure or a vertebra is flagged for a human to look at: of a calibrated model
-fewer than three in five of its voxels are expected to be right."""
+"""Below this mean a structure or a vertebra is flagged for a human to look at: if the model is
+calibrated, fewer than 3 in 5 of its voxels are expected to be right."""
 
 CERTAIN: Final = 255
 """Certainty of a voxel whose winner has probability 1."""
