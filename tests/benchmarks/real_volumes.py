@@ -84,12 +84,16 @@ def _thick_affine(affine: np.ndarray) -> np.ndarray:
     return thick
 
 
-def find(volume: Volume, semantic: SemanticModel, instance: InstanceModel) -> Found:
-    """Both phases and post-processing, as the pipeline's steps do it."""
+def find(volume: Volume, semantic: SemanticModel | LabelMap, instance: InstanceModel) -> Found:
+    """Both phases and post-processing, as the pipeline's steps do it.
+
+    A label map instead of a model takes the place of phase 1.
+    """
     start = time.perf_counter()
     nothing = np.zeros(volume.voxels_zyx.shape, np.uint16)
     try:
-        cleaned = clean_semantic(semantic.segment(volume).labels)
+        labels = semantic if isinstance(semantic, LabelMap) else semantic.segment(volume).labels
+        cleaned = clean_semantic(labels)
         raw = segment_vertebrae(cleaned, instance, settings_of(instance.config, cleaned))
         structures = resample_labels_to_grid(cleaned, volume.grid)
         vertebrae, _ = without_bodiless(

@@ -20,8 +20,10 @@ import numpy as np
 import torch
 
 from app.synthetic.phantom import PhantomSettings, SyntheticCase, generate
+from app.training.cases import COMPACT_GRID_MM
 from operators.anatomy.labels import MODEL_STRUCTURES, Structure
-from operators.imaging.volume import Volume
+from operators.imaging.resampling import resample_labels_to_spacing
+from operators.imaging.volume import LabelMap, Volume
 from operators.networks.instances import load_instance_model
 from operators.networks.semantic import load_semantic_model
 from tests.benchmarks.accuracy import dice, recognition_quality
@@ -122,6 +124,7 @@ def main() -> int:
     parser.add_argument("--semantic", type=Path, default=MODELS / "spine_t2w_compact")
     parser.add_argument("--instance", type=Path, default=MODELS / "vertebra_instance_compact")
     parser.add_argument("--spines", type=int, default=6, help="per region")
+    parser.add_argument("--truth", action="store_true", help="phase 2 alone, on true label maps")
     parser.add_argument("--json", type=Path, help="also write everything here")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
@@ -131,14 +134,18 @@ def main() -> int:
     tallies: dict[str, Tally] = defaultdict(Tally)
     for region in REGIONS:
         for case in spines(region, arguments.spines):
-            for family, image in zip(FAMILIES, case.images, strict=True):
-                found = find(Volume(image.voxels_zyx, image.affine_lps), semantic, instance)
+            pairs = list(zip(FAMILIES, case.images, strict=True))
+            for family, image in pairs[:1] if arguments.truth else pairs:
+                phase_1 = case.semantic if arguments.truth else semantic
+                if isinstance(phase_1, LabelMap):
+                    phase_1 = resample_labels_to_spacing(phase_1, COMPACT_GRID_MM)
+                found = find(Volume(image.voxels_zyx, image.affine_lps), phase_1, instance)
                 for name in (region, family, "all"):
                     tallies[name].add(found, case)
-        sys.stdout.write(f"  {region}: {2 * arguments.spines} images\n")
+        sys.stdout.write(f"  {region}: {arguments.spines} spines\n")
         sys.stdout.flush()
     table = {name: tally.figures() for name, tally in tallies.items()}
-    columns = [*REGIONS, *FAMILIES, "all"]
+    columns = [c for c in (*REGIONS, *FAMILIES, "all") if c in table]
     sys.stdout.write(
         f"{'label':14s} {'wanted':>7s} " + " ".join(f"{c:>9s}" for c in columns) + "\n"
     )
