@@ -7,16 +7,18 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?= https://download.pytorch.org/whl
 TORCH_BUILD ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cu130 || echo cpu)
+UNPINNED = $(if $(filter cpu,$(TORCH_BUILD)),^$$,^(cuda|nvidia)-)
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 READY = $(VENV)/.ready
 PEERS = dcmtk dicom3tools orthanc libgdcm-tools ctn chromium postgresql
 
-.PHONY: help setup demo test check bench peers clean
+.PHONY: help setup demo test check bench chaos peers clean
 
 help:
 	@echo 'make demo   a study through a node and a PACS: what was found, and a picture'
 	@echo 'make test   run the test suite'
 	@echo 'make check  ruff, mypy, import contracts     make bench  side by side with SPINEPS'
+	@echo 'make image, make trial, make bundle   container image, trial PACS, installation without network'
 	@echo 'make peers  (root) foreign DICOM programs for the fuller tests'
 
 setup: $(READY)
@@ -29,7 +31,9 @@ $(READY): pyproject.toml constraints.txt
 	$(VENV)/bin/python -c 'import torch' 2>/dev/null \
 	  || $(PIP) install --timeout 8 --retries 0 --index-url $(TORCH_INDEX)/$(TORCH_BUILD) $(TORCH) 2>/dev/null \
 	  || $(PIP) install $(TORCH)
-	$(PIP) install -c constraints.txt -e '.[dev]'
+	@# A CUDA build of torch brings its own versions of NVIDIA's libraries.
+	grep -vE '$(UNPINNED)' constraints.txt > $(VENV)/constraints.txt
+	$(PIP) install -c $(VENV)/constraints.txt -e '.[dev]'
 	@# nnunetv2 brings torchvision; where its build does not fit this torch it breaks imports, and nothing needs it.
 	@$(VENV)/bin/python -W ignore -c 'import torchvision' >/dev/null 2>&1 || $(PIP) uninstall -y torchvision
 	@# holoscan makes its library links at the first start of Python.
@@ -51,9 +55,38 @@ check: $(READY)
 bench: $(READY)
 	$(VENV)/bin/python -m tests.benchmarks.side_by_side
 
+chaos: $(READY)
+	$(VENV)/bin/python -m tests.benchmarks.chaos --kills 1000
+
 peers:
 	@if [ "$$(id -u)" = 0 ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(PEERS); \
 	else echo 'as root: apt-get install $(PEERS)'; fi
 
 clean:
 	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# Containers: docker, podman or buildah, whichever is there.
+CONTAINER ?= $(shell for p in docker podman buildah; do command -v $$p >/dev/null && echo $$p && break; done)
+
+.PHONY: wheelhouse image image-cuda trial trial-down bundle
+
+wheelhouse: $(READY)
+	$(PIP) download --no-deps --dest .ci/wheelhouse --timeout 8 --retries 0 --index-url $(TORCH_INDEX)/cpu $(TORCH) 2>/dev/null \
+	  || $(PIP) download --no-deps --dest .ci/wheelhouse $(TORCH)
+
+image:
+	$(CONTAINER) build --target cpu --build-arg TORCH=$(TORCH) --build-arg TORCH_INDEX=$(TORCH_INDEX)/cpu --tag spine-node:cpu .
+
+image-cuda:
+	$(CONTAINER) build --target cuda --build-arg TORCH=$(TORCH) --build-arg TORCH_INDEX=$(TORCH_INDEX)/cu130 --tag spine-node:cuda .
+
+trial: $(READY)
+	$(VENV)/bin/spine-node synthesize --output demo/trial-study --seed 20240
+	TORCH_INDEX=$(TORCH_INDEX)/cpu docker compose up --build --detach
+	@echo 'viewer http://127.0.0.1:8043/ohif/   archive http://127.0.0.1:8043/   node http://127.0.0.1:8042/'
+
+trial-down:
+	docker compose --profile postgres down --volumes
+
+bundle: $(READY)
+	TORCH_INDEX=$(TORCH_INDEX)/$(TORCH_BUILD) app/deploy/offline/bundle.sh $(VENV)/bin/python dist

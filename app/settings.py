@@ -272,7 +272,9 @@ def load_settings(path: Path | None = None) -> Settings:
             for item in error.errors()
         )
         raise ConfigurationError(f"app.yaml: {problems}") from error
-    directory = (file.resolve().parent / settings.models.directory).resolve()
+    named = os.environ.get("HOLOSCAN_MODEL_PATH")
+    directory = Path(named) if named else file.resolve().parent / settings.models.directory
+    directory = directory.resolve()
     if not directory.is_dir():
         # In the MAP image app.yaml lies in /var/holoscan, the models beside the application.
         directory = REPOSITORY_CONFIG.parent / "models"

@@ -13,7 +13,6 @@ from operators.dicom.segmentation import encode_segmentations
 from operators.dicom.whole_files import write_dataset
 from operators.errors import EncodingError
 from operators.imaging.nifti import write_label_map
-from operators.imaging.overlay import render_overlay
 from operators.spine.centroids import centroid_document
 
 if TYPE_CHECKING:
@@ -81,6 +80,9 @@ class WriteSegmentationOperator(Operator):
             else:
                 written = self._write_nifti(case.key, semantic, instances)
             if self._options.overlay:
+                # Not at the top: matplotlib costs a second that a run without pictures saves.
+                from operators.imaging.overlay import render_overlay  # noqa: PLC0415
+
                 picture = self._options.folder / f"{case.key}_overlay.png"
                 render_overlay(volume, semantic, instances, picture, case.key)
                 written = (*written, picture)
