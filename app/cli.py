@@ -229,6 +229,8 @@ def _tell(record: ResultRecord, output: Path) -> None:
         if entry.error is None:
             found = ", ".join(sorted(entry.volumes_ml))
             typer.echo(f"{entry.key}: {entry.vertebrae} vertebrae; {found}")
+            if entry.low_confidence:
+                typer.echo(f"   low confidence, look closely: {', '.join(entry.low_confidence)}")
             for name in entry.files:
                 typer.echo(f"   {output / name}")
         else:
