@@ -144,6 +144,7 @@ class AcceptedAssociation(Association):
         finally:
             self.kill()
             self.objects.discard()
+            self._pdus.forget()
             if connection is not None:
                 connection.close()
 

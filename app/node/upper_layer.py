@@ -96,6 +96,10 @@ class PduSocket(AssociationSocket):
             raise ConnectionAbortedError
         return pdu[_HEADER_BYTES:]
 
+    def forget(self) -> None:
+        """Give the buffer back now: the collector finds ended associations only in a while."""
+        self._buffer = bytearray()
+
     @property
     def limit(self) -> int:
         """Longest PDU that is read, bytes."""

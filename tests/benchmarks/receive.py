@@ -28,6 +28,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -243,7 +244,8 @@ def soak(folder: Path, associations: int) -> dict[str, object]:
     """Open and release associations, one object each, and look at what stays.
 
     The sender repeats the bytes of one real association, so that the listener is what is measured.
-    The slope is that of the second half: pools, caches and the allocator have filled by then.
+    The slope is the median of those between any two tenths (Theil-Sen), the first left out: pools
+    and caches are filling then, and a single value may meet garbage that waits for the collector.
     """
     path = objects(folder / "soak", 1, "soak")[0]
     with listener(folder / "node-soak") as node:
@@ -259,7 +261,7 @@ def soak(folder: Path, associations: int) -> dict[str, object]:
                 handles = node.handles()
         elapsed = time.monotonic() - start
         time.sleep(2)
-        slope = (series[-1] - series[4]) / (0.5 * associations) * 10000
+        slope = _median_slope(series[1:]) / (associations // 10) * 10000
         return {
             "associations": associations,
             "per_s": round(associations / elapsed, 1),
@@ -268,6 +270,11 @@ def soak(folder: Path, associations: int) -> dict[str, object]:
             "threads_fds_before": handles,
             "threads_fds_after": node.handles(),
         }
+
+
+def _median_slope(values: Sequence[float]) -> float:
+    pairs = combinations(enumerate(values), 2)
+    return median((later - value) / (place - first) for (first, value), (place, later) in pairs)
 
 
 def _recorded(port: int, path: Path) -> list[bytes]:
