@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import socket
 import threading
@@ -83,6 +84,9 @@ _BUFFER_BYTES: Final = 1 << 16
 _BEAT_S: Final = 5.0
 _FAREWELL_S: Final = 10.0
 """How long associations may finish after the stop; then they are aborted, s."""
+HANDOVER_S: Final = 3.0
+"""How long a port may still be held by a listener that was killed, s."""
+_HANDOVER_POLL_S: Final = 0.1
 
 
 def serve_listener(
@@ -146,7 +150,7 @@ def _serve(
     ready: Callable[[int], None],
 ) -> None:
     reception = Reception(settings, house)
-    doorway = _open_door(settings, reception)
+    doorway = _open_door(settings, reception, stop)
     # The port is ours, so no other listener is at work here: what lies there is left over.
     swept = house.spool.sweep_incoming()
     if swept:
@@ -240,18 +244,24 @@ def _share_one_heap() -> None:
         mallopt(_M_MMAP_THRESHOLD, _BUFFER_BYTES)
 
 
-def _open_door(settings: ListenerSettings, reception: Reception) -> Doorway:
-    try:
-        return Doorway(
-            settings.host,
-            settings.port,
-            patience_s=settings.acse_timeout_s,
-            hand_on=reception.welcome,
-        )
-    except OSError as error:
-        raise ConfigurationError(
-            f"listener: {settings.host}:{settings.port} cannot be bound (error {error.errno})"
-        ) from error
+def _open_door(settings: ListenerSettings, reception: Reception, stop: threading.Event) -> Doorway:
+    """Bind; a listener that is started again waits for the one before it to be gone."""
+    deadline = time.monotonic() + HANDOVER_S
+    while True:
+        try:
+            return Doorway(
+                settings.host,
+                settings.port,
+                patience_s=settings.acse_timeout_s,
+                hand_on=reception.welcome,
+            )
+        except OSError as error:
+            is_taken = error.errno == errno.EADDRINUSE
+            if not is_taken or time.monotonic() > deadline or stop.wait(_HANDOVER_POLL_S):
+                raise ConfigurationError(
+                    f"listener: {settings.host}:{settings.port} cannot be bound "
+                    f"(error {error.errno})"
+                ) from error
 
 
 def _entity(settings: ListenerSettings) -> AE:
