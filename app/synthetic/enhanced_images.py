@@ -84,6 +84,49 @@ _FIXED: Final[dict[str, object]] = {
 """What every such object says."""
 
 
+_FIXED_GROUPS: Final[dict[str, dict[str, object]]] = {
+    "MRModifierSequence": {
+        "InversionRecovery": "NO",
+        "FlowCompensation": "NONE",
+        "Spoiling": "NONE",
+        "T2Preparation": "NO",
+        "SpectrallySelectedExcitation": "NONE",
+        "SpatialPresaturation": "NONE",
+        "PartialFourier": "NO",
+        "ParallelAcquisition": "NO",
+    },
+    "MRAveragesSequence": {
+        "NumberOfAverages": 1.0,
+    },
+    "MRImagingModifierSequence": {
+        "MagnetizationTransfer": "NONE",
+        "BloodSignalNulling": "NO",
+        "Tagging": "NONE",
+        "TransmitterFrequency": 63.9,
+        "PixelBandwidth": 190.0,
+    },
+    "MRTransmitCoilSequence": {
+        "TransmitCoilName": "BODY",
+        "TransmitCoilManufacturerName": "Synthetic",
+        "TransmitCoilType": "BODY",
+    },
+    "MRImageFrameTypeSequence": {
+        "FrameType": _FRAME_TYPE,
+        "PixelPresentation": "MONOCHROME",
+        "VolumetricProperties": "VOLUME",
+        "VolumeBasedCalculationTechnique": "NONE",
+        "ComplexImageComponent": "MAGNITUDE",
+        "AcquisitionContrast": "T2",
+    },
+    "PixelValueTransformationSequence": {
+        "RescaleIntercept": 0.0,
+        "RescaleSlope": 1.0,
+        "RescaleType": "US",
+    },
+}
+"""Functional groups of one item that say the same of every stack."""
+
+
 def write_enhanced(stack: Stack, folder: Path, *, seed: int, part: int) -> Path:
     """Write all slices of a T2-weighted stack as the frames of one object.
 
@@ -146,7 +189,7 @@ def _shared(stack: Stack) -> Dataset:
     protocol = stack.protocol
     slice_mm, row_mm, column_mm = stack.volume.spacing_zyx_mm
     orientation, _ = slice_place(stack, 0)
-    return _item(
+    shared = _item(
         PlaneOrientationSequence=[_item(ImageOrientationPatient=orientation)],
         PixelMeasuresSequence=[
             _item(
@@ -176,19 +219,6 @@ def _shared(stack: Stack) -> Dataset:
             )
         ],
         MREchoSequence=[_item(EffectiveEchoTime=protocol.echo_time)],
-        MRModifierSequence=[
-            _item(
-                InversionRecovery="NO",
-                FlowCompensation="NONE",
-                Spoiling="NONE",
-                T2Preparation="NO",
-                SpectrallySelectedExcitation="NONE",
-                SpatialPresaturation="NONE",
-                PartialFourier="NO",
-                ParallelAcquisition="NO",
-            )
-        ],
-        MRAveragesSequence=[_item(NumberOfAverages=1.0)],
         MRFOVGeometrySequence=[
             _item(
                 InPlanePhaseEncodingDirection="COLUMN",
@@ -196,15 +226,6 @@ def _shared(stack: Stack) -> Dataset:
                 MRAcquisitionPhaseEncodingStepsInPlane=stack.volume.voxels_zyx.shape[2],
                 PercentSampling=100.0,
                 PercentPhaseFieldOfView=100.0,
-            )
-        ],
-        MRImagingModifierSequence=[
-            _item(
-                MagnetizationTransfer="NONE",
-                BloodSignalNulling="NO",
-                Tagging="NONE",
-                TransmitterFrequency=63.9,
-                PixelBandwidth=190.0,
             )
         ],
         MRReceiveCoilSequence=[
@@ -218,32 +239,15 @@ def _shared(stack: Stack) -> Dataset:
                 ],
             )
         ],
-        MRTransmitCoilSequence=[
-            _item(
-                TransmitCoilName="BODY",
-                TransmitCoilManufacturerName="Synthetic",
-                TransmitCoilType="BODY",
-            )
-        ],
-        MRImageFrameTypeSequence=[
-            _item(
-                FrameType=_FRAME_TYPE,
-                PixelPresentation="MONOCHROME",
-                VolumetricProperties="VOLUME",
-                VolumeBasedCalculationTechnique="NONE",
-                ComplexImageComponent="MAGNITUDE",
-                AcquisitionContrast="T2",
-            )
-        ],
         FrameAnatomySequence=[
             _item(
                 FrameLaterality="U", AnatomicRegionSequence=[_code("421060004", "Vertebral column")]
             )
         ],
-        PixelValueTransformationSequence=[
-            _item(RescaleIntercept=0.0, RescaleSlope=1.0, RescaleType="US")
-        ],
     )
+    for keyword, values in _FIXED_GROUPS.items():
+        setattr(shared, keyword, [_item(**values)])
+    return shared
 
 
 def _frame(stack: Stack, k: int) -> Dataset:

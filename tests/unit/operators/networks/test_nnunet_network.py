@@ -58,7 +58,10 @@ def test_wrapped_names_are_unwrapped_and_aliases_are_not_needed(tmp_path: Path) 
         for name, value in network(Recipe(), seed=1).state_dict().items()
         if "all_modules" not in name and "decoder.encoder" not in name
     }
-    load_weights(build_network(plans_of(Recipe(), tmp_path)), weights)
+    loaded = build_network(plans_of(Recipe(), tmp_path))
+    load_weights(loaded, weights)
+    state = loaded.state_dict()
+    assert all(torch.equal(state[name[7:]], value) for name, value in weights.items())
 
 
 @pytest.mark.parametrize("change", ["missing", "too much", "other shape", "not finite", "none"])

@@ -213,7 +213,12 @@ def test_the_digest_names_the_weights_and_not_the_place(tmp_path: Path) -> None:
 
 
 def test_only_the_best_checkpoint_is_enough(tmp_path: Path) -> None:
-    load_semantic_model(write_folder(tmp_path, Recipe(checkpoint="checkpoint_best.pth")))
+    best = load_semantic_model(
+        write_folder(tmp_path / "best", Recipe(checkpoint="checkpoint_best.pth"))
+    )
+    final = load_semantic_model(write_folder(tmp_path / "final"))
+    labels = [model.predict_on_model_grid(image()).labels_zyx for model in (best, final)]
+    assert np.array_equal(*labels)
 
 
 def test_fold_all_and_inherited_configurations_load(tmp_path: Path) -> None:

@@ -42,7 +42,8 @@ def test_a_stack_of_vertebrae_is_a_spine(count: int):
 def test_a_childs_and_a_tall_adults_spine_pass(scale: float):
     spine = spine_of(4)
     spacing = (1.5 * scale,) * 3
-    require_spine(pir_map(spine.parts, spacing), pir_map(spine.vertebrae, spacing))
+    evidence = require_spine(pir_map(spine.parts, spacing), pir_map(spine.vertebrae, spacing))
+    assert (evidence.bodies, evidence.reasons) == (4, ())
 
 
 @pytest.mark.parametrize("codes", [("L", "P", "S"), ("R", "A", "S"), ("P", "S", "L")])
