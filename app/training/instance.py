@@ -11,7 +11,7 @@ from torch.nn import functional
 from app.training.cutout_drawing import CutoutSample, draw_cutout
 from app.training.fast_norms import with_fast_group_norms
 from app.training.formats import write_instance_model
-from app.training.loop import channels_last
+from app.training.weights import channels_last
 from operators.errors import UnreadableInputError
 from operators.networks.unet3d import Unet3D, Unet3DShape
 

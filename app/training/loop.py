@@ -1,4 +1,11 @@
-"""The training loop of both phases: resumable, seeded, scheduled by step, averaged weights."""
+"""The training loop of both phases: resumable, seeded, scheduled by step, averaged weights.
+
+A checkpoint is smaller than the memory it describes (`app.training.compact_state`), so a training
+that only wrote checkpoints would go on with other numbers than one that reads them. Therefore every
+training goes on with what its checkpoint says: killed and called again, it ends with the same
+bytes on the same device. Stopped between two checkpoints (time, Ctrl-C), it writes one more, and
+ends with the same weights up to rounding.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +17,9 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import torch
 
+from app.errors import ConfigurationError
 from app.training.compact_state import pack_optimizer, pack_weights, unpack_optimizer
+from app.training.weights import average_into
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +33,6 @@ if TYPE_CHECKING:
 
 Sample = TypeVar("Sample")
 
-_MOST_AVERAGED = 0.995
 _LARGEST_GRADIENT = 5.0
 _RECORD_EVERY = 50
 
@@ -79,6 +87,8 @@ class LoopOptions:
         A torch device.
     half_precision : bool
         bfloat16 autocast.
+    identity : mapping of str to plain values
+        What makes this training another one; a state that says otherwise is refused.
     """
 
     state: Path
@@ -91,6 +101,7 @@ class LoopOptions:
     stop_after_seconds: float | None = None
     device: str = "cpu"
     half_precision: bool = True
+    identity: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -118,6 +129,11 @@ class Training(Generic[Sample]):
         Network, samples, loss, export.
     options : LoopOptions
         How to train.
+
+    Raises
+    ------
+    ConfigurationError
+        If the state is of another training (``other_training``).
     """
 
     def __init__(self, phase: Phase[Sample], options: LoopOptions) -> None:
@@ -132,44 +148,66 @@ class Training(Generic[Sample]):
 
     def _resume(self) -> None:
         state = torch.load(self._options.state, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        unpack_optimizer(self.optimizer, state["optimizer"])
+        _require_same(state.get("identity", {}), self._options)
+        try:
+            self._adopt(state)
+        except (RuntimeError, ValueError) as error:
+            raise _other_training(self._options.state, "it has another network") from error
         self.step = int(state["step"])
         self.history = History(
             [(int(s), e, d) for s, e, d in state["losses"]], list(state["validation"])
         )
 
-    def save(self) -> None:
-        """Write the state (half of the weights' size four times at most), replacing the file."""
-        path = self._options.state
-        path.parent.mkdir(parents=True, exist_ok=True)
-        state: dict[str, Any] = {
-            "step": self.step,
+    def _adopt(self, packed: Mapping[str, Any]) -> None:
+        """Go on with the numbers of a checkpoint."""
+        self.network.load_state_dict(packed["network"])
+        self.average.load_state_dict(packed["average"])
+        unpack_optimizer(self.optimizer, packed["optimizer"])
+
+    def _packed(self) -> dict[str, Any]:
+        return {
             "network": pack_weights(self.network.state_dict()),
             "average": pack_weights(self.average.state_dict()),
             "optimizer": pack_optimizer(self.optimizer),
+        }
+
+    def _save(self, packed: Mapping[str, Any]) -> None:
+        """Write the state, six bytes per weight with AdamW, replacing the file."""
+        path = self._options.state
+        path.parent.mkdir(parents=True, exist_ok=True)
+        state = {
+            **packed,
+            "step": self.step,
             "losses": [list(entry) for entry in self.history.losses],
             "validation": self.history.validation,
+            "identity": dict(self._options.identity),
         }
         partial = path.with_suffix(".part")
         torch.save(state, partial)
         partial.replace(path)
 
-    def run(self, progress: Progress | None = None) -> int:
+    def run(
+        self, progress: Progress | None = None, stop: Callable[[], bool] = lambda: False
+    ) -> int:
         """Train to the end of the schedule, or until the time is up.
 
         Parameters
         ----------
         progress : callable or None
             Receives (step, steps, cross-entropy, Dice loss) after every step.
+        stop : callable
+            Asked after every step whether to stop early, with a checkpoint.
 
         Returns
         -------
         int
-            Steps done so far, over all calls. Every checkpoint exports the averaged weights.
+            Steps done so far, over all calls. Every checkpoint exports the averaged weights; a
+            training that is over already does nothing else.
         """
         options, begun = self._options, time.monotonic()
+        if self.step >= options.steps:
+            self._phase.export(self.average, self.step)
+            return self.step
         recent: list[tuple[float, float]] = []
         with ThreadPoolExecutor(1) as ahead:
             waiting = ahead.submit(self._batch, self.step)
@@ -183,7 +221,7 @@ class Training(Generic[Sample]):
                 if progress is not None:
                     progress(self.step, options.steps, *recent[-1])
                 limit = options.stop_after_seconds
-                late = limit is not None and time.monotonic() - begun > limit
+                late = stop() or (limit is not None and time.monotonic() - begun > limit)
                 due = self.step % options.save_every == 0 or self.step == options.steps or late
                 if due or len(recent) == _RECORD_EVERY:
                     self._record(recent)
@@ -222,12 +260,30 @@ class Training(Generic[Sample]):
         recent.clear()
 
     def _checkpoint(self) -> None:
+        packed = self._packed()
+        self._adopt(packed)
         with torch.no_grad():
             figures = self._phase.validate(self.average)
         if figures:
             self.history.validation.append({"step": float(self.step), **figures})
-        self.save()
+        self._save(packed)
         self._phase.export(self.average, self.step)
+
+
+def _require_same(known: Mapping[str, Any], options: LoopOptions) -> None:
+    """Refuse a state of another training; states of old versions say nothing about themselves."""
+    for name, wanted in options.identity.items():
+        if name in known and known[name] != wanted:
+            difference = f"{name} is {known[name]} there and {wanted} here"
+            raise _other_training(options.state, difference)
+
+
+def _other_training(state: Path, difference: str) -> ConfigurationError:
+    message = (
+        f"{state.name} in the work folder is the state of another training: {difference}; take "
+        "another --work, or delete that file to begin anew"
+    )
+    return ConfigurationError(message, reasons=("other_training",))
 
 
 def _optimizer(options: LoopOptions, network: Module) -> torch.optim.Optimizer:
@@ -237,29 +293,3 @@ def _optimizer(options: LoopOptions, network: Module) -> torch.optim.Optimizer:
             network.parameters(), lr=rate, momentum=0.99, nesterov=True, weight_decay=3e-5
         )
     return torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-4)
-
-
-def average_into(average: Module, network: Module, step: int) -> None:
-    """Move the averaged weights towards the current ones (EMA, decay up to 0.995)."""
-    decay = min(_MOST_AVERAGED, (step + 1) / (step + 20))
-    with torch.no_grad():
-        for old, new in zip(average.parameters(), network.parameters(), strict=True):
-            old.lerp_(new, 1 - decay)
-
-
-def channels_last(network: Module) -> Module:
-    """Lay a network's kernels out for channels-last input, in place."""
-    for parameter in network.parameters():
-        if parameter.ndim == 5:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last_3d)
-    return network
-
-
-def plain_weights(network: Module) -> dict[str, torch.Tensor]:
-    """State dict of a network for a file: contiguous, on the CPU, tied names kept tied."""
-    shared: dict[int, torch.Tensor] = {}
-    weights: Mapping[str, torch.Tensor] = network.state_dict()
-    return {
-        name: shared.setdefault(tensor.data_ptr(), tensor.detach().cpu().clone().contiguous())
-        for name, tensor in weights.items()
-    }

@@ -14,8 +14,8 @@ from dynamic_network_architectures.architectures.unet import (  # type: ignore[i
 from app.training.augmentation import draw_tile
 from app.training.fast_norms import SingleImageInstanceNorm
 from app.training.formats import architecture, write_semantic_model
-from app.training.loop import channels_last, plain_weights
 from app.training.supervision import CLASSES, CODE_OF_LABEL, SetLoss
+from app.training.weights import channels_last, plain_weights
 from operators.anatomy.labels import MODEL_STRUCTURES
 from operators.errors import ModelUnusableError
 from operators.networks.checkpoints import read_checkpoint

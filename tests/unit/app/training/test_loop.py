@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from app.training.loop import LoopOptions, Training, plain_weights
+from app.errors import ConfigurationError
+from app.training.loop import LoopOptions, Training
 from app.training.presets import Schedule
+from app.training.weights import plain_weights
 
 
 class Line:
@@ -71,16 +74,84 @@ def test_a_stopped_training_goes_on_where_it_was_with_its_history(tmp_path: Path
     assert resumed.run() == 200
 
 
-def test_a_resumed_training_ends_near_an_uninterrupted_one(tmp_path: Path) -> None:
+class Killed(BaseException):
+    """Ends a training as SIGKILL does: nothing is saved on the way out."""
+
+
+def killed_at(last: int) -> Callable[..., None]:
+    def progress(step: int, *_: object) -> None:
+        if step == last:
+            raise Killed
+
+    return progress
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_training_killed_at_step_170_ends_with_the_bytes_of_one_that_never_was(
+    tmp_path: Path, optimizer: str
+) -> None:
+    ends = []
+    schedule = Schedule(peak=0.1 if optimizer == "adamw" else 1e-3)
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+        wanted = options(tmp_path / name, optimizer=optimizer, schedule=schedule)
+        if name == "killed":
+            with pytest.raises(Killed):
+                Training(Line(tmp_path / name), wanted).run(killed_at(170))
+        training = Training(Line(tmp_path / name), wanted)
+        assert training.step == (100 if name == "killed" else 0)
+        training.run()
+        state = torch.load(wanted.state, weights_only=True)
+        ends.append((training.network.weight.item(), training.average.weight.item(), state))
+    assert ends[0][:2] == ends[1][:2]
+    assert str(ends[0][2]) == str(ends[1][2])
+
+
+def test_a_training_stopped_between_checkpoints_ends_near_an_uninterrupted_one(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     whole = Training(Line(tmp_path / "a"), options(tmp_path / "a"))
     whole.run()
-    Training(Line(tmp_path / "b"), options(tmp_path / "b", stop_after_seconds=0.0)).run()
+    asked = iter([False] * 42 + [True])
+    assert (
+        Training(Line(tmp_path / "b"), options(tmp_path / "b")).run(None, lambda: next(asked)) == 43
+    )
     parts = Training(Line(tmp_path / "b"), options(tmp_path / "b"))
+    assert parts.step == 43
     parts.run()
     slopes = [float(t.network.weight.detach()) for t in (parts, whole)]
     assert slopes[0] == pytest.approx(slopes[1], abs=0.05)
+
+
+def test_a_finished_training_writes_its_model_where_it_is_wanted_now(tmp_path: Path) -> None:
+    Training(Line(tmp_path), options(tmp_path, steps=5)).run()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    phase = Line(elsewhere)
+    assert Training(phase, options(tmp_path, steps=5)).run() == 5
+    assert phase.asked == []
+    first, second = (torch.load(f / "5.pth", weights_only=True) for f in (tmp_path, elsewhere))
+    assert first["weight"].item() == second["weight"].item()
+
+
+def test_the_state_of_another_seed_is_refused_and_one_that_names_none_is_not(
+    tmp_path: Path,
+) -> None:
+    Training(Line(tmp_path), options(tmp_path, steps=2, identity={"seed": 1})).run()
+    with pytest.raises(ConfigurationError, match="seed is 1 there and 2 here") as raised:
+        Training(Line(tmp_path), options(tmp_path, identity={"seed": 2}))
+    assert raised.value.reasons == ("other_training",)
+    assert Training(Line(tmp_path), options(tmp_path, identity={"preset": "x"})).step == 2
+
+
+def test_the_state_of_another_network_is_refused_by_name(tmp_path: Path) -> None:
+    Training(Line(tmp_path), options(tmp_path, steps=2)).run()
+    wider = Line(tmp_path)
+    wider.network = torch.nn.Linear(2, 1)
+    with pytest.raises(ConfigurationError, match="another network"):
+        Training(wider, options(tmp_path))
 
 
 def test_the_same_seed_gives_the_same_weights_to_the_last_bit(tmp_path: Path) -> None:
