@@ -62,10 +62,39 @@ def resample_to_spacing(volume: Volume, spacing_zyx_mm: Spacing) -> Volume:
     # Axes that lose most voxels first: the later ones then have less to do.
     for axis in sorted(range(3), key=lambda a: -ratios[a]):
         if ratios[axis] != 1.0:
-            voxels = _interpolate_axis(voxels, axis, ratios[axis], grid.shape_zyx[axis])
+            voxels = _interpolate_axis(voxels, axis, (0.0, ratios[axis]), grid.shape_zyx[axis])
     keeps_slices = abs(ratios[0] - 1.0) * old[0] < SAME_SPACING_MM
     source = volume.source if keeps_slices and len(volume.source) == grid.shape_zyx[0] else ()
     return Volume(voxels, grid.affine_lps, source)
+
+
+def interpolate_to_shape(
+    voxels_zyx: NDArray[np.float32], shape_zyx: tuple[int, int, int]
+) -> NDArray[np.float32]:
+    """Interpolate an array to another size of the same extent with cubic B-splines.
+
+    Equal to ``scipy.ndimage.zoom(order=3, mode="nearest", grid_mode=True)``: the outer faces stay
+    in place, not the centre of voxel (0, 0, 0). This is how nnU-Net goes between two spacings.
+
+    Parameters
+    ----------
+    voxels_zyx : (Z, Y, X) ndarray of float32
+        The image.
+    shape_zyx : tuple of 3 ints
+        Wanted size.
+
+    Returns
+    -------
+    ndarray of float32
+        Of the wanted size, over- and undershoot kept; never the given array itself.
+    """
+    ratios = [was / new for was, new in zip(voxels_zyx.shape, shape_zyx, strict=True)]
+    voxels = voxels_zyx.copy()
+    for axis in sorted(range(3), key=lambda a: -ratios[a]):
+        if ratios[axis] != 1.0:
+            steps = (ratios[axis] / 2 - 0.5, ratios[axis])
+            voxels = _interpolate_axis(voxels, axis, steps, shape_zyx[axis])
+    return voxels
 
 
 def resample_labels_to_spacing(labels: LabelMap, spacing_zyx_mm: Spacing) -> LabelMap:
@@ -141,15 +170,16 @@ def _grid_with_spacing(grid: Grid, spacing_zyx_mm: Spacing) -> Grid:
 
 
 def _interpolate_axis(
-    voxels: NDArray[np.float32], axis: int, ratio: float, size: int
+    voxels: NDArray[np.float32], axis: int, steps: tuple[float, float], size: int
 ) -> NDArray[np.float32]:
-    """Evaluate the cubic B-spline through one axis at the positions 0, ratio, 2 ratio ..."""
+    """Evaluate the cubic B-spline through one axis at ``size`` positions: first, then by steps."""
+    begin, step = steps
     padding = [(0, 0)] * 3
     padding[axis] = (_SPLINE_PAD, _SPLINE_PAD)
     coefficients = spline_filter1d(
         np.pad(voxels, padding, mode="edge"), order=3, axis=axis, output=np.float32, mode="nearest"
     )
-    position = np.arange(size) * ratio + _SPLINE_PAD
+    position = begin + np.arange(size) * step + _SPLINE_PAD
     first = np.floor(position).astype(np.intp) - 1
     fraction = position - np.floor(position)
     weights = (

@@ -17,7 +17,7 @@ from operators.imaging.components import fill_holes
 from operators.imaging.cropping import bounding_box
 from operators.imaging.intensity import prepare
 from operators.imaging.orientation import reorient
-from operators.imaging.resampling import resample_labels_to_grid, resample_to_spacing
+from operators.imaging.resampling import resample_to_spacing
 from operators.imaging.volume import LabelMap
 from operators.networks.checkpoints import read_checkpoint
 from operators.networks.inference_config import find_config, read_config
@@ -32,8 +32,9 @@ from operators.networks.nnunet_network import (
 )
 from operators.networks.nnunet_plans import read_plans
 from operators.networks.normalisation import normalise
-from operators.networks.sliding_window import Head, Prediction, Tiling, predict
-from operators.networks.training_grid import at_training_spacing, untransposed
+from operators.networks.slab_decision import Head, Prediction
+from operators.networks.sliding_window import Tiling, predict
+from operators.networks.training_grid import in_axis_order, training_grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -172,27 +173,27 @@ class SemanticModel:
         self, volume: Volume, progress: Progress | None
     ) -> tuple[LabelMap, LabelMap | None]:
         """Labels and certainty on the grid of ``volume``."""
-        trained = untransposed(self.plans.spacing_mm, self.plans.transpose_backward)
-        at_plans = at_training_spacing(volume, trained)
-        voxels = at_plans.voxels_zyx.astype(np.float32, copy=False)
+        voxels = volume.voxels_zyx.astype(np.float32, copy=False)
         seen = np.abs(voxels) > _BLACK
         box = bounding_box(seen)
         if box is None:
             raise IntensityError("the image is black", reasons=("constant_image",))
-        found = self._decide(voxels[box], seen[box], progress)
+        found = self._decide(voxels[box], seen[box], volume.spacing_zyx_mm, progress)
         labels = np.zeros(voxels.shape, self._label_of_class.dtype)
         labels[box] = self._label_of_class[found.classes]
-        maps = [LabelMap(labels, at_plans.affine_lps)]
+        certainty = None
         if found.certainty is not None:
-            certainty = np.full(voxels.shape, _CERTAIN, np.uint8)  # nobody asked about black
-            certainty[box] = found.certainty
-            maps.append(LabelMap(certainty, at_plans.affine_lps))
-        if at_plans is not volume:
-            maps = [resample_labels_to_grid(each, volume.grid) for each in maps]
-        return maps[0], maps[1] if len(maps) > 1 else None
+            certain = np.full(voxels.shape, _CERTAIN, np.uint8)  # nobody asked about black
+            certain[box] = found.certainty
+            certainty = LabelMap(certain, volume.affine_lps)
+        return LabelMap(labels, volume.affine_lps), certainty
 
     def _decide(
-        self, voxels: NDArray[np.float32], seen: NDArray[np.bool_], progress: Progress | None
+        self,
+        voxels: NDArray[np.float32],
+        seen: NDArray[np.bool_],
+        spacing_mm: tuple[float, float, float],
+        progress: Progress | None,
     ) -> Prediction:
         """Normalise, predict and decide, in the network's axis order; (Z, Y, X) in and out."""
         plans = self.plans
@@ -204,7 +205,9 @@ class SemanticModel:
             mask=mask,
             properties=plans.intensity_properties[0],
         )
-        image = torch.from_numpy(np.ascontiguousarray(normal.transpose(order))[None])
+        ordered = np.ascontiguousarray(normal.transpose(order))
+        grid = training_grid(ordered.shape, in_axis_order(spacing_mm, order), plans.spacing_mm)
+        image = torch.from_numpy(grid.of(ordered)[None])
         tiling = Tiling(plans.patch_size, self.config.default_step_size)
         temperature = self.config.confidence_temperature
         head = Head(
@@ -214,7 +217,9 @@ class SemanticModel:
             temperature if plans.regions_class_order is None else None,
         )
         with torch.inference_mode():
-            found = predict(image.to(self._network.device), tiling, head, progress)
+            found = predict(
+                image.to(self._network.device), tiling, head, progress, finer=grid.image
+            )
         back = plans.transpose_backward
         certainty = None if found.certainty is None else found.certainty.transpose(back)
         return Prediction(found.classes.transpose(back), certainty)

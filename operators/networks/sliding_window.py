@@ -1,8 +1,8 @@
 """Run a network tile by tile over a volume and keep the winning class of every voxel.
 
 Tiles, weights and padding are nnU-Net's. What differs is the memory: logits are summed in float32
-for one patch length along the volume's longest axis only, and every slice is turned into classes as
-soon as no later tile can touch it.
+for one patch length along the volume's longest axis only, and every slice is decided
+(`slab_decision`) as soon as no later tile can touch it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from operators.errors import SegmentationError
+from operators.networks.slab_decision import OnFinerGrid, SameGrid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
+
+    from operators.networks.slab_decision import Box, Decisions, Finer, Head, Prediction
 
 Sizes = tuple[int, int, int]
 
@@ -88,22 +90,6 @@ def tile_weights(patch_size: Sizes) -> NDArray[np.float32]:
     return weights
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What the network says about every voxel.
-
-    Attributes
-    ----------
-    classes : (Z, Y, X) ndarray of uint8
-        The winner.
-    certainty : (Z, Y, X) ndarray of uint8 or None
-        Probability of the winner times 255; None where the head asks for none.
-    """
-
-    classes: NDArray[np.uint8]
-    certainty: NDArray[np.uint8] | None
-
-
 def predict_classes(
     voxels: Tensor,
     tiling: Tiling,
@@ -119,6 +105,8 @@ def predict(
     tiling: Tiling,
     head: Head,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    finer: Finer | None = None,
 ) -> Prediction:
     """Sum weighted logits over all tiles and decide every voxel's class.
 
@@ -132,6 +120,8 @@ def predict(
         The network and what to make of its output.
     progress : callable, optional
         Called with (done, total) tiles after each tile; may raise to cancel.
+    finer : Finer or None
+        Grid to interpolate the logits to before they are decided; None = the image's own.
 
     Returns
     -------
@@ -147,7 +137,10 @@ def predict(
     shape = _sizes(padded.shape[1:])
     patch = tiling.patch_size
     starts = tiling.starts(shape)
-    window = _Window(shape, patch, head, padded.device)
+    window = _Window(shape, patch, head.count, padded.device)
+    decisions: Decisions = SameGrid(head, shape, inner, window.axis)
+    if finer is not None:
+        decisions = OnFinerGrid(head, inner, window.axis, finer)
     weights = torch.from_numpy(tile_weights(patch)).to(padded.device)[..., None]
     total = len(starts[0]) * len(starts[1]) * len(starts[2])
     done = 0
@@ -160,48 +153,18 @@ def predict(
             done += 1
             if progress is not None:
                 progress(done, total)
-        window.finish(following - start)
-    certainty = window.certainty
-    return Prediction(window.classes[inner], None if certainty is None else certainty[inner])
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A network with its last decision.
-
-    Attributes
-    ----------
-    network : callable
-        (1, C, patch) -> (1, count, patch) logits in float32.
-    count : int
-        Number of output channels.
-    decide : callable
-        (..., count) sums of logits, up to a positive factor per voxel -> (...) uint8.
-    temperature : float or None
-        What mean logits are divided by before their softmax gives the winner's probability; None
-        where probabilities are not asked for.
-    """
-
-    network: Callable[[Tensor], Tensor]
-    count: int
-    decide: Callable[[Tensor], Tensor]
-    temperature: float | None = None
+        window.finish(following - start, decisions)
+    return decisions.result()
 
 
 class _Window:
     """Sums of logits for one patch length along the axis that holds most tiles."""
 
-    def __init__(self, shape: Sizes, patch: Sizes, head: Head, device: torch.device) -> None:
+    def __init__(self, shape: Sizes, patch: Sizes, count: int, device: torch.device) -> None:
         self.axis = max(range(3), key=lambda a: shape[a] / patch[a])
-        self.classes = np.zeros(shape, np.uint8)
         self._patch = patch
-        self._head = head
-        self._begin = 0
         held = [patch[a] if a == self.axis else shape[a] for a in range(3)]
-        self._sums = torch.zeros((*held, head.count), dtype=torch.float32, device=device)
-        self.certainty: NDArray[np.uint8] | None = None
-        if head.temperature is not None:
-            self.certainty = np.zeros(shape, np.uint8)
+        self._sums = torch.zeros((*held, count), dtype=torch.float32, device=device)
         self._weights = torch.zeros((*held, 1), dtype=torch.float32, device=device)
 
     def add(self, corner: Sizes, weighted: Tensor, weights: Tensor) -> None:
@@ -211,37 +174,14 @@ class _Window:
         self._sums[sides] += weighted
         self._weights[sides] += weights
 
-    def finish(self, count: int) -> None:
-        """Decide the first ``count`` slices, which no later tile touches, and move on."""
-        finished = self._sums.narrow(self.axis, 0, count)
-        weights = self._weights.narrow(self.axis, 0, count)
-        place = tuple(
-            _side(self._begin, count) if a == self.axis else slice(None) for a in range(3)
-        )
-        target = self.classes[place]
-        for k, part in enumerate(finished):  # slice by slice: decisions need 8 bytes per voxel
-            if not bool(torch.isfinite(part.sum())):
-                raise SegmentationError(
-                    "the network's output is not finite", reasons=("non_finite_logits",)
-                )
-            target[k] = self._head.decide(part).cpu().numpy()
-            if self.certainty is not None:
-                self.certainty[place][k] = self._certainty(part / weights[k])
+    def finish(self, count: int, decisions: Decisions) -> None:
+        """Hand over the first ``count`` slices, which no later tile touches, and move on."""
+        decisions.take(*(x.narrow(self.axis, 0, count) for x in (self._sums, self._weights)))
         rest = self._sums.shape[self.axis] - count
         for held in (self._sums, self._weights):
             kept = held.narrow(self.axis, count, rest).clone()
             held.narrow(self.axis, 0, rest).copy_(kept)
             held.narrow(self.axis, rest, count).zero_()
-        self._begin += count
-
-    def _certainty(self, mean_logits: Tensor) -> NDArray[np.uint8]:
-        """Probability of the best class of (Y, X, count) logits, times 255."""
-        best = mean_logits.amax(dim=-1, keepdim=True)
-        scaled = (mean_logits - best).div_(self._head.temperature or 1.0)
-        certain: NDArray[np.uint8] = (
-            scaled.exp_().sum(dim=-1).reciprocal_().mul_(255).round_().to(torch.uint8).cpu().numpy()
-        )
-        return certain
 
 
 def _side(start: int, length: int) -> slice:
@@ -265,7 +205,7 @@ def _corners(
     return ((k, j, i) for k in rows[0] for j in rows[1] for i in rows[2])
 
 
-def _padded(voxels: Tensor, patch: Sizes) -> tuple[Tensor, tuple[slice, slice, slice]]:
+def _padded(voxels: Tensor, patch: Sizes) -> tuple[Tensor, Box]:
     """Centre a small volume in zeros as large as the patch; also: where it lies in there."""
     sizes = _sizes(voxels.shape[1:])
     missing = [max(0, p - size) for size, p in zip(sizes, patch, strict=True)]

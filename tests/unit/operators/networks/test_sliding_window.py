@@ -7,7 +7,8 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from operators.errors import InterruptedRunError, SegmentationError
-from operators.networks.sliding_window import Head, Tiling, predict, predict_classes, tile_weights
+from operators.networks.slab_decision import Head
+from operators.networks.sliding_window import Tiling, predict, predict_classes, tile_weights
 
 
 def winner(sums: Tensor) -> Tensor:
