@@ -16,11 +16,12 @@ from app.bootstrap import quiet_libraries
 from app.console import emit_json, reporting
 from app.errors import ExitCode, crash_line, exit_code_of
 from app.evaluation_commands import evaluate
-from app.model_commands import JsonOption, ModelsOption, models_app, train_app
+from app.model_commands import JsonOption, ModelsOption, models_app
 from app.registry import read_registry, verify_model
 from app.send_command import send
 from app.settings import Settings, load_settings
 from app.signals import stop_requests
+from app.training_commands import train_app
 from operators.errors import SpineError
 
 if TYPE_CHECKING:

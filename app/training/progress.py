@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from app.console import emit_json
-from app.training.runs import Listener
+from app.training.sources import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ def telling(*, as_json: bool) -> Iterator[Listener]:
     """
     console = Console(stderr=True)
     if as_json:
-        yield Listener(_json_data, _json_step)
+        yield Listener(_json_data, _json_step, _json_note)
     elif console.is_terminal:
         display = Progress(
             TextColumn("{task.description}"),
@@ -43,9 +43,9 @@ def telling(*, as_json: bool) -> Iterator[Listener]:
         )
         with display:
             live = _Live(display)
-            yield Listener(live.data, live.step)
+            yield Listener(live.data, live.step, live.note)
     else:
-        yield Listener(_plain_data, _plain_step)
+        yield Listener(_plain_data, _plain_step, _plain_note)
 
 
 def _json_data(what: str, done: int, total: int) -> None:
@@ -55,6 +55,14 @@ def _json_data(what: str, done: int, total: int) -> None:
 def _json_step(fold: int, step: int, steps: int, entropy: float, dice: float) -> None:
     losses = {"cross_entropy": round(entropy, 4), "dice_loss": round(dice, 4)}
     emit_json({"event": "step", "fold": fold, "step": step, "steps": steps, **losses})
+
+
+def _json_note(text: str) -> None:
+    emit_json({"event": "note", "text": text})
+
+
+def _plain_note(text: str) -> None:
+    sys.stderr.write(f"note: {text}\n")
 
 
 def _plain_data(what: str, done: int, total: int) -> None:
@@ -84,6 +92,10 @@ class _Live:
         """Move the bar of the fold."""
         detail = f"cross-entropy {entropy:.3f}, Dice loss {dice:.3f}"
         self._move(f"fold {fold}", step, steps, detail)
+
+    def note(self, text: str) -> None:
+        """Write a line above the bars."""
+        self._display.console.print(f"note: {text}", markup=False, highlight=False)
 
     def _move(self, name: str, done: int, total: int, detail: str) -> None:
         if name not in self._tasks:

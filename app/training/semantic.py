@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from app.training.augmentation import Tile
     from app.training.presets import Design, SemanticPreset
-    from app.training.shelf import CaseShelf, Mix
+    from app.training.shelf import CaseShelf, JoinedShelves, Mix
 
 VALIDATION_TILES = 12
 """Held-out tiles per checkpoint; always the same ones."""
@@ -47,12 +47,28 @@ def build_network(design: Design, *, deep_supervision: bool = False) -> torch.nn
     return channels_last(network)
 
 
+def require_fold(folder: Path, fold: int) -> Path:
+    """Find a fold's checkpoint in a model folder to start from.
+
+    Raises
+    ------
+    ModelUnusableError
+        If there is none (``fold_missing``).
+    """
+    path = folder / f"fold_{fold}" / "checkpoint_final.pth"
+    if not path.exists():
+        raise ModelUnusableError(
+            f"the model to start from has no fold {fold}", reasons=("fold_missing",)
+        )
+    return path
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingData:
     """Cases to train on and, where there are any, cases held out."""
 
     training: Mix
-    held_out: CaseShelf | None = None
+    held_out: CaseShelf | JoinedShelves | None = None
 
 
 class SemanticPhase:
@@ -89,11 +105,7 @@ class SemanticPhase:
         ModelUnusableError
             If the folder holds no such fold, or its network has another shape.
         """
-        path = folder / f"fold_{self._fold}" / "checkpoint_final.pth"
-        if not path.exists():
-            raise ModelUnusableError(
-                f"the model to start from has no fold {self._fold}", reasons=("fold_missing",)
-            )
+        path = require_fold(folder, self._fold)
         weights = read_checkpoint(path, keep=("network_weights",)).get("network_weights")
         try:
             self.network.load_state_dict(weights if isinstance(weights, dict) else {})
@@ -105,7 +117,7 @@ class SemanticPhase:
 
     def sample(self, number: int) -> Tile:
         """Tile of this number."""
-        rng = np.random.default_rng([self._seed, number])
+        rng = np.random.default_rng([self._seed + self._fold, number])
         return draw_tile(rng, self._data.training.draw(rng), self._preset.grid)
 
     def refresh(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -87,6 +88,49 @@ class Mix:
         return self._shelves[int(rng.choice(len(self._shelves), p=self._share))].draw(rng)
 
 
+class JoinedShelves:
+    """Held-out cases of several sources as one list, a case of each source in turn.
+
+    Parameters
+    ----------
+    shelves : sequence of CaseShelf
+        In the order in which they take turns.
+    """
+
+    def __init__(self, shelves: Sequence[CaseShelf]) -> None:
+        self._shelves = shelves
+        self._places: dict[str, tuple[CaseShelf, str]] = {}
+        self.refresh()
+
+    @property
+    def names(self) -> list[str]:
+        """Number of the source and file name, ``0/sub-01.npz``."""
+        return list(self._places)
+
+    def refresh(self) -> int:
+        """Look for new and vanished files; return the number of cases."""
+        for shelf in self._shelves:
+            shelf.refresh()
+        turns = zip_longest(*(shelf.names for shelf in self._shelves))
+        self._places = {
+            f"{number}/{name}": (shelf, name)
+            for turn in turns
+            for number, (shelf, name) in enumerate(zip(self._shelves, turn, strict=True))
+            if name is not None
+        }
+        return len(self._places)
+
+    def read(self, name: str) -> Case:
+        """Get one case by its name in `names`."""
+        shelf, file = self._places[name]
+        return shelf.read(file)
+
+
+def subject_of(name: str) -> str:
+    """Subject of a case file: up to the first underscore or point."""
+    return name.split(".", 1)[0].split("_", 1)[0]
+
+
 def fold_of(names: Sequence[str], folds: int) -> dict[str, int]:
     """Assign case files to folds; all cases of one subject (``sub-X_...``) share a fold.
 
@@ -102,6 +146,6 @@ def fold_of(names: Sequence[str], folds: int) -> dict[str, int]:
     dict of str to int
         Name to fold, 0 to ``folds`` - 1.
     """
-    subjects = sorted({name.split("_")[0] for name in names})
+    subjects = sorted({subject_of(name) for name in names})
     place = {subject: number % folds for number, subject in enumerate(subjects)}
-    return {name: place[name.split("_")[0]] for name in names}
+    return {name: place[subject_of(name)] for name in names}

@@ -4,35 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK
 
 from app.training.cases import load
-from app.training.datasets import (
-    ImportSettings,
-    count_from_top,
-    find_annotated,
-    import_dataset,
-    known_labels,
-    spider_labels,
-)
-from app.training.supervision import OUTSIDE, SOME_CANAL, SOME_VERTEBRA, UNKNOWN
+from app.training.dataset_layouts import find_annotated
+from app.training.datasets import ImportListener, ImportSettings, import_dataset
+from app.training.supervision import OUTSIDE, SOME_VERTEBRA, UNKNOWN
 from operators.errors import UnreadableInputError
 from tests.builders.bids_dataset import bids, phantom
 
 GRID = ImportSettings(spacing_rip_mm=(3.3, 1.5, 1.5), correct_bias=False)
-
-
-def test_bids_images_find_the_masks_of_their_own_session(tmp_path: Path) -> None:
-    folder = bids(tmp_path, "01", "02")
-    lonely = folder / "sub-03" / "sub-03_T2w.nii.gz"
-    lonely.parent.mkdir()
-    lonely.write_bytes(b"")
-    found = find_annotated(folder, "bids")
-    assert [entry.name for entry in found] == ["sub-01_ses-1", "sub-02_ses-1"]
-    assert found[1].semantic.name == "sub-02_ses-1_mod-T2w_seg-spine_msk.nii.gz"
-    assert found[1].instances is not None
 
 
 def test_an_imported_case_has_the_networks_grid_and_counts_from_the_top(tmp_path: Path) -> None:
@@ -69,15 +53,6 @@ def test_preparation_as_in_use_pads_by_4_voxels_and_scales(tmp_path: Path) -> No
     assert float(case.images.max()) <= 1500
 
 
-def test_spiders_numbers_become_discs_and_sets() -> None:
-    mask = np.array([0, 1, 25, 26, 100, 101, 125, 201, 225, 300])
-    some = SOME_VERTEBRA
-    assert spider_labels(mask).tolist() == [
-        *(OUTSIDE, some, some, UNKNOWN, SOME_CANAL),
-        *(some, some, 100, 100, UNKNOWN),
-    ]
-
-
 def test_spider_reads_t2_images_only_and_places_mha_voxels(tmp_path: Path) -> None:
     image, semantic, _ = phantom()
     mask = np.where(semantic == 49, 1, np.where(semantic == 100, 201, 0)).astype(np.int16)
@@ -96,18 +71,63 @@ def test_spider_reads_t2_images_only_and_places_mha_voxels(tmp_path: Path) -> No
     assert disc == pytest.approx(80 - 38, abs=2)  # from the top
 
 
-def test_numbers_outside_of_the_scheme_are_unknown() -> None:
-    assert known_labels(np.array([0, 26, 49, 53, 62, 100, 7, 254])).tolist() == [
-        *(0, 26, 49, 53, 62, 100, UNKNOWN, UNKNOWN),
-    ]
+def moved(folder: Path, subject: str, kind: str, millimetres: float) -> None:
+    (path,) = folder.glob(f"derivatives_seg/sub-{subject}/*_seg-{kind}_msk.nii.gz")
+    image = nib.load(path)
+    affine = image.affine.copy()
+    affine[0, 3] += millimetres
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj), affine), path)
 
 
-def test_t13_is_counted_by_its_height_and_the_sacrum_not_at_all() -> None:
-    column = np.array([19, 28, 20, 21, 26])[None, :, None]
-    assert count_from_top(column).ravel().tolist() == [1, 2, 3, 4, 0]
-
-
-def test_a_folder_without_masks_is_refused_by_name(tmp_path: Path) -> None:
+def test_all_masks_that_lie_beside_their_images_are_named_at_once(tmp_path: Path) -> None:
+    data = bids(tmp_path / "data", "01", "02", "03", "04")
+    moved(data, "02", "spine", 500.0)
+    moved(data, "03", "vert", 12.0)
+    (broken,) = data.glob("derivatives_seg/sub-04/*_seg-spine_msk.nii.gz")
+    broken.write_bytes(b"no image")
     with pytest.raises(UnreadableInputError) as raised:
-        find_annotated(tmp_path, "bids")
-    assert raised.value.reasons == ("no_annotated_images",)
+        import_dataset(data, "bids", tmp_path / "cases", GRID)
+    assert {"mask_elsewhere", "numbers_elsewhere"} <= set(raised.value.reasons)
+    text = raised.value.message
+    assert text.startswith("3 of 4 annotated images cannot be used: sub-02_ses-1: only 0% of")
+    assert "% of the vertebral bodies' voxels have a number in seg-vert; sub-04_ses-1: " in text
+    assert "sub-04_ses-1" in text
+    assert "sub-01" not in text
+
+
+def test_a_mask_of_unknown_numbers_is_refused_and_one_with_some_is_noted(tmp_path: Path) -> None:
+    data = bids(tmp_path / "data", "01")
+    (path,) = data.glob("derivatives_seg/sub-01/*_seg-spine_msk.nii.gz")
+    image = nib.load(path)
+    voxels = np.asarray(image.dataobj)
+    notes: list[str] = []
+    listener = ImportListener(note=notes.append)
+    nib.save(nib.Nifti1Image(np.where(voxels == 100, 7, voxels), image.affine), path)
+    name = import_dataset(data, "bids", tmp_path / "cases", GRID, listener)[0]
+    assert notes == ["sub-01_ses-1: labels (7,) are not of the SPINEPS scheme: not trained on"]
+    assert set(np.unique(load(tmp_path / "cases" / name).labels)) == {0, 49, UNKNOWN}
+    nib.save(nib.Nifti1Image(np.where(voxels > 0, 7, voxels), image.affine), path)
+    with pytest.raises(UnreadableInputError) as raised:
+        import_dataset(data, "bids", tmp_path / "cases", GRID)
+    assert raised.value.reasons == ("no_known_labels",)
+
+
+def test_a_mask_that_was_corrected_is_read_again(tmp_path: Path) -> None:
+    data = bids(tmp_path / "data", "01")
+    before = import_dataset(data, "bids", tmp_path / "cases", GRID)
+    (path,) = data.glob("derivatives_seg/sub-01/*_seg-spine_msk.nii.gz")
+    image = nib.load(path)
+    voxels = np.asarray(image.dataobj)
+    nib.save(nib.Nifti1Image(np.where(voxels == 100, 61, voxels), image.affine), path)
+    after = import_dataset(data, "bids", tmp_path / "cases", GRID)
+    assert before != after
+    assert set(np.unique(load(tmp_path / "cases" / after[0]).labels)) == {0, 49, 61}
+
+
+def test_images_without_masks_are_counted_aloud(tmp_path: Path) -> None:
+    data = bids(tmp_path / "data", "01", "02")
+    for path in data.glob("derivatives_seg/sub-02/*"):
+        path.unlink()
+    notes: list[str] = []
+    import_dataset(data, "bids", tmp_path / "cases", GRID, ImportListener(note=notes.append))
+    assert notes == ["1 T2w images have no mask and are left out"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 
 from app.training.formats import architecture, write_instance_model, write_semantic_model
@@ -55,11 +57,12 @@ def test_thresholds_of_the_instance_folder_are_the_same_volume_on_every_grid(
     tmp_path: Path,
 ) -> None:
     weights = {"init_conv.weight": torch.zeros(8, 11, 7, 7, 7)}
-    for name, body, vertebra in (("compact", 5, 28), ("paper", 45, 254)):
-        write_instance_model(tmp_path, weights, INSTANCE_PRESETS[name], steps=1)
+    for preset in INSTANCE_PRESETS.values():
+        write_instance_model(tmp_path, weights, preset, steps=1)
         config = json.loads((tmp_path / "inference_config.json").read_text("utf-8"))
-        assert config["corpus_size_cleaning"] == body
-        assert config["vert_size_threshold"] == vertebra
+        voxel_mm3 = math.prod(preset.cutout.spacing_mm)
+        assert config["corpus_size_cleaning"] * voxel_mm3 == pytest.approx(42, abs=voxel_mm3 / 2)
+        assert config["vert_size_threshold"] * voxel_mm3 == pytest.approx(236, abs=voxel_mm3 / 2)
 
 
 def test_a_fold_trained_alone_is_named_in_the_config(tmp_path: Path) -> None:

@@ -10,16 +10,19 @@ import numpy as np
 import pytest
 import torch
 
+from app.errors import ConfigurationError
 from app.training import cases as case_module
-from app.training import runs
+from app.training import sources
 from app.training.augmentation import TileGrid
-from app.training.cases import Case
+from app.training.cases import Case, store
 from app.training.cutout_drawing import CutoutGrid
 from app.training.presets import INSTANCE_PRESETS, SEMANTIC_PRESETS, Schedule, compact_design
-from app.training.runs import DatasetSource, Listener, Request, train
+from app.training.request import Request
+from app.training.runs import train
 from app.training.semantic import SemanticPhase, TrainingData
-from app.training.shelf import Mix
-from operators.errors import ModelUnusableError, UnreadableInputError
+from app.training.shelf import CaseShelf, Mix
+from app.training.sources import DatasetSource, Listener
+from operators.errors import InterruptedRunError, ModelUnusableError
 from operators.networks.instances import load_instance_model
 from operators.networks.semantic import load_semantic_model
 from tests.builders.bids_dataset import bids
@@ -52,7 +55,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SEMANTIC_PRESETS, "compact", semantic)
     monkeypatch.setitem(INSTANCE_PRESETS, "compact", instance)
     monkeypatch.setattr(case_module, "make_case", column)
-    monkeypatch.setattr(runs, "HELD_OUT_SPINES", 2)
+    monkeypatch.setattr(sources, "HELD_OUT_SPINES", 2)
 
 
 class Told:
@@ -61,9 +64,11 @@ class Told:
     def __init__(self) -> None:
         self.data: list[tuple[str, int, int]] = []
         self.steps: list[tuple[int, int]] = []
+        self.notes: list[str] = []
         self.listener = Listener(
             lambda *entry: self.data.append(entry),
             lambda fold, step, *_: self.steps.append((fold, step)),
+            self.notes.append,
         )
 
 
@@ -104,37 +109,89 @@ def test_the_same_request_resumes_and_a_finished_one_does_nothing(tmp_path: Path
     assert told.steps == [(0, 1), (0, 2), (0, 3), (0, 4)]
 
 
-def test_real_images_are_mixed_in_and_every_fold_holds_other_subjects_out(tmp_path: Path) -> None:
-    source = DatasetSource(folder=bids(tmp_path / "data", "01", "02", "03"), kind="bids")
-    wanted = request(tmp_path, dataset=source, mix={"real": 1.0, "synthetic": 2.0}, fold=1)
+def test_minutes_are_for_all_folds_together_and_a_stopped_run_goes_on(tmp_path: Path) -> None:
+    told = Told()
+    reports = train(request(tmp_path, stop_after_seconds=0.0), told.listener)
+    assert (len(reports), told.steps) == (1, [(0, 1)])
+    assert len(train(request(tmp_path), told.listener)) == 2
+    assert told.steps == [(fold, step) for fold in (0, 1) for step in (1, 2, 3, 4)]
+
+
+def test_a_wish_to_stop_ends_the_making_of_spines_and_the_training(tmp_path: Path) -> None:
+    told = Told()
+    with pytest.raises(InterruptedRunError):
+        train(request(tmp_path), told.listener, lambda: True)
+    assert told.data == [("synthetic spines", 1, 2)]
+    asked = iter([False] * 4 + [True])  # two spines, two held-out ones, the first step
+    train(request(tmp_path), told.listener, lambda: next(asked))
+    assert told.steps == [(0, 1)]
+
+
+def test_the_folds_differ_in_their_weights_and_in_what_they_see(tmp_path: Path) -> None:
+    data = TrainingData(training=Mix([(CaseShelf(shelved(tmp_path)), 1.0)]))
+    first, other, again = (
+        SemanticPhase(SEMANTIC_PRESETS["compact"], data, tmp_path / "m", seed=3, fold=fold)
+        for fold in (0, 1, 0)
+    )
+    assert np.array_equal(first.sample(5).image, again.sample(5).image)
+    assert not np.array_equal(first.sample(5).image, other.sample(5).image)
+
+
+def shelved(folder: Path) -> Path:
+    store(column(1), folder / "shelf" / "0000001.npz")
+    return folder / "shelf"
+
+
+def test_another_seed_in_the_same_work_folder_is_refused(tmp_path: Path) -> None:
+    train(request(tmp_path, fold=0), Told().listener)
+    with pytest.raises(ConfigurationError, match="seed is 3 there and 4 here"):
+        train(request(tmp_path, fold=0, seed=4), Told().listener)
+    longer = train(request(tmp_path, fold=0, steps=6, spines=3), Told().listener)
+    assert json.loads(longer[0].read_text("utf-8"))["steps"] == 6
+
+
+def test_a_finished_training_writes_its_model_to_another_folder_too(tmp_path: Path) -> None:
+    train(request(tmp_path, fold=0), Told().listener)
+    told = Told()
+    train(request(tmp_path, fold=0, output=tmp_path / "other"), told.listener)
+    assert told.steps == []
+    files = [tmp_path / n / "fold_0" / "checkpoint_final.pth" for n in ("model", "other")]
+    first, second = (torch.load(f, weights_only=True)["network_weights"] for f in files)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_two_data_sets_and_spines_are_mixed_and_notes_are_passed_on(tmp_path: Path) -> None:
+    automatic = bids(tmp_path / "automatic", "01", "02", "03")
+    manual = bids(tmp_path / "manual", "04")
+    for path in manual.glob("derivatives_seg/sub-04/*_seg-vert_msk.nii.gz"):
+        path.unlink()
+    lonely = automatic / "sub-09" / "sub-09_T2w.nii.gz"
+    lonely.parent.mkdir()
+    lonely.write_bytes(b"")
+    wanted = request(
+        tmp_path,
+        datasets=(
+            DatasetSource(folder=automatic, kind="bids", name="automatic"),
+            DatasetSource(folder=manual, kind="bids", name="manual"),
+        ),
+        mix={"automatic": 1.0, "manual": 3.0, "synthetic": 2.0},
+        fold=1,
+    )
     told = Told()
     report = json.loads(train(wanted, told.listener)[0].read_text("utf-8"))
-    assert report["mix"] == {"real": 1.0, "synthetic": 2.0}
-    assert ("annotated images", 3, 3) in told.data
-    names = tuple(f"sub-0{k}_ses-1.npz" for k in (1, 2, 3))
-    home = tmp_path / "work" / "cases-compact"
-    shelves = runs._Shelves(home / "synthetic", 0.0, home / "x", home / "real", names, 1.0)
-    held = [shelves.of_fold(fold, 2).held_out for fold in (0, 1)]
-    assert [shelf.names for shelf in held if shelf] == [[names[0], names[2]], [names[1]]]
+    assert report["mix"] == wanted.mix
+    assert [name for name, *_ in report["datasets"]] == ["automatic", "manual"]
+    assert ("annotated images, automatic", 3, 3) in told.data
+    assert ("annotated images, manual", 1, 1) in told.data
+    assert told.notes == ["1 T2w images have no mask and are left out"]
 
 
 def test_phase_2_trains_on_the_data_sets_own_parts_and_numbers(tmp_path: Path) -> None:
     source = DatasetSource(folder=bids(tmp_path / "data", "01"), kind="bids")
-    wanted = request(tmp_path, phase="instance", dataset=source, mix={"real": 1.0})
+    wanted = request(tmp_path, phase="instance", datasets=(source,), mix={"real": 1.0})
     report = json.loads(train(wanted, Told().listener)[0].read_text("utf-8"))
     assert report["synthetic_spines"] == 0
     assert load_instance_model(tmp_path / "model").config.cutout_size == (32, 32, 8)
-
-
-def test_spider_is_refused_for_phase_2_and_a_mix_without_data_too(tmp_path: Path) -> None:
-    spider = DatasetSource(folder=tmp_path, kind="spider")
-    for wanted, reason in (
-        (request(tmp_path, phase="instance", dataset=spider), "no_vertebra_parts"),
-        (request(tmp_path, mix={"real": 1.0}), "no_dataset"),
-    ):
-        with pytest.raises(UnreadableInputError) as raised:
-            train(wanted, Told().listener)
-        assert raised.value.reasons == (reason,)
 
 
 def test_a_training_can_begin_with_the_weights_of_a_model(tmp_path: Path) -> None:

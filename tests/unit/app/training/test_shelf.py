@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.training.cases import Case, store
-from app.training.shelf import CaseShelf, Mix, fold_of
+from app.training.shelf import CaseShelf, JoinedShelves, Mix, fold_of
 from operators.errors import UnreadableInputError
 
 
@@ -54,3 +54,13 @@ def test_all_sessions_of_a_subject_share_a_fold_and_folds_are_even() -> None:
     fold = fold_of(names, 3)
     assert all(fold[f"sub-{s}_ses-0_T2w.npz"] == fold[f"sub-{s}_ses-1_T2w.npz"] for s in range(9))
     assert sorted(fold.values()).count(0) == 6
+
+
+def test_joined_shelves_take_turns_and_read_from_the_right_folder(tmp_path: Path) -> None:
+    first = CaseShelf(put(tmp_path / "x", "a", "b", "c"))
+    second = CaseShelf(put(tmp_path / "y", "z", "a"))
+    joined = JoinedShelves([first, second])
+    assert joined.names == ["0/a.npz", "1/a.npz", "0/b.npz", "1/z.npz", "0/c.npz"]
+    assert int(joined.read("1/a.npz").labels[0, 0, 0]) == 2
+    (tmp_path / "x" / "b.npz").unlink()
+    assert joined.refresh() == 4

@@ -1,0 +1,181 @@
+"""Where a training's cases come from: synthetic spines, data sets, and which fold may see which.
+
+Synthetic spines are made, data sets imported, each once; a fold's training and held-out cases are
+selections of them. All cases of a subject are on one side, also where two data sets hold it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from app.training.cases import fill
+from app.training.datasets import ImportListener, import_dataset
+from app.training.semantic import TrainingData
+from app.training.shelf import CaseShelf, JoinedShelves, Mix, fold_of, subject_of
+from operators.errors import InterruptedRunError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from app.training.dataset_layouts import Kind
+    from app.training.datasets import ImportSettings
+
+HELD_OUT_FIRST_SEED = 900_000
+"""Seeds from here on are never trained on: they serve validation and evaluation."""
+
+HELD_OUT_SPINES = 12
+SYNTHETIC = "synthetic"
+"""Name of the generator in a mix."""
+
+_ONE_FOLD_HOLDS_OUT = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetSource:
+    """A user's own data: folder, layout, and the name that the mix calls it."""
+
+    folder: Path
+    kind: Kind
+    name: str = "real"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who is told.
+
+    Attributes
+    ----------
+    data : callable
+        Told (what, done, in all).
+    step : callable
+        Told (fold, step, steps, cross-entropy, Dice loss).
+    note : callable
+        Told what a person should know about the data.
+    """
+
+    data: Callable[[str, int, int], None]
+    step: Callable[[int, int, int, float, float], None]
+    note: Callable[[str], None] = lambda _text: None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealCases:
+    """Imported cases of one data set, and how often they are drawn."""
+
+    folder: Path
+    names: tuple[str, ...]
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedCases:
+    """Everything that has been made or imported.
+
+    Attributes
+    ----------
+    synthetic, held_out : Path
+        Folders of synthetic cases, to train on and held out.
+    spines : int
+        Only the first so many synthetic cases are trained on, whatever else lies there.
+    synthetic_weight : float
+        How often they are drawn.
+    real : tuple of RealCases
+        Data sets with a weight.
+    """
+
+    synthetic: Path
+    held_out: Path
+    spines: int = 0
+    synthetic_weight: float = 0.0
+    real: tuple[RealCases, ...] = field(default_factory=tuple)
+
+    def of_fold(self, fold: int, folds: int) -> TrainingData:
+        """Select the cases of a fold.
+
+        Parameters
+        ----------
+        fold, folds : int
+            Which of how many. With one fold, a fifth of the subjects is held out.
+
+        Returns
+        -------
+        TrainingData
+            Held out are the fold's own subjects; without any, synthetic spines of other seeds. A
+            data set of one subject is trained on in every fold.
+        """
+        parts = []
+        if self.synthetic_weight > 0:
+            shelf = CaseShelf(self.synthetic, lambda name: int(name.split(".")[0]) < self.spines)
+            parts.append((shelf, self.synthetic_weight))
+        names = [name for source in self.real for name in source.names]
+        place = fold_of(names, folds if folds > 1 else _ONE_FOLD_HOLDS_OUT)
+        trained: set[str] = set()
+        for source in self.real:
+            kept = {name for name in source.names if place[name] != fold} or set(source.names)
+            parts.append((CaseShelf(source.folder, kept.__contains__), source.weight))
+            trained |= {subject_of(name) for name in kept}
+        left = {name for name in names if subject_of(name) not in trained}
+        held = [
+            CaseShelf(source.folder, left.intersection(source.names).__contains__)
+            for source in self.real
+            if left.intersection(source.names)
+        ]
+        if held:
+            return TrainingData(training=Mix(parts), held_out=JoinedShelves(held))
+        spare = CaseShelf(self.held_out) if self.synthetic_weight > 0 else None
+        return TrainingData(training=Mix(parts), held_out=spare)
+
+
+def make_spines(
+    home: Path,
+    spines: int,
+    grid_rip_mm: tuple[float, float, float],
+    listener: Listener,
+    stop: Callable[[], bool],
+) -> None:
+    """Make the missing synthetic cases, to train on and held out.
+
+    Parameters
+    ----------
+    home : Path
+        Receives the folders ``synthetic`` and ``held-out``.
+    spines : int
+        How many to train on.
+    grid_rip_mm : tuple of 3 floats
+        Grid of the network.
+    listener : Listener
+        Told how far it is.
+    stop : callable
+        Asked after every spine.
+
+    Raises
+    ------
+    InterruptedRunError
+        If it is to stop; what has been made is kept.
+    """
+    for folder, first, count in (
+        (SYNTHETIC, 0, spines),
+        ("held-out", HELD_OUT_FIRST_SEED, HELD_OUT_SPINES),
+    ):
+        for done in range(count):
+            fill(home / folder, range(first + done, first + done + 1), grid_rip_mm=grid_rip_mm)
+            listener.data(f"{folder} spines", done + 1, count)
+            if stop():
+                raise InterruptedRunError("stopped while making spines; the same command goes on")
+
+
+def import_source(
+    source: DatasetSource,
+    home: Path,
+    settings: ImportSettings,
+    listener: Listener,
+) -> tuple[str, ...]:
+    """Import one data set; return the names of its cases in ``home / source.name``."""
+
+    def tell(done: int, total: int) -> None:
+        listener.data(f"annotated images, {source.name}", done, total)
+
+    told = ImportListener(tell, listener.note)
+    return tuple(import_dataset(source.folder, source.kind, home / source.name, settings, told))

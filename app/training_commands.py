@@ -1,0 +1,212 @@
+"""``spine-node train semantic`` and ``spine-node train instance``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from app.console import emit_json
+from app.signals import stop_requests
+from operators.errors import InterruptedRunError
+
+if TYPE_CHECKING:
+    from app.training.sources import DatasetSource
+
+train_app = typer.Typer(help="Train the two phases.", no_args_is_help=True)
+
+_SOURCE_NAME: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]*)=(.+)")
+
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
+WorkOption = Annotated[Path, typer.Option("--work", help="Cases, states to resume from, reports.")]
+ModelFolder = Annotated[Path, typer.Option("--output", "-o", help="Model folder to write.")]
+PresetOption = Annotated[
+    str, typer.Option(help="compact (an hour on one core) or paper (days on a GPU).")
+]
+DatasetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[NAME=]PATH",
+        help="BIDS folder: sub-*/**/*_T2w.nii.gz with *_seg-spine_msk, *_seg-vert_msk. Several, "
+        "each with a name for --mix, such as automatic=A and manual=B; 'real' if unnamed.",
+    ),
+]
+SpiderOption = Annotated[
+    Path | None,
+    typer.Option(help="SPIDER folder: images/ and masks/; 'spider' for --mix."),
+]
+MixOption = Annotated[
+    str | None,
+    typer.Option(
+        help="How often each source is drawn, for example real=1,synthetic=2 or "
+        "automatic=1,manual=3; all data sets alike and nothing synthetic if absent."
+    ),
+]
+CasesOption = Annotated[int, typer.Option(min=1, help="Synthetic spines to make.")]
+StepsOption = Annotated[int | None, typer.Option(min=1, help="Length of the schedule.")]
+StartOption = Annotated[
+    Path | None, typer.Option(help="Model folder to begin with instead of random weights.")
+]
+FoldOption = Annotated[int | None, typer.Option(min=0, help="Only this fold; all if absent.")]
+FoldsOption = Annotated[
+    int | None,
+    typer.Option(min=1, max=10, help="Networks, each with other subjects held out; the preset's."),
+]
+SeedOption = Annotated[int, typer.Option(help="Of weights and samples.")]
+DeviceOption = Annotated[str, typer.Option(help="A torch device, such as cpu or cuda.")]
+MinutesOption = Annotated[
+    float | None,
+    typer.Option(min=0, help="Train so long, all folds together; the same command goes on."),
+]
+
+
+@train_app.command("semantic")
+def train_semantic(  # noqa: PLR0913, PLR0917 - one parameter per documented option
+    output: ModelFolder,
+    work: WorkOption = Path("training"),
+    preset: PresetOption = "compact",
+    dataset: DatasetOption = None,
+    spider: SpiderOption = None,
+    mix: MixOption = None,
+    cases: CasesOption = 400,
+    steps: StepsOption = None,
+    start: StartOption = None,
+    fold: FoldOption = None,
+    folds: FoldsOption = None,
+    seed: SeedOption = 2026,
+    device: DeviceOption = "cpu",
+    minutes: MinutesOption = None,
+    as_json: JsonOption = False,  # noqa: FBT002
+) -> None:
+    """Train phase 1 on synthetic spines, on your own images, or on both; call again to resume."""
+    asked = {
+        "phase": "semantic",
+        "preset": preset,
+        "output": output,
+        "work": work,
+        "spines": cases,
+        "steps": steps,
+        "start": start,
+        "fold": fold,
+        "folds": folds,
+        "seed": seed,
+        "device": device,
+        "stop_after_seconds": _seconds(minutes),
+    }
+    _train(asked, _Data(dataset or [], spider, mix), as_json=as_json)
+
+
+@train_app.command("instance")
+def train_instance(  # noqa: PLR0913, PLR0917 - one parameter per documented option
+    output: ModelFolder,
+    work: WorkOption = Path("training"),
+    preset: PresetOption = "compact",
+    dataset: DatasetOption = None,
+    mix: MixOption = None,
+    cases: CasesOption = 400,
+    steps: StepsOption = None,
+    seed: SeedOption = 2027,
+    device: DeviceOption = "cpu",
+    minutes: MinutesOption = None,
+    as_json: JsonOption = False,  # noqa: FBT002
+) -> None:
+    """Train phase 2 on label maps of synthetic spines or of your own; call again to resume."""
+    asked = {
+        "phase": "instance",
+        "preset": preset,
+        "output": output,
+        "work": work,
+        "spines": cases,
+        "steps": steps,
+        "seed": seed,
+        "device": device,
+        "stop_after_seconds": _seconds(minutes),
+    }
+    _train(asked, _Data(dataset or [], None, mix), as_json=as_json)
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """The options about data, as they were typed."""
+
+    datasets: list[str]
+    spider: Path | None
+    mix: str | None
+
+
+def _train(asked: dict[str, Any], data: _Data, *, as_json: bool) -> None:
+    """Train, until it is done or somebody asks the process to end."""
+    # Nothing that starts threads (numpy, torch) is imported before: see `app.signals`.
+    with stop_requests() as stop:
+        from app.training.progress import telling
+        from app.training.request import Request
+        from app.training.runs import train
+
+        _require_known(asked["preset"])
+        sources = _sources(data.datasets, data.spider)
+        request = Request(**asked, datasets=sources, mix=_weights(data.mix, sources))
+        with telling(as_json=as_json) as listener:
+            reports = train(request, listener, stop.is_set)
+        was_asked = stop.is_set()
+    for report in reports:
+        if as_json:
+            emit_json({"event": "result", "report": str(report)})
+        else:
+            typer.echo(f"report: {report}")
+    if was_asked:
+        raise InterruptedRunError("stopped; the same command goes on from here")
+
+
+def _seconds(minutes: float | None) -> float | None:
+    return None if minutes is None else 60 * minutes
+
+
+def _require_known(name: str) -> None:
+    from app.training.presets import SEMANTIC_PRESETS
+
+    if name not in SEMANTIC_PRESETS:
+        message = f"one of {', '.join(SEMANTIC_PRESETS)}"
+        raise typer.BadParameter(message, param_hint="--preset")
+
+
+def _sources(bids: list[str], spider: Path | None) -> tuple[DatasetSource, ...]:
+    """Name the data sets, from ``PATH`` and ``NAME=PATH``."""
+    from app.training.sources import SYNTHETIC, DatasetSource
+
+    found = []
+    for text in bids:
+        named = None if Path(text).exists() else _SOURCE_NAME.fullmatch(text)
+        name, path = named.groups() if named else ("real", text)
+        found.append(DatasetSource(folder=Path(path), kind="bids", name=name))
+    if spider is not None:
+        found.append(DatasetSource(folder=spider, kind="spider", name="spider"))
+    names = [source.name for source in found]
+    if len(set(names)) < len(names) or SYNTHETIC in names:
+        message = "several data sets need a name each: --dataset automatic=A --dataset manual=B"
+        raise typer.BadParameter(message, param_hint="--dataset")
+    return tuple(found)
+
+
+def _weights(text: str | None, sources: tuple[DatasetSource, ...]) -> dict[str, float]:
+    """Weights of the sources, from ``real=1,synthetic=2``; a single data set is also "real"."""
+    from app.training.sources import SYNTHETIC
+
+    names = [source.name for source in sources]
+    if text is None:
+        return dict.fromkeys(names, 1.0) or {SYNTHETIC: 1.0}
+    weights = {}
+    for part in text.split(","):
+        name, _, value = part.strip().partition("=")
+        name = names[0] if name == "real" and len(names) == 1 else name
+        try:
+            weights[name] = float(value)
+        except ValueError:
+            weights[name] = -1.0
+    known = {*names, SYNTHETIC} if names else {"real", SYNTHETIC}
+    if set(weights) - known or min(weights.values()) < 0 or not any(weights.values()):
+        message = f"weights of {', '.join(sorted(known))}, for example real=1,synthetic=2"
+        raise typer.BadParameter(message, param_hint="--mix")
+    return weights

@@ -1,0 +1,131 @@
+"""``spine-node train``: what the options become, and what a wrong one says."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli import app
+from app.errors import exit_code_of
+from app.training import runs
+from app.training.request import Request
+from app.training.sources import Listener
+from operators.errors import InterruptedRunError
+
+RUN = CliRunner()
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Request]:
+    requests: list[Request] = []
+
+    def train(request: Request, listener: Listener, stop: Callable[[], bool]) -> list[Path]:
+        requests.append(request)
+        assert not stop()
+        listener.step(0, 1, 1, 0.5, 0.25)
+        return [tmp_path / "semantic-report.json"]
+
+    monkeypatch.setattr(runs, "train", train)
+    return requests
+
+
+def test_without_a_data_set_the_training_is_synthetic(asked: list[Request]) -> None:
+    result = RUN.invoke(app, ["train", "semantic", "-o", "model"])
+    assert result.exit_code == 0, result.output
+    request = asked[0]
+    assert (request.phase, request.preset, request.mix) == (
+        "semantic",
+        "compact",
+        {"synthetic": 1.0},
+    )
+    assert (request.spines, request.steps, request.fold, request.seed) == (400, None, None, 2026)
+    assert "semantic-report.json" in result.output
+
+
+def test_a_data_set_alone_trains_on_real_images_and_a_mix_on_both(asked: list[Request]) -> None:
+    RUN.invoke(app, ["train", "instance", "-o", "m", "--dataset", "data"])
+    options = ["--spider", "data", "--mix", "real=1,synthetic=2", "--preset", "paper"]
+    RUN.invoke(app, ["train", "semantic", "-o", "m", *options, "--fold", "1", "--minutes", "2"])
+    first, second = asked
+    assert (first.phase, first.datasets[0].kind, first.mix) == ("instance", "bids", {"real": 1.0})
+    assert (second.datasets[0].kind, second.mix) == ("spider", {"spider": 1.0, "synthetic": 2.0})
+    assert (second.preset, second.fold, second.stop_after_seconds) == ("paper", 1, 120.0)
+
+
+def test_automatic_and_manual_annotations_are_mixed_by_their_names(asked: list[Request]) -> None:
+    named = ["--dataset", "automatic=a", "--dataset", "manual=b", "--spider", "c"]
+    mix = ["--mix", "automatic=1,manual=3,spider=0.5"]
+    RUN.invoke(app, ["train", "semantic", "-o", "m", *named, *mix, "--folds", "3"])
+    RUN.invoke(app, ["train", "semantic", "-o", "m", *named])
+    first, second = asked
+    assert [(s.name, str(s.folder), s.kind) for s in first.datasets] == [
+        ("automatic", "a", "bids"),
+        ("manual", "b", "bids"),
+        ("spider", "c", "spider"),
+    ]
+    assert first.mix == {"automatic": 1.0, "manual": 3.0, "spider": 0.5}
+    assert first.count_of_folds == 3
+    assert second.mix == {"automatic": 1.0, "manual": 1.0, "spider": 1.0}
+
+
+def test_a_folder_with_an_equals_sign_is_a_folder(
+    asked: list[Request], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "site=a").mkdir()
+    monkeypatch.chdir(tmp_path)
+    RUN.invoke(app, ["train", "semantic", "-o", "m", "--dataset", "site=a"])
+    assert (asked[0].datasets[0].name, str(asked[0].datasets[0].folder)) == ("real", "site=a")
+
+
+def test_a_training_that_is_asked_to_end_answers_75_with_its_reports(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def train(_request: Request, _listener: Listener, stop: Callable[[], bool]) -> list[Path]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        deadline = time.monotonic() + 10
+        while not stop() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return [tmp_path / "half-a-report.json"]
+
+    monkeypatch.setattr(runs, "train", train)
+    result = RUN.invoke(app, ["train", "semantic", "-o", "model"])
+    assert isinstance(result.exception, InterruptedRunError)
+    assert exit_code_of(result.exception) == 75
+    assert "half-a-report.json" in result.output
+
+
+def test_machines_get_json_lines(asked: list[Request]) -> None:
+    result = RUN.invoke(app, ["train", "semantic", "-o", "model", "--json"])
+    events = [json.loads(line)["event"] for line in result.stdout.splitlines()]
+    assert events == ["step", "result"]
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        (["--preset", "huge"], "--preset"),
+        (["--mix", "real=one"], "--mix"),
+        (["--mix", "real=0,synthetic=0"], "--mix"),
+        (["--mix", "ct=1"], "--mix"),
+        (["--mix", "manual=1", "--dataset", "automatic=a"], "--mix"),
+        (["--dataset", "a", "--dataset", "b"], "--dataset"),
+        (["--dataset", "synthetic=a"], "--dataset"),
+        (["--minutes", "-1"], "--minutes"),
+        (["--folds", "0"], "--folds"),
+    ],
+)
+def test_a_wrong_option_is_named_and_nothing_is_trained(
+    options: list[str], hint: str, asked: list[Request]
+) -> None:
+    result = RUN.invoke(app, ["train", "semantic", "-o", "model", *options])
+    assert result.exit_code == 2
+    assert hint in result.output
+    assert asked == []

@@ -1,0 +1,71 @@
+"""A training that cannot work is refused before anything is computed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.errors import ConfigurationError, OutputUnwritableError
+from app.training.request import Request, require_usable
+from app.training.sources import DatasetSource
+from operators.errors import ModelUnusableError, SpineError, UnreadableInputError
+
+
+def request(tmp_path: Path, **changes: object) -> Request:
+    output, work = tmp_path / "model", tmp_path / "work"
+    base = Request(phase="semantic", preset="compact", output=output, work=work)
+    return replace(base, **changes)
+
+
+def spider(folder: Path) -> DatasetSource:
+    return DatasetSource(folder=folder, kind="spider", name="spider")
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "reason"),
+    [
+        ({"fold": 1}, ConfigurationError, "no_such_fold"),
+        ({"preset": "paper", "fold": 3}, ConfigurationError, "no_such_fold"),
+        ({"device": "banana"}, ConfigurationError, "no_such_device"),
+        ({"device": "cuda:99"}, ConfigurationError, "no_such_device"),
+        ({"start": Path("nowhere")}, ModelUnusableError, "fold_missing"),
+        ({"mix": {"real": 1.0}}, UnreadableInputError, "no_dataset"),
+        ({"phase": "instance", "datasets": (spider(Path()),)}, None, "no_vertebra_parts"),
+    ],
+)
+def test_what_cannot_work_is_named_and_leaves_no_folder(
+    tmp_path: Path, changes: dict[str, object], error: type[SpineError] | None, reason: str
+) -> None:
+    with pytest.raises(error or UnreadableInputError) as raised:
+        require_usable(request(tmp_path, **changes))
+    assert raised.value.reasons == (reason,)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_place_of_the_model_folder_is_refused_before_training(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "model").write_bytes(b"")
+    with pytest.raises(OutputUnwritableError):
+        require_usable(request(tmp_path))
+
+
+def test_fold_2_of_3_is_in_order_and_the_paper_has_3(tmp_path: Path) -> None:
+    require_usable(request(tmp_path, folds=3, fold=2))
+    assert (tmp_path / "model").is_dir()
+    assert request(tmp_path, preset="paper").wanted_folds == range(3)
+    assert request(tmp_path, preset="paper", fold=1).wanted_folds == range(1, 2)
+    assert request(tmp_path, phase="instance", preset="paper").wanted_folds == range(1)
+
+
+def test_more_spines_and_steps_are_the_same_training_and_another_mix_is_not(
+    tmp_path: Path,
+) -> None:
+    plain = request(tmp_path)
+    assert request(tmp_path, spines=9, steps=7, fold=0, device="cuda").identity == plain.identity
+    for changes in ({"seed": 1}, {"folds": 2}, {"mix": {"synthetic": 2.0}}, {"start": tmp_path}):
+        assert request(tmp_path, **changes).identity != plain.identity
+    unused = request(tmp_path, datasets=(spider(tmp_path),))
+    assert unused.identity == plain.identity

@@ -1,0 +1,79 @@
+"""A fold never validates on a subject that it trains on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from app.training.cases import Case, store
+from app.training.sources import PreparedCases, RealCases
+
+
+def real(folder: Path, weight: float, *names: str) -> RealCases:
+    array = np.zeros((1, 2, 2), np.uint8)
+    case = Case(array[None].astype(np.float16), array, array, (3.3, 1.5, 1.5))
+    files = tuple(f"{name}.npz" for name in names)
+    for file in (*files, "sub-99.of-an-older-import.npz"):
+        store(case, folder / file)
+    return RealCases(folder=folder, names=files, weight=weight)
+
+
+def spines(folder: Path, *seeds: int) -> Path:
+    real(folder, 1.0, *(f"{seed:07d}" for seed in seeds))
+    (folder / "sub-99.of-an-older-import.npz").unlink()
+    return folder
+
+
+def names(prepared: PreparedCases, fold: int, folds: int) -> tuple[list[set[str]], list[str]]:
+    data = prepared.of_fold(fold, folds)
+    held = [] if data.held_out is None else data.held_out.names
+    return [set(shelf.names) for shelf in data.training._shelves], held
+
+
+def test_every_subject_is_held_out_once_and_stale_imports_never_appear(tmp_path: Path) -> None:
+    subjects = [f"sub-{n:02d}.aa" for n in range(6)]
+    source = real(tmp_path / "a", 1.0, *subjects)
+    prepared = PreparedCases(synthetic=tmp_path / "s", held_out=tmp_path / "h", real=(source,))
+    seen = []
+    for fold in range(3):
+        (trained,), held = names(prepared, fold, 3)
+        held = [name.removeprefix("0/") for name in held]
+        assert trained.isdisjoint(held)
+        assert trained | set(held) == set(source.names)
+        seen += held
+    assert sorted(seen) == sorted(source.names)
+
+
+def test_a_subject_of_two_data_sets_is_on_one_side(tmp_path: Path) -> None:
+    automatic = real(tmp_path / "a", 1.0, "sub-01_x.aa", "sub-02_x.aa", "sub-03_x.aa")
+    manual = real(tmp_path / "m", 3.0, "sub-02_y.bb", "sub-03_y.bb")
+    prepared = PreparedCases(
+        synthetic=tmp_path / "s", held_out=tmp_path / "h", real=(automatic, manual)
+    )
+    trained, held = names(prepared, 1, 3)
+    assert trained == [{"sub-01_x.aa.npz", "sub-03_x.aa.npz"}, {"sub-03_y.bb.npz"}]
+    assert held == ["0/sub-02_x.aa.npz", "1/sub-02_y.bb.npz"]
+
+
+def test_a_data_set_of_one_subject_is_trained_on_and_validates_nothing(tmp_path: Path) -> None:
+    automatic = real(tmp_path / "a", 1.0, "sub-01.aa", "sub-02.aa")
+    manual = real(tmp_path / "m", 1.0, "sub-01.bb")
+    prepared = PreparedCases(
+        synthetic=tmp_path / "s", held_out=tmp_path / "h", real=(automatic, manual)
+    )
+    trained, held = names(prepared, 0, 2)
+    assert trained == [{"sub-02.aa.npz"}, {"sub-01.bb.npz"}]
+    assert held == []  # sub-01 of the first set is the subject that the second trains on
+
+
+def test_only_the_wanted_number_of_spines_is_trained_on(tmp_path: Path) -> None:
+    prepared = PreparedCases(
+        synthetic=spines(tmp_path / "s", 0, 1, 2, 3),
+        held_out=spines(tmp_path / "h", 900_000),
+        spines=3,
+        synthetic_weight=1.0,
+    )
+    trained, held = names(prepared, 0, 1)
+    assert trained == [{f"{seed:07d}.npz" for seed in range(3)}]
+    assert held == ["0900000.npz"]
