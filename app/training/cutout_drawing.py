@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 _LEAST_BODY_VOXELS = 120
 _LAST_CLASS = 9
 
+_BLOTCH_MM, _LOST_MM = (8.0, 14.0, 14.0), (5.5, 5.0, 5.0)
+"""Size along (R, I, P) of the places where bodies merge or have holes, where parts are lost."""
+
+_SMALLEST_BOX_MM, _LARGEST_BOX_MM = (2.0, 3.0, 3.0), (9.0, 20.0, 20.0)
+"""Of the boxes in which everything is another structure, nothing, or the other side's."""
+
 
 def _channel_table() -> Labels:
     table = np.zeros(256, dtype=np.uint8)
@@ -118,11 +124,34 @@ def _crop_field(rng: np.random.Generator, labels: Labels, numbers: Labels) -> No
                 numbers[tuple(index)] = 0
 
 
-def _spoil(rng: np.random.Generator, labels: Labels) -> Labels:
+def _voxels(size_mm: tuple[float, float, float], grid: CutoutGrid) -> tuple[float, float, float]:
+    """Size along (R, I, P) in voxels."""
+    r, i, p = (mm / d for mm, d in zip(size_mm, grid.spacing_mm[::-1], strict=True))
+    return r, i, p
+
+
+def _exchange_boxes(rng: np.random.Generator, labels: Labels, grid: CutoutGrid) -> None:
+    """Make up to five boxes another structure, nothing, or of the other side, in place."""
+    least, most = _voxels(_SMALLEST_BOX_MM, grid), _voxels(_LARGEST_BOX_MM, grid)
+    for _ in range(rng.integers(0, 6)):
+        corner = [int(rng.integers(0, n)) for n in labels.shape]
+        size = [max(1, round(rng.uniform(a, b))) for a, b in zip(least, most, strict=True)]
+        box = tuple(slice(c, c + s) for c, s in zip(corner, size, strict=True))
+        kind = int(rng.integers(0, 3))
+        if kind == 0:
+            labels[box] = int(rng.integers(41, 50))
+        elif kind == 1:
+            labels[box] = 0
+        else:
+            part = labels[box]
+            labels[box] = np.where(part > 0, MIRRORED_LABEL[part], 0)
+
+
+def _spoil(rng: np.random.Generator, labels: Labels, grid: CutoutGrid) -> Labels:
     """Errors that a semantic network makes: merged bodies, holes, lost parts, wrong classes."""
     spoiled = labels.copy()
     shape = (labels.shape[0], labels.shape[1], labels.shape[2])
-    blotch = smooth_noise(rng, shape, (3, 8, 8))
+    blotch = smooth_noise(rng, shape, _voxels(_BLOTCH_MM, grid))
     if rng.random() < 0.5:
         grown = np.isin(labels, (Structure.DISC, Structure.ENDPLATE)) & (
             blotch > rng.uniform(0.3, 2.2)
@@ -132,20 +161,11 @@ def _spoil(rng: np.random.Generator, labels: Labels) -> Labels:
         spoiled[blotch < -rng.uniform(1.0, 3.0)] = 0
     if rng.random() < 0.4:
         posterior = (spoiled >= Structure.ARCUS) & (spoiled < Structure.CORPUS)
-        lost = posterior & (smooth_noise(rng, shape, (2, 3, 3)) > rng.uniform(0.3, 1.8))
+        lost = posterior & (
+            smooth_noise(rng, shape, _voxels(_LOST_MM, grid)) > rng.uniform(0.3, 1.8)
+        )
         spoiled[lost] = 0
-    for _ in range(rng.integers(0, 6)):
-        corner = [int(rng.integers(0, n)) for n in shape]
-        size = (rng.integers(1, 4), rng.integers(2, 12), rng.integers(2, 12))
-        box = tuple(slice(c, c + int(s)) for c, s in zip(corner, size, strict=True))
-        kind = int(rng.integers(0, 3))
-        if kind == 0:
-            spoiled[box] = int(rng.integers(41, 50))
-        elif kind == 1:
-            spoiled[box] = 0
-        else:
-            part = spoiled[box]
-            spoiled[box] = np.where(part > 0, MIRRORED_LABEL[part], 0)
+    _exchange_boxes(rng, spoiled, grid)
     if rng.random() < 0.15:
         k = int(rng.integers(1, shape[0]))
         spoiled[k] = spoiled[k - 1] if rng.random() < 0.5 else 0
@@ -214,7 +234,7 @@ def draw_cutout(
     for place, number in enumerate((own - 1, own, own + 1), start=1):
         if number > 0:
             target[vertebrae == number] = place
-    spoiled = _spoil(rng, labels) if spoiling.network_errors else labels
+    spoiled = _spoil(rng, labels, grid) if spoiling.network_errors else labels
     classes = CHANNEL_OF_LABEL[_changed(rng, spoiled, spoiling)]
     if rng.random() < 0.5:
         table = np.arange(_LAST_CLASS + 1, dtype=np.uint8)

@@ -177,7 +177,7 @@ def write_semantic_model(
         "available_folds": folds,
         "inference_augmentation": False,
         "mirror_left_right": preset.grid.mirror,
-        "resolution_range": list(preset.grid.spacing_mm[::-1]),
+        "resolution_range": list((preset.map_mm or preset.grid.spacing_mm)[::-1]),
         "default_step_size": 0.5,
         "labels": {str(i): name for i, name in enumerate(_NAMES, start=1)},
         "expected_inputs": ["img"],

@@ -119,6 +119,9 @@ class SemanticPreset:
         Crop the images of a data set to the annotated box and so much around it.
     class_weights : dict of int to float
         Weight of a label in the cross-entropy.
+    map_mm : tuple of 3 floats or None
+        Spacing of the label map along (R, I, P), to which the logits are interpolated; None = the
+        grid's.
     """
 
     name: str
@@ -133,6 +136,7 @@ class SemanticPreset:
     correct_bias: bool = True
     margin_mm: float | None = None
     class_weights: dict[int, float] = field(default_factory=dict)
+    map_mm: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +176,7 @@ SEMANTIC_PRESETS: dict[str, SemanticPreset] = {
         schedule=Schedule(peak=4e-3),
         epochs=24,
         class_weights=_COMPACT_WEIGHTS,
+        map_mm=(1.65, 0.75, 0.75),
     ),
     "paper": SemanticPreset(
         name="paper",
@@ -192,7 +197,7 @@ INSTANCE_PRESETS: dict[str, InstancePreset] = {
         name="compact",
         base=8,
         first_kernel=3,
-        cutout=CutoutGrid((80, 96, 24), (1.75, 1.75, 2.75)),
+        cutout=CutoutGrid((144, 168, 32), (1.0, 1.0, 2.2)),
         spoiling=Spoiling(),
         schedule=Schedule(peak=3e-3),
         epochs=6,

@@ -2,7 +2,7 @@
 
 Spines from seeds that no training uses (910000 and up), each in two renderings: one of the family
 that the models are trained on (``t2``) and one of a family that they never see (``t2_plain``).
-Cervical, thoracic and lumbosacral fields of 13 slices of 4 mm go through both phases and
+Cervical, thoracic and lumbosacral fields with slices of 1.5 to 4.5 mm go through both phases and
 post-processing; Dice per label pools the voxels of a region. "Side" = share of the lateral parts'
 true voxels found as any lateral part whose side is right. Bodies match at IoU >= 0.5; the instance
 Dice is the mean over the true vertebrae whose body has 100 voxels or more.
@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from app.synthetic.acquisition import Scanner
 from app.synthetic.phantom import PhantomSettings, SyntheticCase, generate
-from app.training.cases import COMPACT_GRID_MM
 from operators.anatomy.labels import MODEL_STRUCTURES, Structure
 from operators.imaging.resampling import resample_labels_to_spacing
 from operators.imaging.volume import LabelMap, Volume
@@ -36,6 +36,9 @@ REGIONS = {
     "lumbar": (0.0, 0.0, 0.6, 0.4),
 }
 FAMILIES = ("t2", "t2_plain")
+SLICES_MM = {1.5: 1, 2.2: 3, 3.0: 3, 3.8: 3, 4.5: 5}
+"""Slice distances, taken in turn, and how many painted sub-slices a slice is averaged from."""
+WIDTH_MM, IN_PLANE_MM = 54.0, 0.9
 SACRUM, BODY, LEAST_BODY = 26, 49, 100
 WANTED = {
     **dict.fromkeys((60, 26), 0.80),
@@ -106,16 +109,23 @@ class Tally:
 
 def spines(region: str, count: int) -> list[SyntheticCase]:
     """Unseen spines of one region, each in both families."""
-    settings = PhantomSettings(
-        slices=13,
-        in_plane=(200, 150),
-        spacing=(4.0, 1.2, 1.2),
-        weightings=FAMILIES,
-        region_odds=REGIONS[region],
-        no_spine=0.0,
-    )
     first = FIRST_SEED + 1000 * list(REGIONS).index(region)
-    return [generate(first + n, settings) for n in range(count)]
+    turns = [list(SLICES_MM.items())[n % len(SLICES_MM)] for n in range(count)]
+    return [
+        generate(
+            first + n,
+            PhantomSettings(
+                slices=round(WIDTH_MM / slice_mm),
+                in_plane=(round(240 / IN_PLANE_MM), round(180 / IN_PLANE_MM)),
+                spacing=(slice_mm, IN_PLANE_MM, IN_PLANE_MM),
+                weightings=FAMILIES,
+                region_odds=REGIONS[region],
+                no_spine=0.0,
+                scanner=Scanner(sub_slices=sub_slices),
+            ),
+        )
+        for n, (slice_mm, sub_slices) in enumerate(turns)
+    ]
 
 
 def main() -> int:
@@ -138,7 +148,9 @@ def main() -> int:
             for family, image in pairs[:1] if arguments.truth else pairs:
                 phase_1 = case.semantic if arguments.truth else semantic
                 if isinstance(phase_1, LabelMap):
-                    phase_1 = resample_labels_to_spacing(phase_1, COMPACT_GRID_MM)
+                    native = phase_1.spacing_zyx_mm
+                    spacing = semantic.config.target_spacing_zyx_mm(native)
+                    phase_1 = resample_labels_to_spacing(phase_1, spacing)
                 found = find(Volume(image.voxels_zyx, image.affine_lps), phase_1, instance)
                 for name in (region, family, "all"):
                     tallies[name].add(found, case)
