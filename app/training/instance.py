@@ -11,13 +11,19 @@ from torch.nn import functional
 from app.training.cutout_drawing import CutoutSample, draw_cutout
 from app.training.fast_norms import with_fast_group_norms
 from app.training.formats import write_instance_model
+from app.training.held_out import PooledDice, held_out_samples
+from app.training.report import Example, fullest_slice
 from app.training.weights import channels_last
 from operators.errors import UnreadableInputError
 from operators.networks.unet3d import Unet3D, Unet3DShape
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from app.training.cases import Case
     from app.training.presets import InstancePreset
     from app.training.semantic import TrainingData
 
@@ -126,26 +132,33 @@ class InstancePhase:
 
     def validate(self, network: torch.nn.Module) -> dict[str, float]:
         """Dice of the vertebra above, in the centre and below over fixed held-out cut-outs."""
-        shelf = self._data.held_out
-        if shelf is None or not shelf.refresh():
-            return {}
-        counts = np.zeros((3, CLASSES))
-        for number in range(VALIDATION_CUTOUTS):
-            rng = np.random.default_rng([self._seed, 1, number])
-            case = shelf.read(shelf.names[number % len(shelf.names)])
-            sample = draw_cutout(rng, case, self._preset.cutout, self._preset.spoiling)
-            if sample is None:
-                continue
+        pooled = PooledDice(CLASSES)
+        for sample, found in self._held_out(network, VALIDATION_CUTOUTS):
+            pooled.add(found, sample.target)
+        figures = {name: pooled.of(number) for number, name in _NAMES.items()}
+        return {name: dice for name, dice in figures.items() if dice is not None}
+
+    def examples(self, network: torch.nn.Module, count: int) -> list[Example]:
+        """Fullest sagittal slices of the first held-out cut-outs, for the report."""
+        shown = []
+        for sample, found in self._held_out(network, count):
+            classes, target, answer = (
+                volume.transpose(2, 1, 0) for volume in (sample.classes, sample.target, found)
+            )
+            at = fullest_slice(target)
+            shown.append(Example(classes[at], target[at], answer[at]))
+        return shown
+
+    def _held_out(
+        self, network: torch.nn.Module, count: int
+    ) -> Iterator[tuple[CutoutSample, NDArray[np.int64]]]:
+        def draw(rng: np.random.Generator, case: Case) -> CutoutSample | None:
+            return draw_cutout(rng, case, self._preset.cutout, self._preset.spoiling)
+
+        for sample in held_out_samples(self._data.held_out, self._seed, count, draw):
             found = self.answer(network, sample).argmax(1)[0].cpu().numpy()
-            found = np.where(sample.classes > 0, found, 0)  # as inference: inside the given mask
-            agreed = sample.target[found == sample.target]
-            for row, mask in enumerate((found, sample.target, agreed)):
-                counts[row] += np.bincount(mask.ravel(), minlength=CLASSES)
-        return {
-            name: round(float(2 * counts[2, n] / max(1.0, counts[0, n] + counts[1, n])), 4)
-            for n, name in _NAMES.items()
-            if counts[1, n] > 0
-        }
+            # As inference: only inside the mask that it is given.
+            yield sample, np.where(sample.classes > 0, found, 0)
 
     def export(self, network: torch.nn.Module, step: int) -> None:
         """Write the averaged weights as a model folder."""

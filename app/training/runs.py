@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from app.training.datasets import ImportSettings
 from app.training.instance import InstancePhase
 from app.training.loop import LoopOptions, Training
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from app.training.sources import Listener
 
 _SHARE_FROM_A_START = 0.5
+_EXAMPLES = 4
 
 
 def train(
@@ -126,7 +129,9 @@ class _Fold:
             "synthetic_spines": request.spines if SYNTHETIC in request.drawn else 0,
             "parameters": sum(p.numel() for p in phase.network.parameters()),
         }
-        report = write_report(request.work, self._name, training.history, facts)
+        with torch.no_grad():
+            examples = phase.examples(training.average, _EXAMPLES)
+        report = write_report(request.work, self._name, training.history, facts, examples)
         return report, training.step >= options.steps
 
     @property

@@ -14,6 +14,8 @@ from dynamic_network_architectures.architectures.unet import (  # type: ignore[i
 from app.training.augmentation import draw_tile
 from app.training.fast_norms import SingleImageInstanceNorm
 from app.training.formats import architecture, write_semantic_model
+from app.training.held_out import PooledDice, held_out_samples
+from app.training.report import Example, fullest_slice
 from app.training.supervision import CLASSES, CODE_OF_LABEL, SetLoss
 from app.training.weights import channels_last, plain_weights
 from operators.anatomy.labels import MODEL_STRUCTURES
@@ -21,9 +23,13 @@ from operators.errors import ModelUnusableError
 from operators.networks.checkpoints import read_checkpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from app.training.augmentation import Tile
+    from app.training.cases import Case
     from app.training.presets import Design, SemanticPreset
     from app.training.shelf import CaseShelf, JoinedShelves, Mix
 
@@ -146,26 +152,30 @@ class SemanticPhase:
 
     def validate(self, network: torch.nn.Module) -> dict[str, float]:
         """Dice per label over fixed tiles of held-out cases, voxels pooled."""
-        shelf = self._data.held_out
-        if shelf is None or not shelf.refresh():
-            return {}
-        counts = np.zeros((3, CLASSES))
-        for number in range(VALIDATION_TILES):
-            rng = np.random.default_rng([self._seed, 1, number])
-            case = shelf.read(shelf.names[number % len(shelf.names)])
-            tile = draw_tile(rng, case, self._preset.grid)
-            found = self.answer(network, tile)[0].argmax(1)[0].cpu().numpy()
+        pooled = PooledDice(CLASSES)
+        for tile, found in self._held_out(network, VALIDATION_TILES):
             known = tile.codes < CLASSES
-            for row, mask in enumerate((found[known], tile.codes[known])):
-                counts[row] += np.bincount(mask, minlength=CLASSES)
-            hits = tile.codes[known & (found == tile.codes)]
-            counts[2] += np.bincount(hits, minlength=CLASSES)
-        return {
-            f"dice_{label}": round(float(2 * both / (predicted + true)), 4)
-            for label in MODEL_STRUCTURES
-            for predicted, true, both in [counts[:, CODE_OF_LABEL[label]]]
-            if true > 0
-        }
+            pooled.add(found[known], tile.codes[known])
+        figures = {label: pooled.of(int(CODE_OF_LABEL[label])) for label in MODEL_STRUCTURES}
+        return {f"dice_{label}": dice for label, dice in figures.items() if dice is not None}
+
+    def examples(self, network: torch.nn.Module, count: int) -> list[Example]:
+        """Fullest slices of the first held-out tiles, for the report."""
+        shown = []
+        for tile, found in self._held_out(network, count):
+            reference = np.where(tile.codes < CLASSES, tile.codes, 0)
+            at = fullest_slice(reference)
+            shown.append(Example(tile.image[at], reference[at], found[at]))
+        return shown
+
+    def _held_out(
+        self, network: torch.nn.Module, count: int
+    ) -> Iterator[tuple[Tile, NDArray[np.int64]]]:
+        def draw(rng: np.random.Generator, case: Case) -> Tile:
+            return draw_tile(rng, case, self._preset.grid)
+
+        for tile in held_out_samples(self._data.held_out, self._seed, count, draw):
+            yield tile, self.answer(network, tile)[0].argmax(1)[0].cpu().numpy()
 
     def export(self, network: torch.nn.Module, step: int) -> None:
         """Write the averaged weights as one fold of a model folder."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+from matplotlib.image import imread
+
 from app.training.loop import History
-from app.training.report import write_report
+from app.training.report import Example, figure_name, fullest_slice, write_report
 
 
 def test_a_run_without_validation_still_gets_its_curves(tmp_path: Path) -> None:
@@ -17,3 +20,38 @@ def test_a_run_without_validation_still_gets_its_curves(tmp_path: Path) -> None:
     assert report["losses"][0] == {"step": 50, "cross_entropy": 1.2346, "dice_loss": 0.5}
     assert report["validation"] == []
     assert (tmp_path / "semantic-compact-fold0-curves.png").stat().st_size > 5000
+    assert not (tmp_path / "semantic-compact-fold0-held-out.png").exists()
+
+
+def test_one_checkpoint_of_14_structures_is_seen_in_14_colours(tmp_path: Path) -> None:
+    labels = (*range(41, 50), 60, 61, 62, 100, 26)
+    empty, full = (
+        History(losses=[(4, 2.9, 0.9)], validation=[{"step": 4.0, **figures}])
+        for figures in ({}, {f"dice_{n}": 0.05 * k for k, n in enumerate(labels, start=1)})
+    )
+    tones = []
+    for name, history in (("empty", empty), ("full", full)):
+        write_report(tmp_path, name, history, {})
+        pixels = imread(tmp_path / f"{name}-curves.png")[..., :3].reshape(-1, 3)
+        found = {tuple(tone) for tone in np.round(pixels[::1] * 255).astype(int)}
+        tones.append({tone for tone in found if max(tone) - min(tone) > 40})
+    assert len(tones[1] - tones[0]) >= 11  # without the grey and black ones
+
+
+def test_the_held_out_picture_shows_every_example(tmp_path: Path) -> None:
+    image = np.tile(np.linspace(0, 1, 32), (48, 1))
+    classes = np.zeros((48, 32), int)
+    classes[10:40, 8:24] = 9
+    examples = [Example(image, classes, np.roll(classes, 4, 0))] * 3
+    write_report(tmp_path, "run", History(), {}, examples)
+    assert imread(tmp_path / "run-held-out.png").shape[:2] == (960, 900)
+
+
+def test_names_are_words_and_the_fullest_slice_has_the_most_labels() -> None:
+    assert [figure_name(f"dice_{n}") for n in ("100", "45", "below")] == [
+        *("disc", "superior articular left", "below"),
+    ]
+    volume = np.zeros((3, 2, 2), int)
+    volume[1] = 7
+    volume[2, 0] = 9
+    assert fullest_slice(volume) == 1

@@ -95,8 +95,9 @@ def test_synthetic_spines_train_two_folds_and_leave_reports_with_curves(tmp_path
     assert (report["fold"], report["steps"], report["mix"]) == (1, 4, {"synthetic": 1.0})
     assert report["losses"][-1]["step"] == 4
     assert set(report["validation"][-1]) == {"step", "dice_49"}
-    picture = (tmp_path / "work" / "semantic-compact-fold1-curves.png").read_bytes()
-    assert picture.startswith(b"\x89PNG")
+    for kind in ("curves", "held-out"):
+        picture = (tmp_path / "work" / f"semantic-compact-fold1-{kind}.png").read_bytes()
+        assert picture.startswith(b"\x89PNG")
     assert load_semantic_model(tmp_path / "model").config.available_folds == ("0", "1")
 
 
