@@ -131,7 +131,8 @@ def score_folders(
     UnreadableInputError
         If a folder holds no masks or no name occurs in both (``no_pairs``).
     """
-    truths, guesses = find_cases(reference), find_cases(prediction)
+    truths = find_cases(reference, "references")
+    guesses = find_cases(prediction, f"predictions '{name}'")
     if not truths.keys() & guesses.keys():
         raise UnreadableInputError(
             f"none of {len(guesses)} predictions has the name of one of {len(truths)} references",

@@ -58,13 +58,15 @@ class CaseFiles:
     plain: Path | None = None
 
 
-def find_cases(folder: Path) -> dict[str, CaseFiles]:
+def find_cases(folder: Path, of: str = "masks") -> dict[str, CaseFiles]:
     """Find the masks of a folder and everything below it.
 
     Parameters
     ----------
     folder : Path
         Searched in full.
+    of : str
+        What the folder is for, as an error calls it: references, predictions.
 
     Returns
     -------
@@ -79,7 +81,7 @@ def find_cases(folder: Path) -> dict[str, CaseFiles]:
         one kind for one case (``ambiguous_names``).
     """
     if not folder.is_dir():
-        raise UnreadableInputError("a folder of masks is missing", reasons=("missing_input",))
+        raise UnreadableInputError(f"the folder of {of} is missing", reasons=("missing_input",))
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     named = list(_named(files, folder))
     if not named:
@@ -94,11 +96,12 @@ def find_cases(folder: Path) -> dict[str, CaseFiles]:
         known = cases.get(case, CaseFiles())
         if getattr(known, kind) is not None:
             raise UnreadableInputError(
-                f"a folder holds several {kind} masks of one name", reasons=("ambiguous_names",)
+                f"the folder of {of} holds several {kind} masks of one name",
+                reasons=("ambiguous_names",),
             )
         cases[case] = replace(known, **{kind: path})
     if not cases:
-        raise UnreadableInputError("a folder holds no masks", reasons=("no_masks",))
+        raise UnreadableInputError(f"the folder of {of} holds no masks", reasons=("no_masks",))
     return dict(sorted(cases.items()))
 
 

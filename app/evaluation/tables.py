@@ -22,7 +22,7 @@ from app.evaluation.structures import KINDS, LATERAL, STRUCTURES, SUBSTRUCTURES
 from operators.anatomy.vertebrae import LEVEL_NAMES, vertebra_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from app.evaluation.cohort import MethodScores, PairedTest
     from app.evaluation.statistics import Summary
@@ -43,8 +43,88 @@ TITLES: dict[str, str] = {
     "fn": "missed",
 }
 _DETECTION = ("rq", "sq", "pq", "dsc", "assd_mm")
+_OVERLAP = ("dsc", "assd_mm")
+_LEVEL_METRICS = ("found", "dsc", "assd_mm")
 _REGIONS = (Region.CERVICAL, Region.THORACIC, Region.LUMBAR)
 _SIGNIFICANT = 0.05
+
+
+_INSTANCE_NOTE = (
+    "Mean over cases ± SD [95 % bootstrap interval of the mean]. Instances are matched one to one "
+    "at IoU >= 0.5. RQ = TP / (TP + FP/2 + FN/2), SQ = mean IoU of the matches, PQ = RQ x SQ; DSC "
+    "and ASSD are means over the matches. n: cases in which the metric is defined, where fewer."
+)
+_STRUCTURE_NOTE = (
+    "All voxels of a structure, not by instance. Absent in both: not scored; absent in one: DSC 0, "
+    "ASSD undefined."
+)
+_SIDE_NOTE = (
+    "Share of the voxels on the reference's side of the patient, among those that both maps call a "
+    "costal or articular process."
+)
+_PART_NOTE = (
+    "Inside each matched vertebra; mean over the vertebrae of a case that have the part on either "
+    "side, then over cases."
+)
+_REGION_NOTE = (
+    "Region by the reference's level (C1-C7, T1-T13, L1-L6; a disc belongs to the vertebra above). "
+    "An extra instance counts in the region of the nearest reference instance."
+)
+_LEVELS_TITLE = "Levels of the reference"
+_LEVELS_NOTE = "found: share of the cases that have this level."
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What a table shows."""
+
+    title: str
+    note: str
+    items: Sequence[Item]
+    metrics: tuple[str, ...]
+
+
+_KIND_NAMES = tuple(kind.name for kind in KINDS)
+_LAYOUTS = (
+    _Layout(
+        "Instances (cf. Table 2 of the paper)",
+        _INSTANCE_NOTE,
+        [Item("detection", name) for name in _KIND_NAMES],
+        _DETECTION,
+    ),
+    _Layout(
+        "Structures in the whole image (cf. Tables 2 and 3 of the paper)",
+        _STRUCTURE_NOTE,
+        [Item("structure", name) for name in STRUCTURES],
+        _OVERLAP,
+    ),
+    _Layout(
+        "Substructures of the vertebra in the whole image (cf. Table 3 of the paper)",
+        _STRUCTURE_NOTE,
+        [Item("structure", name) for name in SUBSTRUCTURES],
+        _OVERLAP,
+    ),
+    _Layout("Left and right", _SIDE_NOTE, [Item("structure", LATERAL)], ("side",)),
+    _Layout(
+        "Substructures inside matched vertebrae",
+        _PART_NOTE,
+        [Item("part", name) for name in SUBSTRUCTURES],
+        _OVERLAP,
+    ),
+    _Layout(
+        "Instances by region (cf. Table 5 of the paper)",
+        _REGION_NOTE,
+        [Item("detection", name, region) for name in _KIND_NAMES for region in _REGIONS],
+        _DETECTION,
+    ),
+    _Layout(
+        "Substructures inside matched vertebrae by region (cf. Table 5 of the paper)",
+        _PART_NOTE,
+        [Item("part", name, region) for name in SUBSTRUCTURES for region in _REGIONS],
+        _OVERLAP,
+    ),
+)
+"""In the order of the report; the levels, which the data decide, come last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,63 +160,8 @@ def paper_tables(methods: Sequence[tuple[str, Summaries]]) -> tuple[Table, ...]:
     tuple of Table
         Tables without a row are left out.
     """
-    kinds = [kind.name for kind in KINDS]
-    found = (
-        _table(
-            ("Instances (cf. Table 2 of the paper)", _INSTANCE_NOTE),
-            methods,
-            [Item("detection", name) for name in kinds],
-            _DETECTION,
-        ),
-        _table(
-            ("Structures in the whole image (cf. Tables 2 and 3 of the paper)", _STRUCTURE_NOTE),
-            methods,
-            [Item("structure", name) for name in STRUCTURES],
-            ("dsc", "assd_mm"),
-        ),
-        _table(
-            (
-                "Substructures of the vertebra in the whole image (cf. Table 3 of the paper)",
-                _STRUCTURE_NOTE,
-            ),
-            methods,
-            [Item("structure", name) for name in SUBSTRUCTURES],
-            ("dsc", "assd_mm"),
-        ),
-        _table(
-            ("Left and right", _SIDE_NOTE),
-            methods,
-            [Item("structure", LATERAL)],
-            ("side",),
-        ),
-        _table(
-            ("Substructures inside matched vertebrae", _PART_NOTE),
-            methods,
-            [Item("part", name) for name in SUBSTRUCTURES],
-            ("dsc", "assd_mm"),
-        ),
-        _table(
-            ("Instances by region (cf. Table 5 of the paper)", _REGION_NOTE),
-            methods,
-            [Item("detection", name, region) for name in kinds for region in _REGIONS],
-            _DETECTION,
-        ),
-        _table(
-            (
-                "Substructures inside matched vertebrae by region (cf. Table 5 of the paper)",
-                _PART_NOTE,
-            ),
-            methods,
-            [Item("part", name, region) for name in SUBSTRUCTURES for region in _REGIONS],
-            ("dsc", "assd_mm"),
-        ),
-        _table(
-            ("Levels of the reference", "found: share of the cases that have this level."),
-            methods,
-            _levels(methods),
-            ("found", "dsc", "assd_mm"),
-        ),
-    )
+    layouts = (*_LAYOUTS, _Layout(_LEVELS_TITLE, _LEVELS_NOTE, _levels(methods), _LEVEL_METRICS))
+    found = (_table(layout, methods) for layout in layouts)
     return tuple(table for table in found if table.rows)
 
 
@@ -205,22 +230,17 @@ def counts_table(
     )
 
 
-def _table(
-    texts: tuple[str, str],
-    methods: Sequence[tuple[str, Summaries]],
-    items: Iterable[Item],
-    metrics: tuple[str, ...],
-) -> Table:
+def _table(layout: _Layout, methods: Sequence[tuple[str, Summaries]]) -> Table:
     rows = []
-    for item in items:
+    for item in layout.items:
         for name, summary in methods:
-            found = [summary.get((item, metric)) for metric in metrics]
+            found = [summary.get((item, metric)) for metric in layout.metrics]
             cases = max((s.n for s in found if s is not None), default=0)
             if cases:
                 cells = ["-" if s is None else _cell(s) for s in found]
                 rows.append((_title(item), name, str(cases), *cells))
-    header = ("structure", "method", "cases", *(TITLES[metric] for metric in metrics))
-    return Table(*texts, header, tuple(rows))
+    header = ("structure", "method", "cases", *(TITLES[metric] for metric in layout.metrics))
+    return Table(layout.title, layout.note, header, tuple(rows))
 
 
 def _levels(methods: Sequence[tuple[str, Summaries]]) -> list[Item]:
@@ -263,26 +283,3 @@ def _better(test: PairedTest, names: tuple[str, str]) -> str:
         return "-"
     first_is_higher = test.result.effect > 0
     return names[0] if first_is_higher != (test.metric in LOWER_IS_BETTER) else names[1]
-
-
-_INSTANCE_NOTE = (
-    "Mean over cases ± SD [95 % bootstrap interval of the mean]. Instances are matched one to one "
-    "at IoU >= 0.5. RQ = TP / (TP + FP/2 + FN/2), SQ = mean IoU of the matches, PQ = RQ x SQ; DSC "
-    "and ASSD are means over the matches. n: cases in which the metric is defined, where fewer."
-)
-_STRUCTURE_NOTE = (
-    "All voxels of a structure, not by instance. Absent in both: not scored; absent in one: DSC 0, "
-    "ASSD undefined."
-)
-_SIDE_NOTE = (
-    "Share of the voxels on the reference's side of the patient, among those that both maps call a "
-    "costal or articular process."
-)
-_PART_NOTE = (
-    "Inside each matched vertebra; mean over the vertebrae of a case that have the part on either "
-    "side, then over cases."
-)
-_REGION_NOTE = (
-    "Region by the reference's level (C1-C7, T1-T13, L1-L6; a disc belongs to the vertebra above). "
-    "An extra instance counts in the region of the nearest reference instance."
-)

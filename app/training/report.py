@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _COLOURS: Final = (
     *("#1f77b4", "#17becf", "#2ca02c", "#98df8a", "#9467bd", "#c5b0d5", "#8c564b", "#c49c94"),
-    *("#ff7f0e", "#d62728", "#e377c2", "#7f7f7f", "#bcbd22", "#000000", "#dbdb8d", "#9edae5"),
+    *("#ff7f0e", "#d62728", "#e377c2", "#7f7f7f", "#bcbd22", "#00ff7f", "#dbdb8d", "#9edae5"),
 )
 """One per class: sides of a pair in a dark and a light tone."""
 

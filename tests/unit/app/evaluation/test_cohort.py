@@ -135,3 +135,11 @@ def test_p_is_adjusted_among_the_kinds_of_instances_and_not_over_everything(tmp_
     assert {t.item.name: t.adjusted_p for t in family} == pytest.approx(
         {"corpus": 4 / 32, "vertebra": 4 / 32, "disc": 1, "endplate": 1}
     )
+
+
+def test_an_error_says_which_of_the_folders_is_meant(tmp_path: Path):
+    truth = write_derivatives(tmp_path / "truth", {"a": spine_boxes()})
+    with pytest.raises(UnreadableInputError, match="predictions 'unet' is missing"):
+        score_folders(truth, tmp_path / "typo", "unet")
+    with pytest.raises(UnreadableInputError, match="references is missing"):
+        score_folders(tmp_path / "typo", truth, "unet")
