@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from operators.anatomy.labels import MODEL_STRUCTURES
@@ -97,12 +98,26 @@ def measure(model: SemanticModel, count: int) -> dict[str, dict[str, object]]:
     }
 
 
+def draw(table: dict[str, dict[str, object]], path: Path) -> None:
+    """One reliability curve per temperature, and the diagonal that all should follow."""
+    figure = Figure(figsize=(4.5, 4.0), layout="tight")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="0.7", linestyle="--")
+    for temperature, values in table.items():
+        predicted, right, _ = zip(*values["curve"], strict=True)  # type: ignore[call-overload]
+        axes.plot(predicted, right, marker="o", label=f"temperature {temperature}")
+    axes.set(xlabel="mean probability of the winner", ylabel="share of voxels that are right")
+    axes.legend()
+    figure.savefig(path, dpi=90)
+
+
 def main() -> int:
     """Print a reliability table per temperature."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--semantic", type=Path, default=MODELS / "spine_t2w_compact")
     parser.add_argument("--spines", type=int, default=3, help="per region")
     parser.add_argument("--json", type=Path, help="also write everything here")
+    parser.add_argument("--picture", type=Path, help="also draw the curves into this PNG")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -115,6 +130,8 @@ def main() -> int:
         )
     if arguments.json:
         arguments.json.write_text(json.dumps(table, indent=1) + "\n")
+    if arguments.picture:
+        draw(table, arguments.picture)
     return 0
 
 

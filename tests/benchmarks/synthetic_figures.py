@@ -5,7 +5,8 @@ that the models are trained on (``t2``) and one of a family that they never see 
 Cervical, thoracic and lumbosacral fields with slices of 1.5 to 4.5 mm go through both phases and
 post-processing; Dice per label pools the voxels of a region. "Side" = share of the lateral parts'
 true voxels found as any lateral part whose side is right. Bodies match at IoU >= 0.5; the instance
-Dice is the mean over the true vertebrae whose body has 100 voxels or more.
+Dice is the mean over the true vertebrae. Vertebrae whose body the upper, lower, front or back edge
+of the field cuts, or of which less than 600 mm3 are in view, count neither way.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ FAMILIES = ("t2", "t2_plain")
 SLICES_MM = {1.5: 1, 2.2: 3, 3.0: 3, 3.8: 3, 4.5: 5}
 """Slice distances, taken in turn, and how many painted sub-slices a slice is averaged from."""
 WIDTH_MM, IN_PLANE_MM = 54.0, 0.9
-SACRUM, BODY, LEAST_BODY = 26, 49, 100
+SACRUM, BODY, LEAST_BODY_MM3 = 26, 49, 600.0
 WANTED = {
     **dict.fromkeys((60, 26), 0.80),
     **dict.fromkeys((41, 42), 0.72),
@@ -73,14 +74,19 @@ class Tally:
         lateral = (truth >= 43) & (truth <= 48) & (labels >= 43) & (labels <= 48)
         self.sides += ((lateral & (truth % 2 == labels % 2)).sum(), lateral.sum())
         body = np.where(truth == BODY, case.instances.labels_zyx, 0)
-        counts = np.bincount(body.ravel(), minlength=30)
-        true = [n for n in range(1, 30) if counts[n] >= LEAST_BODY]
+        voxel_mm3 = float(np.prod(case.semantic.spacing_zyx_mm))
+        counts = np.bincount(body.ravel(), minlength=30) * voxel_mm3
+        cut = np.unique(np.concatenate([body[:, [0, -1]].ravel(), body[:, :, [0, -1]].ravel()]))
+        true = [n for n in range(1, 30) if counts[n] >= LEAST_BODY_MM3 and n not in cut]
         single = np.where(
             (found.semantic == BODY) & (found.instances != SACRUM), found.instances, 0
         )
         seen = np.where(np.isin(body, true), body, 0)
-        small = np.isin(body, true, invert=True) & (body > 0)
-        whole = np.where(small, 0, single)
+        unscored = np.isin(body, true, invert=True) & (body > 0)
+        mostly = 2 * np.bincount(single[unscored], minlength=300) > np.bincount(
+            single.ravel(), minlength=300
+        )
+        whole = np.where(unscored | mostly[single], 0, single)
         _, *each = recognition_quality(seen, whole)
         self.bodies += each
         for number in true:
