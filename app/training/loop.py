@@ -196,7 +196,7 @@ class Training(Generic[Sample]):
         progress : callable or None
             Receives (step, steps, cross-entropy, Dice loss) after every step.
         stop : callable
-            Asked after every step whether to stop early, with a checkpoint.
+            Asked after every step whether to stop at once, with a checkpoint that isn't validated.
 
         Returns
         -------
@@ -221,12 +221,13 @@ class Training(Generic[Sample]):
                 if progress is not None:
                     progress(self.step, options.steps, *recent[-1])
                 limit = options.stop_after_seconds
-                late = stop() or (limit is not None and time.monotonic() - begun > limit)
+                asked = stop()
+                late = asked or (limit is not None and time.monotonic() - begun > limit)
                 due = self.step % options.save_every == 0 or self.step == options.steps or late
                 if due or len(recent) == _RECORD_EVERY:
                     self._record(recent)
                 if due:
-                    self._checkpoint()
+                    self._checkpoint(is_urgent=asked)
                 if late:
                     break
         return self.step
@@ -259,13 +260,15 @@ class Training(Generic[Sample]):
         self.history.losses.append((self.step, entropy, dice))
         recent.clear()
 
-    def _checkpoint(self) -> None:
+    def _checkpoint(self, *, is_urgent: bool) -> None:
+        """Save and export; whoever waits for the process to end waits for no validation."""
         packed = self._packed()
         self._adopt(packed)
-        with torch.no_grad():
-            figures = self._phase.validate(self.average)
-        if figures:
-            self.history.validation.append({"step": float(self.step), **figures})
+        if not is_urgent:
+            with torch.no_grad():
+                figures = self._phase.validate(self.average)
+            if figures:
+                self.history.validation.append({"step": float(self.step), **figures})
         self._save(packed)
         self._phase.export(self.average, self.step)
 

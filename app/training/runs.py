@@ -59,15 +59,11 @@ def train(
     require_usable(request)
     prepared = _prepare(request, listener, stop)
     folds = request.count_of_folds
-    begun = time.monotonic()
-
-    def is_over() -> bool:
-        limit = request.stop_after_seconds
-        return stop() or (limit is not None and time.monotonic() - begun > limit)
-
+    limit = request.stop_after_seconds
+    deadline = None if limit is None else time.monotonic() + limit
     reports = []
     for fold in request.wanted_folds:
-        work = _Fold(request, fold, listener, is_over)
+        work = _Fold(request, fold, listener, stop, deadline)
         report, is_done = work.train(prepared.of_fold(fold, folds))
         reports.append(report)
         if not is_done:
@@ -110,7 +106,8 @@ class _Fold:
     request: Request
     fold: int
     listener: Listener
-    is_over: Callable[[], bool]
+    stop: Callable[[], bool]
+    deadline: float | None
 
     def train(self, data: TrainingData) -> tuple[Path, bool]:
         """Train it as far as the time allows; return its report and whether it is done."""
@@ -118,7 +115,7 @@ class _Fold:
         preset, phase = self._phase(data)
         options = self._options(preset)
         training: Training[Any] = Training(phase, options)
-        training.run(lambda *told: self.listener.step(self.fold, *told), self.is_over)
+        training.run(lambda *told: self.listener.step(self.fold, *told), self.stop)
         facts = {
             "phase": request.phase,
             "preset": request.preset,
@@ -130,7 +127,7 @@ class _Fold:
             "parameters": sum(p.numel() for p in phase.network.parameters()),
         }
         with torch.no_grad():
-            examples = phase.examples(training.average, _EXAMPLES)
+            examples = [] if self.stop() else phase.examples(training.average, _EXAMPLES)
         report = write_report(request.work, self._name, training.history, facts, examples)
         return report, training.step >= options.steps
 
@@ -155,6 +152,7 @@ class _Fold:
         request, schedule = self.request, preset.schedule
         if request.start is not None:
             schedule = replace(schedule, peak=schedule.peak * _SHARE_FROM_A_START)
+        left = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
         return LoopOptions(
             state=request.work / f"{self._name}.pt",
             steps=request.steps or preset.epochs * STEPS_PER_EPOCH,
@@ -163,5 +161,6 @@ class _Fold:
             batch=preset.batch,
             seed=request.seed,
             device=request.device,
+            stop_after_seconds=left,
             identity=request.identity,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -114,12 +115,13 @@ def test_a_training_stopped_between_checkpoints_ends_near_an_uninterrupted_one(
     (tmp_path / "b").mkdir()
     whole = Training(Line(tmp_path / "a"), options(tmp_path / "a"))
     whole.run()
-    asked = iter([False] * 42 + [True])
+    asked = chain([False] * 42, [True])
     assert (
         Training(Line(tmp_path / "b"), options(tmp_path / "b")).run(None, lambda: next(asked)) == 43
     )
     parts = Training(Line(tmp_path / "b"), options(tmp_path / "b"))
     assert parts.step == 43
+    assert parts.history.validation == []
     parts.run()
     slopes = [float(t.network.weight.detach()) for t in (parts, whole)]
     assert slopes[0] == pytest.approx(slopes[1], abs=0.05)

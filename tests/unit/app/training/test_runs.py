@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import chain, repeat
 from pathlib import Path
 
 import numpy as np
@@ -123,9 +124,11 @@ def test_a_wish_to_stop_ends_the_making_of_spines_and_the_training(tmp_path: Pat
     with pytest.raises(InterruptedRunError):
         train(request(tmp_path), told.listener, lambda: True)
     assert told.data == [("synthetic spines", 1, 2)]
-    asked = iter([False] * 4 + [True])  # two spines, two held-out ones, the first step
-    train(request(tmp_path), told.listener, lambda: next(asked))
+    asked = chain([False] * 4, repeat(True))  # two spines, two held-out ones, the first step
+    report = train(request(tmp_path), told.listener, lambda: next(asked))[0]
     assert told.steps == [(0, 1)]
+    assert json.loads(report.read_text("utf-8"))["validation"] == []  # it was in a hurry
+    assert not list(report.parent.glob("*-held-out.png"))
 
 
 def test_the_folds_differ_in_their_weights_and_in_what_they_see(tmp_path: Path) -> None:
