@@ -6,6 +6,7 @@ from hypothesis.extra.numpy import arrays
 
 from app.evaluation.detection import Match, match_instances, recognition
 from app.evaluation.overlap import intersection_over_union
+from tests.builders.monai_metrics import panoptic_quality
 
 LABELS = arrays(np.uint16, (2, 4, 6), elements=st.integers(0, 4))
 
@@ -96,3 +97,18 @@ def test_no_two_instances_with_half_overlap_stay_apart(
     for missed in found.missed:
         for extra in found.extra:
             assert intersection_over_union(reference == missed, prediction == extra) < 0.5
+
+
+def test_monai_gives_the_same_qualities_where_no_overlap_is_exactly_one_half():
+    rng = np.random.default_rng(3)
+    reference = np.kron(rng.permutation(12).reshape(3, 4) + 1, np.ones((8, 8), int))
+    prediction = np.roll(reference, 1, axis=1)  # IoU 7/9 each
+    prediction[prediction == 5] = 0  # one missed
+    prediction[16:19, 20:30] = 77  # one extra, which takes a bit of two others
+    found = match_instances(reference, prediction)
+    ours = recognition(
+        [match.iou for match in found.matches], extra=len(found.extra), missed=len(found.missed)
+    )
+    theirs = [panoptic_quality(prediction, reference, name) for name in ("rq", "sq", "pq")]
+    assert [ours.rq, ours.sq, ours.pq] == pytest.approx(theirs, abs=1e-5)
+    assert 0.5 < ours.rq < 1

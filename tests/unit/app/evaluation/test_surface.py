@@ -7,6 +7,7 @@ from scipy.ndimage import binary_erosion, distance_transform_edt
 from scipy.spatial.transform import Rotation
 
 from app.evaluation.surface import average_symmetric_surface_distance, border_positions_mm
+from tests.builders.monai_metrics import surface_distance
 
 MASKS = arrays(bool, (4, 5, 6))
 SPACINGS = st.tuples(*[st.sampled_from([0.5, 0.75, 1.0, 3.3])] * 3)
@@ -102,3 +103,15 @@ def test_turning_and_moving_the_patient_changes_nothing(a: np.ndarray, b: np.nda
     straight = average_symmetric_surface_distance(a, b, affine_of(3.3, 0.7, 0.7))
     oblique = average_symmetric_surface_distance(a, b, turned)
     assert oblique == pytest.approx(straight, nan_ok=True, abs=1e-9)
+
+
+def test_monais_directed_distances_average_to_ours_and_its_pooled_one_differs():
+    inside = np.zeros((2, 12, 20, 20), bool)
+    inside[0, 3:8, 4:12, 5:15] = True
+    inside[1, 4:7, 8:10, 2:18] = True
+    spacing = (3.3, 0.9, 0.7)
+    ours = average_symmetric_surface_distance(*inside, np.diag([*spacing, 1.0]))
+    truth, guess = inside
+    there, back = surface_distance(guess, truth, spacing), surface_distance(truth, guess, spacing)
+    assert ours == pytest.approx((there + back) / 2, abs=1e-5)
+    assert abs(ours - surface_distance(guess, truth, spacing, symmetric=True)) > 0.01
