@@ -70,7 +70,7 @@ def body_surfaces(rng: np.random.Generator, subject: Subject, k: int, frame: Fra
     ahead = (0.5 - a / (2 * half_a)).clamp_(0, 1)
     top = h / 2 - hollow * rim - 0.35 * wedge * h * ahead
     if cervical:
-        top = top + 2.5 * subject.scale * (c / half_w).abs_().clamp_(max=1) ** 4
+        top = top + 2.5 * subject.scale * (c / half_w).square_().clamp_(max=1).square_()
     bottom = h / 2 - rng.uniform(0.6, 1.2) * hollow * rim
     bottom = bottom - float(subject.lordotic[k]) * h * (1 - ahead)
     top = top - _schmorl_node(rng, frame, half_a, wear.above)
@@ -96,9 +96,11 @@ def _side(rng: np.random.Generator, subject: Subject, k: int, frame: Frame) -> T
     a, b, c = frame.place
     relative = (b * (2 / h)).abs_().clamp_(max=1)
     inward = 1 - relative ** rng.uniform(1.8, 3.2)
-    lips = 0.05 * subject.age * rng.uniform(0, 1.5) * relative**6
+    square = relative * relative
+    sixth = square**3
+    lips = 0.05 * subject.age * rng.uniform(0, 1.5) * sixth
     worn = torch.where(b < 0, wear.above, wear.below)
-    lips = lips + 0.09 * rng.uniform(0, 1) * worn**2 * relative**8
+    lips = lips + 0.09 * rng.uniform(0, 1) * worn**2 * sixth * square
     waist = 1 - _WAIST[region] * rng.uniform(0.7, 1.5) * inward + lips
     narrow = waist - rng.uniform(0, _EXTRA_WAIST[region]) * inward
     side = superellipse(a, c, (half_a * waist, half_w * narrow), 2.8 if region == "C" else 2.3)
