@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy import ndimage
 
-from app.synthetic.interpolation import on_device, smoothed
+from app.synthetic.interpolation import filtered, gaussian, on_device
 from app.synthetic.noise import grain, smooth_field
 
 if TYPE_CHECKING:
@@ -47,16 +46,13 @@ def _profile(rng: np.random.Generator, image: Tensor, scanner: Scanner) -> Tenso
     sub_slices, kind = scanner.sub_slices, rng.random()
     if kind < 0.22 * scanner.artefacts:
         return image[sub_slices // 2 :: sub_slices].contiguous()
-    mixing = np.eye(image.shape[0])
+    tails = np.ones(1)
     if kind < 0.6 * scanner.artefacts:
-        width = float(rng.uniform(0.25, 0.7)) * sub_slices
-        mixing = ndimage.gaussian_filter1d(mixing, width, axis=0, mode="nearest", truncate=2.5)
+        tails = gaussian(float(rng.uniform(0.25, 0.7)) * sub_slices, truncate=2.5)
     weights = np.ones(sub_slices)
     weights[[0, -1]] = rng.uniform(0.3, 1.0)
-    weights /= weights.sum()
-    mixing = np.kron(np.eye(image.shape[0] // sub_slices), weights) @ mixing
-    slices = on_device(mixing, image.device) @ image.flatten(1)
-    return slices.view(-1, *image.shape[1:])
+    profile = np.convolve(weights / weights.sum(), tails)
+    return filtered(image, 0, profile, step=sub_slices, edges="edge")
 
 
 def acquire(rng: np.random.Generator, image: Tensor, scanner: Scanner) -> Tensor:
@@ -117,7 +113,8 @@ def _shuffled(rng: np.random.Generator, image: Tensor, scanner: Scanner) -> Tens
 
 def _blurred(image: Tensor, sigma: float) -> Tensor:
     """Gaussian blur in the plane."""
-    return smoothed(smoothed(image, sigma, 1), sigma, 2)
+    weights = gaussian(sigma)
+    return filtered(filtered(image, 1, weights), 2, weights)
 
 
 def _fold_over(rng: np.random.Generator, image: Tensor) -> None:
@@ -137,5 +134,5 @@ def _grain(rng: np.random.Generator, image: Tensor, soft: float) -> Tensor:
     noise = grain(rng, image.shape, image.device)
     if soft > 0:
         noise = _blurred(noise, soft)
-        noise = noise / noise.std(correction=0)
+        noise = noise / noise.square().mean(dtype=torch.float64).sqrt()
     return noise

@@ -1,14 +1,14 @@
-"""Linear interpolation and Gaussian smoothing of tensors, computed where they lie."""
+"""Linear interpolation and filters along an axis, computed where the tensor lies."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
 
 
@@ -54,32 +54,53 @@ def resized(field: Tensor, axis: int, size: int) -> Tensor:
     return start.lerp_(end, share)
 
 
-def smoothed(field: Tensor, sigma: float, axis: int) -> Tensor:
-    """Gaussian blur along an axis, cut off at 4 sigma, edges mirrored.
+def gaussian(sigma: float, truncate: float = 4.0) -> NDArray[np.float64]:
+    """Weights of a Gaussian of unit sum, cut off at ``truncate`` standard deviations."""
+    radius = int(truncate * sigma + 0.5)
+    if radius == 0:
+        return np.ones(1)
+    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    scaled: NDArray[np.float64] = weights / weights.sum()
+    return scaled
+
+
+def filtered(
+    field: Tensor,
+    axis: int,
+    weights: NDArray[np.float64],
+    *,
+    step: int = 1,
+    edges: Literal["edge", "symmetric"] = "symmetric",
+) -> Tensor:
+    """Weighted mean over a window that moves along an axis.
+
+    Summed in one fixed order: a matrix product's order depends on the library and its threads.
 
     Parameters
     ----------
     field : float32 tensor
-        What to blur.
-    sigma : float
-        Standard deviation, voxels.
+        What to filter.
     axis : int
         Along which axis.
+    weights : (K,) ndarray
+        Of the window; K - step is even.
+    step : int
+        Distance between windows, samples; the axis has a multiple of it.
+    edges : {"edge", "symmetric"}
+        How the field goes on beyond its ends, as `numpy.pad` names it.
 
     Returns
     -------
     float32 tensor
-        Of the same shape; the field itself if sigma is below an eighth of a voxel.
+        Every ``step``-th sample along the axis.
     """
-    radius = int(4 * sigma + 0.5)
-    if radius == 0:
-        return field
-    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    weights /= weights.sum()
     count = field.shape[axis]
-    mirrored = np.pad(np.arange(count), radius, mode="symmetric")
-    padded = field.index_select(axis, torch.from_numpy(mirrored).to(field.device))
-    result = padded.narrow(axis, 0, count) * float(weights[0])
-    for shift, weight in enumerate(weights[1:].tolist(), start=1):
-        result.add_(padded.narrow(axis, shift, count), alpha=weight)
-    return result
+    around = np.pad(np.arange(count), (len(weights) - step) // 2, mode=edges)
+    padded = field.index_select(axis, torch.from_numpy(around).to(field.device))
+    window = [slice(None)] * field.ndim
+    result = None
+    for shift, weight in enumerate(weights.tolist()):
+        window[axis] = slice(shift, shift + count - step + 1, step)
+        part = padded[tuple(window)]
+        result = part * weight if result is None else result.add_(part, alpha=weight)
+    return padded if result is None else result

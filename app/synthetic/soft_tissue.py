@@ -77,7 +77,7 @@ def _chest_and_neck(
 
 def _blobs(rng: np.random.Generator, canvas: Canvas, contrast: Contrast) -> None:
     place = (canvas.u, canvas.s, canvas.w)
-    middle = float(canvas.s.mean())
+    middle = float(canvas.s.mean(dtype=torch.float64))
     for _ in range(rng.integers(2, 8)):
         centre = (-rng.uniform(30, 125), middle + rng.uniform(-130, 130), rng.uniform(-35, 35))
         half = (rng.uniform(4, 25), rng.uniform(4, 40), rng.uniform(5, 30))
@@ -216,7 +216,7 @@ def paint_no_spine(rng: np.random.Generator, canvas: Canvas, contrast: Contrast)
     """Paint a field without a spine: organs, blobs, sometimes layered balls (heads, joints)."""
     paint_organs(rng, canvas, contrast)
     _blobs(rng, canvas, contrast)
-    p, i, r = (x - x.mean() for x in canvas.place)
+    p, i, r = (x - x.mean(dtype=torch.float64) for x in canvas.place)
     for _ in range(rng.integers(0, 3)):
         _fake_stack(rng, canvas, contrast, (p, i, r))
     for _ in range(rng.integers(0, 4)):

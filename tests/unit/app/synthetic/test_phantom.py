@@ -172,6 +172,17 @@ def test_a_device_repeats_itself_to_the_byte_and_paints_what_the_cpu_paints(devi
         assert moved.mean() < 1e-3
 
 
+def test_one_and_three_threads_give_the_same_bytes() -> None:
+    usual, made = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            made.append([x.tobytes() for x in arrays(generate(0, SETTINGS))])
+    finally:
+        torch.set_num_threads(usual)
+    assert made[0] == made[1]
+
+
 @pytest.mark.parametrize(
     "name", ["app.synthetic.canvas.on_device", "app.synthetic.canvas.smooth_field"]
 )
