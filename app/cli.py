@@ -147,13 +147,16 @@ def synthesize(  # noqa: PLR0917 - one parameter per documented option
     enhanced: Annotated[  # noqa: FBT002
         bool, typer.Option("--enhanced", help="T2w series as Enhanced MR objects.")
     ] = False,
+    device: Annotated[str, typer.Option(help="A torch device, such as cpu or cuda.")] = "cpu",
 ) -> None:
     """Write synthetic patients: DICOM studies, NIfTI images, and their truth (NIfTI and SEG)."""
     from app.synthetic.cohort import write_subject
     from app.synthetic.dicom_series import StudyOptions
 
     options = StudyOptions(
-        stations=("cervical", "thoracic") if whole_spine else (), is_enhanced=enhanced
+        stations=("cervical", "thoracic") if whole_spine else (),
+        is_enhanced=enhanced,
+        device=device,
     )
     for number in range(1, patients + 1):
         study = write_subject(output, number, seed + number - 1, options)

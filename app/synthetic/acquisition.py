@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
+import torch
 
-from app.synthetic.noise import smooth_noise
+from app.synthetic.interpolation import filtered, gaussian, on_device
+from app.synthetic.noise import grain, smooth_field
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.floating]
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Scanner:
     artefacts: float = 1.0
 
 
-def _profile(rng: np.random.Generator, image: Array, scanner: Scanner) -> Array:
+def _profile(rng: np.random.Generator, image: Tensor, scanner: Scanner) -> Tensor:
     """Weighted mean over the sub-slices of every slice.
 
     Some images are made of slices thinner than their distance, many of thicker ones: real profiles
@@ -46,81 +45,94 @@ def _profile(rng: np.random.Generator, image: Array, scanner: Scanner) -> Array:
     """
     sub_slices, kind = scanner.sub_slices, rng.random()
     if kind < 0.22 * scanner.artefacts:
-        centre: Array = np.ascontiguousarray(image[sub_slices // 2 :: sub_slices])
-        return centre
+        return image[sub_slices // 2 :: sub_slices].contiguous()
+    tails = np.ones(1)
     if kind < 0.6 * scanner.artefacts:
-        width = float(rng.uniform(0.25, 0.7)) * sub_slices
-        image = ndimage.gaussian_filter1d(image, width, axis=0, mode="nearest", truncate=2.5)
-    slices = image.reshape(-1, sub_slices, *image.shape[1:])
+        tails = gaussian(float(rng.uniform(0.25, 0.7)) * sub_slices, truncate=2.5)
     weights = np.ones(sub_slices)
     weights[[0, -1]] = rng.uniform(0.3, 1.0)
-    weights /= weights.sum()
-    mean: Array = np.einsum("ksip,s->kip", slices, weights.astype(np.float32))
-    return mean
+    profile = np.convolve(weights / weights.sum(), tails)
+    return filtered(image, 0, profile, step=sub_slices, edges="edge")
 
 
-def acquire(rng: np.random.Generator, image: Array, scanner: Scanner) -> Array:
+def acquire(rng: np.random.Generator, image: Tensor, scanner: Scanner) -> Tensor:
     """Scan one painted picture.
 
     Parameters
     ----------
     rng : numpy Generator
         Source of randomness.
-    image : (R, I, P) float32 ndarray
+    image : (R, I, P) float32 tensor
         Painted sub-slices.
     scanner : Scanner
         How strongly the image is spoiled.
 
     Returns
     -------
-    (K, I, P) float32 ndarray
+    (K, I, P) float32 tensor
         Slices, R / sub_slices of them, not negative.
     """
     wrap = rng.spawn(1)[0]  # its own stream: the pictures of older seeds stay what they were
     image = _profile(rng, image, scanner)
-    shape = (image.shape[0], image.shape[1], image.shape[2])
-    image = ndimage.gaussian_filter(image, (0, *(float(rng.uniform(*scanner.blur_voxels)),) * 2))
-    bias = rng.uniform(0, 0.2) * smooth_noise(rng, shape, (shape[0], shape[1] / 2, shape[2] / 2))
-    if rng.random() < 0.6:
-        bias = bias + rng.uniform(0, 1.3) * np.linspace(-0.5, 0.5, shape[2], dtype=np.float32)
-    image = image * np.exp(bias)
-    if rng.random() < 0.5 * scanner.artefacts:
-        share = rng.uniform(0.03, 0.22)
-        padded = np.pad(image, ((1, 1), (0, 0), (0, 0)), mode="edge")
-        image = (image + share * (padded[:-2] + padded[2:])) / (1 + 2 * share)
-    if rng.random() < 0.2 * scanner.artefacts:
-        shifts = np.rint(rng.normal(0, 0.6, (shape[0], 2))).astype(int)
-        image = np.stack([np.roll(x, tuple(d), (0, 1)) for x, d in zip(image, shifts, strict=True)])
-    if rng.random() < 0.3 * scanner.artefacts:
-        shift, axis = int(rng.integers(5, 50)), int(rng.integers(1, 3))
-        image = image + rng.uniform(0, 0.06) * np.roll(image, shift, axis)
+    image = _blurred(image, float(rng.uniform(*scanner.blur_voxels)))
+    image = _shuffled(rng, image * _coil(rng, image), scanner)
     low, high = scanner.noise
     sd = low + (high - low) * rng.random() ** 2  # most images are quiet
     soft = float(rng.uniform(0.4, 0.8)) if rng.random() < 0.5 * scanner.artefacts else 0.0
-    grain = [_grain(rng, shape, soft) for _ in range(2)]
-    result: Array = np.hypot(image + sd * grain[0], sd * grain[1]).astype(np.float32)
+    real, imaginary = (_grain(rng, image, soft) for _ in range(2))
+    result = torch.hypot(image + sd * real, sd * imaginary)
     if wrap.random() < 0.06 * scanner.artefacts:
         _fold_over(wrap, result)
     return result
 
 
-def _fold_over(rng: np.random.Generator, image: Array) -> None:
+def _coil(rng: np.random.Generator, image: Tensor) -> Tensor:
+    """Sensitivity of the coil, a factor per voxel."""
+    k, i, p = image.shape
+    bias = rng.uniform(0, 0.2) * smooth_field(rng, (k, i, p), (k, i / 2, p / 2), image.device)
+    if rng.random() < 0.6:
+        bias = bias + on_device(rng.uniform(0, 1.3) * np.linspace(-0.5, 0.5, p), image.device)
+    return bias.exp_()
+
+
+def _shuffled(rng: np.random.Generator, image: Tensor, scanner: Scanner) -> Tensor:
+    """Cross-talk between slices, slices that jumped, a ghost along one axis."""
+    if rng.random() < 0.5 * scanner.artefacts:
+        share = rng.uniform(0.03, 0.22)
+        padded = torch.cat([image[:1], image, image[-1:]])
+        image = (image + share * (padded[:-2] + padded[2:])) / (1 + 2 * share)
+    if rng.random() < 0.2 * scanner.artefacts:
+        shifts = np.rint(rng.normal(0, 0.6, (image.shape[0], 2))).astype(int).tolist()
+        moved = [torch.roll(x, d, (0, 1)) for x, d in zip(image, shifts, strict=True)]
+        image = torch.stack(moved)
+    if rng.random() < 0.3 * scanner.artefacts:
+        shift, axis = int(rng.integers(5, 50)), int(rng.integers(1, 3))
+        image = image + rng.uniform(0, 0.06) * torch.roll(image, shift, axis)
+    return image
+
+
+def _blurred(image: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur in the plane."""
+    weights = gaussian(sigma)
+    return filtered(filtered(image, 1, weights), 2, weights)
+
+
+def _fold_over(rng: np.random.Generator, image: Tensor) -> None:
     """Lay what lies outside of one edge over the opposite one, as too small a field does."""
     axis = int(rng.integers(1, 3))
     n = image.shape[axis]
     width = int(rng.uniform(0.04, 0.2) * n)
-    edge, beyond = (slice(0, width), slice(n - width, n))
+    edge, beyond = (0, n - width)
     if rng.random() < 0.5:
         edge, beyond = beyond, edge
-    here, there = ([slice(None)] * 3 for _ in range(2))
-    here[axis], there[axis] = edge, beyond
-    image[tuple(here)] += np.float32(rng.uniform(0.3, 1.0)) * image[tuple(there)]
+    share = rng.uniform(0.3, 1.0)
+    image.narrow(axis, edge, width).add_(image.narrow(axis, beyond, width), alpha=share)
 
 
-def _grain(rng: np.random.Generator, shape: tuple[int, int, int], soft: float) -> Array:
+def _grain(rng: np.random.Generator, image: Tensor, soft: float) -> Tensor:
     """Noise of unit variance; ``soft`` = in-plane smoothness of an interpolated image, voxels."""
-    noise: Array = rng.standard_normal(shape, dtype=np.float32)
+    noise = grain(rng, image.shape, image.device)
     if soft > 0:
-        noise = ndimage.gaussian_filter(noise, (0, soft, soft))
-        noise = noise / np.float32(noise.std())
+        noise = _blurred(noise, soft)
+        noise = noise / noise.square().mean(dtype=torch.float64).sqrt()
     return noise

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
-from app.synthetic.noise import smooth_noise
+from app.synthetic.noise import grain, smooth_field
 from app.synthetic.primitives import ellipsoid, rounded_box, superellipse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from app.synthetic.canvas import Canvas
     from app.synthetic.contrast import Contrast
     from app.synthetic.frames import Frame
     from app.synthetic.subject import Subject
-
-    Array = NDArray[np.floating]
 
 _WAIST = {"C": 0.049, "T": 0.098, "L": 0.098, "S": 0.042}
 _EXTRA_WAIST = {"C": 0.03, "T": 0.16, "L": 0.24, "S": 0.0}
@@ -32,14 +32,14 @@ _ENDPLATE_EXTRA = 0.2
 class Surfaces:
     """Distances to a body's side and its two end surfaces, mm, negative inside the body."""
 
-    side: Array
-    upper: Array
-    lower: Array
+    side: Tensor
+    upper: Tensor
+    lower: Tensor
 
     @property
-    def body(self) -> Array:
+    def body(self) -> Tensor:
         """Distance to the body."""
-        return np.maximum(self.side, np.maximum(self.upper, self.lower))
+        return torch.maximum(self.side, torch.maximum(self.upper, self.lower))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,55 +59,58 @@ def wear_of(subject: Subject, k: int) -> Wear:
 
 def body_surfaces(rng: np.random.Generator, subject: Subject, k: int, frame: Frame) -> Surfaces:
     """Shape of the body of level k: waist, osteophytes, end surfaces, nodes, fractures, uncus."""
-    h, wear, fractures = subject.height[k], wear_of(subject, k), subject.fractures
-    half_a, half_w = subject.depth[k] / 2, subject.width[k] / 2
+    h, wear, fractures = float(subject.height[k]), wear_of(subject, k), subject.fractures
+    half_a, half_w = float(subject.depth[k]) / 2, float(subject.width[k]) / 2
     a, b, c = frame.place
-    flat = np.clip((a / half_a) ** 2 + (c / half_w) ** 2, 0, 1)
+    rim = 1 - ((a / half_a) ** 2 + (c / half_w) ** 2).clamp_(0, 1)
     cervical = subject.levels[k].region == "C"
+    wedge = float(fractures.wedge[k])
     hollow = rng.uniform(0.4, 1.6) * (0.5 if cervical else 1) * subject.scale * h / 22
-    hollow = hollow * fractures.hollow[k] * (1 + 1.2 * fractures.wedge[k])
-    ahead = np.clip(0.5 - a / (2 * half_a), 0, 1)
-    top = h / 2 - hollow * (1 - flat) - 0.35 * fractures.wedge[k] * h * ahead
+    hollow = hollow * float(fractures.hollow[k]) * (1 + 1.2 * wedge)
+    ahead = (0.5 - a / (2 * half_a)).clamp_(0, 1)
+    top = h / 2 - hollow * rim - 0.35 * wedge * h * ahead
     if cervical:
-        top = top + 2.5 * subject.scale * np.clip(np.abs(c / half_w), 0, 1) ** 4
-    bottom = h / 2 - rng.uniform(0.6, 1.2) * hollow * (1 - flat)
-    bottom = bottom - subject.lordotic[k] * h * (1 - ahead)
+        top = top + 2.5 * subject.scale * (c / half_w).square_().clamp_(max=1).square_()
+    bottom = h / 2 - rng.uniform(0.6, 1.2) * hollow * rim
+    bottom = bottom - float(subject.lordotic[k]) * h * (1 - ahead)
     top = top - _schmorl_node(rng, frame, half_a, wear.above)
     bottom = bottom - _schmorl_node(rng, frame, half_a, wear.below)
     return Surfaces(_side(rng, subject, k, frame), -b - top, b - bottom)
 
 
-def _schmorl_node(rng: np.random.Generator, frame: Frame, half_a: float, worn: float) -> Array:
+def _schmorl_node(rng: np.random.Generator, frame: Frame, half_a: float, worn: float) -> Tensor:
     """Depth of a node that disc tissue has pressed into an end surface, mm."""
     if rng.random() > 0.05 + 0.12 * worn:
-        return np.zeros((1, 1, 1), np.float32)
-    at = rng.normal(0, 0.35 * half_a, 2)
-    far = (frame.a - np.float32(at[0])) ** 2 + (frame.c - np.float32(at[1])) ** 2
-    depth: Array = np.float32(rng.uniform(2, 6)) * np.exp(-far / (2 * rng.uniform(2, 5) ** 2))
-    return depth
+        return frame.a.new_zeros(1, 1, 1)
+    at = rng.normal(0, 0.35 * half_a, 2).tolist()
+    far = (frame.a - at[0]) ** 2 + (frame.c - at[1]) ** 2
+    return rng.uniform(2, 6) * torch.exp(-far / (2 * rng.uniform(2, 5) ** 2))
 
 
-def _side(rng: np.random.Generator, subject: Subject, k: int, frame: Frame) -> Array:
+def _side(rng: np.random.Generator, subject: Subject, k: int, frame: Frame) -> Tensor:
     """Distance to the body's side: deeper waist to the sides than in front, lipped rims."""
     region, fractures = subject.levels[k].region, subject.fractures
     wear = wear_of(subject, k)
-    h, half_a, half_w = subject.height[k], subject.depth[k] / 2, subject.width[k] / 2
+    h, depth, width = (float(x[k]) for x in (subject.height, subject.depth, subject.width))
+    half_a, half_w = depth / 2, width / 2
     a, b, c = frame.place
-    relative = np.clip(np.abs(2 * b / h), 0, 1)
-    inward = 1 - relative ** np.float32(rng.uniform(1.8, 3.2))
-    lips = 0.05 * subject.age * rng.uniform(0, 1.5) * relative**6
-    worn = np.where(b < 0, wear.above, wear.below)
-    lips = lips + 0.09 * rng.uniform(0, 1) * worn**2 * relative**8
+    relative = (b * (2 / h)).abs_().clamp_(max=1)
+    inward = 1 - relative ** rng.uniform(1.8, 3.2)
+    square = relative * relative
+    sixth = square**3
+    lips = 0.05 * subject.age * rng.uniform(0, 1.5) * sixth
+    worn = torch.where(b < 0, wear.above, wear.below)
+    lips = lips + 0.09 * rng.uniform(0, 1) * worn**2 * sixth * square
     waist = 1 - _WAIST[region] * rng.uniform(0.7, 1.5) * inward + lips
     narrow = waist - rng.uniform(0, _EXTRA_WAIST[region]) * inward
     side = superellipse(a, c, (half_a * waist, half_w * narrow), 2.8 if region == "C" else 2.3)
     back = a - half_a * (0.93 + 0.10 * (c / half_w) ** 2) * waist
-    if fractures.burst[k] > 0:
-        piece = np.exp(-(((b / h + 0.25) / 0.25) ** 2) - (c / (0.6 * half_w)) ** 2)
-        back = back - np.float32(fractures.burst[k]) * piece
-        side = side - np.float32(fractures.burst[k]) * piece * (a > 0)
-    distance: Array = np.maximum(side, back)
-    return distance
+    burst = float(fractures.burst[k])
+    if burst > 0:
+        piece = torch.exp(-(((b / h + 0.25) / 0.25) ** 2) - (c / (0.6 * half_w)) ** 2)
+        back = back - burst * piece
+        side = side - burst * piece * (a > 0)
+    return torch.maximum(side, back)
 
 
 def paint_waist(
@@ -118,40 +121,45 @@ def paint_waist(
     Next to the body it looks much like marrow; what tells it apart is that no dark cortex ends it
     above and below.
     """
-    middle = np.maximum(surfaces.upper, surfaces.lower)  # deepest half way down
-    half_height = -float(middle.min(initial=-1.0))
-    bulge = np.clip(1 - ((middle + half_height) / (0.85 * half_height)) ** 2, 0, 1)
+    middle = torch.maximum(surfaces.upper, surfaces.lower)  # deepest half way down
+    half_height = -middle.min().clamp(max=-1.0)
+    bulge = (1 - ((middle + half_height) / (0.85 * half_height)) ** 2).clamp_(0, 1)
     # Thicker beside than in front of the body.
-    beside = np.clip(1.2 + frame.a / 12, 0.3, 1)
-    thick = np.float32(rng.uniform(0.5, 5.0)) * beside
-    behind = frame.a - 0.75 * float(frame.a[surfaces.side < 0].max(initial=0))
-    lens = np.maximum(surfaces.side - thick * bulge, np.maximum(behind, 4 * (0.2 - bulge)))
+    beside = (1.2 + frame.a / 12).clamp_(0.3, 1)
+    thick = rng.uniform(0.5, 5.0) * beside
+    behind = frame.a - 0.75 * _back_wall(frame, surfaces.side)
+    outside = torch.maximum(behind, 4 * (0.2 - bulge))
+    lens = torch.maximum(surfaces.side - thick * bulge, outside)
     tissue = str(rng.choice(["fat", "muscle", "marrow"], p=[0.6, 0.25, 0.15]))
     low, high = {"fat": (0.3, 1.0), "muscle": (1.0, 3.0), "marrow": (0.6, 1.4)}[tissue]
     filling = contrast[tissue] * np.float32(rng.uniform(low, high))
     canvas.paint(lens, filling, frame.box)
     for _ in range(rng.integers(0, 3)):
-        ring = np.abs(surfaces.side - rng.uniform(0.3, 1) * thick * bulge) - rng.uniform(0.4, 0.9)
-        level = np.abs(frame.b - rng.normal(0, 0.15) * half_height * 2) - rng.uniform(0.8, 1.8)
+        ring = (surfaces.side - rng.uniform(0.3, 1) * thick * bulge).abs_() - rng.uniform(0.4, 0.9)
+        level = (frame.b - rng.normal(0, 0.15) * half_height * 2).abs_() - rng.uniform(0.8, 1.8)
         bright = contrast["vessel"] if rng.random() < 0.7 else contrast["csf"] * 0.6
-        canvas.paint(np.maximum(np.maximum(ring, level), behind), bright, frame.box)
+        canvas.paint(torch.maximum(torch.maximum(ring, level), behind), bright, frame.box)
 
 
-def draw_marrow(rng: np.random.Generator, contrast: Contrast) -> Array:
+def _back_wall(frame: Frame, distance: Tensor) -> Tensor:
+    """How far a shape reaches behind the origin, mm; a single number that stays on the device."""
+    return torch.where(distance < 0, frame.a, 0.0).max().clamp(min=0.0)
+
+
+def draw_marrow(rng: np.random.Generator, contrast: Contrast) -> NDArray[np.float32]:
     """Brightness of one vertebra's marrow per rendering, shape (N,)."""
     bright = contrast["marrow"] * (1 + rng.normal(0, 0.06))
     return bright.astype(np.float32)
 
 
-def _mottled(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+def _mottled(rng: np.random.Generator, body: Tensor) -> Tensor:
     """Trabecular grain and, in some, patches of fatty and red marrow; about 1."""
-    grain = rng.standard_normal(shape, dtype=np.float32) * np.float32(rng.uniform(0.02, 0.10))
+    mottled = grain(rng, body.shape, body.device).mul_(rng.uniform(0.02, 0.10)).add_(1)
     if rng.random() < 0.6:
         knots = float(rng.uniform(4, 12))
-        patches = smooth_noise(rng, (shape[0], shape[1], shape[2]), (knots, knots, knots))
-        grain = grain + np.float32(rng.uniform(0, 0.16)) * patches
-    mottled: Array = np.maximum(1 + grain, 0.1)
-    return mottled
+        patches = smooth_field(rng, body.shape, (knots, knots, knots), body.device)
+        mottled.add_(patches, alpha=rng.uniform(0, 0.16))
+    return mottled.clamp_(min=0.1)
 
 
 def paint_body(
@@ -168,36 +176,36 @@ def paint_body(
     marrow = draw_marrow(rng, contrast)
     if wear.broken and rng.random() < 0.5:  # oedema, or the dark marrow of a fresh fracture
         marrow = marrow * np.float32(rng.uniform(0.4, 1.9))
-    painted = marrow[:, None, None, None] * _mottled(rng, body.shape)
-    canvas.paint(body, painted, frame.box, inner=-float(rng.uniform(0.3, 1.2)))
+    mottled = _mottled(rng, body)
+    canvas.paint(body, marrow, frame.box, inner=-rng.uniform(0.3, 1.2), texture=mottled)
     if rng.random() < 0.7:
-        cleft = rounded_box(
-            frame.place, (float(frame.a[body < 0].max(initial=0)) - 3, 0, 0), (5, 1.2, 5), 1.0
-        )
-        canvas.paint(
-            np.maximum(cleft, body), contrast["csf"] * np.float32(rng.uniform(0.1, 0.8)), frame.box
-        )
+        cleft = rounded_box(frame.place, (_back_wall(frame, body) - 3, 0, 0), (5, 1.2, 5), 1.0)
+        vein = contrast["csf"] * np.float32(rng.uniform(0.1, 0.8))
+        canvas.paint(torch.maximum(cleft, body), vein, frame.box)
     for surface, worn in ((surfaces.upper, wear.above), (surfaces.lower, wear.below)):
         if rng.random() < 0.04 + 0.35 * worn**2:
-            band = np.maximum(-surface - rng.uniform(2, 9), body + 0.8)
-            part = 0.4 * (frame.a * rng.choice([-1, 1]) - rng.uniform(-5, 25))
+            band = torch.maximum(-surface - rng.uniform(2, 9), body + 0.8)
+            part = 0.4 * (frame.a * int(rng.choice([-1, 1])) - rng.uniform(-5, 25))
             bright = marrow * np.float32(rng.choice([rng.uniform(0.3, 0.8), rng.uniform(1.2, 2.2)]))
-            canvas.paint(np.maximum(band, part), bright, frame.box)
+            canvas.paint(torch.maximum(band, part), bright, frame.box)
     if rng.random() < 0.10:
         _paint_focus(rng, canvas, frame, body, marrow)
 
 
 def _paint_focus(
-    rng: np.random.Generator, canvas: Canvas, frame: Frame, body: Array, marrow: Array
+    rng: np.random.Generator,
+    canvas: Canvas,
+    frame: Frame,
+    body: Tensor,
+    marrow: NDArray[np.float32],
 ) -> None:
     """Paint a hemangioma (bright, striped along the spine), a bone island or another focus."""
     ball = ellipsoid(frame.place, rng.uniform(-9, 9, 3).tolist(), (rng.uniform(2, 9),) * 3)
     bright = marrow * np.float32(rng.uniform(0.2, 2.6))
-    striped = bright[:, None, None, None] * np.ones((1, *body.shape), np.float32)
+    stripes = None
     if rng.random() < 0.5:
-        stripes = 1 + 0.3 * np.sin(frame.a * np.float32(rng.uniform(1.5, 3.0)))
-        striped = striped * stripes
-    canvas.paint(np.maximum(ball, body + 0.5), striped.astype(np.float32), frame.box)
+        stripes = 1 + 0.3 * torch.sin(frame.a * rng.uniform(1.5, 3.0))
+    canvas.paint(torch.maximum(ball, body + 0.5), bright, frame.box, texture=stripes)
 
 
 def paint_endplates(
@@ -207,13 +215,13 @@ def paint_endplates(
     frame: Frame,
     surfaces: Surfaces,
     gaps: tuple[float, float],
-) -> list[NDArray[np.bool_]]:
+) -> list[Tensor]:
     """Paint both endplates; ``gaps`` = disc heights above and below (0 = no endplate there)."""
     masks = []
     for surface, gap in zip((surfaces.upper, surfaces.lower), gaps, strict=True):
         thick = min(0.85 * rng.uniform(0.75, 1.3) + _ENDPLATE_EXTRA, 0.33 * gap)
-        slab = np.maximum(np.maximum(surface - thick, -surface), surfaces.side + 0.3)
+        slab = torch.maximum(torch.maximum(surface - thick, -surface), surfaces.side + 0.3)
         if gap > 0:
             canvas.paint(slab, contrast["cortex"] * 1.2, frame.box, inner=-0.15)
-        masks.append((slab < 0) & (gap > 0))
+        masks.append((slab < 0) & bool(gap > 0))
     return masks

@@ -1,7 +1,7 @@
 """The sheet that a phantom is painted on: coordinates, images, labels, instance numbers.
 
-Arrays are indexed [R, I, P]. Everything that is painted is given by its signed distance in mm, so
-that edges get their partial volume in the plane for free.
+Tensors are indexed [R, I, P] and all lie on one device. Everything that is painted is given by its
+signed distance in mm, so that edges get their partial volume in the plane for free.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
-from app.synthetic.noise import smooth_noise
+from app.synthetic.interpolation import interpolate, on_device
+from app.synthetic.noise import smooth_field
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from app.synthetic.subject import Curve, Subject
-
-    Array = NDArray[np.floating]
 
 Box = tuple[slice, slice, slice]
 EVERYWHERE: Box = (slice(None), slice(None), slice(None))
@@ -55,91 +56,110 @@ class Canvas:
 
     Attributes
     ----------
-    place : tuple of 3 (R, I, P) float32 ndarrays
+    place : tuple of 3 (R, I, P) float32 tensors
         World coordinates (p, i, r) of every voxel, elastically deformed, mm.
-    s, u, w : (R, I, P) float32 ndarray
+    s, u, w : (R, I, P) float32 tensor
         Straightened coordinates: along the spine, posterior of it, right of it; mm.
-    level : (1, I, P) float32 ndarray
+    level : (1, I, P) float32 tensor
         Level number as a real number, from the straightened coordinate.
-    images : (N, R, I, P) float32 ndarray
+    images : (N, R, I, P) float32 tensor
         One picture per rendering.
-    labels, instances : (R, I, P) uint8 ndarray
+    labels, instances : (R, I, P) uint8 tensor
         Truth.
     edge : float
         Width of a painted edge, mm.
     spacing : tuple of 3 floats
         Voxel size along (R, I, P), mm.
+    middle : tuple of 2 (I, P) float32 ndarrays
+        World coordinates (p, i) of the middle slice, kept on the CPU: where to look for a bone is
+        decided there, without waiting for the device.
     """
 
-    place: tuple[Array, Array, Array]
-    s: Array
-    u: Array
-    w: Array
-    level: Array
-    images: Array
-    labels: NDArray[np.uint8]
-    instances: NDArray[np.uint8]
+    place: tuple[Tensor, Tensor, Tensor]
+    s: Tensor
+    u: Tensor
+    w: Tensor
+    level: Tensor
+    images: Tensor
+    labels: Tensor
+    instances: Tensor
     edge: float
     spacing: tuple[float, float, float]
+    middle: tuple[NDArray[np.float32], NDArray[np.float32]]
 
     def paint(
-        self, distance: Array, value: Array, box: Box = EVERYWHERE, inner: float = 0.0
+        self,
+        distance: Tensor,
+        value: NDArray[np.float32],
+        box: Box = EVERYWHERE,
+        *,
+        inner: float = 0.0,
+        texture: Tensor | None = None,
     ) -> None:
         """Blend ``value`` in where the distance is below ``inner``.
 
         Parameters
         ----------
-        distance : float32 ndarray
+        distance : float32 tensor
             Signed distance, mm, of the box's shape.
-        value : (N,) or (N, box) float32 ndarray
+        value : (N,) ndarray
             Brightness per rendering.
         box : tuple of 3 slices
             Part of the canvas.
         inner : float
             Distance of the edge, mm.
+        texture : float32 tensor or None
+            Factor of the brightness, of the box's shape.
         """
-        alpha = np.clip(0.5 + (inner - distance) / (3.2 * self.edge), 0.0, 1.0)
-        for image, bright in zip(self.images, value, strict=True):
-            image[box] += alpha * (bright - image[box])
+        steep = 1.0 / (3.2 * self.edge)
+        alpha = (distance * -steep).add_(0.5 + inner * steep).clamp_(0.0, 1.0)
+        bright = on_device(value, distance.device)[:, None, None, None]
+        if texture is not None:
+            bright = bright * texture
+        self.images[(slice(None), *box)].lerp_(bright, alpha)
 
-    def label(
-        self, mask: NDArray[np.bool_], label: int, instance: int, box: Box = EVERYWHERE
-    ) -> None:
+    def label(self, mask: Tensor, label: int, instance: int, box: Box = EVERYWHERE) -> None:
         """Write label and instance number where the mask is set."""
-        self.labels[box][mask] = label
-        self.instances[box][mask] = instance
+        self.labels[box].masked_fill_(mask, label)
+        self.instances[box].masked_fill_(mask, instance)
 
     def noise(
         self, rng: np.random.Generator, knots_mm: float | tuple[float, float, float]
-    ) -> Array:
+    ) -> Tensor:
         """Smooth noise over the whole canvas with knots so many mm apart."""
         knots = (knots_mm,) * 3 if isinstance(knots_mm, float | int) else knots_mm
         r, i, p = (k / d for k, d in zip(knots, self.spacing, strict=True))
-        shape = self.labels.shape
-        return smooth_noise(rng, (shape[0], shape[1], shape[2]), (r, i, p))
+        return smooth_field(rng, self.labels.shape, (r, i, p), self.labels.device)
 
-    def along(self, per_level: NDArray[np.float64]) -> Array:
+    def along(self, per_level: NDArray[np.float64]) -> Tensor:
         """Interpolate a per-level quantity along the spine; shape (1, I, P)."""
-        index = np.arange(len(per_level), dtype=np.float64)
-        return np.interp(self.level, index, per_level).astype(np.float32)
+        return interpolate(self.level, np.arange(len(per_level)), per_level)
 
 
-def _straighten(curve: Curve, p: Array, i: Array, centre_s: float) -> tuple[Array, Array, Array]:
+def _straighten(
+    curve: Curve, p: Tensor, i: Tensor, centre_s: float
+) -> tuple[Tensor, Tensor, Tensor]:
     """Nearest sample of the centre line for every in-plane point: s, u and the tilt there."""
     near = np.abs(curve.s - centre_s) < 260
-    cp, ci = curve.p[near].astype(np.float32), curve.i[near].astype(np.float32)
+    cs, cp, ci, tilts = (
+        on_device(x[near], p.device) for x in (curve.s, curve.p, curve.i, curve.tilt)
+    )
     coarse = slice(None, None, 2)
     distance = (p[..., None] - cp[coarse]) ** 2 + (i[..., None] - ci[coarse]) ** 2
     nearest = distance.argmin(-1) * 2
-    tilt = curve.tilt[near].astype(np.float32)[nearest]
+    tilt = tilts[nearest]
     dp, di = p - cp[nearest], i - ci[nearest]
-    along = np.clip(dp * np.sin(tilt) + di * np.cos(tilt), -3, 3)
-    s = curve.s[near].astype(np.float32)[nearest] + along
-    return s, dp * np.cos(tilt) - di * np.sin(tilt), tilt
+    along = (dp * torch.sin(tilt) + di * torch.cos(tilt)).clamp_(-3, 3)
+    return cs[nearest] + along, dp * torch.cos(tilt) - di * torch.sin(tilt), tilt
 
 
 def blank_canvas(
-    rng: np.random.Generator, subject: Subject, field: Field, renderings: int
+    rng: np.random.Generator,
+    subject: Subject,
+    field: Field,
+    renderings: int,
+    *,
+    device: torch.device | str = "cpu",
 ) -> Canvas:
     """Coordinates of an empty canvas.
 
@@ -153,6 +173,8 @@ def blank_canvas(
         What part of it.
     renderings : int
         Number of pictures.
+    device : torch device
+        Where everything is painted.
 
     Returns
     -------
@@ -163,26 +185,37 @@ def blank_canvas(
     curve = subject.curve
     p0, i0, r0, _, _ = curve.at(field.s)
     r, i, p = (
-        ((np.arange(n) - (n - 1) / 2) * d).astype(np.float32)
+        on_device((np.arange(n) - (n - 1) / 2) * d, device)
         for n, d in zip(shape, spacing, strict=True)
     )
-    cos, sin = np.float32(np.cos(field.angle)), np.float32(np.sin(field.angle))
-    p2 = cos * p[None, :] - sin * i[:, None] + np.float32(p0 + field.offset[1])
-    i2 = sin * p[None, :] + cos * i[:, None] + np.float32(i0)
+    cos, sin = float(np.cos(field.angle)), float(np.sin(field.angle))
+    p2 = cos * p[None, :] - sin * i[:, None] + (p0 + field.offset[1])
+    i2 = sin * p[None, :] + cos * i[:, None] + i0
     s2, u2, tilt = (x[None] for x in _straighten(curve, p2, i2, field.s))
-    labels = np.zeros(shape, dtype=np.uint8)
-    images = np.zeros((renderings, *shape), dtype=np.float32)
-    canvas = Canvas((p2, i2, r), s2, u2, r, s2, images, labels, labels.copy(), 0.5, spacing)
+    rr = r[:, None, None] + (r0 + field.offset[0])
     amount, fine = rng.uniform(0.3, 1.6), rng.uniform(0.1, 0.45)
-    dp, di, dr = (
-        amount * canvas.noise(rng, 28.0) + fine * canvas.noise(rng, 7.0) for _ in range(3)
+
+    def bend() -> Tensor:
+        coarse, close = (
+            smooth_field(rng, shape, (mm / spacing[0], mm / spacing[1], mm / spacing[2]), device)
+            for mm in (28.0, 7.0)
+        )
+        return amount * coarse + fine * close
+
+    dp, di, dr = (bend() for _ in range(3))
+    place = (p2[None] + dp, i2[None] + di, rr + dr)
+    labels = torch.zeros(shape, dtype=torch.uint8, device=device)
+    middle = shape[0] // 2
+    return Canvas(
+        place=place,
+        s=s2 + dp * torch.sin(tilt) + di * torch.cos(tilt),
+        u=u2 + dp * torch.cos(tilt) - di * torch.sin(tilt),
+        w=place[2] - interpolate(s2, curve.s, curve.r),
+        level=interpolate(s2, curve.level_s, np.arange(len(curve.level_s))),
+        images=torch.zeros((renderings, *shape), device=device),
+        labels=labels,
+        instances=labels.clone(),
+        edge=float(rng.uniform(0.3, 0.65)),
+        spacing=spacing,
+        middle=(place[0][middle].cpu().numpy(), place[1][middle].cpu().numpy()),
     )
-    rr = r[:, None, None] + np.float32(r0 + field.offset[0])
-    canvas.place = (p2[None] + dp, i2[None] + di, rr + dr)
-    canvas.s = s2 + dp * np.sin(tilt) + di * np.cos(tilt)
-    canvas.u = u2 + dp * np.cos(tilt) - di * np.sin(tilt)
-    canvas.w = canvas.place[2] - np.interp(s2, curve.s, curve.r).astype(np.float32)
-    index = np.arange(len(curve.level_s), dtype=np.float64)
-    canvas.level = np.interp(s2, curve.level_s, index).astype(np.float32)
-    canvas.edge = float(rng.uniform(0.3, 0.65))
-    return canvas

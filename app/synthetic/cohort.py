@@ -14,7 +14,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+import torch
+
 from app import __version__
+from app.errors import ConfigurationError
 from app.synthetic.dicom_series import WrittenStudy, write_study
 from operators.dicom.assembly import assemble
 from operators.dicom.provenance import ModelIdentity, ResultContext
@@ -53,7 +56,18 @@ def write_subject(output: Path, number: int, seed: int, options: StudyOptions) -
     -------
     WrittenStudy
         DICOM files and truth.
+
+    Raises
+    ------
+    ConfigurationError
+        ``no_such_device`` if the options' device cannot be used here.
     """
+    try:
+        torch.zeros(1, device=options.device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigurationError(
+            f"the device {options.device} cannot be used here", reasons=("no_such_device",)
+        ) from error
     name = f"sub-{number:04d}"
     dicom, anat, seg = (output / name / part for part in ("dicom", "anat", "seg"))
     masks = output / "derivatives" / name / "anat"

@@ -100,11 +100,14 @@ class StudyOptions:
         Further sagittal T2w series of the same patient, higher up.
     is_enhanced : bool
         T2w series as one Enhanced MR object each instead of one object per slice.
+    device : str
+        The torch device that computes the phantom's voxels.
     """
 
     phantom: PhantomSettings = STUDY_PHANTOM
     stations: tuple[str, ...] = ()
     is_enhanced: bool = False
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +186,14 @@ def _stacks(scene: _Scene) -> tuple[Stack, ...]:
     )
 
 
-def _station(name: str, seed: int, phantom: PhantomSettings) -> Stack:
+def _station(name: str, seed: int, options: StudyOptions) -> Stack:
     """Another T2w field of the same patient: the seed draws the same anatomy."""
     protocol, odds, towards_head_mm = _STATIONS[name]
-    settings = replace(phantom, weightings=phantom.weightings[:1], region_odds=odds, centred=False)
+    weightings = options.phantom.weightings[:1]
+    settings = replace(options.phantom, weightings=weightings, region_odds=odds, centred=False)
     pose = _pose()
     pose[2, 3] += towards_head_mm
-    return Stack(protocol, _Scene(generate(seed, settings), pose).volume(0))
+    return Stack(protocol, _Scene(generate(seed, settings, device=options.device), pose).volume(0))
 
 
 def write_study(
@@ -218,10 +222,10 @@ def write_study(
         Files and truth.
     """
     options = options or StudyOptions()
-    scene = _Scene(generate(seed, options.phantom), _pose())
+    scene = _Scene(generate(seed, options.phantom, device=options.device), _pose())
     rng = np.random.default_rng([seed, 3])
     files: list[Path] = []
-    stations = tuple(_station(name, seed, options.phantom) for name in options.stations)
+    stations = tuple(_station(name, seed, options) for name in options.stations)
     for part, stack in enumerate((*_stacks(scene), *stations)):
         protocol = stack.protocol
         target = folder / f"{protocol.number}_{protocol.description}"

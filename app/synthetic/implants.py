@@ -13,21 +13,19 @@ from app.synthetic.frames import vertebra_frame
 from app.synthetic.primitives import capsule, ellipsoid, rounded_box
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from torch import Tensor
 
     from app.synthetic.canvas import Canvas
     from app.synthetic.contrast import Contrast
     from app.synthetic.frames import Frame
     from app.synthetic.subject import Subject
 
-    Array = NDArray[np.floating]
-
 SHARE = 0.035
 """Share of the phantoms with implants."""
 
 
 def _void(
-    rng: np.random.Generator, canvas: Canvas, contrast: Contrast, frame: Frame, shape: Array
+    rng: np.random.Generator, canvas: Canvas, contrast: Contrast, frame: Frame, shape: Tensor
 ) -> None:
     rim = float(rng.uniform(0.5, 2.5))
     if rng.random() < 0.6:
@@ -82,7 +80,7 @@ def paint_implants(
     subject : Subject
         Sizes.
     """
-    near = float(np.median(canvas.level))
+    near = float(canvas.level.quantile(0.5))
     first = int(np.clip(round(near + rng.uniform(-4, 3)), 2, subject.index("S1") - 1))
     if rng.random() < 0.25:
         reach = (40.0, 40.0, 30.0, 30.0)

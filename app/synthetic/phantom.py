@@ -1,6 +1,6 @@
 """A synthetic case: images, semantic map and instance map of one random spine.
 
-Seeded: the same seed and settings give the same voxels. No patient data enter.
+Seeded: the same seed, settings and device give the same voxels, to the byte. No patient data enter.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from app.synthetic.vertebrae import paint_vertebra
 from operators.imaging.volume import LabelMap, Volume
 
 if TYPE_CHECKING:
+    import torch
+
     from app.synthetic.canvas import Canvas
     from app.synthetic.contrast import Contrast
 
@@ -138,7 +140,12 @@ def grid_affine(
     return affine
 
 
-def generate(seed: int, settings: PhantomSettings | None = None) -> SyntheticCase:
+def generate(
+    seed: int,
+    settings: PhantomSettings | None = None,
+    *,
+    device: torch.device | str = "cpu",
+) -> SyntheticCase:
     """Generate one case.
 
     Parameters
@@ -147,6 +154,9 @@ def generate(seed: int, settings: PhantomSettings | None = None) -> SyntheticCas
         Decides everything random.
     settings : PhantomSettings or None
         What to generate; None = training defaults.
+    device : torch device
+        Where the voxels are computed; what chance decides is the same on all (see
+        `app.synthetic.noise`).
 
     Returns
     -------
@@ -161,19 +171,22 @@ def generate(seed: int, settings: PhantomSettings | None = None) -> SyntheticCas
     if len(set(settings.weightings)) > 1:
         draws = [draw_contrast(rng, w, 1).values for w in settings.weightings]
         contrast = type(contrast)({t: np.concatenate([d[t] for d in draws]) for t in draws[0]})
-    canvas = blank_canvas(rng, subject, place, len(settings.weightings))
+    canvas = blank_canvas(rng, subject, place, len(settings.weightings), device=device)
     if rng.random() < settings.no_spine:
         paint_no_spine(rng, canvas, contrast)
     else:
         _paint_spine(rng, canvas, contrast, subject)
     n = settings.scanner.sub_slices
-    images = [acquire(rng, np.maximum(image, 0), settings.scanner) for image in canvas.images]
+    images = [
+        acquire(rng, image.clamp(min=0), settings.scanner).cpu().numpy() for image in canvas.images
+    ]
+    labels, instances = canvas.labels.cpu().numpy(), canvas.instances.cpu().numpy()
     affine = grid_affine(settings.spacing, images[0].shape)
-    fine = grid_affine(place.spacing, canvas.labels.shape)
+    fine = grid_affine(place.spacing, labels.shape)
     return SyntheticCase(
         images=tuple(Volume(image, affine) for image in images),
-        semantic=LabelMap(canvas.labels[n // 2 :: n].copy(), affine),
-        instances=LabelMap(canvas.instances[n // 2 :: n].copy(), affine),
-        fine_semantic=LabelMap(canvas.labels, fine),
-        fine_instances=LabelMap(canvas.instances, fine),
+        semantic=LabelMap(labels[n // 2 :: n].copy(), affine),
+        instances=LabelMap(instances[n // 2 :: n].copy(), affine),
+        fine_semantic=LabelMap(labels, fine),
+        fine_instances=LabelMap(instances, fine),
     )

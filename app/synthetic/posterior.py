@@ -5,21 +5,22 @@ Frame: a posterior of, b below, c right of the body's centre; mm. Left is c < 0.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from app.synthetic.primitives import capsule, rounded_box
 from operators.anatomy.labels import Structure
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from torch import Tensor
 
-    Array = NDArray[np.floating]
-    Place = tuple[Array, Array, Array]
+    Place = tuple[Tensor, Tensor, Tensor]
 
-Shape = tuple[int, "Array"]
+Shape = tuple[int, "Tensor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +97,10 @@ def _lamina(rng: np.random.Generator, build: Build, place: Place) -> Shape:
     thick = _LAMINA_THICKNESS[build.region] * build.scale * rng.uniform(0.85, 1.25)
     back = a - build.canal_a - _LAMINA_SLOPE[build.region] * (b - (low + high) / 2) * 0.6
     inner_a, inner_c = build.half_canal_ap + 1.2, build.half_canal_width + 1.5
-    ring = (np.hypot(back / inner_a, c / inner_c) - 1) * min(inner_a, inner_c)
-    shell = np.abs(ring - thick / 2) - thick / 2
-    slab = np.abs(b - (low + high) / 2) - (high - low) / 2
-    distance = np.maximum(np.maximum(shell, slab), build.canal_a - 1 - a)
+    ring = (torch.hypot(back / inner_a, c / inner_c) - 1) * min(inner_a, inner_c)
+    shell = (ring - thick / 2).abs_() - thick / 2
+    slab = (b - (low + high) / 2).abs_() - (high - low) / 2
+    distance = torch.maximum(torch.maximum(shell, slab), build.canal_a - 1 - a)
     return int(Structure.ARCUS), distance
 
 
@@ -119,7 +120,7 @@ def _transverse(rng: np.random.Generator, build: Build, place: Place) -> list[Sh
         start = (build.canal_a, -0.15 * h, side * root)
         end = (build.canal_a + back, -0.12 * h + lean, side * (root + out * build.scale))
         a, b, c = place
-        flat = (a, b * np.float32(0.8), c)  # taller than thick
+        flat = (a, b * 0.8, c)  # taller than thick
         shapes.append((int(label), capsule(flat, _flat(start), _flat(end), radius)))
     return shapes
 
@@ -176,14 +177,14 @@ def _spinous(rng: np.random.Generator, build: Build, place: Place) -> Shape:
     thick = _SPINOUS_HALF_THICKNESS[build.region] * build.scale * rng.uniform(0.8, 1.35)
     lamina = 0.3 * _LAMINA_THICKNESS[build.region] * build.scale
     start_a, start_b = build.canal_a + build.half_canal_ap + lamina, 0.24 * build.half_height
-    cos, sin = np.cos(build.spinous_declination), np.sin(build.spinous_declination)
+    cos, sin = math.cos(build.spinous_declination), math.sin(build.spinous_declination)
     along = (a - start_a) * cos + (b - start_b) * sin
     across = -(a - start_a) * sin + (b - start_b) * cos
-    relative = np.clip(along / max(build.spinous_length, 1.0), 0, 1)
+    relative = (along / max(build.spinous_length, 1.0)).clamp_(0, 1)
     flare = {"T": -0.06}.get(build.region, 0.2)
     drift = c - rng.normal(0, 0.05) * along
     if build.region == "C":
-        drift = np.where(relative > 0.55, np.abs(drift) - thick * 0.6, drift)
+        drift = torch.where(relative > 0.55, drift.abs() - thick * 0.6, drift)
     half_length = build.spinous_length / 2
     local = (along - half_length, across / (1 + flare * relative), drift / (1 + flare * relative))
     half = (half_length + 2, build.spinous_half_height * rng.uniform(0.85, 1.2), thick)
@@ -199,7 +200,7 @@ def posterior_shapes(rng: np.random.Generator, build: Build, place: Place) -> li
         Source of sizes and positions.
     build : Build
         Sizes of the vertebra.
-    place : tuple of 3 float32 ndarrays
+    place : tuple of 3 float32 tensors
         Frame coordinates (a, b, c), mm.
 
     Returns

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
+import torch
 
 from app.synthetic.bodies import Surfaces, paint_body, paint_endplates, wear_of
 from app.synthetic.frames import vertebra_frame
@@ -15,13 +15,11 @@ from app.synthetic.primitives import ellipsoid, rounded_box, superellipse
 from operators.anatomy.labels import DISC_OFFSET, ENDPLATE_OFFSET, SACRUM_INSTANCE, Structure
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    import numpy as np
 
     from app.synthetic.canvas import Canvas
     from app.synthetic.contrast import Contrast
     from app.synthetic.subject import Subject
-
-    Array = NDArray[np.floating]
 
 
 RIM_MM = 0.5
@@ -32,8 +30,9 @@ def paint_sacral(
     rng: np.random.Generator, canvas: Canvas, contrast: Contrast, subject: Subject, k: int
 ) -> None:
     """Paint one sacral level: tapered body, wings, back wall and crest, all one label."""
-    h, half_a, half_w = subject.height[k], subject.depth[k] / 2, subject.width[k] / 2
-    kc, sc = subject.canal_ap[k] / 2, subject.scale
+    h, depth, width = (float(x[k]) for x in (subject.height, subject.depth, subject.width))
+    half_a, half_w = depth / 2, width / 2
+    kc, sc = float(subject.canal_ap[k]) / 2, subject.scale
     frame = vertebra_frame(
         rng,
         canvas,
@@ -44,7 +43,7 @@ def paint_sacral(
     if frame is None:
         return
     a, b, c = frame.place
-    taper = np.clip(1 - 0.12 * (b / h), 0.8, 1.2)
+    taper = (1 - 0.12 * (b / h)).clamp_(0.8, 1.2)
     side = superellipse(a, c, (half_a * taper, half_w * taper), 2.3)
     surfaces = Surfaces(side, -b - h / 2, b - h / 2 - 0.5)
     first = subject.levels[k].name == "S1"
@@ -57,7 +56,7 @@ def paint_sacral(
         (subject.spinous_length[k] / 2 + 3, max(subject.spinous_half_height[k], 2) + 2, 3.5),
         3,
     )
-    bone = np.minimum(wall, crest)
+    bone = torch.minimum(wall, crest)
     for side_sign in (-1, 1):
         wing = rounded_box(
             frame.place,
@@ -68,7 +67,7 @@ def paint_sacral(
         link = rounded_box(
             frame.place, (half_a + kc, 0, side_sign * (half_w * 0.62 + 3)), (kc + 4, h * 0.36, 6), 3
         )
-        bone = np.minimum(bone, np.minimum(wing, link))
+        bone = torch.minimum(bone, torch.minimum(wing, link))
     canvas.paint(bone, contrast["cortex"], frame.box, inner=0.3)
     canvas.paint(bone, contrast["marrow"], frame.box, inner=-1.0)
     plates = paint_endplates(
@@ -78,7 +77,10 @@ def paint_sacral(
     labels = canvas.labels[frame.box]
     free = (labels != Structure.CANAL) & (labels != Structure.CORD)
     canvas.label(
-        (np.minimum(bone, surfaces.body) < 0) & free, Structure.SACRUM, SACRUM_INSTANCE, frame.box
+        (torch.minimum(bone, surfaces.body) < 0) & free,
+        Structure.SACRUM,
+        SACRUM_INSTANCE,
+        frame.box,
     )
     for mask in plates:
         keep = mask & (labels != Structure.SACRUM) & free
@@ -91,12 +93,12 @@ def paint_disc(
     """Paint and label the disc below level k; between sacral levels it belongs to the sacrum."""
     if subject.disc[k] <= 0:
         return
-    gap, worn = subject.disc[k], subject.degeneration[k]
+    gap, worn = float(subject.disc[k]), float(subject.degeneration[k])
     s = subject.curve.level_s[k] + subject.height[k] / 2 + gap / 2
     sacral = subject.levels[k].region == "S"
     last = subject.levels[k + 1].name == "S1"
     half_a = subject.depth[k] * 0.485 if last else (subject.depth[k] + subject.depth[k + 1]) / 4
-    half_w = (subject.width[k] + subject.width[k + 1]) / 4 * 0.98
+    half_a, half_w = float(half_a), float(subject.width[k] + subject.width[k + 1]) / 4 * 0.98
     tall = gap / 2 + 5.5
     frame = vertebra_frame(rng, canvas, subject, s, (half_a + 6, half_a + 12, tall + 3, tall + 3))
     if frame is None:
@@ -107,14 +109,15 @@ def paint_disc(
     back = half_a * (0.97 + 0.05 * (c / half_w) ** 2) + (
         rng.uniform(0, 2.2 + 1.5 * worn) if rng.random() < 0.35 + 0.3 * worn else 0
     )
-    disc = np.maximum(np.maximum(side, a - back), np.abs(b) - tall)
+    disc = torch.maximum(torch.maximum(side, a - back), b.abs() - tall)
     if rng.random() < 0.18 + 0.2 * worn and not sacral:
         size = rng.uniform(2, 6)
         centre = (half_a, rng.normal(0, 1.5), rng.normal(0, 5))
-        disc = np.minimum(disc, ellipsoid(frame.place, centre, (size, gap / 2 + 1, size * 1.8)))
+        disc = torch.minimum(disc, ellipsoid(frame.place, centre, (size, gap / 2 + 1, size * 1.8)))
     labels = canvas.labels[frame.box]
-    taken = np.isin(labels, (*range(41, 50), Structure.ENDPLATE, Structure.SACRUM))
-    disc = np.where(taken, np.maximum(disc, 0.6), disc)
+    taken = (labels >= Structure.ARCUS) & (labels <= Structure.CORPUS)
+    taken |= (labels == Structure.ENDPLATE) | (labels == Structure.SACRUM)
+    disc = torch.where(taken, disc.clamp(min=0.6), disc)
     canvas.paint(disc, contrast["annulus"], frame.box)
     core = ellipsoid(
         frame.place,
@@ -126,10 +129,10 @@ def paint_disc(
         ),
     )
     bright = contrast["nucleus"] * (1 - 0.88 * worn**0.8) + 0.6 * contrast["annulus"]
-    canvas.paint(np.maximum(core, disc + 0.5), bright.astype(np.float32), frame.box)
+    canvas.paint(torch.maximum(core, disc + 0.5), bright, frame.box)
     if rng.random() < 0.35:
-        cleft = np.maximum(np.abs(b) - rng.uniform(0.3, 0.8), core + 2)
-        canvas.paint(np.maximum(cleft, disc + 0.5), contrast["annulus"], frame.box)
+        cleft = torch.maximum(b.abs() - rng.uniform(0.3, 0.8), core + 2)
+        canvas.paint(torch.maximum(cleft, disc + 0.5), contrast["annulus"], frame.box)
     number = SACRUM_INSTANCE if sacral else DISC_OFFSET + subject.levels[k].instance
     canvas.label(
         (disc < -RIM_MM) & ~taken, Structure.SACRUM if sacral else Structure.DISC, number, frame.box

@@ -36,7 +36,8 @@ _COLLAPSE = {
 }
 """Share of the worn discs (> 0.55) that collapse, and to what height in mm, bone to bone.
 
-The rib cage spares the thoracic discs; a worn cervical disc rarely loses more than half of its 5 mm.
+The rib cage spares the thoracic discs; a worn cervical disc rarely loses more than half of its
+5 mm.
 """
 
 

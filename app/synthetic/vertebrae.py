@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from app.synthetic.bodies import (
     Surfaces,
@@ -20,18 +21,17 @@ from app.synthetic.bodies import (
     wear_of,
 )
 from app.synthetic.frames import Frame, vertebra_frame
+from app.synthetic.noise import grain
 from app.synthetic.posterior import Build, posterior_shapes
 from app.synthetic.primitives import capsule
 from operators.anatomy.labels import ENDPLATE_OFFSET, Structure
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from torch import Tensor
 
     from app.synthetic.canvas import Canvas
     from app.synthetic.contrast import Contrast
     from app.synthetic.subject import Subject
-
-    Array = NDArray[np.floating]
 
 
 def _build(subject: Subject, k: int) -> Build:
@@ -55,20 +55,18 @@ def _build(subject: Subject, k: int) -> Build:
 
 def _paint_posterior(
     rng: np.random.Generator, canvas: Canvas, contrast: Contrast, frame: Frame, build: Build
-) -> tuple[Array, NDArray[np.uint8]]:
+) -> tuple[Tensor, Tensor]:
     """Paint the arch; return its distance and the label of the nearest part."""
     shapes = posterior_shapes(rng, build, frame.place)
-    distance, nearest = shapes[0][1], np.full(frame.a.shape, shapes[0][0], dtype=np.uint8)
-    facet: dict[int, Array] = {}
-    for label, other in shapes:
-        closer = other < distance
-        nearest[closer] = label
-        distance = np.where(closer, other, distance)
-        if label in (45, 46, 47, 48):
-            facet[label] = other
-    rough = rng.standard_normal(tuple((n + 2) // 3 + 1 for n in distance.shape), dtype=np.float32)
-    big = rough.repeat(3, 0).repeat(3, 1).repeat(3, 2)[tuple(slice(0, n) for n in distance.shape)]
-    distance = distance + 0.35 * big - np.float32(rng.uniform(-0.3, 0.8))
+    first, distance = shapes[0]
+    nearest = torch.full_like(distance, first, dtype=torch.uint8)
+    for label, other in shapes[1:]:
+        nearest.masked_fill_(other < distance, label)
+        distance = torch.minimum(other, distance)
+    rough = grain(rng, [(n + 2) // 3 + 1 for n in distance.shape], distance.device)
+    big = rough.repeat_interleave(3, 0).repeat_interleave(3, 1).repeat_interleave(3, 2)
+    big = big[tuple(slice(0, n) for n in distance.shape)]
+    distance = distance + 0.35 * big - rng.uniform(-0.3, 0.8)
     canvas.paint(distance, contrast["cortex"], frame.box, inner=0.3)
     marrow = (
         draw_marrow(rng, contrast) * contrast["posterior"] * np.float32(rng.uniform(0.85, 1.15))
@@ -80,16 +78,15 @@ def _paint_posterior(
 def _label_vertebra(
     canvas: Canvas,
     frame: Frame,
-    parts: tuple[Array, NDArray[np.uint8]] | None,
+    parts: tuple[Tensor, Tensor],
     surfaces: Surfaces,
     number: int,
 ) -> None:
     labels = canvas.labels[frame.box]
     free = labels != Structure.CORD
-    if parts is not None:
-        inside = (parts[0] < 0) & free
-        labels[inside] = parts[1][inside]
-        canvas.instances[frame.box][inside] = number
+    arch = (parts[0] < 0) & free
+    labels.copy_(torch.where(arch, parts[1], labels))
+    canvas.instances[frame.box].masked_fill_(arch, number)
     canvas.label((surfaces.body < 0) & free, Structure.CORPUS, number, frame.box)
 
 
@@ -98,7 +95,7 @@ def paint_vertebra(
 ) -> None:
     """Paint and label one mobile vertebra (C1-L6) with its endplates."""
     level = subject.levels[k]
-    h, reach = subject.height[k], subject.spinous_length[k]
+    h, reach = float(subject.height[k]), float(subject.spinous_length[k])
     drop = reach * np.sin(np.radians(subject.spinous_declination[k]))
     behind = subject.depth[k] / 2 + subject.canal_ap[k] + reach + 14
     front = subject.depth[k] / 2 + 8
@@ -142,7 +139,9 @@ def paint_vertebra(
             5.0 * subject.scale,
         )
         surfaces = Surfaces(
-            np.minimum(surfaces.body, dens), np.full_like(dens, -99.0), np.full_like(dens, -99.0)
+            torch.minimum(surfaces.body, dens),
+            torch.full_like(dens, -99.0),
+            torch.full_like(dens, -99.0),
         )
     paint_body(rng, canvas, contrast, frame, surfaces, wear_of(subject, k))
     labels = canvas.labels[frame.box]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from app.synthetic.acquisition import Scanner, acquire
 
@@ -11,26 +12,26 @@ QUIET = Scanner(sub_slices=3, noise=(0.0, 1e-9), blur_voxels=(0.01, 0.02), artef
 
 
 def test_three_sub_slices_make_one_slice() -> None:
-    made = acquire(np.random.default_rng(0), np.ones((12, 20, 16), np.float32), QUIET)
+    made = acquire(np.random.default_rng(0), torch.ones(12, 20, 16), QUIET)
     assert made.shape == (4, 20, 16)
     assert float(made.min()) > 0
 
 
 def test_a_uniform_object_varies_only_by_the_coil() -> None:
-    made = acquire(np.random.default_rng(4), np.ones((9, 20, 16), np.float32), QUIET)
-    profile = made.mean(axis=(0, 1))
-    assert float(np.abs(np.diff(profile)).max()) < 0.2
+    made = acquire(np.random.default_rng(4), torch.ones(9, 20, 16), QUIET)
+    profile = made.mean(dim=(0, 1))
+    assert float(profile.diff().abs().max()) < 0.2
 
 
 def test_noise_of_0_05_in_air_has_the_rayleigh_mean() -> None:
     scanner = Scanner(noise=(0.05, 0.05 + 1e-9), blur_voxels=(0.01, 0.02), artefacts=0.0)
-    made = acquire(np.random.default_rng(5), np.zeros((30, 60, 60), np.float32), scanner)
+    made = acquire(np.random.default_rng(5), torch.zeros(30, 60, 60), scanner)
     assert float(made.mean()) == pytest.approx(0.05 * np.sqrt(np.pi / 2), rel=0.03)
 
 
 def test_the_profile_mixes_slices_unless_the_scan_is_of_thin_ones() -> None:
     """A single bright slice in the middle: its neighbours see some of it in most scans."""
-    painted = np.zeros((9, 40, 40), np.float32)
+    painted = torch.zeros(9, 40, 40)
     painted[3:6] = 1.0
     leaks = []
     for seed in range(60):
@@ -42,7 +43,7 @@ def test_the_profile_mixes_slices_unless_the_scan_is_of_thin_ones() -> None:
 
 
 def test_wrap_adds_the_opposite_edge_in_a_few_scans() -> None:
-    painted = np.zeros((3, 60, 60), np.float32)
+    painted = torch.zeros(3, 60, 60)
     painted[:, 54:] = 1.0
     scanner = Scanner(noise=(0.0, 1e-9), blur_voxels=(0.01, 0.02))
     top = [

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from app.synthetic.bodies import body_surfaces, wear_of
 from app.synthetic.frames import Frame
@@ -15,7 +17,8 @@ from app.synthetic.subject import Subject, draw_subject
 def frame(subject: Subject, k: int) -> Frame:
     """Frame of 0.5 mm voxels around a body, arrays [c, b, a]."""
     half = [0.7 * x[k] for x in (subject.width, subject.height, subject.depth)]
-    c, b, a = np.meshgrid(*(np.arange(-h, h, 0.5, dtype=np.float32) for h in half), indexing="ij")
+    axes = (torch.arange(-h, h, 0.5) for h in half)
+    c, b, a = torch.meshgrid(*axes, indexing="ij")
     return Frame((slice(None),) * 3, a, b, c)
 
 
@@ -32,10 +35,11 @@ def healthy(seed: int) -> tuple[Subject, int]:
     return subject, subject.index("L3")
 
 
-def width_at(place: Frame, body: np.ndarray, low: float, high: float) -> float:
+def width_at(place: Frame, body: torch.Tensor, low: float, high: float) -> float:
     """Lateral extent of the body between two heights, as shares of the height, at a = 0."""
-    rows = (place.b > low) & (place.b < high) & (np.abs(place.a) < 1)
-    return float(np.ptp(place.c[(body < 0) & rows]))
+    rows = (place.b > low) & (place.b < high) & (place.a.abs() < 1)
+    inside = place.c[(body < 0) & rows]
+    return float(inside.max() - inside.min())
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -62,9 +66,19 @@ def test_a_wedge_takes_height_in_front_and_a_burst_stands_into_the_canal() -> No
         person = replace(subject, fractures=fractures)
         body = body_surfaces(np.random.default_rng(3), person, k, place).body < 0
         front = body & (place.a < -0.2 * subject.depth[k])
-        volumes[name] = (front.sum(), float(place.a[body].max()))
+        volumes[name] = (int(front.sum()), float(place.a[body].max()))
     assert volumes["wedge"][0] < 0.9 * volumes["none"][0]
     assert volumes["burst"][1] > volumes["none"][1] + 2
+
+
+def test_an_undeformed_body_fills_82_percent_of_its_box_less_waist_and_hollows() -> None:
+    """The area of |a/A|^n + |c/W|^n < 1 is 4 A W G(1 + 1/n)^2 / G(1 + 2/n)."""
+    full = math.gamma(1 + 1 / 2.3) ** 2 / math.gamma(1 + 2 / 2.3)
+    for seed in range(5):
+        subject, k = healthy(seed)
+        body = body_surfaces(np.random.default_rng(seed), subject, k, frame(subject, k)).body
+        box = float(subject.depth[k] * subject.width[k] * subject.height[k])
+        assert 0.6 * full < float((body < 0).sum()) * 0.5**3 / box < 0.95 * full
 
 
 def test_wear_is_that_of_the_discs_above_and_below() -> None:

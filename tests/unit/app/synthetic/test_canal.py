@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from app.synthetic.canal import paint_canal
 from app.synthetic.canvas import Canvas, Field, blank_canvas
@@ -25,16 +26,16 @@ def test_the_cord_ends_between_t12_and_l3_and_thins_towards_its_tip() -> None:
     for seed in range(5):
         canvas, subject = painted(seed, "L1")
         cord = canvas.labels == Structure.CORD
-        tip = float(canvas.level[0][cord.any(axis=0)].max())
+        tip = float(canvas.level[0][cord.any(dim=0)].max())
         assert subject.index("T11") < tip < subject.index("L3")
-        area = cord.sum(axis=(0, 2))
+        area = cord.sum(dim=(0, 2)).numpy()
         rows = np.flatnonzero(area)
         assert area[rows[-6:]].mean() < 0.6 * area[rows[:20]].mean()
 
 
 def test_below_the_conus_the_canal_goes_on_without_cord() -> None:
     canvas, subject = painted(3, "L4")
-    below = np.broadcast_to(canvas.level > subject.index("L4"), canvas.labels.shape)
+    below = torch.broadcast_to(canvas.level > subject.index("L4"), canvas.labels.shape)
     assert (canvas.labels[below] == Structure.CANAL).any()
     assert not (canvas.labels[below] == Structure.CORD).any()
 
@@ -44,6 +45,6 @@ def test_nothing_is_labelled_above_the_foramen_magnum_or_beside_the_canal() -> N
     above = canvas.s < subject.curve.level_s[0] - 14
     assert not canvas.labels[above].any()
     canvas, subject = painted(5, "L3")
-    lateral = np.abs(canvas.w) > subject.canal_width.max() / 2 + 2
+    lateral = canvas.w.abs() > subject.canal_width.max() / 2 + 2
     assert not canvas.labels[lateral].any()
     assert (canvas.images[0][lateral] > 0.4).any()  # fat in the foramina

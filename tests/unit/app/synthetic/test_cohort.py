@@ -10,6 +10,7 @@ import highdicom as hd
 import numpy as np
 import pytest
 
+from app.errors import ConfigurationError
 from app.synthetic.cohort import write_subject
 from app.synthetic.dicom_series import STUDY_PHANTOM, StudyOptions
 from operators.dicom.assembly import assemble
@@ -26,6 +27,14 @@ def written(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cohort")
     options = StudyOptions(phantom=SMALL, stations=("cervical",), is_enhanced=request.param)
     return folder, write_subject(folder, 1, 7, options), request.param
+
+
+@pytest.mark.parametrize("device", ["banana", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused_before_anything_is_written(tmp_path, device):
+    with pytest.raises(ConfigurationError) as refused:
+        write_subject(tmp_path / "out", 1, 7, StudyOptions(phantom=SMALL, device=device))
+    assert refused.value.reasons == ("no_such_device",)
+    assert not (tmp_path / "out").exists()
 
 
 def test_both_t2w_stations_are_selected_and_nothing_else(written):

@@ -19,6 +19,7 @@ from operators.dicom.assembly import assemble
 from operators.dicom.selection import decide
 from operators.dicom.series import scan
 from operators.imaging.nifti import read_label_map
+from tests.builders.pretended_device import PRETENDED, PretendedDevice
 
 SMALL = replace(STUDY_PHANTOM, slices=9, in_plane=(150, 120), spacing=(4.4, 1.8, 1.8))
 
@@ -75,4 +76,20 @@ def test_the_same_seed_writes_the_same_bytes(
     again = write_study(tmp_path, 7, options=StudyOptions(phantom=SMALL))
     assert [f.name for f in again.files] == [f.name for f in written.files]
     for a, b in zip(again.files[::7], written.files[::7], strict=True):
+        assert a.read_bytes() == b.read_bytes()
+
+
+def test_all_stations_are_computed_on_the_wanted_device_and_are_the_same_bytes(
+    tmp_path: Path,
+) -> None:
+    tiny = replace(STUDY_PHANTOM, slices=3, in_plane=(60, 50), spacing=(8.0, 4.0, 4.0))
+    here = StudyOptions(phantom=tiny, stations=("cervical",))
+    near = write_study(tmp_path / "near", 7, options=here)
+    with PretendedDevice() as lumbar:
+        write_study(tmp_path / "lumbar", 7, options=StudyOptions(tiny, device=str(PRETENDED)))
+    with PretendedDevice() as both:
+        far = write_study(tmp_path / "far", 7, options=replace(here, device=str(PRETENDED)))
+    assert both.operations > 1.5 * lumbar.operations > 1500
+    assert len(far.files) == len(near.files)
+    for a, b in zip(far.files, near.files, strict=True):
         assert a.read_bytes() == b.read_bytes()

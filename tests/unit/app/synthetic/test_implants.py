@@ -20,6 +20,6 @@ def test_implants_darken_a_bright_canvas_and_label_nothing() -> None:
         canvas = blank_canvas(rng, subject, field, 1)
         canvas.images[:] = 0.5
         paint_implants(rng, canvas, draw_contrast(rng, "t2_plain", 1), subject)
-        darkened.append(float((canvas.images[0] < 0.1).mean()))
+        darkened.append(float((canvas.images[0] < 0.1).float().mean()))
         assert not canvas.labels.any()
     assert all(0.0005 < share < 0.08 for share in darkened)

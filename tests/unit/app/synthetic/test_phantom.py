@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
+import torch
 from scipy import ndimage
 
 from app.synthetic.acquisition import Scanner
 from app.synthetic.phantom import PhantomSettings, SyntheticCase, generate
 from operators.anatomy.labels import LEFT_RIGHT_PAIRS, MODEL_STRUCTURES, Structure
 from operators.imaging.orientation import axis_codes
+from tests.builders.pretended_device import PRETENDED, PretendedDevice
 
 SETTINGS = PhantomSettings(
     slices=13,
@@ -22,6 +26,16 @@ SETTINGS = PhantomSettings(
     scanner=Scanner(artefacts=0.0),
 )
 SEEDS = (11, 12, 13)
+SMALL = PhantomSettings(slices=5, in_plane=(60, 50), spacing=(6.0, 4.0, 4.0), no_spine=0.2)
+SEEDS_OF_EVERY_BRANCH = (1, 4, 5, 11, 15, 16, 23, 25, 39)
+"""Together, with implants, they run every line that paints a small phantom."""
+DEVICES = [
+    "cpu",
+    pytest.param(
+        "cuda",
+        marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU"),
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +150,67 @@ def test_a_field_without_a_spine_has_no_label() -> None:
     made = generate(5, small)
     assert not made.semantic.labels_zyx.any()
     assert float(np.std(made.images[0].voxels_zyx)) > 0.02
+
+
+def arrays(case: SyntheticCase) -> list[np.ndarray]:
+    truth = (case.semantic, case.instances, case.fine_semantic, case.fine_instances)
+    return [*(v.voxels_zyx for v in case.images), *(m.labels_zyx for m in truth)]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_device_repeats_itself_to_the_byte_and_paints_what_the_cpu_paints(device: str) -> None:
+    for seed in (1, 2):
+        first, again = (generate(seed, SETTINGS, device=device) for _ in range(2))
+        for a, b in zip(arrays(first), arrays(again), strict=True):
+            assert (a.dtype, a.tobytes()) == (b.dtype, b.tobytes())
+        reference = generate(seed, SETTINGS)
+        for a, b in zip(first.images, reference.images, strict=True):
+            assert a.voxels_zyx.dtype == np.float32
+            assert float(np.abs(a.voxels_zyx - b.voxels_zyx).mean()) < 1e-3
+        moved = first.fine_semantic.labels_zyx != reference.fine_semantic.labels_zyx
+        assert first.fine_semantic.labels_zyx.dtype == np.uint8
+        assert moved.mean() < 1e-3
+
+
+def test_one_and_three_threads_give_the_same_bytes() -> None:
+    usual, made = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            made.append([x.tobytes() for x in arrays(generate(0, SETTINGS))])
+    finally:
+        torch.set_num_threads(usual)
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize(
+    "name", ["app.synthetic.canvas.on_device", "app.synthetic.canvas.smooth_field"]
+)
+def test_a_field_left_on_the_cpu_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, _, function = name.rpartition(".")
+    made = getattr(sys.modules[module], function)
+    monkeypatch.setattr(name, lambda *given: made(*given[:-1], "cpu"))
+    with PretendedDevice(), pytest.raises(RuntimeError, match="same device"):
+        generate(1, SMALL, device=PRETENDED)
+
+
+def test_numpy_cannot_read_what_was_not_brought_back() -> None:
+    with PretendedDevice():
+        field = torch.zeros(3, device=PRETENDED)
+        with pytest.raises(RuntimeError, match="numpy"):
+            field.numpy()
+        assert (field + 1).cpu().numpy().tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("seed", SEEDS_OF_EVERY_BRANCH)
+def test_all_voxels_are_computed_on_the_device_and_waited_for_at_most_9_times(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.synthetic.phantom.IMPLANTED", 1.0)
+    with PretendedDevice() as device:
+        far = generate(seed, SMALL, device=PRETENDED)
+    near = generate(seed, SMALL)
+    assert all(np.array_equal(a, b) for a, b in zip(arrays(far), arrays(near), strict=True))
+    assert device.operations > 1000
+    # Two coordinates of a slice, two images, two maps; a mean, a least value, a median.
+    assert 6 < device.waits <= 9
