@@ -7,7 +7,6 @@ slices and interpolated with a cubic spline, because that is how most real serie
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from app.synthetic.phantom import PhantomSettings, generate
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import torch
     from numpy.typing import NDArray
 
 SLICE_MM = 3.3
@@ -61,7 +61,12 @@ def _centre_out(fine_count: int, fine_mm: float, count: int, slice_mm: float) ->
     return nearest
 
 
-def make_case(seed: int, grid_rip_mm: tuple[float, float, float] = COMPACT_GRID_MM) -> Case:
+def make_case(
+    seed: int,
+    grid_rip_mm: tuple[float, float, float] = COMPACT_GRID_MM,
+    *,
+    device: torch.device | str = "cpu",
+) -> Case:
     """Generate one training case.
 
     Parameters
@@ -70,6 +75,8 @@ def make_case(seed: int, grid_rip_mm: tuple[float, float, float] = COMPACT_GRID_
         Decides everything random.
     grid_rip_mm : tuple of 3 floats
         Grid of the network along (R, I, P).
+    device : torch device
+        Where the phantom is painted.
 
     Returns
     -------
@@ -88,7 +95,7 @@ def make_case(seed: int, grid_rip_mm: tuple[float, float, float] = COMPACT_GRID_
         spacing=(thick, in_plane, in_plane),
         scanner=Scanner(sub_slices=2 * round(0.5 * thick / slice_mm + 0.6) + 1),
     )
-    made = generate(seed, wanted)
+    made = generate(seed, wanted, device=device)
     count = round(slices * thick / slice_mm)
     fine = made.fine_semantic
     pick = _centre_out(fine.labels_zyx.shape[0], fine.spacing_zyx_mm[0], count, slice_mm)
@@ -161,7 +168,7 @@ def fill(
     seeds: range,
     *,
     grid_rip_mm: tuple[float, float, float] = COMPACT_GRID_MM,
-    pause_seconds: float = 0.0,
+    device: torch.device | str = "cpu",
 ) -> int:
     """Generate the missing cases of a folder.
 
@@ -173,8 +180,8 @@ def fill(
         Seeds of the cases.
     grid_rip_mm : tuple of 3 floats
         Grid of the network.
-    pause_seconds : float
-        Rest after each case, to leave the processor to a training.
+    device : torch device
+        Where the phantoms are painted.
 
     Returns
     -------
@@ -185,7 +192,6 @@ def fill(
     for seed in seeds:
         path = folder / f"{seed:07d}.npz"
         if not path.exists():
-            store(make_case(seed, grid_rip_mm), path)
+            store(make_case(seed, grid_rip_mm, device=device), path)
             made += 1
-            time.sleep(pause_seconds)
     return made

@@ -77,7 +77,7 @@ def _prepare(request: Request, listener: Listener, stop: Callable[[], bool]) -> 
     grid = preset.grid.spacing_mm
     home = request.work / ("cases-" + "x".join(f"{mm:g}" for mm in grid))
     if SYNTHETIC in request.drawn:
-        make_spines(home, request.spines, grid, listener, stop)
+        make_spines(home, request.spines, grid, listener, stop, device=request.device)
     settings = ImportSettings(
         spacing_rip_mm=grid, correct_bias=preset.correct_bias, margin_mm=preset.margin_mm
     )

@@ -134,6 +134,8 @@ def make_spines(
     grid_rip_mm: tuple[float, float, float],
     listener: Listener,
     stop: Callable[[], bool],
+    *,
+    device: str = "cpu",
 ) -> None:
     """Make the missing synthetic cases, to train on and held out.
 
@@ -149,6 +151,8 @@ def make_spines(
         Told how far it is.
     stop : callable
         Asked after every spine.
+    device : str
+        Where the phantoms are painted.
 
     Raises
     ------
@@ -160,7 +164,8 @@ def make_spines(
         ("held-out", HELD_OUT_FIRST_SEED, HELD_OUT_SPINES),
     ):
         for done in range(count):
-            fill(home / folder, range(first + done, first + done + 1), grid_rip_mm=grid_rip_mm)
+            seed = first + done
+            fill(home / folder, range(seed, seed + 1), grid_rip_mm=grid_rip_mm, device=device)
             listener.data(f"{folder} spines", done + 1, count)
             if stop():
                 raise InterruptedRunError("stopped while making spines; the same command goes on")
