@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from app.training import cases
-from app.training.cases import COMPACT_GRID_MM, Case, fill, load, make_case, store
+from app.training.cases import Case, fill, load, make_case, store
 
 
-def tiny(seed: int, _grid: object = None) -> Case:
+def tiny(seed: int, _grid: object = None, **_device: object) -> Case:
     shape = (2, 3, 4)
     labels = np.full(shape, seed, np.uint8)
     return Case(np.zeros((1, *shape), np.float16), labels, labels, (3.3, 1.2, 1.3))
@@ -58,7 +58,7 @@ def test_filling_goes_on_when_the_folder_is_deleted_meanwhile(
 ) -> None:
     folder = tmp_path / "cases"
 
-    def vanishing(seed: int, _grid: object) -> Case:
+    def vanishing(seed: int, _grid: object, **_device: object) -> Case:
         if folder.exists():
             shutil.rmtree(folder)
         return tiny(seed)
