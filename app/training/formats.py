@@ -202,9 +202,17 @@ def write_instance_model(
         Training steps, for the file's name.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    _write_json(folder / "inference_config.json", _instance_config(folder.name, preset))
+    for old in folder.glob("*weights*.ckpt"):
+        old.unlink()
+    checkpoint = _lightning_checkpoint(weights, preset, steps)
+    torch.save(checkpoint, folder / f"step={steps}-weights.ckpt")
+
+
+def _instance_config(name: str, preset: InstancePreset) -> dict[str, Any]:
     voxel = math.prod(preset.cutout.spacing_mm)
-    config = {
-        "log_name": folder.name,
+    return {
+        "log_name": name,
         "modality": ["SEG"],
         "acquisition": "sag",
         "modeltype": "unet",
@@ -219,7 +227,11 @@ def write_instance_model(
         "corpus_size_cleaning": round(_BODY_MM3 / voxel),
         "vert_size_threshold": round(_VERTEBRA_MM3 / voxel),
     }
-    _write_json(folder / "inference_config.json", config)
+
+
+def _lightning_checkpoint(
+    weights: dict[str, torch.Tensor], preset: InstancePreset, steps: int
+) -> dict[str, Any]:
     dim, channels = weights["init_conv.weight"].shape[:2]
     # SPINEPS reads its training options back when it loads a checkpoint, so all must be there.
     options = argparse.Namespace(
@@ -232,7 +244,7 @@ def write_instance_model(
         l2_reg_w=1e-4,
         dsc_loss_w=1.0,
     )
-    checkpoint = {
+    return {
         "state_dict": {f"network.{name}": tensor for name, tensor in weights.items()},
         "hyper_parameters": {
             "opt": options,
@@ -244,6 +256,3 @@ def write_instance_model(
         "epoch": 0,
         "global_step": steps,
     }
-    for old in folder.glob("*weights*.ckpt"):
-        old.unlink()
-    torch.save(checkpoint, folder / f"step={steps}-weights.ckpt")
