@@ -31,7 +31,8 @@ from tests.builders.bids_dataset import bids
 MM = (3.3, 1.5, 1.5)
 
 
-def column(seed: int, _grid: object = None) -> Case:
+def column(seed: int, _grid: object = None, *, device: str = "cpu") -> Case:
+    assert device == "cpu"
     labels = np.zeros((10, 60, 40), np.uint8)
     numbers = np.zeros_like(labels)
     for number in (1, 2, 3):
