@@ -7,6 +7,9 @@ The layout is BIDS: what `train --dataset`, `evaluate --reference` and foreign t
     derivatives/sub-0001/anat/sub-0001_mod-T2w_seg-spine_msk.nii.gz    structures
     derivatives/sub-0001/anat/sub-0001_mod-T2w_seg-vert_msk.nii.gz     instances
     sub-0001/seg/sub-0001_semantic.dcm, sub-0001_instances.dcm         the same as DICOM SEG
+
+Further stations of a whole spine are chunks in BIDS (``sub-0001_chunk-2_T2w.nii.gz`` and so on),
+with the same files each.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import torch
 
 from app import __version__
 from app.errors import ConfigurationError
-from app.synthetic.dicom_series import WrittenStudy, write_study
+from app.synthetic.dicom_series import write_study
 from operators.dicom.assembly import assemble
 from operators.dicom.provenance import ModelIdentity, ResultContext
 from operators.dicom.segmentation import encode_segmentations
@@ -32,7 +35,7 @@ from operators.imaging.volume import Grid
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.synthetic.dicom_series import StudyOptions
+    from app.synthetic.dicom_series import AnnotatedSeries, StudyOptions, WrittenStudy
 
 TRUTH_TIME: Final = datetime(2024, 1, 1, 12, 0, tzinfo=UTC)
 """A fixed clock: the same seed writes the same bytes."""
@@ -74,18 +77,18 @@ def write_subject(output: Path, number: int, seed: int, options: StudyOptions) -
     study = write_study(dicom, seed, options=options)
     for folder in (anat, seg, masks):
         folder.mkdir(parents=True, exist_ok=True)
-    write_volume(study.t2, anat / f"{name}_T2w.nii.gz")
-    write_label_map(study.semantic, masks / f"{name}_mod-T2w_seg-spine_msk.nii.gz")
-    write_label_map(study.instances, masks / f"{name}_mod-T2w_seg-vert_msk.nii.gz")
-    _write_truth_objects(study, dicom, seg / name)
+    for number_of_field, series in enumerate((study.lumbar, *study.stations), start=1):
+        stem = name if number_of_field == 1 else f"{name}_chunk-{number_of_field}"
+        write_volume(series.image, anat / f"{stem}_T2w.nii.gz")
+        write_label_map(series.semantic, masks / f"{stem}_mod-T2w_seg-spine_msk.nii.gz")
+        write_label_map(series.instances, masks / f"{stem}_mod-T2w_seg-vert_msk.nii.gz")
+        _write_truth_objects(series, dicom, seg / stem)
     return study
 
 
-def _write_truth_objects(study: WrittenStudy, dicom: Path, stem: Path) -> None:
+def _write_truth_objects(truth: AnnotatedSeries, dicom: Path, stem: Path) -> None:
     """Truth as SEG objects that point at the T2w series."""
-    (series,) = (
-        record for record in scan(dicom).series if record.series_uid == study.t2_series_uid
-    )
+    (series,) = (record for record in scan(dicom).series if record.series_uid == truth.uid)
     source = assemble(series)
     context = ResultContext(
         semantic_model=ModelIdentity("synthetic truth", __version__, "-"),
@@ -95,8 +98,8 @@ def _write_truth_objects(study: WrittenStudy, dicom: Path, stem: Path) -> None:
         numeric_profile="exact",
     )
     grid = Grid(source.voxels_zyx.shape, source.affine_lps)
-    semantic = resample_labels_to_grid(study.semantic, grid)
-    instances = resample_labels_to_grid(study.instances, grid)
+    semantic = resample_labels_to_grid(truth.semantic, grid)
+    instances = resample_labels_to_grid(truth.instances, grid)
     try:
         objects = encode_segmentations(semantic, instances, source, context)
     except EncodingError as error:

@@ -63,6 +63,29 @@ _SCOUT = Protocol("localizer", 1, ("GR",), ("SP",), 8.0, 4.0, 1, None, ("LOCALIZ
 
 
 @dataclass(frozen=True, slots=True)
+class AnnotatedSeries:
+    """A T2w series with its truth.
+
+    Attributes
+    ----------
+    name : str
+        Station, such as ``lumbar``.
+    uid : str
+        Series Instance UID.
+    image : Volume
+        Its image.
+    semantic, instances : LabelMap
+        Truth on the grid of the series.
+    """
+
+    name: str
+    uid: str
+    image: Volume
+    semantic: LabelMap
+    instances: LabelMap
+
+
+@dataclass(frozen=True, slots=True)
 class WrittenStudy:
     """What `write_study` made.
 
@@ -70,22 +93,15 @@ class WrittenStudy:
     ----------
     files : tuple of Path
         All instances.
-    t2_series_uid : str
-        The lumbar series, which a spine segmentation should take.
-    t2 : Volume
-        Its image.
-    semantic, instances : LabelMap
-        Truth on the grid of that series.
-    station_uids : tuple of str
-        Further series that a spine segmentation should take.
+    lumbar : AnnotatedSeries
+        The series that a spine segmentation should take.
+    stations : tuple of AnnotatedSeries
+        Further series that it should take.
     """
 
     files: tuple[Path, ...]
-    t2_series_uid: str
-    t2: Volume
-    semantic: LabelMap
-    instances: LabelMap
-    station_uids: tuple[str, ...] = ()
+    lumbar: AnnotatedSeries
+    stations: tuple[AnnotatedSeries, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,14 +202,20 @@ def _stacks(scene: _Scene) -> tuple[Stack, ...]:
     )
 
 
-def _station(name: str, seed: int, options: StudyOptions) -> Stack:
+def _station(name: str, seed: int, options: StudyOptions) -> AnnotatedSeries:
     """Another T2w field of the same patient: the seed draws the same anatomy."""
     protocol, odds, towards_head_mm = _STATIONS[name]
     weightings = options.phantom.weightings[:1]
     settings = replace(options.phantom, weightings=weightings, region_odds=odds, centred=False)
     pose = _pose()
     pose[2, 3] += towards_head_mm
-    return Stack(protocol, _Scene(generate(seed, settings, device=options.device), pose).volume(0))
+    scene = _Scene(generate(seed, settings, device=options.device), pose)
+    return _annotated(name, series_uid_of(seed, protocol), scene)
+
+
+def _annotated(name: str, uid: str, scene: _Scene) -> AnnotatedSeries:
+    truth = (scene.truth(x) for x in (scene.case.semantic, scene.case.instances))
+    return AnnotatedSeries(name, uid, scene.volume(0), *truth)
 
 
 def write_study(
@@ -226,23 +248,17 @@ def write_study(
     rng = np.random.default_rng([seed, 3])
     files: list[Path] = []
     stations = tuple(_station(name, seed, options) for name in options.stations)
-    for part, stack in enumerate((*_stacks(scene), *stations)):
+    further = (Stack(_STATIONS[station.name][0], station.image) for station in stations)
+    for part, stack in enumerate((*_stacks(scene), *further)):
         protocol = stack.protocol
         target = folder / f"{protocol.number}_{protocol.description}"
         if options.is_enhanced and protocol.description.startswith(f"{_T2.description}"):
             files.append(write_enhanced(stack, target, seed=seed, part=part))
         else:
             files += write_stack(stack, target, seed=seed, part=part, rng=rng)
-    semantic, instances = (scene.truth(x) for x in (scene.case.semantic, scene.case.instances))
+    lumbar = _annotated("lumbar", series_uid_of(seed, _T2), scene)
     if truth is not None:
         truth.mkdir(parents=True, exist_ok=True)
-        write_label_map(semantic, truth / "semantic.nii.gz")
-        write_label_map(instances, truth / "instances.nii.gz")
-    return WrittenStudy(
-        tuple(files),
-        series_uid_of(seed, _T2),
-        scene.volume(0),
-        semantic,
-        instances,
-        tuple(series_uid_of(seed, stack.protocol) for stack in stations),
-    )
+        write_label_map(lumbar.semantic, truth / "semantic.nii.gz")
+        write_label_map(lumbar.instances, truth / "instances.nii.gz")
+    return WrittenStudy(tuple(files), lumbar, stations)

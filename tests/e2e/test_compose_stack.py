@@ -154,4 +154,4 @@ def test_the_trial_stack_brings_the_demo_study_into_the_archive_segmented(tmp_pa
         for uid in archive.sop_instance_uids(Modality="SEG"):
             result = pydicom.dcmread(io.BytesIO(archive.file(uid)), stop_before_pixels=True)
             (source,) = result.ReferencedSeriesSequence
-            assert source.SeriesInstanceUID == written.t2_series_uid
+            assert source.SeriesInstanceUID == written.lumbar.uid

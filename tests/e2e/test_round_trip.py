@@ -78,12 +78,12 @@ def test_a_study_sent_3_times_in_parallel_with_kills_in_between_gives_exactly_2_
             accepted = [
                 row["series_uid"] for row in node.rows("series") if row["state"] == "accepted"
             ]
-            assert accepted == [written.t2_series_uid]
+            assert accepted == [written.lumbar.uid]
         found = segmentations(pacs)
         assert len(found) == 2
         assert len(pacs.find("Series")) == series_before + 2
     for segmentation in found:
         sources = {item.SeriesInstanceUID for item in segmentation.ReferencedSeriesSequence}
-        assert sources == {written.t2_series_uid}
+        assert sources == {written.lumbar.uid}
         assert segmentation.StudyInstanceUID == first.StudyInstanceUID
         assert segmentation.PatientID == first.PatientID

@@ -66,7 +66,7 @@ def test_two_requests_share_the_loaded_models_and_a_revision_names_what_it_repla
         names = record["series"][0]["files"]
         assert sorted(p.name for p in (tmp_path / f"out{number}").iterdir()) == sorted(names)
         dataset = pydicom.dcmread(tmp_path / f"out{number}" / names[0])
-        assert dataset.ReferencedSeriesSequence[0].SeriesInstanceUID == study.t2_series_uid
+        assert dataset.ReferencedSeriesSequence[0].SeriesInstanceUID == study.lumbar.uid
         assert ("ReferencedImageSequence" in dataset) == (number == 1)
 
 

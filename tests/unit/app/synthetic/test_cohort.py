@@ -13,6 +13,7 @@ import pytest
 from app.errors import ConfigurationError
 from app.synthetic.cohort import write_subject
 from app.synthetic.dicom_series import STUDY_PHANTOM, StudyOptions
+from app.training.dataset_layouts import find_annotated
 from operators.dicom.assembly import assemble
 from operators.dicom.selection import decide
 from operators.dicom.series import scan
@@ -41,7 +42,7 @@ def test_both_t2w_stations_are_selected_and_nothing_else(written):
     folder, study, _ = written
     decisions = decide(scan(folder / "sub-0001" / "dicom").series)
     accepted = {decision.series.series_uid for decision in decisions if decision.accepted}
-    assert accepted == {study.t2_series_uid, *study.station_uids}
+    assert accepted == {study.lumbar.uid, *(s.uid for s in study.stations)}
     assert len(decisions) == 6
 
 
@@ -50,7 +51,7 @@ def test_the_nifti_image_shows_what_the_series_shows_up_to_the_rounding_of_12_bi
     (series,) = (
         record
         for record in scan(folder / "sub-0001" / "dicom").series
-        if record.series_uid == study.t2_series_uid
+        if record.series_uid == study.lumbar.uid
     )
     volume = assemble(series)
     image = read_volume(folder / "sub-0001/anat/sub-0001_T2w.nii.gz")
@@ -58,19 +59,29 @@ def test_the_nifti_image_shows_what_the_series_shows_up_to_the_rounding_of_12_bi
     assert np.abs(ours - np.clip(theirs, 0, 4095)).max() <= 0.51
 
 
-def test_mask_and_seg_object_count_the_same_voxels_of_each_structure(written):
+@pytest.mark.parametrize(("stem", "field"), [("sub-0001", 0), ("sub-0001_chunk-2", 1)])
+def test_mask_and_seg_object_count_the_same_voxels_of_each_structure(written, stem, field):
     folder, study, _ = written
-    mask = read_label_map(
-        folder / "derivatives/sub-0001/anat/sub-0001_mod-T2w_seg-spine_msk.nii.gz"
-    )
+    mask = read_label_map(folder / f"derivatives/sub-0001/anat/{stem}_mod-T2w_seg-spine_msk.nii.gz")
     labels, counts = np.unique(mask.labels_zyx[mask.labels_zyx > 0], return_counts=True)
-    segmentation = hd.seg.segread(folder / "sub-0001/seg/sub-0001_semantic.dcm")
+    segmentation = hd.seg.segread(folder / f"sub-0001/seg/{stem}_semantic.dcm")
     volume = segmentation.get_volume(combine_segments=True, skip_overlap_checks=True).array
     found = np.unique(volume[volume > 0], return_counts=True)[1]
-    assert len(labels) >= 14
+    assert len(labels) >= (14 if field == 0 else 12)  # the neck has no sacrum
     assert sorted(found.tolist()) == sorted(counts.tolist())
     referenced = segmentation.ReferencedSeriesSequence[0].SeriesInstanceUID
-    assert referenced == study.t2_series_uid
+    assert referenced == (study.lumbar, *study.stations)[field].uid
+
+
+def test_every_station_is_a_case_to_train_and_evaluate_on(written):
+    folder, _, _ = written
+    found = find_annotated(folder, "bids")
+    assert [case.name for case in found] == ["sub-0001", "sub-0001_chunk-2"]
+    for case in found:
+        image, mask = read_volume(case.image), read_label_map(case.semantic)
+        assert image.voxels_zyx.shape == mask.labels_zyx.shape
+        assert np.allclose(image.affine_lps, mask.affine_lps, atol=1e-4)
+        assert case.instances is not None
 
 
 @pytest.mark.skipif(not DCIODVFY, reason="dciodvfy is not installed (make peers)")

@@ -39,14 +39,14 @@ def test_only_the_sagittal_t2w_series_of_five_is_accepted(
     decisions = decide(scan(folder / "dicom").series)
     assert len(decisions) == 5
     accepted = [d.series.series_uid for d in decisions if d.accepted]
-    assert accepted == [written.t2_series_uid]
+    assert accepted == [written.lumbar.uid]
 
 
 def test_the_assembled_volume_lies_on_the_grid_of_the_truth(
     study: tuple[Path, WrittenStudy],
 ) -> None:
     folder, written = study
-    series = next(s for s in scan(folder / "dicom").series if s.series_uid == written.t2_series_uid)
+    series = next(s for s in scan(folder / "dicom").series if s.series_uid == written.lumbar.uid)
     volume = assemble(series)
     truth = read_label_map(folder / "truth" / "semantic.nii.gz")
     assert volume.voxels_zyx.shape == truth.labels_zyx.shape == (9, 150, 120)
@@ -61,7 +61,7 @@ def test_the_planes_are_a_few_degrees_oblique_and_file_names_shuffled(
 ) -> None:
     _, written = study
     headers = [pydicom.dcmread(f, stop_before_pixels=True) for f in written.files]
-    t2 = [h for h in headers if h.SeriesInstanceUID == written.t2_series_uid]
+    t2 = [h for h in headers if h.SeriesInstanceUID == written.lumbar.uid]
     normal = np.cross(t2[0].ImageOrientationPatient[:3], t2[0].ImageOrientationPatient[3:])
     assert 1.0 < np.degrees(np.arccos(abs(normal[0]))) < 6.0
     names = [f.name for f in written.files if "t2_tse_sag" in f.parent.name]
