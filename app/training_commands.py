@@ -24,7 +24,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
 WorkOption = Annotated[Path, typer.Option("--work", help="Cases, states to resume from, reports.")]
 ModelFolder = Annotated[Path, typer.Option("--output", "-o", help="Model folder to write.")]
 PresetOption = Annotated[
-    str, typer.Option(help="compact (an hour on one core) or paper (days on a GPU).")
+    str, typer.Option(help="compact (two hours on one core) or paper (days on a GPU).")
 ]
 DatasetOption = Annotated[
     list[str] | None,
@@ -71,7 +71,7 @@ def train_semantic(  # noqa: PLR0913, PLR0917 - one parameter per documented opt
     dataset: DatasetOption = None,
     spider: SpiderOption = None,
     mix: MixOption = None,
-    cases: CasesOption = 400,
+    cases: CasesOption = 1000,
     steps: StepsOption = None,
     start: StartOption = None,
     fold: FoldOption = None,
@@ -106,7 +106,7 @@ def train_instance(  # noqa: PLR0913, PLR0917 - one parameter per documented opt
     preset: PresetOption = "compact",
     dataset: DatasetOption = None,
     mix: MixOption = None,
-    cases: CasesOption = 400,
+    cases: CasesOption = 1000,
     steps: StepsOption = None,
     seed: SeedOption = 2027,
     device: DeviceOption = "cpu",

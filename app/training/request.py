@@ -58,7 +58,7 @@ class Request:
     preset: str
     output: Path
     work: Path
-    spines: int = 400
+    spines: int = 1000
     datasets: tuple[DatasetSource, ...] = ()
     mix: dict[str, float] = field(default_factory=lambda: {SYNTHETIC: 1.0})
     steps: int | None = None
