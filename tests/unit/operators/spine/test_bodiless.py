@@ -10,12 +10,13 @@ from operators.errors import GeometryError
 from operators.imaging.volume import LabelMap
 from operators.spine.bodiless import without_bodiless
 
-AFFINE = np.diag([2.0, 1.0, 1.0, 1.0])  # 2 mm^3 per voxel
+# Columns are the steps of k, j, i: j runs down the patient; 2 mm^3 per voxel.
+AFFINE = np.array([[2.0, 0, 0, 0], [0, 0, 1.0, 0], [0, -1.0, 0, 0], [0, 0, 0, 1.0]])
 
 
 def maps(body_voxels: dict[int, int]) -> tuple[LabelMap, LabelMap]:
     """One row per instance: 300 voxels of arch, then so many of body."""
-    semantic = np.zeros((1, len(body_voxels), 600), np.uint8)
+    semantic = np.zeros((1, len(body_voxels), 1300), np.uint8)
     instances = np.zeros_like(semantic, dtype=np.uint16)
     for row, (number, count) in enumerate(body_voxels.items()):
         semantic[0, row, :300] = Structure.ARCUS
@@ -35,6 +36,22 @@ def test_a_spine_in_which_every_instance_has_a_body_is_untouched() -> None:
     kept, warnings = without_bodiless(semantic, instances)
     assert kept is instances
     assert warnings == ()
+
+
+def test_a_sliver_between_two_bodies_8_times_its_size_is_no_vertebra() -> None:
+    kept, warnings = without_bodiless(*maps({1: 820, 2: 101, 3: 815, 4: 110, 5: 830}))
+    assert np.unique(kept.labels_zyx).tolist() == [0, 1, 3, 4, 5]
+    assert warnings == ("instances_without_body: 1",)
+
+
+def test_two_slivers_side_by_side_do_not_hide_each_other() -> None:
+    kept, _ = without_bodiless(*maps({1: 900, 2: 105, 3: 110, 4: 900}))
+    assert np.unique(kept.labels_zyx).tolist() == [0, 1, 4]
+
+
+def test_a_body_cut_by_the_upper_or_lower_edge_of_the_field_is_kept() -> None:
+    semantic, instances = maps({1: 101, 2: 900, 3: 890, 4: 100})
+    assert without_bodiless(semantic, instances) == (instances, ())
 
 
 def test_where_no_instance_has_a_body_nothing_is_decided_here() -> None:
