@@ -17,10 +17,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-import torch
-
 from app import __version__
-from app.errors import ConfigurationError
+from app.synthetic.devices import require_device
 from app.synthetic.dicom_series import write_study
 from operators.dicom.assembly import assemble
 from operators.dicom.provenance import ModelIdentity, ResultContext
@@ -65,12 +63,7 @@ def write_subject(output: Path, number: int, seed: int, options: StudyOptions) -
     ConfigurationError
         ``no_such_device`` if the options' device cannot be used here.
     """
-    try:
-        torch.zeros(1, device=options.device)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigurationError(
-            f"the device {options.device} cannot be used here", reasons=("no_such_device",)
-        ) from error
+    require_device(options.device)
     name = f"sub-{number:04d}"
     dicom, anat, seg = (output / name / part for part in ("dicom", "anat", "seg"))
     masks = output / "derivatives" / name / "anat"

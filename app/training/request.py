@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-
 from app.errors import ConfigurationError, OutputUnwritableError
+from app.synthetic.devices import require_device
 from app.training.presets import SEMANTIC_PRESETS
 from app.training.semantic import require_fold
 from app.training.sources import SYNTHETIC
@@ -131,12 +130,7 @@ def require_usable(request: Request) -> None:
             f"there is no fold {request.fold}: this training has folds 0 to {folds - 1}",
             reasons=("no_such_fold",),
         )
-    try:
-        torch.zeros(1, device=request.device)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigurationError(
-            f"the device {request.device} cannot be used here", reasons=("no_such_device",)
-        ) from error
+    require_device(request.device)
     if request.start is not None:
         for fold in request.wanted_folds:
             require_fold(request.start, fold)

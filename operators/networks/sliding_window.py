@@ -90,16 +90,6 @@ def tile_weights(patch_size: Sizes) -> NDArray[np.float32]:
     return weights
 
 
-def predict_classes(
-    voxels: Tensor,
-    tiling: Tiling,
-    head: Head,
-    progress: Callable[[int, int], None] | None = None,
-) -> NDArray[np.uint8]:
-    """Decide every voxel's class; see `predict`."""
-    return predict(voxels, tiling, head, progress).classes
-
-
 def predict(
     voxels: Tensor,
     tiling: Tiling,

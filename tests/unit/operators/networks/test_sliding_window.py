@@ -8,7 +8,11 @@ from torch import Tensor
 
 from operators.errors import InterruptedRunError, SegmentationError
 from operators.networks.slab_decision import Head
-from operators.networks.sliding_window import Tiling, predict, predict_classes, tile_weights
+from operators.networks.sliding_window import Tiling, predict, tile_weights
+
+
+def predict_classes(*asked) -> np.ndarray:
+    return predict(*asked).classes
 
 
 def winner(sums: Tensor) -> Tensor:
