@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from operators.case import Case
     from operators.errors import SpineError
     from operators.imaging.volume import LabelMap
-    from operators.spine.confidence import Confidence
+    from operators.spine.confidence import Agreement, Confidence
 
 NOTICE: Final = "research use only, not for diagnosis"
 NUMBERING: Final = "ordinal from the top, not anatomical"
@@ -66,7 +66,9 @@ class SeriesRecordEntry:
     """What became of one accepted series.
 
     ``confidence`` holds the network's mean probability of what it decided, per structure name
-    and per vertebra number; ``low_confidence`` names what a human should look at.
+    and per vertebra number, 0 to 1; ``agreement`` the mean share of the folds that decided so by
+    themselves, empty for models of one fold (`operators.networks.fold_votes`);
+    ``low_confidence`` and ``low_agreement`` name what a human should look at.
     """
 
     key: str
@@ -76,6 +78,8 @@ class SeriesRecordEntry:
     volumes_ml: dict[str, float] = field(default_factory=dict)
     confidence: dict[str, dict[str, float]] = field(default_factory=dict)
     low_confidence: tuple[str, ...] = ()
+    agreement: dict[str, dict[str, float]] = field(default_factory=dict)
+    low_agreement: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
     durations_s: dict[str, float] = field(default_factory=dict)
     error: ErrorRecord | None = None
@@ -136,8 +140,10 @@ def entry_of(case: Case) -> SeriesRecordEntry:
         files=tuple(path.name for path in case.written),
         vertebrae=count_vertebrae(case.instances),
         volumes_ml=volumes_ml(case.semantic),
-        confidence=confidences(case.confidence),
+        confidence=by_name(case.confidence),
         low_confidence=() if case.confidence is None else case.confidence.low,
+        agreement=by_name(case.agreement),
+        low_agreement=() if case.agreement is None else case.agreement.low,
         facts=case.facts,
         durations_s=durations,
     )
@@ -163,12 +169,12 @@ def volumes_ml(semantic: LabelMap | None) -> dict[str, float]:
     }
 
 
-def confidences(confidence: Confidence | None) -> dict[str, dict[str, float]]:
-    """Mean probability per structure name and per vertebra number; empty where unknown."""
-    if confidence is None:
+def by_name(figures: Confidence | Agreement | None) -> dict[str, dict[str, float]]:
+    """Means per structure name and per vertebra number; empty where unknown."""
+    if figures is None:
         return {}
-    structures = {Structure(n).name.lower(): mean for n, mean in confidence.structures.items()}
-    vertebrae = {str(n): mean for n, mean in confidence.vertebrae.items()}
+    structures = {Structure(n).name.lower(): mean for n, mean in figures.structures.items()}
+    vertebrae = {str(n): mean for n, mean in figures.vertebrae.items()}
     return {"structures": structures, "vertebrae": vertebrae}
 
 

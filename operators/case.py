@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from operators.dicom.series import SeriesRecord
     from operators.imaging.volume import LabelMap, Volume
-    from operators.spine.confidence import Confidence
+    from operators.spine.confidence import Agreement, Confidence
 
 
 GIVEN_MASK = "semantic_mask_given"
@@ -64,10 +64,14 @@ class Case:
         Raw instances on the same grid, after phase 2.
     certainty_model_grid : LabelMap or None
         Probability of each voxel's class times 255, after phase 1.
+    agreement_model_grid : LabelMap or None
+        Share of the folds' answers that agree times 240, after phase 1; None for a single fold.
     semantic, instances : LabelMap or None
         Final masks on the source grid, after post-processing.
     confidence : Confidence or None
         Mean certainty per structure and vertebra, after post-processing.
+    agreement : Agreement or None
+        Mean agreement of the folds, likewise.
     facts : tuple of str
         What a reader of the record should know; free of patient data.
     steps : tuple of StepRecord
@@ -85,9 +89,11 @@ class Case:
     semantic_model_grid: LabelMap | None = None
     instances_model_grid: LabelMap | None = None
     certainty_model_grid: LabelMap | None = None
+    agreement_model_grid: LabelMap | None = None
     semantic: LabelMap | None = None
     instances: LabelMap | None = None
     confidence: Confidence | None = None
+    agreement: Agreement | None = None
     facts: tuple[str, ...] = ()
     steps: tuple[StepRecord, ...] = ()
     written: tuple[Path, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from monai.deploy.core import Operator
 
@@ -11,14 +11,17 @@ from operators.case import GIVEN_MASK, Case, Progress, advance
 from operators.errors import SegmentationError
 from operators.imaging.resampling import resample_labels_to_grid
 from operators.spine.bodiless import without_bodiless
-from operators.spine.confidence import Confidence, confidence_of
+from operators.spine.confidence import agreement_of, confidence_of
 from operators.spine.plausibility import require_spine
-from operators.spine.postprocessing import PostprocessSettings, postprocess
+from operators.spine.postprocessing import PostprocessResult, PostprocessSettings, postprocess
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from operators.imaging.volume import LabelMap
+
+Figures = TypeVar("Figures")
 
 
 class PostprocessOperator(Operator):
@@ -61,14 +64,19 @@ class PostprocessOperator(Operator):
             case,
             semantic=result.semantic,
             instances=result.instances,
-            confidence=_confidence(case, result.semantic, result.instances),
+            confidence=_figures(confidence_of, result, case.certainty_model_grid),
+            agreement=_figures(agreement_of, result, case.agreement_model_grid),
             facts=(*case.facts, *bodiless, *result.warnings),
         )
 
 
-def _confidence(case: Case, semantic: LabelMap, instances: LabelMap) -> Confidence | None:
-    """How certain the network was of the final masks; None where it was not asked."""
-    if case.certainty_model_grid is None:
+def _figures(
+    figures_of: Callable[[LabelMap, LabelMap, LabelMap], Figures],
+    masks: PostprocessResult,
+    voxels: LabelMap | None,
+) -> Figures | None:
+    """Means of a network's map on the model grid over the final masks; None without a map."""
+    if voxels is None:
         return None
-    certainty = resample_labels_to_grid(case.certainty_model_grid, semantic.grid)
-    return confidence_of(semantic, instances, certainty)
+    on_source = resample_labels_to_grid(voxels, masks.semantic.grid)
+    return figures_of(masks.semantic, masks.instances, on_source)

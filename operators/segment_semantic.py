@@ -67,5 +67,6 @@ class SegmentSemanticOperator(Operator):
             case,
             semantic_model_grid=clean_semantic(result.labels),
             certainty_model_grid=result.certainty,
+            agreement_model_grid=result.agreement,
             facts=(*case.facts, *result.facts),
         )

@@ -9,7 +9,7 @@ import torch
 
 from operators.anatomy.labels import LEFT_RIGHT_PAIRS
 from operators.errors import ModelUnusableError
-from operators.networks.nnunet_network import LateralMirror
+from operators.networks.lateral_mirror import LateralMirror
 
 if TYPE_CHECKING:
     from collections.abc import Callable

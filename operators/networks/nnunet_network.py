@@ -19,10 +19,12 @@ from torch import Tensor, nn
 
 from operators.errors import ModelUnusableError
 from operators.networks.cpu_layers import Head, install_cpu_layers
+from operators.networks.fold_votes import Answer, Votes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from operators.networks.lateral_mirror import LateralMirror
     from operators.networks.nnunet_plans import Plans
 
 Precision = Literal["fp32", "bf16"]
@@ -163,22 +165,6 @@ def prepare_for_inference(
     return network
 
 
-@dataclass(frozen=True, slots=True)
-class LateralMirror:
-    """How to read the answer to a left/right mirror image.
-
-    Attributes
-    ----------
-    axis : int
-        Spatial axis (0-2) of the network that runs from side to side.
-    heads : tuple of int
-        For every head the one that means the same on the other side; itself where it has none.
-    """
-
-    axis: int
-    heads: tuple[int, ...]
-
-
 @dataclass(frozen=True)
 class Ensemble:
     """The networks of all folds, asked together.
@@ -195,6 +181,8 @@ class Ensemble:
         Spatial axes (0-2) over whose mirror images the logits are averaged.
     lateral : LateralMirror or None
         Average with the left/right mirror image too, sides exchanged.
+    is_polled : bool
+        Also say how many of the answers agree (`fold_votes`).
     """
 
     networks: tuple[nn.Module, ...]
@@ -202,14 +190,15 @@ class Ensemble:
     precision: Precision
     mirror_axes: tuple[int, ...] = ()
     lateral: LateralMirror | None = None
+    is_polled: bool = False
 
     @property
     def profile(self) -> str:
         """Device and number format, such as ``cpu-fp32``."""
         return f"{self.device.type}-{self.precision}"
 
-    def logits(self, tile: Tensor) -> Tensor:
-        """Mean logits over folds and mirror images.
+    def ask(self, tile: Tensor) -> Answer:
+        """Mean logits over folds and mirror images, and whether these agree.
 
         Parameters
         ----------
@@ -218,17 +207,21 @@ class Ensemble:
 
         Returns
         -------
-        (1, heads, Z, Y, X) Tensor of float32
-            Logits.
+        Answer
+            Logits, and the share of agreeing answers where the ensemble is polled.
         """
-        mean = self._mean_logits(tile)
-        if self.lateral is None:
-            return mean
-        side = self.lateral.axis + 2
-        other = self._mean_logits(tile.flip(side)).flip(side)[:, list(self.lateral.heads)]
-        return mean.add_(other).div_(2)
+        votes = Votes() if self.is_polled else None
+        mean = self._mean_logits(tile, votes)
+        if self.lateral is not None:
+            side = self.lateral.axis + 2
+            turned = self._mean_logits(tile.flip(side), votes, self.lateral)
+            other = turned.flip(side)[:, list(self.lateral.heads)]
+            mean = mean.add_(other).div_(2)
+        return Answer(mean, None if votes is None else votes.agreement(mean))
 
-    def _mean_logits(self, tile: Tensor) -> Tensor:
+    def _mean_logits(
+        self, tile: Tensor, votes: Votes | None, mirror: LateralMirror | None = None
+    ) -> Tensor:
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
         source = tile.to(dtype)
         total: Tensor | None = None
@@ -241,6 +234,8 @@ class Ensemble:
                 for network in self.networks:
                     answer = network(view).float()
                     answer = answer.flip(dims) if dims else answer
+                    if votes is not None:
+                        votes.add(answer, mirror)
                     total = answer if total is None else total.add_(answer)
                     asked += 1
         if total is None:

@@ -106,6 +106,19 @@ def read_plans(folder: Path, configuration: str) -> Plans:
         raise ModelUnusableError(message, reasons=("plans_incomplete",)) from error
 
 
+def configuration_of(checkpoint: Mapping[str, object]) -> str:
+    """Name of the configuration that a checkpoint was trained with."""
+    arguments = checkpoint.get("init_args")
+    name = arguments.get("configuration") if isinstance(arguments, dict) else None
+    return name if isinstance(name, str) else "3d_fullres"
+
+
+def mirror_axes_of(checkpoint: Mapping[str, object]) -> tuple[int, ...]:
+    """Spatial axes over which a checkpoint's training allows mirror images."""
+    axes = checkpoint.get("inference_allowed_mirroring_axes")
+    return tuple(int(a) for a in axes) if isinstance(axes, list | tuple) else ()
+
+
 def _read_json(path: Path) -> Json:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -6,7 +6,7 @@ the first patient. The result is not cleaned: that is ``spine.semantic_cleanup``
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -30,9 +30,9 @@ from operators.networks.nnunet_network import (
     load_weights,
     prepare_for_inference,
 )
-from operators.networks.nnunet_plans import read_plans
+from operators.networks.nnunet_plans import configuration_of, mirror_axes_of, read_plans
 from operators.networks.normalisation import normalise
-from operators.networks.slab_decision import Head, Prediction
+from operators.networks.slab_decision import ALL_AGREE, Head
 from operators.networks.sliding_window import Tiling, predict
 from operators.networks.training_grid import in_axis_order, training_grid
 
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from operators.imaging.volume import Volume
     from operators.networks.inference_config import InferenceConfig
     from operators.networks.nnunet_plans import Plans
+    from operators.networks.slab_decision import Prediction
 
     Progress = Callable[[int, int], None]
 
@@ -73,11 +74,15 @@ class SemanticResult:
     certainty : LabelMap or None
         Probability of each voxel's winner times 255, on the grid of ``labels``; None for models
         that decide region by region.
+    agreement : LabelMap or None
+        Share of the answers (a network on a mirror image) that agree with the mean
+        (`fold_votes`) times `ALL_AGREE`, on the same grid; None for a single fold too.
     """
 
     labels: LabelMap
     facts: tuple[str, ...]
     certainty: LabelMap | None = None
+    agreement: LabelMap | None = None
 
 
 class SemanticModel:
@@ -142,8 +147,7 @@ class SemanticModel:
         turned = reorient(prepared.volume, self.config.model_expected_orientation)
         spacing = self.config.target_spacing_zyx_mm(turned.spacing_zyx_mm)
         on_grid = resample_to_spacing(turned, spacing)
-        labels, certainty = self._predict(on_grid, progress)
-        return SemanticResult(labels, prepared.facts, certainty)
+        return replace(self._predict(on_grid, progress), facts=prepared.facts)
 
     def predict_on_model_grid(self, volume: Volume, progress: Progress | None = None) -> LabelMap:
         """Run the network on an image that already has the model's orientation and spacing.
@@ -167,26 +171,29 @@ class SemanticModel:
         SegmentationError
             ``non_finite_logits``.
         """
-        return self._predict(volume, progress)[0]
+        return self._predict(volume, progress).labels
 
-    def _predict(
-        self, volume: Volume, progress: Progress | None
-    ) -> tuple[LabelMap, LabelMap | None]:
-        """Labels and certainty on the grid of ``volume``."""
+    def _predict(self, volume: Volume, progress: Progress | None) -> SemanticResult:
+        """Labels, certainty and agreement on the grid of ``volume``."""
         voxels = volume.voxels_zyx.astype(np.float32, copy=False)
         seen = np.abs(voxels) > _BLACK
         box = bounding_box(seen)
         if box is None:
             raise IntensityError("the image is black", reasons=("constant_image",))
         found = self._decide(voxels[box], seen[box], volume.spacing_zyx_mm, progress)
-        labels = np.zeros(voxels.shape, self._label_of_class.dtype)
-        labels[box] = self._label_of_class[found.classes]
-        certainty = None
-        if found.certainty is not None:
-            certain = np.full(voxels.shape, _CERTAIN, np.uint8)  # nobody asked about black
-            certain[box] = found.certainty
-            certainty = LabelMap(certain, volume.affine_lps)
-        return LabelMap(labels, volume.affine_lps), certainty
+
+        def whole(part: NDArray[np.unsignedinteger], outside: int) -> LabelMap:
+            full = np.full(voxels.shape, outside, part.dtype)
+            full[box] = part
+            return LabelMap(full, volume.affine_lps)
+
+        sure, agreed = found.certainty, found.agreement  # nobody asked about black
+        return SemanticResult(
+            labels=whole(self._label_of_class[found.classes], 0),
+            facts=(),
+            certainty=None if sure is None else whole(sure, _CERTAIN),
+            agreement=None if agreed is None else whole(agreed, ALL_AGREE),
+        )
 
     def _decide(
         self,
@@ -211,7 +218,7 @@ class SemanticModel:
         tiling = Tiling(plans.patch_size, self.config.default_step_size)
         temperature = self.config.confidence_temperature
         head = Head(
-            self._network.logits,
+            self._network.ask,
             plans.heads,
             decision_of(plans),
             temperature if plans.regions_class_order is None else None,
@@ -220,9 +227,7 @@ class SemanticModel:
             found = predict(
                 image.to(self._network.device), tiling, head, progress, finer=grid.image
             )
-        back = plans.transpose_backward
-        certainty = None if found.certainty is None else found.certainty.transpose(back)
-        return Prediction(found.classes.transpose(back), certainty)
+        return found.transpose(plans.transpose_backward)
 
 
 def load_semantic_model(
@@ -264,8 +269,8 @@ def load_semantic_model(
     for path in checkpoints:
         content = read_checkpoint(path, keep=_KEPT)
         if plans is None:
-            plans = read_plans(home, _configuration(content))
-            mirror_axes = _mirror_axes(content) if config.inference_augmentation else ()
+            plans = read_plans(home, configuration_of(content))
+            mirror_axes = mirror_axes_of(content) if config.inference_augmentation else ()
         network = build_network(plans)
         weights = content.get("network_weights")
         load_weights(network, weights if isinstance(weights, dict) else {})
@@ -276,7 +281,8 @@ def load_semantic_model(
         )
     used = (config_file, home / "plans.json", home / "dataset.json", *checkpoints)
     lateral = lateral_mirror(config, plans) if config.mirror_left_right else None
-    ensemble = Ensemble(tuple(networks), place, kind, mirror_axes, lateral)
+    is_polled = len(networks) > 1 and plans.regions_class_order is None
+    ensemble = Ensemble(tuple(networks), place, kind, mirror_axes, lateral, is_polled)
     return SemanticModel(config, plans, ensemble, digest_of(used, folder))
 
 
@@ -288,14 +294,3 @@ def _require_semantic(config: InferenceConfig) -> None:
         raise ModelUnusableError(
             "only models with one image as input are supported", reasons=("unsupported_inputs",)
         )
-
-
-def _configuration(checkpoint: Mapping[str, object]) -> str:
-    arguments = checkpoint.get("init_args")
-    name = arguments.get("configuration") if isinstance(arguments, dict) else None
-    return name if isinstance(name, str) else "3d_fullres"
-
-
-def _mirror_axes(checkpoint: Mapping[str, object]) -> tuple[int, ...]:
-    axes = checkpoint.get("inference_allowed_mirroring_axes")
-    return tuple(int(a) for a in axes) if isinstance(axes, list | tuple) else ()

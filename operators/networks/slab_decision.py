@@ -22,8 +22,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from operators.networks.fold_votes import Answer
+
 Sizes = tuple[int, int, int]
 Box = tuple[slice, slice, slice]
+
+ALL_AGREE = 240
+"""Agreement of a voxel that all answers call the same: shares of 2 to 6 folds are whole numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +41,23 @@ class Prediction:
         The winner.
     certainty : (Z, Y, X) ndarray of uint8 or None
         Probability of the winner times 255; None where the head asks for none.
+    agreement : (Z, Y, X) ndarray of uint8 or None
+        Share of the ensemble's answers that agree (`fold_votes`) times `ALL_AGREE`; None where
+        nobody counted.
     """
 
     classes: NDArray[np.uint8]
     certainty: NDArray[np.uint8] | None
+    agreement: NDArray[np.uint8] | None = None
+
+    def transpose(self, order: Sizes) -> Prediction:
+        """Everything in another order of axes."""
+        sure, agreed = self.certainty, self.agreement
+        return Prediction(
+            self.classes.transpose(order),
+            None if sure is None else sure.transpose(order),
+            None if agreed is None else agreed.transpose(order),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +67,8 @@ class Head:
     Attributes
     ----------
     network : callable
-        (1, C, patch) -> (1, count, patch) logits in float32.
+        (1, C, patch) -> Answer: (1, count, patch) logits in float32, and, always or never, the
+        (patch) share of agreeing answers.
     count : int
         Number of output channels.
     decide : callable
@@ -59,7 +78,7 @@ class Head:
         where probabilities are not asked for.
     """
 
-    network: Callable[[Tensor], Tensor]
+    network: Callable[[Tensor], Answer]
     count: int
     decide: Callable[[Tensor], Tensor]
     temperature: float | None = None
@@ -93,8 +112,11 @@ class Finer:
 class Decisions(Protocol):
     """Receives the logits slab by slab along one axis and keeps what was decided."""
 
-    def take(self, sums: Tensor, weights: Tensor) -> None:
-        """Take the next slab: weighted sums (.., count) of logits and their weights (.., 1)."""
+    def take(self, sums: Tensor, weights: Tensor, agreed: Tensor | None = None) -> None:
+        """Take the next slab: weighted sums (.., count) of logits and their weights (.., 1).
+
+        ``agreed`` (.., 1) are the weighted sums of the shares of agreeing answers.
+        """
 
     def result(self) -> Prediction:
         """Everything that was decided, without the padding."""
@@ -119,9 +141,10 @@ class SameGrid:
         self._head, self._inner, self._axis = head, inner, axis
         self._classes = np.zeros(shape, np.uint8)
         self._certainty = None if head.temperature is None else np.zeros(shape, np.uint8)
+        self._agreement: NDArray[np.uint8] | None = None
         self._begin = 0
 
-    def take(self, sums: Tensor, weights: Tensor) -> None:
+    def take(self, sums: Tensor, weights: Tensor, agreed: Tensor | None = None) -> None:
         """Decide a slab, slice by slice: decisions need 8 bytes per voxel."""
         count = sums.shape[self._axis]
         place: list[slice] = [slice(None)] * 3
@@ -133,13 +156,19 @@ class SameGrid:
             classes[k] = self._head.decide(part).cpu().numpy()
             if certainty is not None:
                 certainty[k] = self._head.certainty(part / weights[k])
+        if agreed is not None:
+            if self._agreement is None:
+                self._agreement = np.zeros(self._classes.shape, np.uint8)
+            self._agreement[tuple(place)] = _as_bytes((agreed / weights)[..., 0])
         self._begin += count
 
     def result(self) -> Prediction:
-        """Classes and certainty of the image."""
-        certainty = self._certainty
+        """Classes, certainty and agreement of the image."""
+        certainty, agreement = self._certainty, self._agreement
         return Prediction(
-            self._classes[self._inner], None if certainty is None else certainty[self._inner]
+            self._classes[self._inner],
+            None if certainty is None else certainty[self._inner],
+            None if agreement is None else agreement[self._inner],
         )
 
 
@@ -161,6 +190,7 @@ class OnFinerGrid:
         sizes = [finer.shape[a] for a in (axis, *self._across)]
         self._classes = np.zeros(sizes, np.uint8)
         self._certainty = None if head.temperature is None else np.zeros(sizes, np.uint8)
+        self._agreement: NDArray[np.uint8] | None = None
         length = inner[axis].stop - inner[axis].start
         self._position = source_positions(
             finer.shape[axis], length, nearest=axis == finer.nearest_axis
@@ -169,25 +199,31 @@ class OnFinerGrid:
         self._before: Tensor | None = None
         self._done = 0
 
-    def take(self, sums: Tensor, weights: Tensor) -> None:
+    def take(self, sums: Tensor, weights: Tensor, agreed: Tensor | None = None) -> None:
         """Take the next slab and decide all slices whose two neighbours are known."""
+        if agreed is not None and self._agreement is None:
+            self._agreement = np.zeros(self._classes.shape, np.uint8)
         last = self._inner[self._axis].stop - self._inner[self._axis].start - 1
         crop = tuple(self._inner[a] for a in self._across)
-        for part, weight in zip(sums.unbind(self._axis), weights.unbind(self._axis), strict=True):
+        for k in range(sums.shape[self._axis]):
+            part, weight = sums.select(self._axis, k), weights.select(self._axis, k)
             here, self._seen = self._seen, self._seen + 1
             if not 0 <= here <= last:
                 continue
             _require_finite(part)
+            if agreed is not None:  # one more channel, interpolated as the logits are
+                part = torch.cat([part, agreed.select(self._axis, k)], dim=-1)
             mean = (part / weight)[crop]
             self._decide(mean, here, final=here == last)
             self._before = mean
 
     def result(self) -> Prediction:
-        """Classes and certainty on the finer grid."""
-        certainty = self._certainty
+        """Classes, certainty and agreement on the finer grid."""
+        certainty, agreement = self._certainty, self._agreement
         return Prediction(
             np.moveaxis(self._classes, 0, self._axis),
             None if certainty is None else np.moveaxis(certainty, 0, self._axis),
+            None if agreement is None else np.moveaxis(agreement, 0, self._axis),
         )
 
     def _decide(self, mean: Tensor, here: int, *, final: bool) -> None:
@@ -199,6 +235,9 @@ class OnFinerGrid:
             else:
                 between = torch.lerp(self._before, mean, share)
             fine = self._across_the_slice(between)
+            if self._agreement is not None:
+                self._agreement[self._done] = _as_bytes(fine[..., self._head.count])
+                fine = fine[..., : self._head.count]
             self._classes[self._done] = self._head.decide(fine).cpu().numpy()
             if self._certainty is not None:
                 self._certainty[self._done] = self._head.certainty(fine)
@@ -244,6 +283,11 @@ def source_positions(size: int, source: int, *, nearest: bool) -> NDArray[np.flo
         position = np.floor(position + 0.5)
     clipped: NDArray[np.float64] = np.clip(position, 0, source - 1)
     return clipped
+
+
+def _as_bytes(share: Tensor) -> NDArray[np.uint8]:
+    found: NDArray[np.uint8] = (share * ALL_AGREE).round_().to(torch.uint8).cpu().numpy()
+    return found
 
 
 def _require_finite(part: Tensor) -> None:

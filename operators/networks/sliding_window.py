@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from operators.networks.fold_votes import Answer
     from operators.networks.slab_decision import Box, Decisions, Finer, Head, Prediction
 
 Sizes = tuple[int, int, int]
@@ -116,7 +117,8 @@ def predict(
     Returns
     -------
     Prediction
-        Classes and, where the head has a temperature, how certain they are.
+        Classes; where the head has a temperature, how certain they are; where its network counts
+        votes, how far these agree.
 
     Raises
     ------
@@ -137,9 +139,7 @@ def predict(
     for start, following in pairwise([*starts[window.axis], shape[window.axis]]):
         for corner in _corners(starts, window.axis, start):
             tile = padded[(slice(None), *_sides(corner, patch))]
-            # Voxel by voxel, all classes side by side: the layout of channels-last networks.
-            logits = head.network(tile[None])[0].permute(1, 2, 3, 0)
-            window.add(corner, logits * weights, weights)
+            window.add(corner, head.network(tile[None]), weights)
             done += 1
             if progress is not None:
                 progress(done, total)
@@ -156,19 +156,26 @@ class _Window:
         held = [patch[a] if a == self.axis else shape[a] for a in range(3)]
         self._sums = torch.zeros((*held, count), dtype=torch.float32, device=device)
         self._weights = torch.zeros((*held, 1), dtype=torch.float32, device=device)
+        self._agreed: Tensor | None = None
 
-    def add(self, corner: Sizes, weighted: Tensor, weights: Tensor) -> None:
+    def add(self, corner: Sizes, answer: Answer, weights: Tensor) -> None:
         """Add a tile that begins at ``corner`` of the whole volume."""
         place = [0 if a == self.axis else c for a, c in enumerate(corner)]
         sides = tuple(_sides(place, self._patch))
-        self._sums[sides] += weighted
+        # Voxel by voxel, all classes side by side: the layout of channels-last networks.
+        self._sums[sides] += answer.logits[0].permute(1, 2, 3, 0) * weights
         self._weights[sides] += weights
+        if answer.agreement is not None:
+            if self._agreed is None:
+                self._agreed = torch.zeros_like(self._weights)
+            self._agreed[sides] += answer.agreement[..., None] * weights
 
     def finish(self, count: int, decisions: Decisions) -> None:
         """Hand over the first ``count`` slices, which no later tile touches, and move on."""
-        decisions.take(*(x.narrow(self.axis, 0, count) for x in (self._sums, self._weights)))
+        tables = (self._sums, self._weights, *(() if self._agreed is None else (self._agreed,)))
+        decisions.take(*(x.narrow(self.axis, 0, count) for x in tables))
         rest = self._sums.shape[self.axis] - count
-        for held in (self._sums, self._weights):
+        for held in tables:
             kept = held.narrow(self.axis, count, rest).clone()
             held.narrow(self.axis, 0, rest).copy_(kept)
             held.narrow(self.axis, rest, count).zero_()

@@ -1,14 +1,18 @@
-"""How certain the network was, structure by structure and vertebra by vertebra.
+"""How certain the networks were, structure by structure and vertebra by vertebra.
 
-The certainty of a voxel is the network's probability of its winning class. The mean over a
-structure tells doubtful results from good ones; it is not the share of right voxels, unless the
-model's temperature was calibrated for that (see its card).
+Two figures, for two kinds of doubt. The confidence of a voxel is the probability of its class in
+the mean of all folds; the mean over a structure tells doubtful results from good ones; it is not
+the share of right voxels, unless the model's temperature was calibrated for that (see its card).
+The agreement of a voxel is the share of the folds that name the class which their mean names
+(Lakshminarayanan et al. 2017, arXiv 1612.01474: members of an ensemble contradict each other where
+an image is unlike the training's); definition and choice: `operators.networks.fold_votes`. A model
+of one fold has no agreement.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
@@ -25,13 +29,20 @@ LOW_CONFIDENCE: Final = 0.6
 """Below this mean a structure or a vertebra is flagged for a human to look at: if the model is
 calibrated, fewer than 3 in 5 of its voxels are expected to be right."""
 
+LOW_AGREEMENT: Final = 0.8
+"""Below this mean a structure or a vertebra is flagged: more than one answer in five differs. One
+fold of three that misses it altogether leaves 2/3, one of two 1/2."""
+
 CERTAIN: Final = 255
 """Certainty of a voxel whose winner has probability 1."""
 
+ALL_AGREE: Final = 240
+"""Agreement of a voxel whose class all folds name; `operators.networks.slab_decision` counts so."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Confidence:
-    """Mean probability of the winning class, 0 to 1.
+class _Means:
+    """Means over structures and vertebrae, 0 to 1, and which of them are low.
 
     Attributes
     ----------
@@ -41,19 +52,35 @@ class Confidence:
         By instance id, over the vertebra's voxels.
     """
 
+    LEAST: ClassVar[float]
+
     structures: dict[int, float]
     vertebrae: dict[int, float]
 
     @property
     def low(self) -> tuple[str, ...]:
-        """Names of what lies below `LOW_CONFIDENCE`: structures, then vertebrae from the top."""
+        """Names of what lies below `LEAST`: structures, then vertebrae from the top."""
         structures = [
             Structure(label).name.lower()
             for label, mean in self.structures.items()
-            if mean < LOW_CONFIDENCE
+            if mean < self.LEAST
         ]
-        vertebrae = [f"vertebra_{n}" for n, mean in self.vertebrae.items() if mean < LOW_CONFIDENCE]
+        vertebrae = [f"vertebra_{n}" for n, mean in self.vertebrae.items() if mean < self.LEAST]
         return (*structures, *vertebrae)
+
+
+class Confidence(_Means):
+    """Mean probability of the winning class."""
+
+    __slots__ = ()
+    LEAST = LOW_CONFIDENCE
+
+
+class Agreement(_Means):
+    """Mean share of the folds that name the winning class."""
+
+    __slots__ = ()
+    LEAST = LOW_AGREEMENT
 
 
 def confidence_of(semantic: LabelMap, instances: LabelMap, certainty: LabelMap) -> Confidence:
@@ -73,18 +100,41 @@ def confidence_of(semantic: LabelMap, instances: LabelMap, certainty: LabelMap) 
     """
     sure = certainty.labels_zyx
     return Confidence(
-        structures=_means(semantic.labels_zyx, sure, Structure),
-        vertebrae=_means(instances.labels_zyx, sure, VERTEBRA_INSTANCES),
+        structures=_means(semantic.labels_zyx, sure, Structure, CERTAIN),
+        vertebrae=_means(instances.labels_zyx, sure, VERTEBRA_INSTANCES, CERTAIN),
+    )
+
+
+def agreement_of(semantic: LabelMap, instances: LabelMap, agreement: LabelMap) -> Agreement:
+    """Average the folds' agreement over structures and vertebrae.
+
+    Parameters
+    ----------
+    semantic, instances : LabelMap
+        Final masks.
+    agreement : LabelMap
+        Share of agreeing folds times 240, on the same grid.
+
+    Returns
+    -------
+    Agreement
+        Of everything that occurs.
+    """
+    agreed = agreement.labels_zyx
+    return Agreement(
+        structures=_means(semantic.labels_zyx, agreed, Structure, ALL_AGREE),
+        vertebrae=_means(instances.labels_zyx, agreed, VERTEBRA_INSTANCES, ALL_AGREE),
     )
 
 
 def _means(
-    labels: NDArray[np.integer], sure: NDArray[np.integer], wanted: Iterable[int]
+    labels: NDArray[np.integer], values: NDArray[np.integer], wanted: Iterable[int], whole: int
 ) -> dict[int, float]:
+    """Mean value per label that occurs, as a share of ``whole``."""
     counts = np.bincount(labels.ravel())
-    sums = np.bincount(labels.ravel(), weights=sure.ravel())
+    sums = np.bincount(labels.ravel(), weights=values.ravel())
     return {
-        int(label): round(float(sums[label] / counts[label]) / CERTAIN, 3)
+        int(label): round(float(sums[label] / counts[label]) / whole, 3)
         for label in sorted(wanted)
         if label < len(counts) and counts[label]
     }

@@ -18,6 +18,7 @@ from operators.errors import SegmentationError
 from operators.imaging.orientation import reorient
 from operators.imaging.volume import LabelMap, SparseMask, Volume
 from operators.networks.inference_config import InferenceConfig
+from operators.spine.confidence import ALL_AGREE
 from tests.builders.mr_series import MadeSeries, make_series
 
 PITCH_MM = 32.0
@@ -29,6 +30,7 @@ class StubResult:
     labels: LabelMap
     facts: tuple[str, ...] = ("stub_network",)
     certainty: LabelMap | None = None
+    agreement: LabelMap | None = None
 
 
 def config_of(kind: str) -> InferenceConfig:
@@ -50,9 +52,13 @@ def config_of(kind: str) -> InferenceConfig:
 
 @dataclass
 class StubSemanticModel:
-    """Paints bodies 49, discs 100, canal 61 and arches 41; `empty` paints nothing."""
+    """Paints bodies 49, discs 100, canal 61 and arches 41; `empty` paints nothing.
+
+    `contested` is a label that half of its folds call something else; None: it has but one.
+    """
 
     empty: bool = False
+    contested: int | None = None
     fails_on: Callable[[Volume], bool] = lambda _: False
     config: InferenceConfig = field(default_factory=lambda: config_of("semantic"))
     profile: str = "stub"
@@ -70,7 +76,11 @@ class StubSemanticModel:
             paint_spine(labels, turned.spacing_zyx_mm)
         if progress is not None:
             progress(2, 2)
-        return StubResult(LabelMap(labels, turned.affine_lps))
+        agreement = None
+        if self.contested is not None:
+            share = np.where(labels == self.contested, ALL_AGREE // 2, ALL_AGREE)
+            agreement = LabelMap(share.astype(np.uint8), turned.affine_lps)
+        return StubResult(LabelMap(labels, turned.affine_lps), agreement=agreement)
 
 
 def paint_spine(labels: np.ndarray, spacing: tuple[float, float, float]) -> None:

@@ -44,6 +44,20 @@ def test_one_series_gives_two_segmentations_that_point_at_it(tmp_path: Path) -> 
         assert reference.SeriesInstanceUID == made.series_uid
 
 
+def test_folds_that_contradict_each_other_in_the_discs_are_named_in_the_record(
+    tmp_path: Path,
+) -> None:
+    spine_series(tmp_path / "in")
+    semantic = StubSemanticModel(contested=100)
+    record = execute(job(tmp_path / "in", tmp_path / "out"), stub_bundle(semantic))
+    entry = record.as_dict()["series"][0]
+    assert entry["agreement"]["structures"]["disc"] == 0.5
+    assert entry["agreement"]["structures"]["canal"] == 1.0
+    assert set(entry["agreement"]["vertebrae"].values()) == {1.0}
+    assert entry["low_agreement"] == ("disc",)
+    assert entry["low_confidence"] == ()
+
+
 def test_every_operator_computes_exactly_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

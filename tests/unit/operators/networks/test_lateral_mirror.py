@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from operators.networks.nnunet_network import Ensemble, LateralMirror
+from operators.networks.lateral_mirror import LateralMirror
+from operators.networks.nnunet_network import Ensemble
 
 HEADS = 3  # background, left, right
 
@@ -26,17 +27,19 @@ def ensemble(lateral: LateralMirror | None) -> Ensemble:
 
 
 def test_left_4_and_right_2_become_3_on_both_sides_and_stay_on_their_side() -> None:
-    mirrored = ensemble(LateralMirror(axis=0, heads=(0, 2, 1))).logits(torch.zeros(1, 1, 6, 4, 4))
+    mirrored = (
+        ensemble(LateralMirror(axis=0, heads=(0, 2, 1))).ask(torch.zeros(1, 1, 6, 4, 4)).logits
+    )
     assert torch.equal(mirrored[0, 1, :, 0, 0], torch.tensor([3.0, 3, 3, 0, 0, 0]))
     assert torch.equal(mirrored[0, 2, :, 0, 0], torch.tensor([0.0, 0, 0, 3, 3, 3]))
 
 
 def test_a_head_without_a_side_keeps_its_place() -> None:
     image = torch.arange(6.0).reshape(1, 1, 6, 1, 1).expand(1, 1, 6, 4, 4)
-    mirrored = ensemble(LateralMirror(axis=0, heads=(0, 2, 1))).logits(image)
+    mirrored = ensemble(LateralMirror(axis=0, heads=(0, 2, 1))).ask(image).logits
     assert torch.equal(mirrored[0, 0, :, 0, 0], torch.arange(6.0))
 
 
 def test_without_a_mirror_the_answer_is_the_network_s_own() -> None:
     image = torch.zeros(1, 1, 6, 4, 4)
-    assert torch.equal(ensemble(None).logits(image), LeftHalf()(image))
+    assert torch.equal(ensemble(None).ask(image).logits, LeftHalf()(image))

@@ -118,18 +118,18 @@ class Slope(torch.nn.Module):
 
 def test_folds_are_averaged():
     ensemble = Ensemble((Slope(1.0), Slope(4.0), Slope(7.0)), CPU, "fp32")
-    assert ensemble.logits(torch.zeros(1, 1, 2, 2, 4))[0, 0, 0, 0].tolist() == [0, 4, 8, 12]
+    assert ensemble.ask(torch.zeros(1, 1, 2, 2, 4)).logits[0, 0, 0, 0].tolist() == [0, 4, 8, 12]
     assert ensemble.profile == "cpu-fp32"
 
 
 def test_mirror_images_are_averaged_only_over_the_allowed_axes():
     tile = torch.zeros(1, 1, 2, 2, 4)
-    along = Ensemble((Slope(1.0),), CPU, "fp32", (2,)).logits(tile)
-    across = Ensemble((Slope(1.0),), CPU, "fp32", (0, 1)).logits(tile)
+    along = Ensemble((Slope(1.0),), CPU, "fp32", (2,)).ask(tile).logits
+    across = Ensemble((Slope(1.0),), CPU, "fp32", (0, 1)).ask(tile).logits
     assert along[0, 0, 0, 0].tolist() == [1.5] * 4
     assert across[0, 0, 0, 0].tolist() == [0, 1, 2, 3]
 
 
 def test_a_model_without_networks_is_refused():
     with pytest.raises(ModelUnusableError):
-        Ensemble((), CPU, "fp32").logits(torch.zeros(1, 1, 2, 2, 4))
+        Ensemble((), CPU, "fp32").ask(torch.zeros(1, 1, 2, 2, 4))

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from operators.errors import IntensityError, InterruptedRunError, ModelUnusableError
+from operators.imaging.intensity import prepare
 from operators.imaging.orientation import axis_codes
 from operators.imaging.volume import Volume
 from operators.networks.semantic import SemanticModel, load_semantic_model
@@ -58,6 +59,43 @@ def test_the_logits_of_3_folds_are_averaged(tmp_path: Path) -> None:
     found = model.predict_on_model_grid(volume).labels_zyx
     logits = by_hand(recipe, volume.voxels_zyx, (0, 1, 2))
     assert (found == np.array([0, 49, 100, 26])[logits.argmax(0)]).mean() > 0.999
+
+
+def test_3_folds_vote_on_every_voxel_and_the_labels_stay_those_of_their_mean(
+    tmp_path: Path,
+) -> None:
+    recipe = Recipe(folds=("0", "1", "2"), config={"confidence_temperature": 1.5})
+    volume = image((8, 16, 16))
+    found = load_semantic_model(write_folder(tmp_path, recipe)).segment(volume)
+    assert found.agreement is not None
+    inside = tuple(slice(4, -4) for _ in range(3))  # the field of view is padded with black
+    voxels = prepare(volume).volume.voxels_zyx.astype(np.float32)[inside]
+    votes = np.stack([by_hand(recipe, voxels, (seed,)).argmax(0) for seed in (0, 1, 2)])
+    decided = by_hand(recipe, voxels, (0, 1, 2)).argmax(0)
+    share = (votes == decided).mean(0)
+    assert len(np.unique(share)) > 2
+    assert (found.agreement.labels_zyx[inside] == np.rint(240 * share)).mean() > 0.999
+    assert (found.labels.labels_zyx[inside] == np.array([0, 49, 100, 26])[decided]).mean() > 0.999
+    assert (found.agreement.labels_zyx[:4] == 240).all()
+
+
+def test_3_equal_folds_agree_and_are_as_certain_as_one_that_has_nobody_to_agree_with(
+    tmp_path: Path,
+) -> None:
+    alone = write_folder(tmp_path / "alone", Recipe())
+    trio = write_folder(tmp_path / "trio", Recipe(folds=("0", "1", "2")))
+    weights = next(trio.rglob("fold_0/checkpoint_final.pth"))
+    for fold in ("1", "2"):
+        shutil.copy(weights, weights.parents[1] / f"fold_{fold}" / weights.name)
+    one, three = (load_semantic_model(folder).segment(image()) for folder in (alone, trio))
+    assert one.agreement is None
+    assert three.agreement is not None
+    assert (three.agreement.labels_zyx == 240).all()
+    assert one.certainty is not None
+    assert three.certainty is not None
+    certain = [r.certainty.labels_zyx.astype(int) for r in (one, three)]
+    assert np.abs(certain[0] - certain[1]).max() <= 1
+    assert np.array_equal(one.labels.labels_zyx, three.labels.labels_zyx)
 
 
 def test_a_transposed_network_sees_its_own_axis_order(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from nnunetv2.preprocessing.resampling.default_resampling import resample_data_o
 from scipy.ndimage import gaussian_filter
 
 from operators.errors import SegmentationError
+from operators.networks.fold_votes import Answer
 from operators.networks.slab_decision import Finer, Head, OnFinerGrid, SameGrid, source_positions
 from operators.networks.sliding_window import Tiling, predict
 
@@ -17,7 +18,7 @@ FINE = (14, 8, 23)
 
 
 def head(temperature: float | None = None) -> Head:
-    return Head(lambda tile: tile, 3, lambda x: x.argmax(-1).to(torch.uint8), temperature)
+    return Head(Answer, 3, lambda x: x.argmax(-1).to(torch.uint8), temperature)
 
 
 def logits(shape: tuple[int, ...] = (6, 8, 10)) -> torch.Tensor:
@@ -76,7 +77,7 @@ def test_padding_takes_no_part():
 def test_an_edge_between_two_voxels_of_3_mm_lies_where_the_logits_cross():
     # +3.1 against -1: the sign changes after three quarters of the way.
     value = torch.tensor([[3.1, 0.0], [-1.0, 0.0]]).view(2, 1, 1, 2).repeat(1, 1, 1, 1)
-    pick = Head(lambda tile: tile, 2, lambda x: x.argmax(-1).to(torch.uint8))
+    pick = Head(Answer, 2, lambda x: x.argmax(-1).to(torch.uint8))
     decisions = OnFinerGrid(pick, (slice(0, 2), slice(0, 1), slice(0, 1)), 0, Finer((20, 1, 1)))
     decisions.take(value, torch.ones(2, 1, 1, 1))
     # Voxel n lies at (n + 0.5) / 10 - 0.5; the logits cross at 0.75, that is at n = 12.
@@ -106,8 +107,8 @@ def test_a_volume_in_tiles_comes_out_on_the_finer_grid():
     voxels = torch.zeros(1, 6, 20, 12)
     voxels[:, :, 10:] = 1.0
 
-    def network(tile: torch.Tensor) -> torch.Tensor:
-        return torch.cat([torch.full_like(tile, 0.5), tile], dim=1)
+    def network(tile: torch.Tensor) -> Answer:
+        return Answer(torch.cat([torch.full_like(tile, 0.5), tile], dim=1))
 
     pick = Head(network, 2, lambda x: x.argmax(-1).to(torch.uint8))
     found = predict(voxels, Tiling((8, 8, 8), 0.5), pick, finer=Finer((9, 40, 24)))

@@ -7,6 +7,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from operators.errors import InterruptedRunError, SegmentationError
+from operators.networks.fold_votes import Answer
 from operators.networks.slab_decision import Head
 from operators.networks.sliding_window import Tiling, predict, tile_weights
 
@@ -22,8 +23,8 @@ def winner(sums: Tensor) -> Tensor:
 def threshold_head(limit: float = 0.5) -> Head:
     """Class 1 where the image exceeds the limit, else class 0."""
 
-    def network(tile: Tensor) -> Tensor:
-        return torch.cat([torch.full_like(tile, limit), tile], dim=1)
+    def network(tile: Tensor) -> Answer:
+        return Answer(torch.cat([torch.full_like(tile, limit), tile], dim=1))
 
     return Head(network, 2, winner)
 
@@ -71,10 +72,10 @@ def test_a_voxelwise_network_gives_the_same_answer_in_tiles_of_any_arrangement(
 
 
 def test_a_network_that_errs_at_the_rim_of_its_tile_is_outvoted():
-    def network(tile: Tensor) -> Tensor:
+    def network(tile: Tensor) -> Answer:
         wrong = torch.ones_like(tile)
         wrong[..., 3:-3] = 0
-        return torch.cat([1 - wrong, wrong], dim=1)
+        return Answer(torch.cat([1 - wrong, wrong], dim=1))
 
     voxels = torch.zeros(1, 8, 8, 64)
     found = predict_classes(voxels, Tiling((8, 8, 16), 0.5), Head(network, 2, winner))
@@ -83,7 +84,7 @@ def test_a_network_that_errs_at_the_rim_of_its_tile_is_outvoted():
 
 
 def test_a_tie_goes_to_the_lowest_class():
-    head = Head(lambda tile: torch.ones_like(tile).repeat(1, 3, 1, 1, 1), 3, winner)
+    head = Head(lambda tile: Answer(torch.ones_like(tile).repeat(1, 3, 1, 1, 1)), 3, winner)
     assert not predict_classes(torch.zeros(1, 4, 4, 4), Tiling((4, 4, 4), 0.5), head).any()
 
 
@@ -111,7 +112,7 @@ def test_an_error_in_progress_cancels_the_run():
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_logits_that_are_not_finite_are_an_error(bad: float) -> None:
-    head = Head(lambda tile: torch.full_like(tile, bad).repeat(1, 2, 1, 1, 1), 2, winner)
+    head = Head(lambda tile: Answer(torch.full_like(tile, bad).repeat(1, 2, 1, 1, 1)), 2, winner)
     with pytest.raises(SegmentationError) as caught:
         predict_classes(torch.zeros(1, 4, 4, 4), Tiling((4, 4, 4), 0.5), head)
     assert caught.value.reasons == ("non_finite_logits",)
@@ -136,8 +137,8 @@ def test_logits_are_held_for_one_patch_length_only(monkeypatch: pytest.MonkeyPat
 def test_the_certainty_is_the_softmax_of_the_mean_logits_at_the_temperature() -> None:
     voxels = torch.rand(1, 8, 24, 40)
 
-    def network(tile: Tensor) -> Tensor:
-        return torch.cat([torch.zeros_like(tile), 4 * tile, -tile], dim=1)
+    def network(tile: Tensor) -> Answer:
+        return Answer(torch.cat([torch.zeros_like(tile), 4 * tile, -tile], dim=1))
 
     logits = torch.cat([torch.zeros_like(voxels), 4 * voxels, -voxels])
     for temperature in (1.0, 2.0):
