@@ -32,31 +32,34 @@ def evaluate(  # noqa: PLR0917 - one parameter per documented option
 ) -> None:
     """Score masks against references: DSC, ASSD, RQ, SQ, PQ per structure, level and region."""
     # Not at the top: scipy, matplotlib and highdicom load only where something is evaluated.
-    from app.evaluation.cohort import score_folders
-    from app.evaluation.results import as_document, evaluate_methods, write_results
+    from app.evaluation.cohort import score_pairs
+    from app.evaluation.pairing import pair_folders
+    from app.evaluation.report import as_text, scored_text
+    from app.evaluation.results import as_document, evaluate_methods, make_folder, write_results
 
     names = _names(prediction, against)
     folders = [folder for folder in (prediction, against) if folder is not None]
+    # All that can be wrong with the folders is said before the first case is scored.
+    paired = [pair_folders(reference, *each) for each in zip(folders, names, strict=True)]
+    make_folder(output)
     methods = []
-    for folder, name in zip(folders, names, strict=True):
+    for pairs in paired:
 
-        def tell(done: int, total: int, name: str = name) -> None:
+        def tell(done: int, total: int, name: str = pairs.name) -> None:
             sys.stderr.write(f"{name}: case {done} of {total}\n")
 
-        methods.append(score_folders(reference, folder, name, tell, levels_known=levels))
+        methods.append(score_pairs(pairs, tell, levels_known=levels))
     found = evaluate_methods(methods)
     written = write_results(found, output)
     if as_json:
         sys.stdout.write(json.dumps(as_document(found), ensure_ascii=False) + "\n")
     else:
         for table in found.tables[:2]:
-            typer.echo(table.title)
-            for row in (table.header, *table.rows):
-                typer.echo("  " + " | ".join(row))
+            typer.echo(as_text(table))
         typer.echo(f"{len(written)} files in {output}; read report.html first")
-    refused = {case: reason for method in methods for case, reason in method.refused.items()}
-    if refused:
-        typer.echo(f"{len(refused)} cases cannot be compared; the report names them", err=True)
+    for method in methods:
+        typer.echo(scored_text(method), err=True)
+    if any(method.refused for method in methods):
         raise typer.Exit(int(ExitCode.INCOMPLETE))
 
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.evaluation.pairing import find_cases, read_prediction, read_reference
+from app.evaluation.pairing import pair_folders, read_prediction, read_reference
 from app.evaluation.regions import Region
 from app.evaluation.scoring import score_case
 from app.evaluation.statistics import compare, holm, summarise
-from operators.errors import SpineError, UnreadableInputError
+from operators.errors import SpineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from app.evaluation.measures import CaseScore, Item
+    from app.evaluation.pairing import CasePairs
     from app.evaluation.statistics import Comparison, Summary
 
 TESTED_METRICS = ("dsc", "assd_mm", "rq", "sq", "pq")
@@ -131,29 +132,48 @@ def score_folders(
     UnreadableInputError
         If a folder holds no masks or no name occurs in both (``no_pairs``).
     """
-    truths = find_cases(reference, "references")
-    guesses = find_cases(prediction, f"predictions '{name}'")
-    if not truths.keys() & guesses.keys():
-        raise UnreadableInputError(
-            f"none of {len(guesses)} predictions has the name of one of {len(truths)} references",
-            reasons=("no_pairs",),
-        )
+    pairs = pair_folders(reference, prediction, name)
+    return score_pairs(pairs, progress, levels_known=levels_known)
+
+
+def score_pairs(
+    pairs: CasePairs,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    *,
+    levels_known: bool = True,
+) -> MethodScores:
+    """Score what `pair_folders` has paired.
+
+    Parameters
+    ----------
+    pairs : CasePairs
+        Files of both sides.
+    progress : callable
+        Told (cases done, all cases).
+    levels_known : bool
+        False where the reference's labels are running numbers; those of a SEG always are.
+
+    Returns
+    -------
+    MethodScores
+        Of every case of the reference.
+    """
     cases: dict[str, CaseScore] = {}
     refused: dict[str, str] = {}
-    for done, (case, files) in enumerate(truths.items(), 1):
+    for done, (case, files) in enumerate(pairs.references.items(), 1):
         try:
             truth = read_reference(files)
-            cases[case] = score_case(truth, read_prediction(guesses.get(case), truth))
+            cases[case] = score_case(truth, read_prediction(pairs.predictions.get(case), truth))
         except SpineError as error:
             refused[case] = f"{', '.join(error.reasons)}: {error}"
-        progress(done, len(truths))
+        progress(done, len(pairs.references))
     return MethodScores(
-        name=name,
+        name=pairs.name,
         cases=cases,
-        missing=tuple(case for case in truths if case not in guesses),
-        without_reference=tuple(case for case in guesses if case not in truths),
+        missing=tuple(case for case in pairs.references if case not in pairs.predictions),
+        without_reference=pairs.without_reference,
         refused=refused,
-        levels_known=levels_known,
+        levels_known=levels_known and pairs.levels_can_be_known,
     )
 
 

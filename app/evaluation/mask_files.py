@@ -85,9 +85,7 @@ def kind_of(labels_zyx: NDArray[np.integer]) -> MaskKind | None:
     >>> kind_of(np.array([0, 49, 100])), kind_of(np.array([0, 20, 120]))
     ('semantic', 'instances')
     """
-    present = set(np.unique(labels_zyx).tolist())
-    is_semantic = bool(present & _SEMANTIC_ONLY)
-    is_instances = bool(present & VERTEBRA_INSTANCES) or max(present, default=0) > DISC_OFFSET
+    is_semantic, is_instances = _present(labels_zyx)
     if is_semantic and is_instances:
         raise UnreadableInputError(
             "the mask holds labels of semantic and of instance maps", reasons=("mixed_labels",)
@@ -95,6 +93,47 @@ def kind_of(labels_zyx: NDArray[np.integer]) -> MaskKind | None:
     if is_semantic:
         return "semantic"
     return "instances" if is_instances else None
+
+
+def require_kind(labels: LabelMap, kind: MaskKind) -> LabelMap:
+    """Refuse a map whose labels belong to the other kind than its name: swapped files score 0.
+
+    Parameters
+    ----------
+    labels : LabelMap
+        As read.
+    kind : {"semantic", "instances"}
+        What the file's name says.
+
+    Returns
+    -------
+    LabelMap
+        The same; empty and mixed maps may be anything.
+
+    Raises
+    ------
+    UnreadableInputError
+        ``other_kind``.
+    """
+    present = _present(labels.labels_zyx)
+    own, other = (present, present[::-1])[kind == "instances"]
+    if other and not own:
+        names = {"semantic": "seg-spine", "instances": "seg-vert"}
+        raise UnreadableInputError(
+            f"a mask named {names[kind]} ({kind}) holds the labels of the other kind; are the two "
+            "files of the case swapped?",
+            reasons=("other_kind",),
+        )
+    return labels
+
+
+def _present(labels_zyx: NDArray[np.integer]) -> tuple[bool, bool]:
+    """Whether labels occur that only semantic, and only instance maps have."""
+    present = set(np.unique(labels_zyx).tolist())
+    return (
+        bool(present & _SEMANTIC_ONLY),
+        bool(present & VERTEBRA_INSTANCES) or max(present, default=0) > DISC_OFFSET,
+    )
 
 
 def read_segments(path: Path) -> tuple[LabelMap, dict[int, str]]:

@@ -113,7 +113,10 @@ def _recognition(methods: Methods) -> Figure | None:
 
 
 def _levels(methods: Methods) -> Figure | None:
-    """DSC of matched vertebrae by level, mean over cases; unfilled where some were missed."""
+    """DSC of matched vertebrae by level, mean over cases.
+
+    Unfilled where some were missed, a cross at the bottom where all were.
+    """
     names = {f"vertebra {label}": LEVEL_NAMES[label] for label in CRANIAL_TO_CAUDAL}
     items = [Item("level", name) for name in names]
     shown = [item for item in items if any((item, "found") in v for _, v in methods)]
@@ -122,13 +125,17 @@ def _levels(methods: Methods) -> Figure | None:
     figure = Figure(figsize=(8, 3.4), layout="constrained")
     axes = figure.add_subplot()
     for n, (name, values) in enumerate(methods):
+        aside = 0.2 * (n - (len(methods) - 1) / 2)
         for column, item in enumerate(shown):
             cases = _defined(values, item, "dsc")
             if not cases:
+                if _defined(values, item, "found"):
+                    bottom = axes.get_xaxis_transform()
+                    axes.plot(column + aside, 0.03, "x", color=COLOURS[n], transform=bottom)
                 continue
             all_found = all(_defined(values, item, "found"))
             axes.plot(
-                column,
+                column + aside,
                 float(np.mean(cases)),
                 marker="o",
                 color=COLOURS[n],

@@ -1,10 +1,16 @@
-"""The readable report: one HTML file with everything inside it, tables, pictures, definitions."""
+"""The readable report: one HTML file with everything inside it, tables, pictures, definitions.
+
+And the tables as plain text, for a terminal.
+"""
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from html import escape
 from typing import TYPE_CHECKING
+
+from app import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,8 +35,11 @@ CAPTIONS: dict[str, str] = {
     "structures_dsc": "DSC of each structure in the whole image; a point is a case.",
     "structures_assd": "ASSD of each structure in the whole image; a point is a case.",
     "recognition": "Recognition, segmentation and panoptic quality, means over cases.",
-    "levels": "DSC of matched vertebrae by level; unfilled: missed in at least one case.",
+    "levels": "DSC of matched vertebrae by level; unfilled: missed in at least one case; "
+    "a cross below: missed in all.",
 }
+
+_INTERVAL = re.compile(r" \[[^\]]*\]")
 
 _DEFINITIONS = """
 <p>DSC = 2 |A and B| / (|A| + |B|). ASSD: mean of the two directed mean distances between border
@@ -65,7 +74,7 @@ def render_report(
     names = " and ".join(escape(m.name) for m in methods)
     body = [
         f"<h1>Evaluation of {names}</h1>",
-        "<p>Research use only, not for diagnosis.</p>",
+        f"<p>Research use only, not for diagnosis. Made by SPINEPS Node {__version__}.</p>",
         *(_left_out(method) for method in methods),
         *(_table(table) for table in tables),
         *(_picture(name, png) for name, png in pictures.items()),
@@ -80,8 +89,58 @@ def render_report(
     )
 
 
+def as_text(table: Table) -> str:
+    """Lay a table out for a terminal: aligned columns, without the intervals.
+
+    Parameters
+    ----------
+    table : Table
+        From ``tables``.
+
+    Returns
+    -------
+    str
+        Title, header and rows, a line each.
+    """
+    rows = [[_INTERVAL.sub("", cell) for cell in row] for row in (table.header, *table.rows)]
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return "\n".join([table.title, *(f"  {line}" for line in lines)])
+
+
+def scored_text(method: MethodScores) -> str:
+    """Say how many cases count, in one line without the name of a case.
+
+    Parameters
+    ----------
+    method : MethodScores
+        What was scored and what was left out.
+
+    Returns
+    -------
+    str
+        Counts, and the reasons of cases that cannot be compared.
+    """
+    reasons = sorted({text.split(":", 1)[0] for text in method.refused.values()})
+    parts = [
+        (len(method.missing), "without a prediction, counted as empty"),
+        (len(method.without_reference), "predicted without a reference, not scored"),
+        (len(method.refused), f"cannot be compared ({', '.join(reasons)}), not scored"),
+    ]
+    listed = "".join(f"; {count} {text}" for count, text in parts if count)
+    return f"{method.name}: {_cases(len(method.cases))} scored{listed}"
+
+
+def _cases(count: int) -> str:
+    return "1 case" if count == 1 else f"{count} cases"
+
+
 def _left_out(method: MethodScores) -> str:
-    lines = [f"<p><b>{escape(method.name)}</b>: {len(method.cases)} cases scored.</p>"]
+    lines = [f"<p><b>{escape(method.name)}</b>: {_cases(len(method.cases))} scored.</p>"]
+    if not method.levels_known:
+        lines.append(
+            "<p>The reference numbers its vertebrae from the top: no levels and no regions.</p>"
+        )
     for text, cases in (
         ("without a prediction, scored as empty", method.missing),
         ("with a prediction and no reference, not scored", method.without_reference),
@@ -92,7 +151,7 @@ def _left_out(method: MethodScores) -> str:
     ):
         if cases:
             listed = escape("; ".join(cases))
-            lines.append(f'<p class="warning">{len(cases)} cases {text}: {listed}</p>')
+            lines.append(f'<p class="warning">{_cases(len(cases))} {text}: {listed}</p>')
     return "\n".join(lines)
 
 

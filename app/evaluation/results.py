@@ -9,6 +9,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from app import __version__
 from app.errors import OutputUnwritableError
 from app.evaluation.cohort import comparisons, summaries, totals
 from app.evaluation.plots import draw_plots
@@ -75,6 +76,22 @@ def evaluate_methods(methods: Sequence[MethodScores]) -> Evaluation:
     return Evaluation(tuple(methods), tuple(summaries(m) for m in methods), tested)
 
 
+def make_folder(folder: Path) -> None:
+    """Make the report's folder, before hours are spent on what it is to hold.
+
+    Raises
+    ------
+    OutputUnwritableError
+        If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputUnwritableError(
+            f"the folder of the report cannot be made: {error.strerror}"
+        ) from error
+
+
 def write_results(evaluation: Evaluation, folder: Path) -> tuple[Path, ...]:
     """Write ``evaluation.json``, four CSV tables, the pictures and ``report.html``.
 
@@ -108,8 +125,8 @@ def write_results(evaluation: Evaluation, folder: Path) -> tuple[Path, ...]:
     if evaluation.tested:
         header = ("scope", "name", "region", "metric", *_TEST_COLUMNS, "p_holm")
         files["comparison.csv"] = _csv(header, _test_rows(evaluation))
+    make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             (folder / name).write_bytes(content)
     except OSError as error:
@@ -120,6 +137,7 @@ def write_results(evaluation: Evaluation, folder: Path) -> tuple[Path, ...]:
 def as_document(evaluation: Evaluation) -> dict[str, Any]:
     """Everything as JSON-ready values; not-a-number becomes None."""
     return {
+        "software": f"SPINEPS Node {__version__}",
         "methods": [
             {
                 "name": method.name,
@@ -127,6 +145,7 @@ def as_document(evaluation: Evaluation) -> dict[str, Any]:
                 "missing": list(method.missing),
                 "without_reference": list(method.without_reference),
                 "refused": method.refused,
+                "levels_known": method.levels_known,
                 "summary": [
                     {**_item(item), "metric": metric, **_clean(asdict(found))}
                     for (item, metric), found in sorted(summary.items(), key=lambda kv: kv[0])

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from app.errors import OutputUnwritableError
 from app.evaluation_commands import evaluate
 from operators.errors import UnreadableInputError
 from operators.imaging.volume import LabelMap
@@ -26,7 +28,10 @@ def write(tmp_path: Path) -> tuple[str, ...]:
 def test_one_method_is_scored_and_reported(tmp_path: Path):
     result = CliRunner().invoke(APP, [*write(tmp_path), "-o", str(tmp_path / "out")])
     assert result.exit_code == 0
-    assert "vertebra instances | ours | 3 | 1.000" in result.stdout
+    assert re.search(
+        r"^  vertebra instances +ours +3 +1\.000 ± 0\.000  ", result.stdout, re.MULTILINE
+    )
+    assert result.stderr.splitlines()[-1] == "ours: 3 cases scored"
     assert (tmp_path / "out" / "report.html").exists()
 
 
@@ -71,7 +76,7 @@ def test_a_case_that_cannot_be_compared_leaves_the_evaluation_incomplete(tmp_pat
     (tmp_path / "ours" / "a_seg-vert_msk.nii.gz").unlink()
     result = CliRunner().invoke(APP, [*arguments, "-o", str(tmp_path / "out")])
     assert result.exit_code == 75
-    assert "1 cases cannot be compared" in result.stderr
+    assert "ours: 2 cases scored; 1 cannot be compared (different_grids)" in result.stderr
     assert "different_grids" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
@@ -92,3 +97,15 @@ def test_no_network_library_is_loaded_to_evaluate():
         "sys.exit(', '.join({'torch', 'monai', 'holoscan', 'dbos'} & set(sys.modules)) or 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.parametrize("wrong", ["--against", "--output"])
+def test_a_folder_that_is_wrong_is_refused_before_the_first_case_is_scored(
+    tmp_path: Path, wrong: str, capfd: pytest.CaptureFixture[str]
+):
+    arguments = [*write(tmp_path), "--output", str(tmp_path / "out")]
+    (tmp_path / "file").touch()
+    arguments += [wrong, str(tmp_path / "file" / "below")]
+    with pytest.raises((UnreadableInputError, OutputUnwritableError)):
+        CliRunner().invoke(APP, arguments, catch_exceptions=False)
+    assert "case 1 of" not in capfd.readouterr().err

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.evaluation.measures import Masks
-from app.evaluation.pairing import find_cases, read_prediction, read_reference
+from app.evaluation.pairing import find_cases, pair_folders, read_prediction, read_reference
 from operators.dicom.segmentation import encode_segmentations
 from operators.dicom.whole_files import write_dataset
 from operators.errors import GeometryError, UnreadableInputError
@@ -128,3 +128,55 @@ def test_a_plain_reference_that_tells_nothing_is_refused(tmp_path: Path):
     with pytest.raises(UnreadableInputError) as caught:
         read_reference(find_cases(tmp_path)["x"])
     assert caught.value.reasons == ("unknown_kind",)
+
+
+def touched(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def test_a_seg_object_has_no_modality_in_its_name_and_is_paired_all_the_same(tmp_path: Path):
+    reference = touched(tmp_path / "ref", "sub-1_mod-T2w_seg-spine_msk.nii.gz", "b_semantic.dcm")
+    prediction = touched(
+        tmp_path / "ours", "sub-1_semantic.dcm", "b_semantic.dcm", "c_semantic.dcm"
+    )
+    pairs = pair_folders(reference, prediction, "ours")
+    found = {case: files.semantic.name for case, files in pairs.predictions.items()}
+    assert found == {"sub-1_mod-T2w": "sub-1_semantic.dcm", "b": "b_semantic.dcm"}
+    assert pairs.without_reference == ("c",)
+
+
+def test_two_modalities_of_one_subject_are_not_guessed_between(tmp_path: Path):
+    names = [f"sub-1_mod-{m}_seg-spine_msk.nii.gz" for m in ("T1w", "T2w")]
+    reference = touched(tmp_path / "ref", *names)
+    both = pair_folders(reference, touched(tmp_path / "both", *names), "both")
+    assert list(both.predictions) == ["sub-1_mod-T1w", "sub-1_mod-T2w"]
+    with pytest.raises(UnreadableInputError) as caught:
+        pair_folders(reference, touched(tmp_path / "one", "sub-1_semantic.dcm"), "one")
+    assert caught.value.reasons == ("no_pairs",)
+    assert "CASE_semantic.dcm" in caught.value.message
+
+
+def test_a_case_both_as_nifti_and_as_seg_would_count_twice_and_is_refused(tmp_path: Path):
+    touched(tmp_path, "a/sub-1_mod-T2w_seg-spine_msk.nii.gz", "b/sub-1_semantic.dcm")
+    with pytest.raises(UnreadableInputError) as caught:
+        find_cases(tmp_path)
+    assert caught.value.reasons == ("ambiguous_names",)
+    assert "NIfTI and as SEG" in caught.value.message
+
+
+def test_only_a_seg_as_the_reference_hides_the_levels(tmp_path: Path):
+    seg = touched(tmp_path / "seg", "a_semantic.dcm", "a_instances.dcm")
+    nifti = touched(tmp_path / "nifti", "a_seg-vert_msk.nii.gz")
+    assert pair_folders(nifti, seg, "ours").levels_can_be_known
+    assert not pair_folders(seg, nifti, "ours").levels_can_be_known
+
+
+def test_swapped_files_are_refused_instead_of_scored_as_0(tmp_path: Path):
+    masks = spine_boxes()
+    write_derivatives(tmp_path, {"x": Masks(semantic=masks.instances, instances=masks.semantic)})
+    with pytest.raises(UnreadableInputError) as caught:
+        read_prediction(find_cases(tmp_path)["x"], masks)
+    assert caught.value.reasons == ("other_kind",)

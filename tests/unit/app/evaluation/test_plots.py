@@ -3,7 +3,7 @@ from io import BytesIO
 from PIL import Image
 
 from app.evaluation.cohort import MethodScores
-from app.evaluation.measures import CaseScore
+from app.evaluation.measures import CaseScore, Item
 from app.evaluation.plots import draw_plots
 from app.evaluation.scoring import score_case
 from tests.builders.spine_boxes import spine_boxes, without
@@ -32,3 +32,10 @@ def test_every_picture_is_readable_and_the_same_values_give_the_same_bytes():
 def test_nothing_scored_gives_no_picture():
     empty = MethodScores(name="x", cases={"a": CaseScore((), (), frozenset())}, refused={})
     assert draw_plots([("x", empty.values)]) == {}
+
+
+def test_a_level_that_no_case_found_is_marked_and_not_left_blank():
+    name, values = methods(lost=20)[0]
+    unknown = {**values, (Item("level", "vertebra 20"), "found"): {}}
+    marked, blank = (draw_plots([(name, each)])["levels"] for each in (values, unknown))
+    assert marked != blank

@@ -1,7 +1,9 @@
 from html.parser import HTMLParser
 
+from app import __version__
 from app.evaluation.cohort import MethodScores
-from app.evaluation.report import render_report
+from app.evaluation.measures import CaseScore
+from app.evaluation.report import as_text, render_report, scored_text
 from app.evaluation.tables import Table
 
 TABLE = Table("Title <1>", "note & more", ("a", "b"), (("x < y", "0.5"),))
@@ -25,6 +27,10 @@ def test_the_report_stands_alone():
     assert len(links.sources) == 1
     assert links.sources[0].startswith("data:image/png;base64,")
     assert "Research use only" in page
+    assert __version__ in page
+    assert "from the top" not in page
+    running = MethodScores(name="ours", cases={}, refused={}, levels_known=False)
+    assert "from the top: no levels and no regions" in render_report([running], [], {})
 
 
 def test_names_and_cells_cannot_break_the_page():
@@ -44,6 +50,32 @@ def test_what_was_left_out_is_named():
         refused={"case9": "different_grids"},
     )
     page = render_report([method], [], {})
-    assert "1 cases without a prediction, scored as empty: case7" in page
+    assert "1 case without a prediction, scored as empty: case7" in page
     assert "case8" in page
     assert "case9 (different_grids)" in page
+
+
+def test_a_table_on_a_terminal_has_aligned_columns_and_no_intervals():
+    cells = (("disc", "0.900 ± 0.050 [0.800, 1.000] (n = 4)"), ("sacrum", "-"))
+    text = as_text(Table("Title", "note", ("structure", "DSC"), cells))
+    assert text.splitlines() == [
+        "Title",
+        "  structure  DSC",
+        "  disc       0.900 ± 0.050 (n = 4)",
+        "  sacrum     -",
+    ]
+
+
+def test_one_line_says_what_counts_and_why_not_without_naming_a_case():
+    method = MethodScores(
+        name="ours",
+        cases={"case1": CaseScore((), (), frozenset())},
+        missing=("case1",),
+        without_reference=("case8", "case9"),
+        refused={"case2": "different_grids: SPN-1200: spacing", "case3": "other_kind: SPN-1001"},
+    )
+    assert scored_text(method) == (
+        "ours: 1 case scored; 1 without a prediction, counted as empty; "
+        "2 predicted without a reference, not scored; "
+        "2 cannot be compared (different_grids, other_kind), not scored"
+    )
