@@ -113,7 +113,9 @@ def _cord(
     half_u = torch.minimum(canvas.along(ap / 2), 0.8 * sac_half) * taper
     half_w = canvas.along(wide / 2) * taper
     offset = rng.uniform(-1.2, 1.2) + torch.sin(canvas.s / 40 + rng.uniform(0, 6))
-    offset = offset + (1 - above / 60).clamp_(0, 1) * rng.uniform(-0.5, 2.0)  # sinks to the back
+    # Who lies on the back has the conus near or at the posterior wall of the sac.
+    room = (sac_half - half_u).clamp_(min=0.0)
+    offset = offset + (1 - above / 60).clamp_(0, 1) * rng.uniform(-0.1, 1.0) * room
     behind = canvas.u - middle - offset
     cord = torch.maximum(_ellipse(behind, canvas.w, half_u, half_w), canvas.s - conus)
     cord = torch.maximum(cord, float(subject.curve.level_s[0] - 14) - canvas.s)
