@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -19,6 +18,7 @@ import torch
 
 from app.errors import ConfigurationError
 from app.training.compact_state import pack_optimizer, pack_weights, unpack_optimizer
+from app.training.drawing_ahead import DrawnAhead, default_workers
 from app.training.weights import average_into
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Phase(Protocol[Sample]):
     network: torch.nn.Module
 
     def sample(self, number: int) -> Sample:
-        """Draw the sample of this number; the same cases give the same sample."""
+        """Draw the sample of this number, in any thread; the same cases give the same sample."""
 
     def answer(self, network: torch.nn.Module, sample: Sample) -> Any:  # noqa: ANN401 - one tensor, or one per level
         """Logits of one sample."""
@@ -87,6 +87,8 @@ class LoopOptions:
         A torch device.
     half_precision : bool
         bfloat16 autocast.
+    workers : int or None
+        Threads that draw samples ahead; None = `default_workers`. It changes no sample.
     identity : mapping of str to plain values
         What makes this training another one; a state that says otherwise is refused.
     """
@@ -101,6 +103,7 @@ class LoopOptions:
     stop_after_seconds: float | None = None
     device: str = "cpu"
     half_precision: bool = True
+    workers: int | None = None
     identity: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -209,13 +212,15 @@ class Training(Generic[Sample]):
             self._phase.export(self.average, self.step)
             return self.step
         recent: list[tuple[float, float]] = []
-        with ThreadPoolExecutor(1) as ahead:
-            waiting = ahead.submit(self._batch, self.step)
+        workers = options.workers or default_workers(options.device)
+        with DrawnAhead(self._phase.sample, self.step, options.batch, workers) as ahead:
+            ahead.allow(self.step)
             while self.step < options.steps:
-                samples = waiting.result()
+                samples = ahead.take()
                 if self.step % options.save_every == 0:
                     self._phase.refresh()
-                waiting = ahead.submit(self._batch, self.step + 1)
+                next_refresh = (self.step // options.save_every + 1) * options.save_every
+                ahead.allow(min(next_refresh, options.steps - 1))
                 recent.append(self._step(samples))
                 self.step += 1
                 if progress is not None:
@@ -231,10 +236,6 @@ class Training(Generic[Sample]):
                 if late:
                     break
         return self.step
-
-    def _batch(self, step: int) -> list[Sample]:
-        first = step * self._options.batch
-        return [self._phase.sample(first + k) for k in range(self._options.batch)]
 
     def _step(self, samples: list[Sample]) -> tuple[float, float]:
         options = self._options

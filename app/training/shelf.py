@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import zip_longest
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 class CaseShelf:
     """The cases of one folder, kept in memory once read; the folder may grow or shrink meanwhile.
 
+    Several threads may read and draw at once. What is drawn depends on the list of the last
+    `refresh` and on the files that are still there, not on what other threads have met.
+
     Parameters
     ----------
     folder : Path
@@ -32,19 +36,26 @@ class CaseShelf:
         self._folder = folder
         self._wanted = wanted
         self._cases: dict[str, Case] = {}
+        self._reading: dict[str, Lock] = {}
         self.names: list[str] = []
         self.refresh()
 
     def refresh(self) -> int:
         """Look for new and vanished files; return the number of cases."""
-        found = sorted(p.name for p in self._folder.glob("*.npz") if ".part" not in p.name)
-        self.names = [name for name in found if self._wanted is None or self._wanted(name)]
+        self.names = self._listed()
         return len(self.names)
 
+    def _listed(self) -> list[str]:
+        found = sorted(p.name for p in self._folder.glob("*.npz") if ".part" not in p.name)
+        return [name for name in found if self._wanted is None or self._wanted(name)]
+
     def read(self, name: str) -> Case:
-        """Get one case by its file name."""
+        """Get one case by its file name; threads that want the same one read it once."""
         if name not in self._cases:
-            self._cases[name] = load(self._folder / name)
+            # One lock per case (setdefault is atomic): others can be read meanwhile.
+            with self._reading.setdefault(name, Lock()):
+                if name not in self._cases:
+                    self._cases[name] = load(self._folder / name)
         return self._cases[name]
 
     def draw(self, rng: np.random.Generator) -> Case:
@@ -55,12 +66,13 @@ class CaseShelf:
         UnreadableInputError
             If the folder holds no case (any more).
         """
-        while self.names:
-            name = self.names[int(rng.integers(len(self.names)))]
+        names = self.names
+        while names:
+            name = names[int(rng.integers(len(names)))]
             try:
                 return self.read(name)
             except FileNotFoundError:
-                self.refresh()
+                names = self._listed()  # for this draw only: other threads draw from `names` too
         raise UnreadableInputError("there is no training case", reasons=("no_training_cases",))
 
 

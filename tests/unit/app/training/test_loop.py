@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
@@ -14,6 +15,7 @@ from app.errors import ConfigurationError
 from app.training.loop import LoopOptions, Training
 from app.training.presets import Schedule
 from app.training.weights import plain_weights
+from operators.errors import UnreadableInputError
 
 
 class Line:
@@ -169,8 +171,73 @@ def test_the_same_seed_gives_the_same_weights_to_the_last_bit(tmp_path: Path) ->
 def test_a_batch_of_3_sees_each_sample_number_once(tmp_path: Path) -> None:
     phase = Line(tmp_path)
     Training(phase, options(tmp_path, steps=4, batch=3, save_every=4)).run()
-    assert sorted(set(phase.asked)) == list(range(15))  # one batch is drawn ahead
-    assert len(phase.asked) == 15
+    assert sorted(phase.asked) == list(range(12))
+
+
+class Growing(Line):
+    """Samples come from a list that every look for new data makes longer."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.known = 1
+        self.drawn: dict[int, int] = {}
+
+    def sample(self, number: int) -> float:
+        time.sleep(0.0005 * (number % 4))
+        self.drawn[number] = self.known
+        return (number % (1 + self.known)) / 7.0
+
+    def refresh(self) -> None:
+        self.known += 1
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_1_2_and_5_threads_draw_the_same_samples_and_end_with_the_same_bytes(
+    tmp_path: Path, batch: int
+) -> None:
+    ends = []
+    for workers in (1, 2, 5):
+        folder = tmp_path / str(workers)
+        folder.mkdir()
+        phase = Growing(folder)
+        wanted = options(folder, steps=36, batch=batch, save_every=10, workers=workers)
+        Training(phase, wanted).run()
+        ends.append((phase.network.weight.item(), phase.drawn))
+    assert ends[0] == ends[1] == ends[2]
+    # What step 10 needs is drawn before the loop looks for new data there, step 11 after.
+    assert [ends[0][1][step * batch] for step in (0, 1, 10, 11, 20, 21, 30, 31)] == [
+        *(1, 2, 2, 3, 3, 4, 4, 5)
+    ]
+
+
+@pytest.mark.parametrize("last", [9, 10, 11, 20])
+def test_a_training_of_5_threads_stopped_anywhere_draws_on_as_if_it_never_was(
+    tmp_path: Path, last: int
+) -> None:
+    wanted = options(tmp_path, steps=30, save_every=10, workers=5)
+    asked = chain([False] * (last - 1), [True])
+    first = Line(tmp_path)
+    assert Training(first, wanted).run(None, lambda: next(asked)) == last
+    second = Line(tmp_path)
+    assert Training(second, wanted).run() == 30
+    assert sorted(second.asked) == list(range(last, 30))
+    assert set(range(last)) <= set(first.asked)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_sample_that_cannot_be_drawn_ends_the_training_at_its_step(
+    tmp_path: Path, workers: int
+) -> None:
+    class Torn(Line):
+        def sample(self, number: int) -> float:
+            if number == 7:
+                raise UnreadableInputError("torn", reasons=("no_training_cases",))
+            return super().sample(number)
+
+    training = Training(Torn(tmp_path), options(tmp_path, workers=workers))
+    with pytest.raises(UnreadableInputError):
+        training.run()
+    assert training.step == 7
 
 
 def test_the_poly_rate_warms_up_and_falls_to_1_percent() -> None:

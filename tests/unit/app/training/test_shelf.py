@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from app.training.cases import Case, store
+from app.training.cases import Case, load, store
 from app.training.shelf import CaseShelf, JoinedShelves, Mix, fold_of
 from operators.errors import UnreadableInputError
 
@@ -25,7 +27,48 @@ def test_a_case_deleted_after_the_listing_is_passed_over(tmp_path: Path) -> None
     (tmp_path / "a.npz").unlink()
     rng = np.random.default_rng(0)
     assert {int(shelf.draw(rng).labels[0, 0, 0]) for _ in range(20)} == {2}
+    assert shelf.names == ["a.npz", "b.npz"]  # what others draw from
+    assert shelf.refresh() == 1
     assert shelf.names == ["b.npz"]
+
+
+def test_what_a_seed_draws_does_not_depend_on_who_met_the_deleted_case_before(
+    tmp_path: Path,
+) -> None:
+    put(tmp_path, *"abcdef")
+    shelf, other = CaseShelf(tmp_path), CaseShelf(tmp_path)
+    for name in "be":
+        (tmp_path / f"{name}.npz").unlink()
+
+    def drawn(of: CaseShelf, seeds: range) -> dict[int, int]:
+        return {s: int(of.draw(np.random.default_rng(s)).labels[0, 0, 0]) for s in seeds}
+
+    assert drawn(shelf, range(30)) == drawn(other, range(29, -1, -1))
+
+
+def test_a_shelf_whose_last_case_is_deleted_says_so_by_name(tmp_path: Path) -> None:
+    shelf = CaseShelf(put(tmp_path, "a"))
+    (tmp_path / "a.npz").unlink()
+    with pytest.raises(UnreadableInputError):
+        shelf.draw(np.random.default_rng(0))
+
+
+def test_eight_threads_that_want_the_same_cases_read_each_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = CaseShelf(put(tmp_path, "a", "b", "c"))
+    read = []
+
+    def slowly(path: Path) -> Case:
+        read.append(path.stem)
+        time.sleep(0.02)
+        return load(path)
+
+    monkeypatch.setattr("app.training.shelf.load", slowly)
+    with ThreadPoolExecutor(8) as threads:
+        cases = list(threads.map(lambda n: shelf.read(f"{'abc'[n % 3]}.npz"), range(24)))
+    assert sorted(read) == ["a", "b", "c"]
+    assert all(cases[n] is cases[n % 3] for n in range(24))
 
 
 def test_an_empty_shelf_says_so_by_name(tmp_path: Path) -> None:
