@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,9 +154,11 @@ def _train(asked: dict[str, Any], data: _Data, *, as_json: bool) -> None:
         was_asked = stop.is_set()
     for report in reports:
         if as_json:
-            emit_json({"event": "result", "report": str(report)})
+            emit_json({"event": "result", "report": str(report), "model": str(request.output)})
         else:
-            typer.echo(f"report: {report}")
+            typer.echo(f"report: {report} (curves and held-out examples beside it)")
+    if reports and not as_json:
+        typer.echo(f"model: {request.output}; try it: spine-node run --{request.phase} ...")
     if was_asked:
         raise InterruptedRunError("stopped; the same command goes on from here")
 
@@ -206,7 +209,8 @@ def _weights(text: str | None, sources: tuple[DatasetSource, ...]) -> dict[str, 
         except ValueError:
             weights[name] = -1.0
     known = {*names, SYNTHETIC} if names else {"real", SYNTHETIC}
-    if set(weights) - known or min(weights.values()) < 0 or not any(weights.values()):
+    usable = all(math.isfinite(weight) and weight >= 0 for weight in weights.values())
+    if set(weights) - known or not usable or not any(weights.values()):
         message = f"weights of {', '.join(sorted(known))}, for example real=1,synthetic=2"
         raise typer.BadParameter(message, param_hint="--mix")
     return weights

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from app.training.supervision import OUTSIDE, SOME_CANAL, SOME_VERTEBRA, UNKNOWN
-from operators.anatomy.labels import VERTEBRA_INSTANCES, Structure
+from operators.anatomy.labels import VERTEBRA_INSTANCES, VERTEBRA_PARTS, Structure
 from operators.errors import UnreadableInputError
 from operators.imaging.volume import LabelMap, voxel_volume_mm3
 
@@ -29,6 +29,28 @@ number; resampling alone moves a few percent."""
 def known_labels(labels: NDArray[np.integer]) -> NDArray[np.uint8]:
     """Replace numbers that the SPINEPS scheme doesn't have by "unknown"."""
     return np.where(np.isin(labels, _KNOWN), labels, UNKNOWN).astype(np.uint8)
+
+
+def require_structures(labels: NDArray[np.integer]) -> None:
+    """Refuse vertebra numbers where structures are expected (``other_kind``): swapped files.
+
+    Parameters
+    ----------
+    labels : ndarray of int
+        A seg-spine mask as it was written.
+
+    Raises
+    ------
+    UnreadableInputError
+        If it holds numbers of vertebrae, their discs or endplates, and no part of a vertebra.
+    """
+    present = set(np.unique(labels).tolist())
+    numbered = present & VERTEBRA_INSTANCES or max(present) > Structure.DISC
+    if numbered and not present & set(VERTEBRA_PARTS):
+        raise UnreadableInputError(
+            "the seg-spine mask holds vertebra numbers; are seg-spine and seg-vert swapped?",
+            reasons=("other_kind",),
+        )
 
 
 def spider_labels(mask: NDArray[np.integer]) -> NDArray[np.uint8]:

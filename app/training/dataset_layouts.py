@@ -15,6 +15,12 @@ Kind = Literal["bids", "spider"]
 
 _IMAGE_ENDINGS: Final = ("_T2w.nii.gz", "_T2w.nii")
 
+_EXPECTED: Final[dict[Kind, str]] = {
+    "bids": "it should hold sub-X/.../sub-X_T2w.nii.gz, and anywhere below it "
+    "sub-X_seg-spine_msk.nii.gz (and sub-X_seg-vert_msk.nii.gz) of the same entities",
+    "spider": "it should hold images/N_t2.mha and masks/N_t2.mha",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Annotated:
@@ -55,7 +61,8 @@ def find_annotated(folder: Path, kind: Kind) -> list[Annotated]:
     Raises
     ------
     UnreadableInputError
-        If there is no such folder (``missing_input``) or no such image (``no_annotated_images``).
+        If there is no such folder (``missing_input``), no such image (``no_annotated_images``) or
+        several masks of one kind for one image (``ambiguous_names``).
     """
     if not folder.is_dir():
         raise UnreadableInputError(
@@ -64,7 +71,7 @@ def find_annotated(folder: Path, kind: Kind) -> list[Annotated]:
     found = sorted((_bids if kind == "bids" else _spider)(folder), key=lambda entry: entry.name)
     if not found:
         raise UnreadableInputError(
-            f"the folder holds no annotated T2w image in {kind} layout",
+            f"the folder holds no annotated T2w image in {kind} layout: {_EXPECTED[kind]}",
             reasons=("no_annotated_images",),
         )
     return found
@@ -89,7 +96,13 @@ def _bids(folder: Path) -> Iterator[Annotated]:
     for path in folder.rglob("*_msk.nii*"):
         for kind in ("seg-spine", "seg-vert"):
             if f"_{kind}_" in path.name:
-                masks[_entities(path.name), kind] = path
+                if (key := (_entities(path.name), kind)) in masks:
+                    raise UnreadableInputError(
+                        f"the data set holds several {kind} masks of one image; give each "
+                        "annotation a folder of its own: --dataset automatic=A --dataset manual=B",
+                        reasons=("ambiguous_names",),
+                    )
+                masks[key] = path
     for image in images_of(folder, "bids"):
         entities = _entities(image.name)
         semantic = masks.get((entities, "seg-spine"))

@@ -28,6 +28,7 @@ from app.training.annotations import (
     known_labels,
     require_inside,
     require_numbered,
+    require_structures,
     spider_labels,
 )
 from app.training.cases import Case, store
@@ -113,8 +114,8 @@ def import_dataset(
     ------
     UnreadableInputError
         If images cannot be used, with the names of the first and the reasons of all: unreadable,
-        mask beside its image (``mask_elsewhere``), nothing annotated (``no_known_labels``),
-        vertebra numbers beside the bodies (``numbers_elsewhere``).
+        mask beside its image (``mask_elsewhere``), nothing annotated (``no_known_labels``), the two
+        masks swapped (``other_kind``), vertebra numbers beside the bodies (``numbers_elsewhere``).
     """
     listener = listener or ImportListener()
     found = find_annotated(folder, kind)
@@ -189,6 +190,7 @@ def read_case(
     else:
         image, written = read_volume(entry.image), read_label_map(entry.semantic)
         raw = written.labels_zyx
+        require_structures(raw)
         labels = written.with_labels(known_labels(raw))
         numbers = read_label_map(entry.instances) if entry.instances else None
     odd = tuple(np.unique(raw[labels.labels_zyx == UNKNOWN]).tolist())

@@ -146,7 +146,7 @@ class InstancePhase:
                 volume.transpose(2, 1, 0) for volume in (sample.classes, sample.target, found)
             )
             at = fullest_slice(target)
-            shown.append(Example(classes[at], target[at], answer[at]))
+            shown.append(Example(classes[at], target[at], answer[at], tuple(_NAMES.values())))
         return shown
 
     def _held_out(

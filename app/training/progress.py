@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EVERY = 50
-"""Steps per line where nobody watches."""
+"""Steps, or images, per line where nobody watches."""
 
 
 @contextmanager
@@ -68,6 +68,8 @@ def _plain_note(text: str) -> None:
 def _plain_data(what: str, done: int, total: int) -> None:
     if done == total:
         sys.stderr.write(f"{what}: {total} ready\n")
+    elif done % EVERY == 0:
+        sys.stderr.write(f"{what}: {done} of {total}\n")
 
 
 def _plain_step(fold: int, step: int, steps: int, entropy: float, dice: float) -> None:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
-from operators.anatomy.labels import Structure
+from app.errors import OutputUnwritableError
+from operators.anatomy.labels import MODEL_STRUCTURES, Structure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +29,17 @@ _COLOURS: Final = (
 )
 """One per class: sides of a pair in a dark and a light tone."""
 
+_KEYS: Final = (
+    tuple(f"dice_{label}" for label in MODEL_STRUCTURES),
+    ("dice_above", "dice_centre", "dice_below"),
+)
+"""Validation figures in the order of the classes, phase by phase."""
+
+_COLOUR_OF: Final = {
+    key: colour for keys in _KEYS for key, colour in zip(keys, _COLOURS, strict=False)
+}
+"""A structure has one colour in curves and pictures, whatever else was annotated."""
+
 _DPI: Final = 100
 
 
@@ -40,11 +53,14 @@ class Example:
         What the network saw.
     reference, found : (I, P) ndarray of int
         Classes, 0 = background.
+    keys : tuple of str
+        What classes 1, 2, ... are, as the validation figures call them.
     """
 
     shown: NDArray[Any]
     reference: NDArray[np.integer]
     found: NDArray[np.integer]
+    keys: tuple[str, ...] = _KEYS[0]
 
 
 def fullest_slice(volume: NDArray[np.integer]) -> int:
@@ -78,6 +94,11 @@ def write_report(
     -------
     Path
         The JSON file.
+
+    Raises
+    ------
+    OutputUnwritableError
+        If the folder cannot be written.
     """
     document = {
         **facts,
@@ -88,10 +109,13 @@ def write_report(
         "validation": history.validation,
     }
     path = folder / f"{name}-report.json"
-    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    _curves(history, name).savefig(folder / f"{name}-curves.png", dpi=_DPI)
-    if examples:
-        _pictures(examples, name).savefig(folder / f"{name}-held-out.png", dpi=_DPI)
+    try:
+        path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        _curves(history, name).savefig(folder / f"{name}-curves.png", dpi=_DPI)
+        if examples:
+            _pictures(examples, name).savefig(folder / f"{name}-held-out.png", dpi=_DPI)
+    except OSError as error:
+        raise OutputUnwritableError(f"the report cannot be written: {error.strerror}") from error
     return path
 
 
@@ -104,10 +128,14 @@ def _curves(history: History, name: str) -> Figure:
     left.set(xlabel="step", ylabel="loss", title=f"{name}: training", ylim=(0, None))
     left.legend()
     keys = [key for entry in history.validation for key in entry if key != "step"]
-    for colour, key in zip(_COLOURS, dict.fromkeys(keys), strict=False):
+    for key in dict.fromkeys(keys):
         points = [(e["step"], e[key]) for e in history.validation if key in e]
-        right.plot(*zip(*points, strict=True), ".-", color=colour, label=figure_name(key))
+        right.plot(*zip(*points, strict=True), ".-", color=_COLOUR_OF[key], label=figure_name(key))
     right.set(xlabel="step", ylabel="Dice", title="held out", ylim=(0, 1))
+    for axes in (left, right):
+        axes.set_xlim(0, 1.02 * max(steps, default=1))
+    if not history.validation:
+        right.text(0.5, 0.5, "not validated", ha="center", transform=right.transAxes)
     if right.lines:
         figure.legend(*right.get_legend_handles_labels(), loc="outside right upper", fontsize=8)
     return figure
@@ -138,7 +166,20 @@ def _pictures(examples: Sequence[Example], name: str) -> Figure:
         ):
             _panel(axes, example.shown, classes)
             axes.set_title(title, fontsize=9)
+    figure.legend(handles=_legend(examples), loc="outside lower center", ncols=4, fontsize=8)
     return figure
+
+
+def _legend(examples: Sequence[Example]) -> list[Patch]:
+    """Make a patch for each class that is to be seen."""
+    seen = {
+        example.keys[number - 1]
+        for example in examples
+        for number in np.unique([*example.reference.flat, *example.found.flat]).tolist()
+        if number
+    }
+    keys = [key for key in _COLOUR_OF if key in seen]
+    return [Patch(color=_COLOUR_OF[key], label=figure_name(key)) for key in keys]
 
 
 def _panel(axes: Axes, shown: NDArray[Any], classes: NDArray[np.integer] | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, Literal
 
 from app.errors import ConfigurationError, OutputUnwritableError
@@ -121,7 +122,7 @@ def require_usable(request: Request) -> None:
     ModelUnusableError
         ``fold_missing`` where the model to start from lacks a fold.
     OutputUnwritableError
-        If a folder cannot be made.
+        If a folder cannot be made or written.
     """
     _require_sources(request)
     folds = request.count_of_folds
@@ -137,8 +138,10 @@ def require_usable(request: Request) -> None:
     for folder in (request.output, request.work):
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=folder):  # now, not at the first checkpoint
+                pass
         except OSError as error:
-            raise OutputUnwritableError(f"{folder} cannot be made: {error.strerror}") from error
+            raise OutputUnwritableError(f"{folder} cannot be written: {error.strerror}") from error
 
 
 def _require_sources(request: Request) -> None:

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 _SHARE_FROM_A_START = 0.5
 _EXAMPLES = 4
+_NOBODY_HELD_OUT = (
+    "no subject is held out, so nothing is validated; more subjects, or synthetic spines in the "
+    "--mix, would be"
+)
 
 
 def train(
@@ -64,7 +68,10 @@ def train(
     reports = []
     for fold in request.wanted_folds:
         work = _Fold(request, fold, listener, stop, deadline)
-        report, is_done = work.train(prepared.of_fold(fold, folds))
+        data = prepared.of_fold(fold, folds)
+        if not data.held_out_cases:
+            listener.note(f"fold {fold}: {_NOBODY_HELD_OUT}")
+        report, is_done = work.train(data)
         reports.append(report)
         if not is_done:
             break
@@ -76,8 +83,6 @@ def _prepare(request: Request, listener: Listener, stop: Callable[[], bool]) -> 
     preset = SEMANTIC_PRESETS[request.preset]
     grid = preset.grid.spacing_mm
     home = request.work / ("cases-" + "x".join(f"{mm:g}" for mm in grid))
-    if SYNTHETIC in request.drawn:
-        make_spines(home, request.spines, grid, listener, stop, device=request.device)
     settings = ImportSettings(
         spacing_rip_mm=grid, correct_bias=preset.correct_bias, margin_mm=preset.margin_mm
     )
@@ -90,6 +95,9 @@ def _prepare(request: Request, listener: Listener, stop: Callable[[], bool]) -> 
         for source in request.datasets
         if source.name in request.drawn
     )
+    # After the data sets: an hour of spines is no good way to learn of a wrong folder.
+    if SYNTHETIC in request.drawn:
+        make_spines(home, request.spines, grid, listener, stop, device=request.device)
     return PreparedCases(
         synthetic=home / SYNTHETIC,
         held_out=home / "held-out",
@@ -124,6 +132,7 @@ class _Fold:
             "steps": training.step,
             "schedule_steps": options.steps,
             "synthetic_spines": request.spines if SYNTHETIC in request.drawn else 0,
+            "held_out_cases": data.held_out_cases,
             "parameters": sum(p.numel() for p in phase.network.parameters()),
         }
         with torch.no_grad():

@@ -76,6 +76,11 @@ class TrainingData:
     training: Mix
     held_out: CaseShelf | JoinedShelves | None = None
 
+    @property
+    def held_out_cases(self) -> int:
+        """How many cases validate."""
+        return 0 if self.held_out is None else len(self.held_out.names)
+
 
 class SemanticPhase:
     """Samples, loss and export of phase 1; see `app.training.loop.Phase`.

@@ -46,6 +46,7 @@ def test_without_a_data_set_the_training_is_synthetic(asked: list[Request]) -> N
     )
     assert (request.spines, request.steps, request.fold, request.seed) == (1000, None, None, 2026)
     assert "semantic-report.json" in result.output
+    assert "model: model; try it: spine-node run --semantic" in result.output
 
 
 def test_a_data_set_alone_trains_on_real_images_and_a_mix_on_both(asked: list[Request]) -> None:
@@ -127,6 +128,8 @@ def test_machines_get_json_lines(asked: list[Request]) -> None:
     [
         (["--preset", "huge"], "--preset"),
         (["--mix", "real=one"], "--mix"),
+        (["--mix", "real=nan"], "--mix"),
+        (["--mix", "real=inf,synthetic=1"], "--mix"),
         (["--mix", "real=0,synthetic=0"], "--mix"),
         (["--mix", "ct=1"], "--mix"),
         (["--mix", "manual=1", "--dataset", "automatic=a"], "--mix"),

@@ -11,6 +11,7 @@ from app.training.annotations import (
     known_labels,
     require_inside,
     require_numbered,
+    require_structures,
     spider_labels,
 )
 from app.training.supervision import OUTSIDE, SOME_CANAL, SOME_VERTEBRA, UNKNOWN
@@ -60,3 +61,12 @@ def test_8_of_10_body_voxels_need_a_number_and_other_parts_none() -> None:
     with pytest.raises(UnreadableInputError) as raised:
         require_numbered(labels, numbers)
     assert raised.value.reasons == ("numbers_elsewhere",)
+
+
+def test_vertebra_numbers_in_the_place_of_structures_are_refused() -> None:
+    for structures in ([0, 26, 49, 100], [0, 100], [0, 49, 7], [0, 26]):
+        require_structures(np.array(structures))
+    for numbers in ([0, 20, 26], [0, 120], [0, 28, 128, 226]):
+        with pytest.raises(UnreadableInputError, match="swapped") as raised:
+            require_structures(np.array(numbers))
+        assert raised.value.reasons == ("other_kind",)

@@ -106,7 +106,7 @@ def test_a_mask_of_unknown_numbers_is_refused_and_one_with_some_is_noted(tmp_pat
     name = import_dataset(data, "bids", tmp_path / "cases", GRID, listener)[0]
     assert notes == ["sub-01_ses-1: labels (7,) are not of the SPINEPS scheme: not trained on"]
     assert set(np.unique(load(tmp_path / "cases" / name).labels)) == {0, 49, UNKNOWN}
-    nib.save(nib.Nifti1Image(np.where(voxels > 0, 7, voxels), image.affine), path)
+    nib.save(nib.Nifti1Image(np.where(voxels > 0, 70, voxels), image.affine), path)
     with pytest.raises(UnreadableInputError) as raised:
         import_dataset(data, "bids", tmp_path / "cases", GRID)
     assert raised.value.reasons == ("no_known_labels",)
@@ -131,3 +131,15 @@ def test_images_without_masks_are_counted_aloud(tmp_path: Path) -> None:
     notes: list[str] = []
     import_dataset(data, "bids", tmp_path / "cases", GRID, ImportListener(note=notes.append))
     assert notes == ["1 T2w images have no mask and are left out"]
+
+
+def test_swapped_masks_are_refused_and_not_trained_on(tmp_path: Path) -> None:
+    folder = bids(tmp_path / "data", "01")
+    (spine,), (vert,) = (folder.rglob(f"*_seg-{kind}_msk.nii.gz") for kind in ("spine", "vert"))
+    aside = spine.with_name("aside.nii.gz")
+    spine.rename(aside)
+    vert.rename(spine)
+    aside.rename(vert)
+    with pytest.raises(UnreadableInputError, match="swapped") as raised:
+        import_dataset(folder, "bids", tmp_path / "cases", GRID)
+    assert raised.value.reasons == ("other_kind",)

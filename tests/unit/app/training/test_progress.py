@@ -22,12 +22,13 @@ def test_without_a_terminal_there_is_a_line_per_50_steps_and_at_the_end(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with telling(as_json=False) as listener:
-        for done in (1, 2):
-            listener.data("annotated images", done, 2)
+        for done in range(1, 61):
+            listener.data("annotated images", done, 60)
         for step in range(1, 121):
             listener.step(0, step, 120, 0.5, 0.25)
     assert capsys.readouterr().err.splitlines() == [
-        "annotated images: 2 ready",
+        "annotated images: 50 of 60",
+        "annotated images: 60 ready",
         "fold 0, step 50/120: cross-entropy 0.500, Dice loss 0.250",
         "fold 0, step 100/120: cross-entropy 0.500, Dice loss 0.250",
         "fold 0, step 120/120: cross-entropy 0.500, Dice loss 0.250",

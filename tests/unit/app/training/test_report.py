@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from matplotlib.image import imread
 
+from app.errors import OutputUnwritableError
 from app.training.loop import History
 from app.training.report import Example, figure_name, fullest_slice, write_report
+from operators.anatomy.labels import MODEL_STRUCTURES
 
 
 def test_a_run_without_validation_still_gets_its_curves(tmp_path: Path) -> None:
@@ -55,3 +58,23 @@ def test_names_are_words_and_the_fullest_slice_has_the_most_labels() -> None:
     volume[1] = 7
     volume[2, 0] = 9
     assert fullest_slice(volume) == 1
+
+
+def test_a_structure_has_the_same_colour_in_curves_and_held_out_pictures(tmp_path: Path) -> None:
+    classes = np.zeros((48, 32), int)
+    classes[10:40, 8:24] = MODEL_STRUCTURES.index(100) + 1  # a data set that marks nothing else
+    history = History(losses=[(4, 2.9, 0.9)], validation=[{"step": 4.0, "dice_100": 0.5}])
+    write_report(tmp_path, "run", history, {}, [Example(np.zeros((48, 32)), classes, classes)])
+    tones = []
+    for kind in ("curves", "held-out"):
+        pixels = np.round(imread(tmp_path / f"run-{kind}.png")[..., :3].reshape(-1, 3) * 255)
+        tones.append({tuple(tone) for tone in pixels.astype(int)})
+    colour = (188, 189, 34)  # of the legends' patches
+    assert colour in tones[0]
+    assert colour in tones[1]
+
+
+def test_a_report_on_a_full_disk_is_an_error_with_a_name(tmp_path: Path) -> None:
+    (tmp_path / "run-report.json").mkdir()
+    with pytest.raises(OutputUnwritableError, match="the report cannot be written"):
+        write_report(tmp_path, "run", History(), {})

@@ -69,3 +69,11 @@ def test_more_spines_and_steps_are_the_same_training_and_another_mix_is_not(
         assert request(tmp_path, **changes).identity != plain.identity
     unused = request(tmp_path, datasets=(spider(tmp_path),))
     assert unused.identity == plain.identity
+
+
+@pytest.mark.parametrize("folder", ["output", "work"])
+def test_a_folder_that_takes_no_file_is_refused_before_training(
+    tmp_path: Path, folder: str
+) -> None:
+    with pytest.raises(OutputUnwritableError, match="cannot be written"):
+        require_usable(request(tmp_path, **{folder: Path("/proc/self")}))

@@ -23,7 +23,7 @@ from app.training.runs import train
 from app.training.semantic import SemanticPhase, TrainingData
 from app.training.shelf import CaseShelf, Mix
 from app.training.sources import DatasetSource, Listener
-from operators.errors import InterruptedRunError, ModelUnusableError
+from operators.errors import InterruptedRunError, ModelUnusableError, UnreadableInputError
 from operators.networks.instances import load_instance_model
 from operators.networks.semantic import load_semantic_model
 from tests.builders.bids_dataset import bids
@@ -217,3 +217,29 @@ def test_a_training_can_begin_with_the_weights_of_a_model(tmp_path: Path) -> Non
     with pytest.raises(ModelUnusableError) as raised:
         train(request(tmp_path / "c", fold=1, steps=1, start=tmp_path / "model"), Told().listener)
     assert raised.value.reasons == ("fold_missing",)
+
+
+def test_a_data_set_that_is_not_there_is_refused_before_any_spine_is_made(tmp_path: Path) -> None:
+    told = Told()
+    absent = DatasetSource(folder=tmp_path / "typo", kind="bids")
+    with pytest.raises(UnreadableInputError) as raised:
+        train(
+            request(tmp_path, datasets=(absent,), mix={"real": 1.0, "synthetic": 1.0}),
+            told.listener,
+        )
+    assert raised.value.reasons == ("missing_input",)
+    assert told.data == []
+
+
+def test_one_subject_trains_with_a_note_that_nothing_is_validated(tmp_path: Path) -> None:
+    one = (DatasetSource(folder=bids(tmp_path / "one", "01"), kind="bids"),)
+    two = (DatasetSource(folder=bids(tmp_path / "two", "01", "02"), kind="bids"),)
+    alone, told = Told(), Told()
+    wanted = request(tmp_path, datasets=one, mix={"real": 1.0}, fold=0, folds=1)
+    first = json.loads(train(wanted, alone.listener)[0].read_text("utf-8"))
+    wanted = replace(wanted, datasets=two, work=tmp_path / "work2")
+    second = json.loads(train(wanted, told.listener)[0].read_text("utf-8"))
+    assert [note.split(",")[0] for note in alone.notes] == ["fold 0: no subject is held out"]
+    assert told.notes == []
+    assert [report["held_out_cases"] for report in (first, second)] == [0, 1]
+    assert [len(report["validation"]) for report in (first, second)] == [0, 1]
