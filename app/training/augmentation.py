@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from app.synthetic.noise import smooth_noise
+from app.training.in_plane import InPlane
 from app.training.supervision import CODE_OF_LABEL, MIRRORED_CODE
 
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -124,10 +125,9 @@ def _texture(rng: np.random.Generator, image: Array) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """Where a tile lies in its case (tile voxels to case voxels), and the codes there."""
+    """Where a tile lies in its case, and the codes there."""
 
-    matrix: NDArray[np.float64]
-    offset: NDArray[np.float64]
+    place: InPlane
     codes: NDArray[np.uint8]
 
 
@@ -146,9 +146,8 @@ def _draw_window(
     def draw() -> _Window:
         start = rng.integers(min(0, spare), max(0, spare) + 1)
         centre = extent / 2 + rng.uniform(-1, 1, 2) * room
-        offset = np.array([start, *(centre - sheet @ half)])
-        picked = ndimage.affine_transform(labels, matrix, offset, shape, order=0, mode="constant")
-        return _Window(matrix, offset, CODE_OF_LABEL[picked])
+        place = InPlane(matrix, np.array([start, *(centre - sheet @ half)]), shape)
+        return _Window(place, CODE_OF_LABEL[place.nearest(labels)[0]])
 
     window, tries = draw(), 1
     while tries < _ATTEMPTS and np.count_nonzero(window.codes) <= _SPINE_VOXELS:
@@ -193,10 +192,7 @@ def draw_tile(rng: np.random.Generator, case: Case, grid: TileGrid) -> Tile:
     mean, sd = _brightness(rng, image[field])
     fill = 0.0 if rng.random() < 0.4 else mean  # padded before or after z-scoring
     image = _only(field, image, fill)
-    tile = ndimage.affine_transform(
-        image, window.matrix, window.offset, grid.shape, order=1, mode="constant", cval=fill
-    )
-    tile = (_texture(rng, tile) - mean) / sd
+    tile = (_texture(rng, window.place.linear(image, fill)) - mean) / sd
     if rng.random() < 0.3:
         tile = tile * rng.uniform(0.8, 1.25) + rng.normal(0, 0.2)
     if grid.mirror and rng.random() < 0.5:

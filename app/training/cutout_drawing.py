@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
 
 from app.synthetic.noise import smooth_noise
+from app.training.in_plane import InPlane
 from app.training.supervision import MIRRORED_LABEL
 from operators.anatomy.labels import Structure
 
@@ -82,13 +82,15 @@ class CutoutSample:
 
 def _bodies(case: Case) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Numbers and centres (R, I, P, voxels) of the vertebrae with enough body in the field."""
-    body = np.where(case.labels == Structure.CORPUS, case.vertebrae, 0)
-    counts = np.bincount(body.ravel(), minlength=27)
+    at = np.flatnonzero(case.labels == Structure.CORPUS)
+    number = case.vertebrae.ravel()[at]
+    counts = np.bincount(number, minlength=27)
     counts[0] = 0
     numbers = np.flatnonzero(counts >= _LEAST_BODY_VOXELS)
     if not len(numbers):
         return numbers, np.zeros((0, 3))
-    return numbers, np.array(ndimage.center_of_mass(body > 0, body, numbers))
+    sums = [np.bincount(number, axis)[numbers] for axis in np.unravel_index(at, case.labels.shape)]
+    return numbers, np.stack(sums, axis=1) / counts[numbers, None]
 
 
 def _window(
@@ -101,13 +103,10 @@ def _window(
     case_mm, grid_mm = np.array(case.spacing_rip_mm), np.array(grid.spacing_mm[::-1])
     matrix = np.diag([grid_mm[0] / case_mm[0] * np.exp(rng.normal(0, 0.06)), 0.0, 0.0])
     matrix[1:, 1:] = turn * (grid_mm[1:] * zoom) / case_mm[1:, None]
-    shape = grid.shape[::-1]
+    p, i, r = grid.shape
     at = centre + rng.normal(0, (3.0, 3.0, 3.0)) / case_mm
-    offset = at - matrix @ (np.array(shape) / 2)
-    labels, numbers = (
-        ndimage.affine_transform(x, matrix, offset, shape, order=0, mode="constant")
-        for x in (case.labels, case.vertebrae)
-    )
+    offset = at - matrix @ (np.array((r, i, p)) / 2)
+    labels, numbers = InPlane(matrix, offset, (r, i, p)).nearest(case.labels, case.vertebrae)
     return labels, numbers
 
 
@@ -178,7 +177,9 @@ def _changed(rng: np.random.Generator, labels: Labels, spoiling: Spoiling) -> La
     if rng.random() < spoiling.erosion:
         inner = np.ones(labels.shape, dtype=np.bool_)
         for axis in range(3):
-            same = np.diff(labels, axis=axis, prepend=0) == 0
+            before = np.roll(labels, 1, axis)
+            before[(slice(None),) * axis + (0,)] = 0
+            same = labels == before
             inner &= same & np.roll(same, -1, axis)
         changed = np.where(inner, changed, 0).astype(np.uint8)
     if rng.random() < spoiling.resampling:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Sample = TypeVar("Sample")
 
 _MOST_WORKERS = 8
-"""Each holds some 150 MB while it draws a tile of the paper's preset."""
+"""Each takes about 100 MB while it draws a tile of the paper's preset, which then is 20 MB."""
 
 
 def default_workers(device: str) -> int:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from app.training.cases import Case
-from app.training.cutout_drawing import CHANNEL_OF_LABEL, CutoutGrid, Spoiling, draw_cutout
+from app.training.cutout_drawing import (
+    CHANNEL_OF_LABEL,
+    CutoutGrid,
+    Spoiling,
+    _bodies,
+    _changed,
+    draw_cutout,
+)
 
 GRID = CutoutGrid((80, 96, 24), (1.75, 1.75, 2.75))
 
@@ -46,6 +54,30 @@ def test_a_case_without_bodies_gives_no_sample() -> None:
     empty = np.zeros((4, 10, 10), np.uint8)
     case = Case(np.zeros((1, 4, 10, 10), np.float16), empty, empty, (3.3, 1.2, 1.2))
     assert draw_cutout(np.random.default_rng(0), case, GRID, Spoiling()) is None
+
+
+def test_centres_of_bodies_are_scipys_centres_of_mass_to_the_last_bit() -> None:
+    rng = np.random.default_rng(2)
+    labels = rng.choice(np.array([0, 42, 49, 100], np.uint8), (12, 60, 50))
+    vertebrae = np.where(labels < 50, rng.integers(0, 27, labels.shape), 0).astype(np.uint8)
+    labels[vertebrae == 9] = 42  # a vertebra without a body
+    case = Case(np.zeros((1, *labels.shape), np.float16), labels, vertebrae, (3.3, 1.2, 1.2))
+    numbers, centres = _bodies(case)
+    assert numbers.tolist() == [n for n in range(1, 27) if n != 9]
+    body = np.where(labels == 49, vertebrae, 0)
+    assert np.array_equal(centres, ndimage.center_of_mass(body > 0, body, numbers))
+
+
+def test_erosion_takes_every_voxel_that_has_another_neighbour_in_its_row() -> None:
+    labels = np.random.default_rng(3).choice(np.array([41, 49], np.uint8), (6, 7, 8), p=(0.1, 0.9))
+    eroded = _changed(np.random.default_rng(0), labels, Spoiling(erosion=1.0))
+    # Before the first voxel lies nothing, after the last one what lies before the first.
+    kept = np.ones(labels.shape, bool)
+    for axis in range(3):
+        rows = np.pad(labels, [(1, 0) if a == axis else (0, 0) for a in range(3)])
+        same = np.diff(rows, axis=axis) == 0
+        kept &= same & np.roll(same, -1, axis)
+    assert np.array_equal(eroded, np.where(kept, labels, 0))
 
 
 def drawn(**changes: float) -> list[np.ndarray]:
