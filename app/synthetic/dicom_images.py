@@ -44,6 +44,8 @@ class Protocol:
         In ms.
     image_type : tuple of str
         What follows ORIGINAL, PRIMARY in ImageType.
+    body_part : str
+        BodyPartExamined.
     """
 
     description: str
@@ -55,6 +57,7 @@ class Protocol:
     echo_train: int
     inversion_time: float | None
     image_type: tuple[str, ...] = ("M", "ND")
+    body_part: str = "LSPINE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,6 @@ def _study_part(seed: int) -> Dataset:
     head.SoftwareVersions = "1"
     head.Modality = "MR"
     head.MagneticFieldStrength = 1.5
-    head.BodyPartExamined = "LSPINE"
     head.PatientPosition = "HFS"
     head.FrameOfReferenceUID = derived_uid("synthetic", str(seed), "frame of reference")
     head.PositionReferenceIndicator = ""
@@ -106,6 +108,7 @@ def series_part(stack: Stack, seed: int) -> Dataset:
     head.SeriesNumber = protocol.number
     head.SeriesDescription = head.ProtocolName = protocol.description
     head.ImageType = ["ORIGINAL", "PRIMARY", *protocol.image_type]
+    head.BodyPartExamined = protocol.body_part
     head.ScanningSequence = list(protocol.sequence)
     head.SequenceVariant = list(protocol.variant)
     head.ScanOptions = ""

@@ -16,6 +16,7 @@ from app.synthetic.acquisition import Scanner
 from app.synthetic.dicom_images import Protocol, Stack, series_uid_of, write_stack
 from app.synthetic.enhanced_images import write_enhanced
 from app.synthetic.phantom import PhantomSettings, SyntheticCase, generate
+from app.synthetic.stations import person_from_image
 from operators.imaging.nifti import write_label_map
 from operators.imaging.volume import LabelMap, Volume
 
@@ -47,17 +48,15 @@ _STIR = Protocol("stir_tse_sag", 4, ("SE", "IR"), ("SK", "OSP"), 4000.0, 50.0, 1
 _AXIAL = Protocol("t2_tse_tra", 5, ("SE",), ("SK", "OSP"), 3800.0, 105.0, 17, None)
 _STATIONS = {
     "cervical": (
-        replace(_T2, description="t2_tse_sag_cerv", number=6),
+        replace(_T2, description="t2_tse_sag_cerv", number=6, body_part="CSPINE"),
         (1.0, 0.0, 0.0, 0.0),
-        320.0,
     ),
     "thoracic": (
-        replace(_T2, description="t2_tse_sag_thor", number=7),
+        replace(_T2, description="t2_tse_sag_thor", number=7, body_part="TSPINE"),
         (0.0, 1.0, 0.0, 0.0),
-        170.0,
     ),
 }
-"""Further T2w stations: protocol, region odds, shift of the table towards the head in mm."""
+"""Further T2w stations: protocol, region odds."""
 
 _SCOUT = Protocol("localizer", 1, ("GR",), ("SP",), 8.0, 4.0, 1, None, ("LOCALIZER",))
 
@@ -202,15 +201,20 @@ def _stacks(scene: _Scene) -> tuple[Stack, ...]:
     )
 
 
-def _station(name: str, seed: int, options: StudyOptions) -> AnnotatedSeries:
+def _station(
+    name: str, seed: int, options: StudyOptions, pose_of_person: NDArray[np.float64]
+) -> AnnotatedSeries:
     """Another T2w field of the same patient: the seed draws the same anatomy."""
-    protocol, odds, towards_head_mm = _STATIONS[name]
+    protocol, odds = _STATIONS[name]
     weightings = options.phantom.weightings[:1]
     settings = replace(options.phantom, weightings=weightings, region_odds=odds, centred=False)
-    pose = _pose()
-    pose[2, 3] += towards_head_mm
-    scene = _Scene(generate(seed, settings, device=options.device), pose)
+    case = generate(seed, settings, device=options.device)
+    scene = _Scene(case, pose_of_person @ _placed(seed, case))
     return _annotated(name, series_uid_of(seed, protocol), scene)
+
+
+def _placed(seed: int, case: SyntheticCase) -> NDArray[np.float64]:
+    return person_from_image(seed, case.semantic, case.instances)
 
 
 def _annotated(name: str, uid: str, scene: _Scene) -> AnnotatedSeries:
@@ -247,7 +251,8 @@ def write_study(
     scene = _Scene(generate(seed, options.phantom, device=options.device), _pose())
     rng = np.random.default_rng([seed, 3])
     files: list[Path] = []
-    stations = tuple(_station(name, seed, options) for name in options.stations)
+    person = scene.pose @ np.linalg.inv(_placed(seed, scene.case))
+    stations = tuple(_station(name, seed, options, person) for name in options.stations)
     further = (Stack(_STATIONS[station.name][0], station.image) for station in stations)
     for part, stack in enumerate((*_stacks(scene), *further)):
         protocol = stack.protocol

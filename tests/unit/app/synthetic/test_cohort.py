@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import highdicom as hd
 import numpy as np
+import pydicom
 import pytest
 
 from app.errors import ConfigurationError
@@ -71,6 +72,24 @@ def test_mask_and_seg_object_count_the_same_voxels_of_each_structure(written, st
     assert sorted(found.tolist()) == sorted(counts.tolist())
     referenced = segmentation.ReferencedSeriesSequence[0].SeriesInstanceUID
     assert referenced == (study.lumbar, *study.stations)[field].uid
+
+
+def test_stations_say_what_they_show_and_lie_in_the_order_of_the_spine(written):
+    _, study, _ = written
+    parts = {}
+    for path in study.files:
+        header = pydicom.dcmread(path, stop_before_pixels=True)
+        parts[header.SeriesInstanceUID] = header.BodyPartExamined
+    assert [parts[s.uid] for s in (study.lumbar, *study.stations)] == ["LSPINE", "CSPINE"]
+    (cervical,) = study.stations
+    heights = []
+    for series in (cervical, study.lumbar):
+        labels = series.instances.labels_zyx
+        for number in [n for n in np.unique(labels) if 2 < n < 26]:
+            index = np.argwhere(labels == number).mean(axis=0)
+            heights.append(float((series.instances.affine_lps @ [*index, 1.0])[2]))
+    assert len(heights) >= 10
+    assert heights == sorted(heights, reverse=True)
 
 
 def test_every_station_is_a_case_to_train_and_evaluate_on(written):
