@@ -4,20 +4,24 @@ The layout is BIDS: what `train --dataset`, `evaluate --reference` and foreign t
 
     sub-0001/dicom/...                                      the study as a scanner sends it
     sub-0001/anat/sub-0001_T2w.nii.gz                       its lumbar T2w series
+    sub-0001/anat/sub-0001_T2w.json                         seed and options of the patient
     derivatives/sub-0001/anat/sub-0001_mod-T2w_seg-spine_msk.nii.gz    structures
     derivatives/sub-0001/anat/sub-0001_mod-T2w_seg-vert_msk.nii.gz     instances
     sub-0001/seg/sub-0001_semantic.dcm, sub-0001_instances.dcm         the same as DICOM SEG
 
 Further stations of a whole spine are chunks in BIDS (``sub-0001_chunk-2_T2w.nii.gz`` and so on),
-with the same files each.
+with the same files each. A patient is never written over another one: the leftovers of two studies
+in one folder would be one study to whoever reads it.
 """
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from app import __version__
+from app.errors import OutputUnwritableError
 from app.synthetic.devices import require_device
 from app.synthetic.dicom_series import write_study
 from operators.dicom.assembly import assemble
@@ -37,6 +41,9 @@ if TYPE_CHECKING:
 
 TRUTH_TIME: Final = datetime(2024, 1, 1, 12, 0, tzinfo=UTC)
 """A fixed clock: the same seed writes the same bytes."""
+
+
+_BIDS_VERSION: Final = "1.8.0"
 
 
 def write_subject(output: Path, number: int, seed: int, options: StudyOptions) -> WrittenStudy:
@@ -62,9 +69,55 @@ def write_subject(output: Path, number: int, seed: int, options: StudyOptions) -
     ------
     ConfigurationError
         ``no_such_device`` if the options' device cannot be used here.
+    OutputUnwritableError
+        If the folder cannot be written, or holds another patient under this number
+        (``other_subject``).
     """
     require_device(options.device)
-    name = f"sub-{number:04d}"
+    try:
+        _begin(output, f"sub-{number:04d}", seed, options)
+        return _write(output, f"sub-{number:04d}", seed, options)
+    except OSError as error:
+        raise OutputUnwritableError(f"the data set cannot be written: {error.strerror}") from error
+
+
+def _begin(output: Path, name: str, seed: int, options: StudyOptions) -> None:
+    """Write what tells this patient from others, before anything else; refuse another one's."""
+    home = output / name
+    sidecar = home / "anat" / f"{name}_T2w.json"
+    patient = _json(
+        {
+            "Manufacturer": "Synthetic",
+            "Seed": seed,
+            "Stations": ["lumbar", *options.stations],
+            "Enhanced": options.is_enhanced,
+        }
+    )
+    is_same = sidecar.is_file() and sidecar.read_text(encoding="utf-8") == patient
+    if home.exists() and any(home.iterdir()) and not is_same:
+        raise OutputUnwritableError(
+            f"{name} is in the folder already, with another seed or other options; take another "
+            "--output",
+            reasons=("other_subject",),
+        )
+    sidecar.parent.mkdir(parents=True, exist_ok=True)
+    sidecar.write_text(patient, encoding="utf-8")
+    for folder, kind in ((output, "raw"), (output / "derivatives", "derivative")):
+        folder.mkdir(exist_ok=True)
+        about = {
+            "Name": "Synthetic spines",
+            "BIDSVersion": _BIDS_VERSION,
+            "DatasetType": kind,
+            "GeneratedBy": [{"Name": "SPINEPS Node", "Version": __version__}],
+        }
+        (folder / "dataset_description.json").write_text(_json(about), encoding="utf-8")
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=1) + "\n"
+
+
+def _write(output: Path, name: str, seed: int, options: StudyOptions) -> WrittenStudy:
     dicom, anat, seg = (output / name / part for part in ("dicom", "anat", "seg"))
     masks = output / "derivatives" / name / "anat"
     study = write_study(dicom, seed, options=options)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
 
-from app.errors import ConfigurationError
+from app.errors import ConfigurationError, OutputUnwritableError
 from app.synthetic.cohort import write_subject
 from app.synthetic.dicom_series import STUDY_PHANTOM, StudyOptions
 from app.training.dataset_layouts import find_annotated
@@ -37,6 +39,49 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_written(tmp_pa
         write_subject(tmp_path / "out", 1, 7, StudyOptions(phantom=SMALL, device=device))
     assert refused.value.reasons == ("no_such_device",)
     assert not (tmp_path / "out").exists()
+
+
+TINY = replace(STUDY_PHANTOM, slices=5, in_plane=(75, 60), spacing=(8.0, 3.6, 3.6))
+
+
+def test_a_patient_is_written_again_but_never_over_another_one(tmp_path):
+    first = write_subject(tmp_path, 1, 7, StudyOptions(phantom=TINY))
+    again = write_subject(tmp_path, 1, 7, StudyOptions(phantom=TINY))
+    assert again.files == first.files
+    before = sorted(tmp_path.rglob("*"))
+    for seed, options in (
+        (8, StudyOptions(phantom=TINY)),
+        (7, StudyOptions(phantom=TINY, is_enhanced=True)),
+        (7, StudyOptions(phantom=TINY, stations=("cervical",))),
+    ):
+        with pytest.raises(OutputUnwritableError, match="take another --output") as refused:
+            write_subject(tmp_path, 1, seed, options)
+        assert refused.value.reasons == ("other_subject",)
+    assert sorted(tmp_path.rglob("*")) == before
+    (tmp_path / "sub-0002").mkdir()
+    (tmp_path / "sub-0002" / "somebody.nii.gz").touch()
+    with pytest.raises(OutputUnwritableError):
+        write_subject(tmp_path, 2, 8, StudyOptions(phantom=TINY))
+
+
+def test_a_data_set_says_what_it_is_as_bids_wants_it(written):
+    folder, _, is_enhanced = written
+    for place, kind in ((folder, "raw"), (folder / "derivatives", "derivative")):
+        about = json.loads((place / "dataset_description.json").read_text("utf-8"))
+        assert about["DatasetType"] == kind
+        assert {"Name", "BIDSVersion", "GeneratedBy"} <= about.keys()
+    sidecar = json.loads((folder / "sub-0001/anat/sub-0001_T2w.json").read_text("utf-8"))
+    assert sidecar["Seed"] == 7
+    assert sidecar["Stations"] == ["lumbar", "cervical"]
+    assert sidecar["Enhanced"] is is_enhanced
+
+
+@pytest.mark.parametrize("place", ["/proc/self/data", "file"])
+def test_a_folder_that_cannot_be_written_is_an_error_with_a_name(tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputUnwritableError, match="the data set cannot be written"):
+        write_subject(Path(place), 1, 7, StudyOptions(phantom=TINY))
 
 
 def test_both_t2w_stations_are_selected_and_nothing_else(written):
