@@ -62,6 +62,14 @@ MinutesOption = Annotated[
     float | None,
     typer.Option(min=0, help="Train so long, all folds together; the same command goes on."),
 ]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Threads that draw samples ahead; changes no sample. One on a CPU, one per core but "
+        "one (at most 8) beside a GPU if absent.",
+    ),
+]
 
 
 @train_app.command("semantic")
@@ -80,6 +88,7 @@ def train_semantic(  # noqa: PLR0913, PLR0917 - one parameter per documented opt
     seed: SeedOption = 2026,
     device: DeviceOption = "cpu",
     minutes: MinutesOption = None,
+    workers: WorkersOption = None,
     as_json: JsonOption = False,  # noqa: FBT002
 ) -> None:
     """Train phase 1 on synthetic spines, on your own images, or on both; call again to resume."""
@@ -96,6 +105,7 @@ def train_semantic(  # noqa: PLR0913, PLR0917 - one parameter per documented opt
         "seed": seed,
         "device": device,
         "stop_after_seconds": _seconds(minutes),
+        "workers": workers,
     }
     _train(asked, _Data(dataset or [], spider, mix), as_json=as_json)
 
@@ -112,6 +122,7 @@ def train_instance(  # noqa: PLR0913, PLR0917 - one parameter per documented opt
     seed: SeedOption = 2027,
     device: DeviceOption = "cpu",
     minutes: MinutesOption = None,
+    workers: WorkersOption = None,
     as_json: JsonOption = False,  # noqa: FBT002
 ) -> None:
     """Train phase 2 on label maps of synthetic spines or of your own; call again to resume."""
@@ -125,6 +136,7 @@ def train_instance(  # noqa: PLR0913, PLR0917 - one parameter per documented opt
         "seed": seed,
         "device": device,
         "stop_after_seconds": _seconds(minutes),
+        "workers": workers,
     }
     _train(asked, _Data(dataset or [], None, mix), as_json=as_json)
 

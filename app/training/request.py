@@ -52,6 +52,8 @@ class Request:
         A torch device.
     stop_after_seconds : float or None
         Of training, over all folds of this call; the same call goes on.
+    workers : int or None
+        Threads that draw samples ahead; None = `drawing_ahead.default_workers`.
     """
 
     phase: Literal["semantic", "instance"]
@@ -68,6 +70,7 @@ class Request:
     seed: int = 2026
     device: str = "cpu"
     stop_after_seconds: float | None = None
+    workers: int | None = None
 
     @property
     def count_of_folds(self) -> int:

@@ -171,5 +171,6 @@ class _Fold:
             seed=request.seed,
             device=request.device,
             stop_after_seconds=left,
+            workers=request.workers,
             identity=request.identity,
         )

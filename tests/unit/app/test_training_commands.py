@@ -116,6 +116,15 @@ def test_a_training_that_is_asked_to_end_answers_75_with_its_reports(tmp_path: P
     assert "half-a-report.json" in ended.stdout
 
 
+@pytest.mark.parametrize("phase", ["semantic", "instance"])
+def test_threads_that_draw_samples_are_the_loop_s_choice_unless_given(
+    phase: str, asked: list[Request]
+) -> None:
+    assert RUN.invoke(app, ["train", phase, "-o", "model"]).exit_code == 0
+    assert RUN.invoke(app, ["train", phase, "-o", "model", "--workers", "6"]).exit_code == 0
+    assert [request.workers for request in asked] == [None, 6]
+
+
 def test_machines_get_json_lines(asked: list[Request]) -> None:
     result = RUN.invoke(app, ["train", "semantic", "-o", "model", "--json"])
     events = [json.loads(line)["event"] for line in result.stdout.splitlines()]

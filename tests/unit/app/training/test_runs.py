@@ -103,6 +103,19 @@ def test_synthetic_spines_train_two_folds_and_leave_reports_with_curves(tmp_path
     assert load_semantic_model(tmp_path / "model").config.available_folds == ("0", "1")
 
 
+def test_four_threads_that_draw_end_with_the_weights_that_one_ends_with(tmp_path: Path) -> None:
+    ends = []
+    for workers in (1, 4):
+        train(request(tmp_path, fold=0, steps=3, workers=workers), Told().listener)
+        state = tmp_path / "work" / "semantic-compact-fold0.pt"
+        ends.append(torch.load(state, weights_only=True))
+        state.unlink()
+    one, four = (end["network"] for end in ends)
+    assert one.keys() == four.keys()
+    assert all(torch.equal(one[name], four[name]) for name in one)
+    assert ends[0]["losses"] == ends[1]["losses"]
+
+
 def test_the_same_request_resumes_and_a_finished_one_does_nothing(tmp_path: Path) -> None:
     told = Told()
     train(request(tmp_path, fold=0, stop_after_seconds=0.0), told.listener)
