@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import torch
 
-from app.errors import ConfigurationError
 from app.training.compact_state import pack_optimizer, pack_weights, unpack_optimizer
 from app.training.drawing_ahead import DrawnAhead, default_workers
+from app.training.own_state import other_training, read_own_state
 from app.training.weights import average_into
 
 if TYPE_CHECKING:
@@ -146,16 +146,15 @@ class Training(Generic[Sample]):
         self.optimizer = _optimizer(options, self.network)
         self.history = History()
         self.step = 0
-        if options.state.exists():
-            self._resume()
+        state = read_own_state(options.state, options.identity)
+        if state is not None:
+            self._resume(state)
 
-    def _resume(self) -> None:
-        state = torch.load(self._options.state, weights_only=True)
-        _require_same(state.get("identity", {}), self._options)
+    def _resume(self, state: Mapping[str, Any]) -> None:
         try:
             self._adopt(state)
         except (RuntimeError, ValueError) as error:
-            raise _other_training(self._options.state, "it has another network") from error
+            raise other_training(self._options.state, "it has another network") from error
         self.step = int(state["step"])
         self.history = History(
             [(int(s), e, d) for s, e, d in state["losses"]], list(state["validation"])
@@ -272,22 +271,6 @@ class Training(Generic[Sample]):
                 self.history.validation.append({"step": float(self.step), **figures})
         self._save(packed)
         self._phase.export(self.average, self.step)
-
-
-def _require_same(known: Mapping[str, Any], options: LoopOptions) -> None:
-    """Refuse a state of another training; states of old versions say nothing about themselves."""
-    for name, wanted in options.identity.items():
-        if name in known and known[name] != wanted:
-            difference = f"{name} is {known[name]} there and {wanted} here"
-            raise _other_training(options.state, difference)
-
-
-def _other_training(state: Path, difference: str) -> ConfigurationError:
-    message = (
-        f"{state.name} in the work folder is the state of another training: {difference}; take "
-        "another --work, or delete that file to begin anew"
-    )
-    return ConfigurationError(message, reasons=("other_training",))
 
 
 def _optimizer(options: LoopOptions, network: Module) -> torch.optim.Optimizer:

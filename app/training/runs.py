@@ -11,6 +11,7 @@ import torch
 from app.training.datasets import ImportSettings
 from app.training.instance import InstancePhase
 from app.training.loop import LoopOptions, Training
+from app.training.own_state import read_own_state
 from app.training.presets import INSTANCE_PRESETS, SEMANTIC_PRESETS, STEPS_PER_EPOCH
 from app.training.report import write_report
 from app.training.request import require_usable
@@ -61,6 +62,8 @@ def train(
         If it is stopped before the first step.
     """
     require_usable(request)
+    for fold in request.wanted_folds:
+        read_own_state(_Fold(request, fold, listener, stop).state, request.identity)
     prepared = _prepare(request, listener, stop)
     folds = request.count_of_folds
     limit = request.stop_after_seconds
@@ -115,13 +118,17 @@ class _Fold:
     fold: int
     listener: Listener
     stop: Callable[[], bool]
-    deadline: float | None
+    deadline: float | None = None
+
+    @property
+    def state(self) -> Path:
+        """Where what is needed to go on is kept."""
+        return self.request.work / f"{self._name}.pt"
 
     def train(self, data: TrainingData) -> tuple[Path, bool]:
         """Train it as far as the time allows; return its report and whether it is done."""
         request = self.request
-        preset, phase = self._phase(data)
-        options = self._options(preset)
+        phase, options = self._phase(data), self._options
         training: Training[Any] = Training(phase, options)
         training.run(lambda *told: self.listener.step(self.fold, *told), self.stop)
         facts = {
@@ -144,26 +151,32 @@ class _Fold:
     def _name(self) -> str:
         return f"{self.request.phase}-{self.request.preset}-fold{self.fold}"
 
-    def _phase(
-        self, data: TrainingData
-    ) -> tuple[SemanticPreset | InstancePreset, SemanticPhase | InstancePhase]:
+    @property
+    def _preset(self) -> SemanticPreset | InstancePreset:
+        presets = INSTANCE_PRESETS if self.request.phase == "instance" else SEMANTIC_PRESETS
+        return presets[self.request.preset]
+
+    def _phase(self, data: TrainingData) -> SemanticPhase | InstancePhase:
         request = self.request
         if request.phase == "instance":
             instance = INSTANCE_PRESETS[request.preset]
-            return instance, InstancePhase(instance, data, request.output, seed=request.seed)
+            return InstancePhase(instance, data, request.output, seed=request.seed)
         semantic = SEMANTIC_PRESETS[request.preset]
         phase = SemanticPhase(semantic, data, request.output, seed=request.seed, fold=self.fold)
         if request.start is not None:
             phase.start_from(request.start)
-        return semantic, phase
+        return phase
 
-    def _options(self, preset: SemanticPreset | InstancePreset) -> LoopOptions:
-        request, schedule = self.request, preset.schedule
+    @property
+    def _options(self) -> LoopOptions:
+        """How it is trained, in the time that is left."""
+        request, preset = self.request, self._preset
+        schedule = preset.schedule
         if request.start is not None:
             schedule = replace(schedule, peak=schedule.peak * _SHARE_FROM_A_START)
         left = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
         return LoopOptions(
-            state=request.work / f"{self._name}.pt",
+            state=self.state,
             steps=request.steps or preset.epochs * STEPS_PER_EPOCH,
             schedule=schedule,
             optimizer=preset.optimizer,

@@ -164,6 +164,10 @@ def test_another_seed_in_the_same_work_folder_is_refused(tmp_path: Path) -> None
     train(request(tmp_path, fold=0), Told().listener)
     with pytest.raises(ConfigurationError, match="seed is 3 there and 4 here"):
         train(request(tmp_path, fold=0, seed=4), Told().listener)
+    told = Told()
+    with pytest.raises(ConfigurationError, match="mix is"):
+        train(request(tmp_path, fold=0, mix={"synthetic": 2.0}, spines=9), told.listener)
+    assert told.data == []  # before any spine is made
     longer = train(request(tmp_path, fold=0, steps=6, spines=3), Told().listener)
     assert json.loads(longer[0].read_text("utf-8"))["steps"] == 6
 
