@@ -235,6 +235,8 @@ def _tell(record: ResultRecord, output: Path) -> None:
             typer.echo(f"{entry.key}: {entry.vertebrae} vertebrae; {found}")
             if entry.low_confidence:
                 typer.echo(f"   low confidence, look closely: {', '.join(entry.low_confidence)}")
+            if entry.low_agreement:
+                typer.echo(f"   folds disagree, look closely: {', '.join(entry.low_agreement)}")
             for name in entry.files:
                 typer.echo(f"   {output / name}")
         else:
