@@ -84,7 +84,8 @@ def paint_sacral(
     )
     for mask in plates:
         keep = mask & (labels != Structure.SACRUM) & free
-        canvas.label(keep, Structure.ENDPLATE, ENDPLATE_OFFSET + SACRUM_INSTANCE, frame.box)
+        owner = subject.levels[k - 1].instance  # of the disc above, as SPINEPS numbers them
+        canvas.label(keep, Structure.ENDPLATE, ENDPLATE_OFFSET + owner, frame.box)
 
 
 def paint_disc(

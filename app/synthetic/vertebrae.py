@@ -146,11 +146,13 @@ def paint_vertebra(
     paint_body(rng, canvas, contrast, frame, surfaces, wear_of(subject, k))
     labels = canvas.labels[frame.box]
     _label_vertebra(canvas, frame, parts, surfaces, level.instance)
-    for mask in plates:
+    # As SPINEPS numbers them: both plates of a disc carry the number of the vertebra above it.
+    owners = (subject.levels[k - 1].instance, level.instance)
+    for mask, owner in zip(plates, owners, strict=True):
         keep = (
             mask
             & (labels != Structure.CORPUS)
             & (labels != Structure.CANAL)
             & (labels != Structure.CORD)
         )
-        canvas.label(keep, Structure.ENDPLATE, ENDPLATE_OFFSET + level.instance, frame.box)
+        canvas.label(keep, Structure.ENDPLATE, ENDPLATE_OFFSET + owner, frame.box)

@@ -12,6 +12,7 @@ import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
+from scipy.ndimage import binary_dilation
 
 from app.errors import ConfigurationError, OutputUnwritableError
 from app.synthetic.cohort import write_subject
@@ -135,6 +136,17 @@ def test_stations_say_what_they_show_and_lie_in_the_order_of_the_spine(written):
             heights.append(float((series.instances.affine_lps @ [*index, 1.0])[2]))
     assert len(heights) >= 10
     assert heights == sorted(heights, reverse=True)
+
+
+def test_both_endplates_of_a_disc_carry_its_number_as_the_pipeline_gives_it(written):
+    _, study, _ = written
+    labels = study.lumbar.instances.labels_zyx
+    shares = []
+    for number in [n for n in np.unique(labels) if 110 < n < 126]:
+        near = binary_dilation(labels == number, np.ones((1, 5, 1), bool)) & (labels > 200)
+        shares.append(float(np.mean(labels[near] == number + 100)))
+    assert len(shares) >= 5
+    assert min(shares) > 0.9
 
 
 def test_every_station_is_a_case_to_train_and_evaluate_on(written):
