@@ -25,7 +25,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
 WorkOption = Annotated[Path, typer.Option("--work", help="Cases, states to resume from, reports.")]
 ModelFolder = Annotated[Path, typer.Option("--output", "-o", help="Model folder to write.")]
 PresetOption = Annotated[
-    str, typer.Option(help="compact (two hours on one core) or paper (days on a GPU).")
+    str, typer.Option(help="compact (hours on one core) or paper (days on a GPU).")
 ]
 DatasetOption = Annotated[
     list[str] | None,
