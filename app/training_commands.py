@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from app.console import emit_json
+from app.registry import find_model
+from app.settings import load_settings
 from app.signals import stop_requests
 from operators.errors import InterruptedRunError
 
@@ -50,6 +52,14 @@ CasesOption = Annotated[int, typer.Option(min=1, help="Synthetic spines to make.
 StepsOption = Annotated[int | None, typer.Option(min=1, help="Length of the schedule.")]
 StartOption = Annotated[
     Path | None, typer.Option(help="Model folder to begin with instead of random weights.")
+]
+PredictedByOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|PATH",
+        help="Phase 1 model: half of the label maps are its predictions instead of true ones, as "
+        "phase 2 gets them later. They are made first, one for every fifth synthetic spine.",
+    ),
 ]
 FoldOption = Annotated[int | None, typer.Option(min=0, help="Only this fold; all if absent.")]
 FoldsOption = Annotated[
@@ -119,6 +129,7 @@ def train_instance(  # noqa: PLR0913, PLR0917 - one parameter per documented opt
     mix: MixOption = None,
     cases: CasesOption = 1000,
     steps: StepsOption = None,
+    predicted_by: PredictedByOption = None,
     seed: SeedOption = 2027,
     device: DeviceOption = "cpu",
     minutes: MinutesOption = None,
@@ -133,6 +144,7 @@ def train_instance(  # noqa: PLR0913, PLR0917 - one parameter per documented opt
         "work": work,
         "spines": cases,
         "steps": steps,
+        "predicted_by": None if predicted_by is None else _model_folder(predicted_by),
         "seed": seed,
         "device": device,
         "stop_after_seconds": _seconds(minutes),
@@ -173,6 +185,10 @@ def _train(asked: dict[str, Any], data: _Data, *, as_json: bool) -> None:
         typer.echo(f"model: {request.output}; try it: spine-node run --{request.phase} ...")
     if was_asked:
         raise InterruptedRunError("stopped; the same command goes on from here")
+
+
+def _model_folder(name_or_path: str) -> Path:
+    return find_model(load_settings().models.directory, name_or_path)
 
 
 def _seconds(minutes: float | None) -> float | None:

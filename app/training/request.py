@@ -12,6 +12,7 @@ from app.training.presets import SEMANTIC_PRESETS
 from app.training.semantic import require_fold
 from app.training.sources import SYNTHETIC
 from operators.errors import UnreadableInputError
+from operators.networks.semantic import load_semantic_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +43,9 @@ class Request:
     start : Path or None
         Phase 1 only: model folder to begin with, at half the preset's learning rate; None = random
         weights.
+    predicted_by : Path or None
+        Phase 2 only: semantic model folder. Half of what is drawn of every source are then its
+        predictions (`app.training.predicted`) instead of true label maps.
     fold : int or None
         Only this fold; None = all of them.
     folds : int or None
@@ -65,6 +69,7 @@ class Request:
     mix: dict[str, float] = field(default_factory=lambda: {SYNTHETIC: 1.0})
     steps: int | None = None
     start: Path | None = None
+    predicted_by: Path | None = None
     fold: int | None = None
     folds: int | None = None
     seed: int = 2026
@@ -97,6 +102,9 @@ class Request:
                 if source.name in self.drawn
             ],
             "start": None if self.start is None else str(self.start.resolve()),
+            "predicted_by": (
+                None if self.predicted_by is None else str(self.predicted_by.resolve())
+            ),
         }
 
     @property
@@ -118,12 +126,13 @@ def require_usable(request: Request) -> None:
     Raises
     ------
     ConfigurationError
-        ``no_such_fold``, ``no_such_device``.
+        ``no_such_fold``, ``no_such_device``, ``predictions_in_phase_1``.
     UnreadableInputError
         ``no_dataset`` where the mix names none that is there, ``no_vertebra_parts`` for SPIDER in
         phase 2.
     ModelUnusableError
-        ``fold_missing`` where the model to start from lacks a fold.
+        ``fold_missing`` where the model to start from lacks a fold; whatever is wrong with the
+        model that is to predict label maps.
     OutputUnwritableError
         If a folder cannot be made or written.
     """
@@ -138,6 +147,7 @@ def require_usable(request: Request) -> None:
     if request.start is not None:
         for fold in request.wanted_folds:
             require_fold(request.start, fold)
+    _require_predictor(request)
     for folder in (request.output, request.work):
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -145,6 +155,17 @@ def require_usable(request: Request) -> None:
                 pass
         except OSError as error:
             raise OutputUnwritableError(f"{folder} cannot be written: {error.strerror}") from error
+
+
+def _require_predictor(request: Request) -> None:
+    if request.predicted_by is None:
+        return
+    if request.phase != "instance":
+        raise ConfigurationError(
+            "phase 1 learns from images; predicted label maps are for phase 2",
+            reasons=("predictions_in_phase_1",),
+        )
+    load_semantic_model(request.predicted_by)  # now, not after an hour of spines
 
 
 def _require_sources(request: Request) -> None:

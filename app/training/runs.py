@@ -12,6 +12,7 @@ from app.training.datasets import ImportSettings
 from app.training.instance import InstancePhase
 from app.training.loop import LoopOptions, Training
 from app.training.own_state import read_own_state
+from app.training.predicted import predict_maps, predicted_spines
 from app.training.presets import INSTANCE_PRESETS, SEMANTIC_PRESETS, STEPS_PER_EPOCH
 from app.training.report import write_report
 from app.training.request import require_usable
@@ -57,7 +58,8 @@ def train(
     Raises
     ------
     SpineError
-        Of `require_usable`, `import_dataset` or `Training`, by name, before the first step.
+        Of `require_usable`, `import_dataset`, `predict_maps` or `Training`, by name, before the
+        first step.
     InterruptedRunError
         If it is stopped before the first step.
     """
@@ -101,12 +103,21 @@ def _prepare(request: Request, listener: Listener, stop: Callable[[], bool]) -> 
     # After the data sets: an hour of spines is no good way to learn of a wrong folder.
     if SYNTHETIC in request.drawn:
         make_spines(home, request.spines, grid, listener, stop, device=request.device)
+    predicted = None
+    if request.predicted_by is not None:
+        wanted = {source.folder.name: source.names for source in real}
+        if SYNTHETIC in request.drawn:
+            wanted[SYNTHETIC] = predicted_spines(request.spines)
+        predicted = predict_maps(
+            request.predicted_by, home, wanted, listener, stop, device=request.device
+        )
     return PreparedCases(
         synthetic=home / SYNTHETIC,
         held_out=home / "held-out",
         spines=request.spines,
         synthetic_weight=request.drawn.get(SYNTHETIC, 0.0),
         real=real,
+        predicted=predicted,
     )
 
 

@@ -83,6 +83,8 @@ class PreparedCases:
         How often they are drawn.
     real : tuple of RealCases
         Data sets with a weight.
+    predicted : Path or None
+        Folder of `app.training.predicted.predict_maps`, with a folder of each source's name.
     """
 
     synthetic: Path
@@ -90,6 +92,7 @@ class PreparedCases:
     spines: int = 0
     synthetic_weight: float = 0.0
     real: tuple[RealCases, ...] = field(default_factory=tuple)
+    predicted: Path | None = None
 
     def of_fold(self, fold: int, folds: int) -> TrainingData:
         """Select the cases of a fold.
@@ -103,18 +106,22 @@ class PreparedCases:
         -------
         TrainingData
             Held out are the fold's own subjects; without any, synthetic spines of other seeds. A
-            data set of one subject is trained on in every fold.
+            data set of one subject is trained on in every fold. Where label maps have been
+            predicted, half of a source's weight is theirs; what is held out are true ones.
         """
         parts = []
         if self.synthetic_weight > 0:
-            shelf = CaseShelf(self.synthetic, lambda name: int(name.split(".")[0]) < self.spines)
-            parts.append((shelf, self.synthetic_weight))
+            parts += self._halves(
+                self.synthetic,
+                lambda name: int(name.split(".")[0]) < self.spines,
+                self.synthetic_weight,
+            )
         names = [name for source in self.real for name in source.names]
         place = fold_of(names, folds if folds > 1 else _ONE_FOLD_HOLDS_OUT)
         trained: set[str] = set()
         for source in self.real:
             kept = {name for name in source.names if place[name] != fold} or set(source.names)
-            parts.append((CaseShelf(source.folder, kept.__contains__), source.weight))
+            parts += self._halves(source.folder, kept.__contains__, source.weight)
             trained |= {subject_of(name) for name in kept}
         left = {name for name in names if subject_of(name) not in trained}
         held = [
@@ -126,6 +133,18 @@ class PreparedCases:
             return TrainingData(training=Mix(parts), held_out=JoinedShelves(held))
         spare = CaseShelf(self.held_out) if self.synthetic_weight > 0 else None
         return TrainingData(training=Mix(parts), held_out=spare)
+
+    def _halves(
+        self, folder: Path, wanted: Callable[[str], bool], weight: float
+    ) -> list[tuple[CaseShelf, float]]:
+        """Share the weight between true and predicted maps of the same cases, if there are any."""
+        true = CaseShelf(folder, wanted)
+        if self.predicted is None:
+            return [(true, weight)]
+        predicted = CaseShelf(self.predicted / folder.name, wanted)
+        if not predicted.names:
+            return [(true, weight)]
+        return [(true, weight / 2), (predicted, weight / 2)]
 
 
 def make_spines(

@@ -10,12 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from app.cli import app
+from app.registry import RegisteredModel, register_model
 from app.training import runs
 from app.training.request import Request
 from app.training.sources import Listener
+from operators.errors import ModelUnusableError
 
 RUN = CliRunner()
 REPOSITORY = Path(__file__).parents[3]
@@ -123,6 +126,31 @@ def test_threads_that_draw_samples_are_the_loop_s_choice_unless_given(
     assert RUN.invoke(app, ["train", phase, "-o", "model"]).exit_code == 0
     assert RUN.invoke(app, ["train", phase, "-o", "model", "--workers", "6"]).exit_code == 0
     assert [request.workers for request in asked] == [None, 6]
+
+
+def test_the_model_that_predicts_label_maps_is_a_name_or_a_folder(
+    asked: list[Request], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "app.yaml"
+    document = yaml.safe_load((REPOSITORY / "app.yaml").read_text(encoding="utf-8"))
+    document["models"]["directory"] = str(tmp_path / "shelf")
+    config.write_text(yaml.safe_dump(document), encoding="utf-8")
+    monkeypatch.setenv("HOLOSCAN_CONFIG_PATH", str(config))
+    for folder in ("shelf/named", "own"):
+        (tmp_path / folder).mkdir(parents=True)
+    entry = RegisteredModel(kind="semantic", version="1", licence="x", provenance="x", files={})
+    register_model(tmp_path / "shelf", "named", entry)
+    command = ["train", "instance", "-o", "m"]
+    for value in ("named", str(tmp_path / "own")):
+        result = RUN.invoke(app, [*command, "--predicted-by", value])
+        assert result.exit_code == 0, result.output
+    RUN.invoke(app, command)
+    found = [request.predicted_by for request in asked]
+    assert found == [tmp_path / "shelf" / "named", tmp_path / "own", None]
+    refused = RUN.invoke(app, [*command, "--predicted-by", "absent"])
+    assert isinstance(refused.exception, ModelUnusableError)
+    assert refused.exception.reasons == ("unknown_model",)
+    assert len(asked) == 3
 
 
 def test_machines_get_json_lines(asked: list[Request]) -> None:

@@ -11,6 +11,7 @@ from app.errors import ConfigurationError, OutputUnwritableError
 from app.training.request import Request, require_usable
 from app.training.sources import DatasetSource
 from operators.errors import ModelUnusableError, SpineError, UnreadableInputError
+from tests.builders.nnunet_folder import Recipe, write_folder
 
 
 def request(tmp_path: Path, **changes: object) -> Request:
@@ -31,6 +32,12 @@ def spider(folder: Path) -> DatasetSource:
         ({"device": "banana"}, ConfigurationError, "no_such_device"),
         ({"device": "cuda:99"}, ConfigurationError, "no_such_device"),
         ({"start": Path("nowhere")}, ModelUnusableError, "fold_missing"),
+        ({"predicted_by": Path()}, ConfigurationError, "predictions_in_phase_1"),
+        (
+            {"phase": "instance", "predicted_by": Path("nowhere")},
+            ModelUnusableError,
+            "model_folder_missing",
+        ),
         ({"mix": {"real": 1.0}}, UnreadableInputError, "no_dataset"),
         ({"phase": "instance", "datasets": (spider(Path()),)}, None, "no_vertebra_parts"),
     ],
@@ -42,6 +49,18 @@ def test_what_cannot_work_is_named_and_leaves_no_folder(
         require_usable(request(tmp_path, **changes))
     assert raised.value.reasons == (reason,)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_of_phase_2_predicts_no_label_maps_and_one_of_phase_1_does(
+    tmp_path: Path,
+) -> None:
+    other = write_folder(tmp_path / "other", Recipe(config={"modality": ["SEG"]}))
+    with pytest.raises(ModelUnusableError) as raised:
+        require_usable(request(tmp_path, phase="instance", predicted_by=other))
+    assert raised.value.reasons == ("not_a_semantic_model",)
+    assert not (tmp_path / "model").exists()
+    usable = write_folder(tmp_path / "usable")
+    require_usable(request(tmp_path, phase="instance", predicted_by=usable))
 
 
 def test_a_file_in_the_place_of_the_model_folder_is_refused_before_training(
@@ -65,7 +84,13 @@ def test_more_spines_and_steps_are_the_same_training_and_another_mix_is_not(
 ) -> None:
     plain = request(tmp_path)
     assert request(tmp_path, spines=9, steps=7, fold=0, device="cuda").identity == plain.identity
-    for changes in ({"seed": 1}, {"folds": 2}, {"mix": {"synthetic": 2.0}}, {"start": tmp_path}):
+    for changes in (
+        {"seed": 1},
+        {"folds": 2},
+        {"mix": {"synthetic": 2.0}},
+        {"start": tmp_path},
+        {"predicted_by": tmp_path},
+    ):
         assert request(tmp_path, **changes).identity != plain.identity
     unused = request(tmp_path, datasets=(spider(tmp_path),))
     assert unused.identity == plain.identity

@@ -27,6 +27,7 @@ from operators.errors import InterruptedRunError, ModelUnusableError, Unreadable
 from operators.networks.instances import load_instance_model
 from operators.networks.semantic import load_semantic_model
 from tests.builders.bids_dataset import bids
+from tests.builders.nnunet_folder import write_folder
 
 MM = (3.3, 1.5, 1.5)
 
@@ -214,6 +215,33 @@ def test_phase_2_trains_on_the_data_sets_own_parts_and_numbers(tmp_path: Path) -
     report = json.loads(train(wanted, Told().listener)[0].read_text("utf-8"))
     assert report["synthetic_spines"] == 0
     assert load_instance_model(tmp_path / "model").config.cutout_size == (32, 32, 8)
+
+
+def test_phase_2_trains_on_predicted_maps_of_every_fifth_spine_and_all_images(
+    tmp_path: Path,
+) -> None:
+    model = write_folder(tmp_path / "phase-1")
+    source = DatasetSource(folder=bids(tmp_path / "data", "01", "02"), kind="bids")
+    wanted = request(
+        tmp_path,
+        phase="instance",
+        datasets=(source,),
+        mix={"real": 1.0, "synthetic": 1.0},
+        spines=6,
+        steps=2,
+        predicted_by=model,
+    )
+    told = Told()
+    report = json.loads(train(wanted, told.listener)[0].read_text("utf-8"))
+    assert report["predicted_by"] == str(model)
+    assert [entry for entry in told.data if entry[0] == "predicted maps"] == [
+        ("predicted maps", done, 4) for done in (1, 2, 3, 4)
+    ]
+    made = sorted((tmp_path / "work").glob("cases-*/predicted/*/*/*.npz"))
+    assert [path.parent.name for path in made] == ["real", "real", "synthetic", "synthetic"]
+    assert [path.name for path in made[2:]] == ["0000000.npz", "0000005.npz"]
+    with pytest.raises(ConfigurationError, match="predicted_by is"):
+        train(replace(wanted, predicted_by=None), Told().listener)
 
 
 def test_a_training_can_begin_with_the_weights_of_a_model(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from app.training.cases import Case, store
+from app.training.shelf import JoinedShelves
 from app.training.sources import PreparedCases, RealCases
 
 
@@ -77,3 +78,47 @@ def test_only_the_wanted_number_of_spines_is_trained_on(tmp_path: Path) -> None:
     trained, held = names(prepared, 0, 1)
     assert trained == [{f"{seed:07d}.npz" for seed in range(3)}]
     assert held == ["0900000.npz"]
+
+
+def test_half_of_a_source_s_weight_goes_to_its_predicted_maps(tmp_path: Path) -> None:
+    prepared = PreparedCases(
+        synthetic=spines(tmp_path / "synthetic", *range(7)),
+        held_out=tmp_path / "h",
+        spines=6,
+        synthetic_weight=1.0,
+        real=(
+            real(tmp_path / "a", 2.0, "sub-01.aa", "sub-02.aa"),
+            real(tmp_path / "bare", 1.0, "sub-01.bb", "sub-03.bb"),
+        ),
+        predicted=tmp_path / "predicted",
+    )
+    spines(tmp_path / "predicted" / "synthetic", 0, 5, 10)
+    real(tmp_path / "predicted" / "a", 2.0, "sub-02.aa")
+    training = prepared.of_fold(0, 3).training
+    assert [(shelf._folder.relative_to(tmp_path).as_posix()) for shelf in training._shelves] == [
+        *("synthetic", "predicted/synthetic"),
+        *("a", "predicted/a"),
+        "bare",  # nothing of it was predicted
+    ]
+    assert training._share.tolist() == [0.125, 0.125, 0.25, 0.25, 0.25]
+    assert training._shelves[1].names == ["0000000.npz", "0000005.npz"]
+
+
+def test_nothing_predicted_of_a_held_out_subject_is_trained_on(tmp_path: Path) -> None:
+    subjects = [f"sub-{n:02d}.aa" for n in range(6)]
+    source = real(tmp_path / "a", 1.0, *subjects)
+    real(tmp_path / "predicted" / "a", 1.0, *subjects)
+    prepared = PreparedCases(
+        synthetic=tmp_path / "s",
+        held_out=tmp_path / "h",
+        real=(source,),
+        predicted=tmp_path / "predicted",
+    )
+    for fold in range(3):
+        (true, predicted), held = names(prepared, fold, 3)
+        assert true == predicted
+        assert len(held) == 2
+        assert predicted.isdisjoint(name.removeprefix("0/") for name in held)
+        shelves = prepared.of_fold(fold, 3).held_out
+        assert isinstance(shelves, JoinedShelves)
+        assert [shelf._folder for shelf in shelves._shelves] == [tmp_path / "a"]
