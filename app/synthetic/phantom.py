@@ -59,7 +59,7 @@ class PhantomSettings:
     in_plane: tuple[int, int] = (208, 144)
     spacing: tuple[float, float, float] = (3.3, 1.2, 1.2)
     weightings: tuple[Weighting, ...] = ("t2", "t2")
-    region_odds: tuple[float, float, float, float] = (0.38, 0.16, 0.26, 0.20)
+    region_odds: tuple[float, float, float, float] = (0.28, 0.18, 0.30, 0.24)
     no_spine: float = 0.1
     centred: bool = False
     scanner: Scanner = field(default_factory=Scanner)

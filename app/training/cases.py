@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SLICE_MM = 3.3
 """Slice distance of the compact models."""
 
-COMPACT_GRID_MM = (SLICE_MM, 1.0, 1.0)
+COMPACT_GRID_MM = (SLICE_MM, 1.25, 1.25)
 """Grid of the compact semantic model, along (R, I, P)."""
 
 FIELD_MM = (250.0, 173.0)

@@ -50,7 +50,7 @@ def test_a_made_case_has_two_renderings_and_numbers_only_on_vertebrae() -> None:
     slices, rows, columns = case.spacing_rip_mm
     assert slices == pytest.approx(3.3)
     assert rows == columns
-    assert 0.74 <= rows <= 0.87  # of 1.0 mm
+    assert 0.92 <= rows <= 1.08  # 0.74 to 0.86 of 1.25 mm
 
 
 def test_filling_goes_on_when_the_folder_is_deleted_meanwhile(

@@ -22,7 +22,7 @@ def test_the_semantic_folder_holds_plans_dataset_config_and_one_fold(tmp_path: P
     write_semantic_model(folder, weights, preset)
     plans = json.loads((folder / "plans.json").read_text("utf-8"))
     configuration = plans["configurations"]["3d_fullres"]
-    assert configuration["patch_size"] == [16, 144, 112]
+    assert configuration["patch_size"] == [16, 128, 96]
     assert configuration["architecture"] == architecture(compact_design((8, 16)))
     dataset = json.loads((folder / "dataset.json").read_text("utf-8"))
     assert list(dataset["labels"].values()) == list(range(15))
