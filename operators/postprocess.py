@@ -11,7 +11,7 @@ from operators.case import GIVEN_MASK, Case, Progress, advance
 from operators.errors import SegmentationError
 from operators.imaging.resampling import resample_labels_to_grid
 from operators.spine.bodiless import without_bodiless
-from operators.spine.confidence import agreement_of, confidence_of
+from operators.spine.confidence import Agreement, Confidence
 from operators.spine.plausibility import require_spine
 from operators.spine.postprocessing import PostprocessResult, PostprocessSettings, postprocess
 
@@ -64,8 +64,8 @@ class PostprocessOperator(Operator):
             case,
             semantic=result.semantic,
             instances=result.instances,
-            confidence=_figures(confidence_of, result, case.certainty_model_grid),
-            agreement=_figures(agreement_of, result, case.agreement_model_grid),
+            confidence=_figures(Confidence.of, result, case.certainty_model_grid),
+            agreement=_figures(Agreement.of, result, case.agreement_model_grid),
             facts=(*case.facts, *bodiless, *result.warnings),
         )
 

@@ -20,6 +20,7 @@ from operators.anatomy.labels import VERTEBRA_INSTANCES, Structure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Self
 
     from numpy.typing import NDArray
 
@@ -53,9 +54,27 @@ class _Means:
     """
 
     LEAST: ClassVar[float]
+    WHOLE: ClassVar[int]
 
     structures: dict[int, float]
     vertebrae: dict[int, float]
+
+    @classmethod
+    def of(cls, semantic: LabelMap, instances: LabelMap, voxels: LabelMap) -> Self:
+        """Average the voxels' values over all structures and vertebrae that occur.
+
+        Parameters
+        ----------
+        semantic, instances : LabelMap
+            Final masks.
+        voxels : LabelMap
+            Share times ``WHOLE``, on the same grid.
+        """
+        values = voxels.labels_zyx
+        return cls(
+            structures=_means(semantic.labels_zyx, values, Structure, cls.WHOLE),
+            vertebrae=_means(instances.labels_zyx, values, VERTEBRA_INSTANCES, cls.WHOLE),
+        )
 
     @property
     def low(self) -> tuple[str, ...]:
@@ -70,61 +89,19 @@ class _Means:
 
 
 class Confidence(_Means):
-    """Mean probability of the winning class."""
+    """Mean probability of the winning class; voxels hold it times 255 (`CERTAIN`)."""
 
     __slots__ = ()
     LEAST = LOW_CONFIDENCE
+    WHOLE = CERTAIN
 
 
 class Agreement(_Means):
-    """Mean share of the folds that name the winning class."""
+    """Mean share of the folds that name the winning class; voxels hold it times 240."""
 
     __slots__ = ()
     LEAST = LOW_AGREEMENT
-
-
-def confidence_of(semantic: LabelMap, instances: LabelMap, certainty: LabelMap) -> Confidence:
-    """Average the voxels' certainty over structures and vertebrae.
-
-    Parameters
-    ----------
-    semantic, instances : LabelMap
-        Final masks.
-    certainty : LabelMap
-        Probability of the network's winner times 255, on the same grid.
-
-    Returns
-    -------
-    Confidence
-        Of everything that occurs.
-    """
-    sure = certainty.labels_zyx
-    return Confidence(
-        structures=_means(semantic.labels_zyx, sure, Structure, CERTAIN),
-        vertebrae=_means(instances.labels_zyx, sure, VERTEBRA_INSTANCES, CERTAIN),
-    )
-
-
-def agreement_of(semantic: LabelMap, instances: LabelMap, agreement: LabelMap) -> Agreement:
-    """Average the folds' agreement over structures and vertebrae.
-
-    Parameters
-    ----------
-    semantic, instances : LabelMap
-        Final masks.
-    agreement : LabelMap
-        Share of agreeing folds times 240, on the same grid.
-
-    Returns
-    -------
-    Agreement
-        Of everything that occurs.
-    """
-    agreed = agreement.labels_zyx
-    return Agreement(
-        structures=_means(semantic.labels_zyx, agreed, Structure, ALL_AGREE),
-        vertebrae=_means(instances.labels_zyx, agreed, VERTEBRA_INSTANCES, ALL_AGREE),
-    )
+    WHOLE = ALL_AGREE
 
 
 def _means(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from operators.imaging.volume import LabelMap
-from operators.spine.confidence import LOW_CONFIDENCE, agreement_of, confidence_of
+from operators.spine.confidence import LOW_CONFIDENCE, Agreement, Confidence
 
 
 def maps(*arrays: list[int]) -> list[LabelMap]:
@@ -17,7 +17,7 @@ def test_means_run_over_the_voxels_of_each_structure_and_vertebra() -> None:
     semantic, instances, sure = maps(
         [49, 49, 100, 61, 0, 49], [3, 3, 103, 0, 0, 4], [255, 204, 102, 255, 13, 51]
     )
-    found = confidence_of(semantic, instances, sure)
+    found = Confidence.of(semantic, instances, sure)
     assert found.structures == {
         49: pytest.approx(2 / 3, abs=1e-3),
         61: pytest.approx(1.0),
@@ -29,14 +29,14 @@ def test_means_run_over_the_voxels_of_each_structure_and_vertebra() -> None:
 
 def test_a_sure_result_flags_nothing() -> None:
     semantic, instances, sure = maps([49, 61], [5, 0], [round(255 * LOW_CONFIDENCE) + 1, 255])
-    assert confidence_of(semantic, instances, sure).low == ()
+    assert Confidence.of(semantic, instances, sure).low == ()
 
 
 def test_agreement_is_averaged_likewise_and_flagged_below_four_in_five() -> None:
     semantic, instances, agreed = maps(
         [49, 49, 100, 61, 61, 49], [3, 3, 103, 0, 0, 4], [240, 240, 120, 160, 240, 160]
     )
-    found = agreement_of(semantic, instances, agreed)
+    found = Agreement.of(semantic, instances, agreed)
     assert found.structures == {49: 0.889, 61: 0.833, 100: 0.5}
     assert found.vertebrae == {3: 1.0, 4: 0.667}
     assert found.low == ("disc", "vertebra_4")
