@@ -49,6 +49,10 @@ MixOption = Annotated[
     ),
 ]
 CasesOption = Annotated[int, typer.Option(min=1, help="Synthetic spines to make.")]
+FirstCaseOption = Annotated[
+    int,
+    typer.Option(min=0, help="Seed of the first of them: new ones for a model that saw others."),
+]
 StepsOption = Annotated[int | None, typer.Option(min=1, help="Length of the schedule.")]
 StartOption = Annotated[
     Path | None, typer.Option(help="Model folder to begin with instead of random weights.")
@@ -91,6 +95,7 @@ def train_semantic(  # noqa: PLR0913, PLR0917 - one parameter per documented opt
     spider: SpiderOption = None,
     mix: MixOption = None,
     cases: CasesOption = 1000,
+    first_case: FirstCaseOption = 0,
     steps: StepsOption = None,
     start: StartOption = None,
     fold: FoldOption = None,
@@ -108,6 +113,7 @@ def train_semantic(  # noqa: PLR0913, PLR0917 - one parameter per documented opt
         "output": output,
         "work": work,
         "spines": cases,
+        "first_spine": first_case,
         "steps": steps,
         "start": start,
         "fold": fold,
@@ -128,6 +134,7 @@ def train_instance(  # noqa: PLR0913, PLR0917 - one parameter per documented opt
     dataset: DatasetOption = None,
     mix: MixOption = None,
     cases: CasesOption = 1000,
+    first_case: FirstCaseOption = 0,
     steps: StepsOption = None,
     predicted_by: PredictedByOption = None,
     seed: SeedOption = 2027,
@@ -143,6 +150,7 @@ def train_instance(  # noqa: PLR0913, PLR0917 - one parameter per documented opt
         "output": output,
         "work": work,
         "spines": cases,
+        "first_spine": first_case,
         "steps": steps,
         "predicted_by": None if predicted_by is None else _model_folder(predicted_by),
         "seed": seed,

@@ -32,6 +32,11 @@ FIELD_MM = (250.0, 173.0)
 """Field of view of a synthetic case along (I, P)."""
 
 
+REGION_ODDS = (0.38, 0.16, 0.26, 0.20)
+"""How often a case shows the cervical, thoracic, lumbar and lumbosacral spine. Cervical structures
+are the smallest ones, and learned last (MODEL_CARD.md of spine_t2w_compact)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One case in the orientation of the models, arrays [R, I, P].
@@ -93,6 +98,7 @@ def make_case(
         slices=slices,
         in_plane=shape,
         spacing=(thick, in_plane, in_plane),
+        region_odds=REGION_ODDS,
         scanner=Scanner(sub_slices=2 * round(0.5 * thick / slice_mm + 0.6) + 1),
     )
     made = generate(seed, wanted, device=device)

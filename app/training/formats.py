@@ -34,6 +34,8 @@ _NAMES = (
 )
 """SPINEPS location names of `MODEL_STRUCTURES`; the sacrum has a number only."""
 
+_INSTANCE_WEIGHTS = "*weights*.ckpt"
+
 _BODY_MM3, _VERTEBRA_MM3 = 42.0, 236.0
 """Smallest body and vertebra that phase 2 keeps; the vertebra's is SPINEPS's own in mm3."""
 
@@ -126,6 +128,25 @@ def _plans(preset: SemanticPreset) -> dict[str, Any]:
     }
 
 
+def holds_weights(folder: Path, *, fold: int | None) -> bool:
+    """Say whether writing a model here would replace one.
+
+    Parameters
+    ----------
+    folder : Path
+        Model folder, which need not exist.
+    fold : int or None
+        Fold of phase 1 that is to be written; None = a model of phase 2, which has no folds.
+
+    Returns
+    -------
+    bool
+        Whether there are weights of that fold, of phase 2, or of the other phase.
+    """
+    of_fold = folder.glob(f"fold_{'*' if fold is None else fold}/checkpoint_final.pth")
+    return any(of_fold) or any(folder.glob(_INSTANCE_WEIGHTS))
+
+
 def write_semantic_model(
     folder: Path, weights: dict[str, torch.Tensor], preset: SemanticPreset, *, fold: int = 0
 ) -> None:
@@ -203,7 +224,7 @@ def write_instance_model(
     """
     folder.mkdir(parents=True, exist_ok=True)
     _write_json(folder / "inference_config.json", _instance_config(folder.name, preset))
-    for old in folder.glob("*weights*.ckpt"):
+    for old in folder.glob(_INSTANCE_WEIGHTS):
         old.unlink()
     checkpoint = _lightning_checkpoint(weights, preset, steps)
     torch.save(checkpoint, folder / f"step={steps}-weights.ckpt")

@@ -33,9 +33,9 @@ _EVERY = 5
 _DIGITS = 12
 
 
-def predicted_spines(spines: int) -> tuple[str, ...]:
+def predicted_spines(spines: range) -> tuple[str, ...]:
     """File names of the synthetic cases that are predicted: every fifth seed."""
-    return tuple(f"{seed:07d}.npz" for seed in range(0, spines, _EVERY))
+    return tuple(f"{seed:07d}.npz" for seed in spines[::_EVERY])
 
 
 def predict_maps(

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from app.errors import ConfigurationError, OutputUnwritableError
 from app.synthetic.devices import require_device
+from app.training.formats import holds_weights
 from app.training.presets import SEMANTIC_PRESETS
 from app.training.semantic import require_fold
-from app.training.sources import SYNTHETIC
+from app.training.sources import HELD_OUT_FIRST_SEED, SYNTHETIC
 from operators.errors import UnreadableInputError
 from operators.networks.semantic import load_semantic_model
 
@@ -32,8 +33,9 @@ class Request:
         ``compact`` or ``paper``.
     output, work : Path
         Model folder; folder of cases, states and reports.
-    spines : int
-        Synthetic spines to make.
+    spines, first_spine : int
+        Synthetic spines to make, and the seed of the first: those that a model to start from has
+        seen need not be the same again.
     datasets : tuple of DatasetSource
         Annotated images, each collection under its own name.
     mix : dict of str to float
@@ -65,6 +67,7 @@ class Request:
     output: Path
     work: Path
     spines: int = 1000
+    first_spine: int = 0
     datasets: tuple[DatasetSource, ...] = ()
     mix: dict[str, float] = field(default_factory=lambda: {SYNTHETIC: 1.0})
     steps: int | None = None
@@ -88,6 +91,19 @@ class Request:
     def drawn(self) -> dict[str, float]:
         """Sources with a weight, by name."""
         return {name: weight for name, weight in sorted(self.mix.items()) if weight > 0}
+
+    @property
+    def seeds(self) -> range:
+        """Seeds of the synthetic spines."""
+        return range(self.first_spine, self.first_spine + self.spines)
+
+    def state_of(self, fold: int) -> Path:
+        """Where what is needed to go on with a fold is kept."""
+        return self.work / f"{self.name_of(fold)}.pt"
+
+    def name_of(self, fold: int) -> str:
+        """Name of a fold's files in the work folder."""
+        return f"{self.phase}-{self.preset}-fold{fold}"
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -126,7 +142,9 @@ def require_usable(request: Request) -> None:
     Raises
     ------
     ConfigurationError
-        ``no_such_fold``, ``no_such_device``, ``predictions_in_phase_1``.
+        ``no_such_fold``, ``no_such_device``, ``predictions_in_phase_1``, ``held_out_seeds`` where
+        the spines reach into those kept for validation and evaluation, ``other_model`` where the
+        model folder holds a model that this work folder knows nothing of.
     UnreadableInputError
         ``no_dataset`` where the mix names none that is there, ``no_vertebra_parts`` for SPIDER in
         phase 2.
@@ -143,7 +161,13 @@ def require_usable(request: Request) -> None:
             f"there is no fold {request.fold}: this training has folds 0 to {folds - 1}",
             reasons=("no_such_fold",),
         )
+    if request.seeds.stop > HELD_OUT_FIRST_SEED:
+        raise ConfigurationError(
+            f"seeds from {HELD_OUT_FIRST_SEED} on are kept for validation and evaluation",
+            reasons=("held_out_seeds",),
+        )
     require_device(request.device)
+    _require_no_other_model(request)
     if request.start is not None:
         for fold in request.wanted_folds:
             require_fold(request.start, fold)
@@ -155,6 +179,18 @@ def require_usable(request: Request) -> None:
                 pass
         except OSError as error:
             raise OutputUnwritableError(f"{folder} cannot be written: {error.strerror}") from error
+
+
+def _require_no_other_model(request: Request) -> None:
+    """Weights of hours or days are not replaced by those of a first checkpoint."""
+    for fold in request.wanted_folds:
+        written = None if request.phase == "instance" else fold
+        if holds_weights(request.output, fold=written) and not request.state_of(fold).exists():
+            raise ConfigurationError(
+                f"{request.output} holds a model, but {request.work} nothing to go on with from "
+                "it; take another folder for the new one (--output), or remove the old one",
+                reasons=("other_model",),
+            )
 
 
 def _require_predictor(request: Request) -> None:

@@ -65,7 +65,7 @@ def train(
     """
     require_usable(request)
     for fold in request.wanted_folds:
-        read_own_state(_Fold(request, fold, listener, stop).state, request.identity)
+        read_own_state(request.state_of(fold), request.identity)
     prepared = _prepare(request, listener, stop)
     folds = request.count_of_folds
     limit = request.stop_after_seconds
@@ -102,19 +102,19 @@ def _prepare(request: Request, listener: Listener, stop: Callable[[], bool]) -> 
     )
     # After the data sets: an hour of spines is no good way to learn of a wrong folder.
     if SYNTHETIC in request.drawn:
-        make_spines(home, request.spines, grid, listener, stop, device=request.device)
+        make_spines(home, request.seeds, grid, listener, stop, device=request.device)
     predicted = None
     if request.predicted_by is not None:
         wanted = {source.folder.name: source.names for source in real}
         if SYNTHETIC in request.drawn:
-            wanted[SYNTHETIC] = predicted_spines(request.spines)
+            wanted[SYNTHETIC] = predicted_spines(request.seeds)
         predicted = predict_maps(
             request.predicted_by, home, wanted, listener, stop, device=request.device
         )
     return PreparedCases(
         synthetic=home / SYNTHETIC,
         held_out=home / "held-out",
-        spines=request.spines,
+        spines=request.seeds,
         synthetic_weight=request.drawn.get(SYNTHETIC, 0.0),
         real=real,
         predicted=predicted,
@@ -131,11 +131,6 @@ class _Fold:
     stop: Callable[[], bool]
     deadline: float | None = None
 
-    @property
-    def state(self) -> Path:
-        """Where what is needed to go on is kept."""
-        return self.request.work / f"{self._name}.pt"
-
     def train(self, data: TrainingData) -> tuple[Path, bool]:
         """Train it as far as the time allows; return its report and whether it is done."""
         request = self.request
@@ -150,17 +145,15 @@ class _Fold:
             "steps": training.step,
             "schedule_steps": options.steps,
             "synthetic_spines": request.spines if SYNTHETIC in request.drawn else 0,
+            "first_spine": request.first_spine,
             "held_out_cases": data.held_out_cases,
             "parameters": sum(p.numel() for p in phase.network.parameters()),
         }
         with torch.no_grad():
             examples = [] if self.stop() else phase.examples(training.average, _EXAMPLES)
-        report = write_report(request.work, self._name, training.history, facts, examples)
+        name = request.name_of(self.fold)
+        report = write_report(request.work, name, training.history, facts, examples)
         return report, training.step >= options.steps
-
-    @property
-    def _name(self) -> str:
-        return f"{self.request.phase}-{self.request.preset}-fold{self.fold}"
 
     @property
     def _preset(self) -> SemanticPreset | InstancePreset:
@@ -187,7 +180,7 @@ class _Fold:
             schedule = replace(schedule, peak=schedule.peak * _SHARE_FROM_A_START)
         left = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
         return LoopOptions(
-            state=self.state,
+            state=request.state_of(self.fold),
             steps=request.steps or preset.epochs * STEPS_PER_EPOCH,
             schedule=schedule,
             optimizer=preset.optimizer,

@@ -77,8 +77,8 @@ class PreparedCases:
     ----------
     synthetic, held_out : Path
         Folders of synthetic cases, to train on and held out.
-    spines : int
-        Only the first so many synthetic cases are trained on, whatever else lies there.
+    spines : range
+        Seeds of the synthetic cases that are trained on, whatever else lies there.
     synthetic_weight : float
         How often they are drawn.
     real : tuple of RealCases
@@ -89,7 +89,7 @@ class PreparedCases:
 
     synthetic: Path
     held_out: Path
-    spines: int = 0
+    spines: range = range(0)
     synthetic_weight: float = 0.0
     real: tuple[RealCases, ...] = field(default_factory=tuple)
     predicted: Path | None = None
@@ -113,7 +113,7 @@ class PreparedCases:
         if self.synthetic_weight > 0:
             parts += self._halves(
                 self.synthetic,
-                lambda name: int(name.split(".")[0]) < self.spines,
+                lambda name: int(name.split(".")[0]) in self.spines,
                 self.synthetic_weight,
             )
         names = [name for source in self.real for name in source.names]
@@ -149,7 +149,7 @@ class PreparedCases:
 
 def make_spines(
     home: Path,
-    spines: int,
+    spines: range,
     grid_rip_mm: tuple[float, float, float],
     listener: Listener,
     stop: Callable[[], bool],
@@ -162,8 +162,8 @@ def make_spines(
     ----------
     home : Path
         Receives the folders ``synthetic`` and ``held-out``.
-    spines : int
-        How many to train on.
+    spines : range
+        Seeds to train on.
     grid_rip_mm : tuple of 3 floats
         Grid of the network.
     listener : Listener
@@ -178,14 +178,11 @@ def make_spines(
     InterruptedRunError
         If it is to stop; what has been made is kept.
     """
-    for folder, first, count in (
-        (SYNTHETIC, 0, spines),
-        ("held-out", HELD_OUT_FIRST_SEED, HELD_OUT_SPINES),
-    ):
-        for done in range(count):
-            seed = first + done
+    held_out = range(HELD_OUT_FIRST_SEED, HELD_OUT_FIRST_SEED + HELD_OUT_SPINES)
+    for folder, seeds in ((SYNTHETIC, spines), ("held-out", held_out)):
+        for done, seed in enumerate(seeds, start=1):
             fill(home / folder, range(seed, seed + 1), grid_rip_mm=grid_rip_mm, device=device)
-            listener.data(f"{folder} spines", done + 1, count)
+            listener.data(f"{folder} spines", done, len(seeds))
             if stop():
                 raise InterruptedRunError("stopped while making spines; the same command goes on")
 

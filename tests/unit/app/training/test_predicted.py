@@ -139,5 +139,5 @@ def _rest(case: Case) -> tuple[np.ndarray, np.ndarray, tuple[float, float, float
 
 
 def test_every_fifth_spine_is_predicted() -> None:
-    assert predicted_spines(11) == ("0000000.npz", "0000005.npz", "0000010.npz")
-    assert predicted_spines(10) == ("0000000.npz", "0000005.npz")
+    assert predicted_spines(range(11)) == ("0000000.npz", "0000005.npz", "0000010.npz")
+    assert predicted_spines(range(30, 40)) == ("0000030.npz", "0000035.npz")

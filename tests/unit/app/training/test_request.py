@@ -38,6 +38,7 @@ def spider(folder: Path) -> DatasetSource:
             ModelUnusableError,
             "model_folder_missing",
         ),
+        ({"spines": 3, "first_spine": 899_998}, ConfigurationError, "held_out_seeds"),
         ({"mix": {"real": 1.0}}, UnreadableInputError, "no_dataset"),
         ({"phase": "instance", "datasets": (spider(Path()),)}, None, "no_vertebra_parts"),
     ],
@@ -71,6 +72,38 @@ def test_a_file_in_the_place_of_the_model_folder_is_refused_before_training(
         require_usable(request(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("there", "changes"),
+    [
+        ("fold_1/checkpoint_final.pth", {"folds": 2}),
+        ("step=9-weights.ckpt", {}),
+        ("step=9-weights.ckpt", {"phase": "instance"}),
+        ("fold_0/checkpoint_final.pth", {"phase": "instance"}),
+    ],
+)
+def test_a_model_that_this_work_folder_knows_nothing_of_is_not_replaced(
+    tmp_path: Path, there: str, changes: dict[str, object]
+) -> None:
+    weights = tmp_path / "model" / there
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"weights")
+    wanted = request(tmp_path, **changes)
+    with pytest.raises(ConfigurationError) as raised:
+        require_usable(wanted)
+    assert raised.value.reasons == ("other_model",)
+    wanted.work.mkdir()
+    for fold in wanted.wanted_folds:
+        wanted.state_of(fold).write_bytes(b"state")
+    require_usable(wanted)  # its own: it goes on
+
+
+def test_another_fold_joins_the_folds_that_are_there(tmp_path: Path) -> None:
+    weights = tmp_path / "model" / "fold_0" / "checkpoint_final.pth"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"weights")
+    require_usable(request(tmp_path, folds=2, fold=1))
+
+
 def test_fold_2_of_3_is_in_order_and_the_paper_has_3(tmp_path: Path) -> None:
     require_usable(request(tmp_path, folds=3, fold=2))
     assert (tmp_path / "model").is_dir()
@@ -83,7 +116,8 @@ def test_more_spines_and_steps_are_the_same_training_and_another_mix_is_not(
     tmp_path: Path,
 ) -> None:
     plain = request(tmp_path)
-    assert request(tmp_path, spines=9, steps=7, fold=0, device="cuda").identity == plain.identity
+    other_run = request(tmp_path, spines=9, first_spine=5, steps=7, fold=0, device="cuda")
+    assert other_run.identity == plain.identity
     for changes in (
         {"seed": 1},
         {"folds": 2},

@@ -104,10 +104,21 @@ def test_synthetic_spines_train_two_folds_and_leave_reports_with_curves(tmp_path
     assert load_semantic_model(tmp_path / "model").config.available_folds == ("0", "1")
 
 
+def test_a_longer_training_can_go_to_spines_that_it_has_not_seen(tmp_path: Path) -> None:
+    train(request(tmp_path, fold=0), Told().listener)
+    told = Told()
+    report = train(request(tmp_path, fold=0, steps=6, first_spine=40), told.listener)[0]
+    made = (tmp_path / "work").glob("cases-*/synthetic/*.npz")
+    assert sorted(path.stem for path in made) == ["0000000", "0000001", "0000040", "0000041"]
+    assert json.loads(report.read_text("utf-8"))["first_spine"] == 40
+    assert told.steps == [(0, 5), (0, 6)]
+
+
 def test_four_threads_that_draw_end_with_the_weights_that_one_ends_with(tmp_path: Path) -> None:
     ends = []
     for workers in (1, 4):
-        train(request(tmp_path, fold=0, steps=3, workers=workers), Told().listener)
+        output = tmp_path / f"model-{workers}"
+        train(request(tmp_path, fold=0, steps=3, workers=workers, output=output), Told().listener)
         state = tmp_path / "work" / "semantic-compact-fold0.pt"
         ends.append(torch.load(state, weights_only=True))
         state.unlink()
@@ -282,7 +293,7 @@ def test_one_subject_trains_with_a_note_that_nothing_is_validated(tmp_path: Path
     alone, told = Told(), Told()
     wanted = request(tmp_path, datasets=one, mix={"real": 1.0}, fold=0, folds=1)
     first = json.loads(train(wanted, alone.listener)[0].read_text("utf-8"))
-    wanted = replace(wanted, datasets=two, work=tmp_path / "work2")
+    wanted = replace(wanted, datasets=two, work=tmp_path / "work2", output=tmp_path / "m2")
     second = json.loads(train(wanted, told.listener)[0].read_text("utf-8"))
     assert [note.split(",")[0] for note in alone.notes] == ["fold 0: no subject is held out"]
     assert told.notes == []

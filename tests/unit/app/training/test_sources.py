@@ -72,7 +72,7 @@ def test_only_the_wanted_number_of_spines_is_trained_on(tmp_path: Path) -> None:
     prepared = PreparedCases(
         synthetic=spines(tmp_path / "s", 0, 1, 2, 3),
         held_out=spines(tmp_path / "h", 900_000),
-        spines=3,
+        spines=range(3),
         synthetic_weight=1.0,
     )
     trained, held = names(prepared, 0, 1)
@@ -84,7 +84,7 @@ def test_half_of_a_source_s_weight_goes_to_its_predicted_maps(tmp_path: Path) ->
     prepared = PreparedCases(
         synthetic=spines(tmp_path / "synthetic", *range(7)),
         held_out=tmp_path / "h",
-        spines=6,
+        spines=range(6),
         synthetic_weight=1.0,
         real=(
             real(tmp_path / "a", 2.0, "sub-01.aa", "sub-02.aa"),
