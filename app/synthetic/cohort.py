@@ -24,6 +24,7 @@ from app import __version__
 from app.errors import OutputUnwritableError
 from app.synthetic.devices import require_device
 from app.synthetic.dicom_series import write_study
+from app.synthetic.phantom import GENERATOR_VERSION
 from operators.dicom.assembly import assemble
 from operators.dicom.provenance import ModelIdentity, ResultContext
 from operators.dicom.segmentation import encode_segmentations
@@ -89,6 +90,7 @@ def _begin(output: Path, name: str, seed: int, options: StudyOptions) -> None:
         {
             "Manufacturer": "Synthetic",
             "Seed": seed,
+            "GeneratorVersion": GENERATOR_VERSION,
             "Stations": ["lumbar", *options.stations],
             "Enhanced": options.is_enhanced,
         }
@@ -96,8 +98,8 @@ def _begin(output: Path, name: str, seed: int, options: StudyOptions) -> None:
     is_same = sidecar.is_file() and sidecar.read_text(encoding="utf-8") == patient
     if home.exists() and any(home.iterdir()) and not is_same:
         raise OutputUnwritableError(
-            f"{name} is in the folder already, with another seed or other options; take another "
-            "--output",
+            f"{name} is in the folder already, with another seed, options or generator; take "
+            "another --output",
             reasons=("other_subject",),
         )
     sidecar.parent.mkdir(parents=True, exist_ok=True)

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 _REGIONS = {"C": ("C1", "T2"), "T": ("T2", "T12"), "L": ("T12", "L5"), "S": ("L4", "S2")}
 
 
+GENERATOR_VERSION = 4
+"""To be raised with every change after which a seed gives another phantom."""
+
+
 @dataclass(frozen=True, slots=True)
 class PhantomSettings:
     """What to generate.

@@ -1,8 +1,9 @@
 """A growing folder of synthetic cases, brought to the model's slice distance as inference does.
 
 Each case is one ``.npz`` file: ``images`` (N, R, I, P) float16, ``labels`` and ``vertebrae``
-(R, I, P) uint8, ``spacing_rip_mm``. More than half of the synthetic cases are painted with thicker
-slices and interpolated with a cubic spline, because that is how most real series reach the network.
+(R, I, P) uint8, ``spacing_rip_mm``, and for a synthetic one the ``generator``'s version. More than
+half of the synthetic cases are painted with thicker slices and interpolated with a cubic spline,
+because that is how most real series reach the network.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from app.synthetic.acquisition import Scanner
-from app.synthetic.phantom import PhantomSettings, generate
+from app.synthetic.phantom import GENERATOR_VERSION, PhantomSettings, generate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,8 +149,18 @@ def _cubic_basis(at: NDArray[np.floating], count: int) -> NDArray[np.float64]:
     return basis
 
 
-def store(case: Case, path: Path) -> None:
-    """Write a case; the file appears complete or not at all, the folder is made if missing."""
+def store(case: Case, path: Path, *, generator: int = 0) -> None:
+    """Write a case; the file appears complete or not at all, the folder is made if missing.
+
+    Parameters
+    ----------
+    case : Case
+        What to write.
+    path : Path
+        Of the file, which is replaced.
+    generator : int
+        Version that made it; 0 = it is no synthetic one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part.npz")
     np.savez(
@@ -158,6 +169,7 @@ def store(case: Case, path: Path) -> None:
         labels=case.labels,
         vertebrae=case.vertebrae,
         spacing_rip_mm=np.array(case.spacing_rip_mm),
+        generator=generator,
     )
     partial.replace(path)
 
@@ -169,6 +181,14 @@ def load(path: Path) -> Case:
         return Case(data["images"], data["labels"], data["vertebrae"], (r, i, p))
 
 
+def _is_of_this_generator(path: Path) -> bool:
+    """Say whether a case is there and the same seed would give it again."""
+    if not path.exists():
+        return False
+    with np.load(path) as data:
+        return "generator" in data and int(data["generator"]) == GENERATOR_VERSION
+
+
 def fill(
     folder: Path,
     seeds: range,
@@ -176,7 +196,7 @@ def fill(
     grid_rip_mm: tuple[float, float, float] = COMPACT_GRID_MM,
     device: torch.device | str = "cpu",
 ) -> int:
-    """Generate the missing cases of a folder.
+    """Generate the cases of a folder that are missing or that another generator made.
 
     Parameters
     ----------
@@ -197,7 +217,7 @@ def fill(
     made = 0
     for seed in seeds:
         path = folder / f"{seed:07d}.npz"
-        if not path.exists():
-            store(make_case(seed, grid_rip_mm, device=device), path)
+        if not _is_of_this_generator(path):
+            store(make_case(seed, grid_rip_mm, device=device), path, generator=GENERATOR_VERSION)
             made += 1
     return made

@@ -47,7 +47,7 @@ def predict_maps(
     *,
     device: str = "cpu",
 ) -> Path:
-    """Predict the missing label maps.
+    """Predict the label maps that are missing or older than their case.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def predict_maps(
         for number, name in enumerate(names):
             path = folder / source / name
             try:
-                if not path.exists():
+                if not _is_of(home / source / name, path):
                     _predict(network, home / source / name, path, number)
             except IntensityError:
                 refused += 1
@@ -98,6 +98,11 @@ def predict_maps(
     if refused:
         listener.note(f"{refused} images cannot be segmented: only their true maps are trained on")
     return folder
+
+
+def _is_of(case: Path, predicted: Path) -> bool:
+    """Say whether there is a prediction that is not older than its case."""
+    return predicted.exists() and predicted.stat().st_mtime_ns >= case.stat().st_mtime_ns
 
 
 def _predict(network: SemanticModel, source: Path, path: Path, number: int) -> None:

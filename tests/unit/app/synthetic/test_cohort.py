@@ -17,6 +17,7 @@ from scipy.ndimage import binary_dilation
 from app.errors import ConfigurationError, OutputUnwritableError
 from app.synthetic.cohort import write_subject
 from app.synthetic.dicom_series import STUDY_PHANTOM, StudyOptions
+from app.synthetic.phantom import GENERATOR_VERSION
 from app.training.dataset_layouts import find_annotated
 from operators.dicom.assembly import assemble
 from operators.dicom.selection import decide
@@ -73,6 +74,7 @@ def test_a_data_set_says_what_it_is_as_bids_wants_it(written):
         assert {"Name", "BIDSVersion", "GeneratedBy"} <= about.keys()
     sidecar = json.loads((folder / "sub-0001/anat/sub-0001_T2w.json").read_text("utf-8"))
     assert sidecar["Seed"] == 7
+    assert sidecar["GeneratorVersion"] == GENERATOR_VERSION
     assert sidecar["Stations"] == ["lumbar", "cervical"]
     assert sidecar["Enhanced"] is is_enhanced
 

@@ -36,6 +36,18 @@ def test_filling_makes_only_what_is_missing(
     assert len(list(tmp_path.iterdir())) == 5
 
 
+def test_cases_of_another_generator_are_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cases, "make_case", tiny)
+    fill(tmp_path, range(2))
+    store(tiny(1), tmp_path / "0000001.npz")  # says nothing about a generator
+    assert fill(tmp_path, range(2)) == 1
+    monkeypatch.setattr(cases, "GENERATOR_VERSION", cases.GENERATOR_VERSION + 1)
+    assert fill(tmp_path, range(2)) == 2
+    assert fill(tmp_path, range(2)) == 0
+
+
 def test_interpolated_slices_reproduce_a_straight_line() -> None:
     image = np.arange(10, dtype=np.float32)[:, None, None] * np.ones((1, 2, 2), np.float32)
     at = np.array([3.0, 4.25, 5.5])

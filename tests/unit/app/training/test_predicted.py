@@ -105,10 +105,14 @@ def test_a_stopped_prediction_keeps_what_is_done_and_goes_on(tmp_path: Path) -> 
         predict_maps(tmp_path / "m", tmp_path, {"a": names}, Told().listener, lambda: True)
     (done,) = tmp_path.glob("predicted/*/a/*.npz")
     assert done.name == "sub-1.npz"
-    os.utime(done, (1, 1))
+    os.utime(tmp_path / "a" / "sub-1.npz", (1, 1))
+    os.utime(done, (2, 2))
     folder = predict_maps(tmp_path / "m", tmp_path, {"a": names}, Told().listener, lambda: False)
     assert sorted(path.name for path in (folder / "a").iterdir()) == list(names)
-    assert done.stat().st_mtime == 1  # not predicted again
+    assert done.stat().st_mtime == 2  # not predicted again
+    os.utime(tmp_path / "a" / "sub-1.npz", (3, 3))  # another case of that name
+    predict_maps(tmp_path / "m", tmp_path, {"a": names}, Told().listener, lambda: False)
+    assert done.stat().st_mtime > 3
 
 
 def test_other_weights_predict_anew_and_a_black_image_is_named(tmp_path: Path) -> None:
