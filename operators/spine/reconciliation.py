@@ -50,6 +50,10 @@ SPLIT_TOP_RATIO = 0.5
 SPLIT_TOP_CONTACT_MM2 = 20 * REFERENCE_VOXEL_MM3 ** (2 / 3)
 """... if they touch over more than this: 19 mm^2, 20 faces of the reference grid (SPINEPS)."""
 
+OWN_PROCESS_RATIO = 0.25
+"""A topmost vertebra whose transverse processes both reach this share of the next one's is C1. The
+pieces of a split C2 share its processes out: one of them has most of a side, or of both."""
+
 MOST_PIECES = 3
 """Pieces of one vertebra that are looked at, biggest first (SPINEPS)."""
 
@@ -219,7 +223,8 @@ def rejoin_split_top(
     if any(float(centre[HEIGHT_AXIS]) <= heights[second] for centre in discs.centres_zyx):
         return ()
     sizes = voxel_counts(instances)
-    if sizes[first] >= SPLIT_TOP_RATIO * sizes[second]:
+    is_small = sizes[first] < SPLIT_TOP_RATIO * sizes[second]
+    if not is_small or _has_own_processes(semantic, instances, first, second):
         return ()
     if _touching_faces(instances, first, second) <= voxels_of_area(
         SPLIT_TOP_CONTACT_MM2, spacing_zyx_mm
@@ -227,6 +232,21 @@ def rejoin_split_top(
         return ()
     instances[instances == first] = second
     return ("split_topmost_vertebra_joined: 1",)
+
+
+def _has_own_processes(
+    semantic: NDArray[np.unsignedinteger],
+    instances: NDArray[np.unsignedinteger],
+    first: int,
+    second: int,
+) -> bool:
+    """Say whether the first vertebra has a transverse process on both sides beside the second's."""
+    for side in (Structure.COSTAL_PROCESS_LEFT, Structure.COSTAL_PROCESS_RIGHT):
+        sizes = voxel_counts(np.where(semantic == side, instances, 0))
+        own = sizes.get(first, 0)
+        if own == 0 or own < OWN_PROCESS_RATIO * sizes.get(second, 0):
+            return False
+    return True
 
 
 def _touching_faces(instances: NDArray[np.unsignedinteger], one: int, other: int) -> int:

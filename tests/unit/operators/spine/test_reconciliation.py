@@ -144,6 +144,25 @@ def test_a_top_of_half_the_volume_is_a_vertebra_of_its_own():
     assert rejoin_split_top(parts, vertebrae, ISOTROPIC) == ()
 
 
+@pytest.mark.parametrize(
+    ("left", "right", "joined"), [(2, 2, False), (2, 1, True), (2, 0, True), (0, 0, True)]
+)
+def test_an_atlas_with_both_its_processes_is_no_piece_of_the_axis(
+    left: int, right: int, *, joined: bool
+):
+    parts, vertebrae = split_top(10)
+    for side, rows, own in (
+        (Structure.COSTAL_PROCESS_LEFT, slice(12, 14), left),
+        (Structure.COSTAL_PROCESS_RIGHT, slice(15, 17), right),
+    ):
+        parts[8, 20, rows], vertebrae[8, 20, rows] = side, 2
+        parts[7, 20, rows], vertebrae[7, 20, rows] = side, 2
+        parts[6, 20, rows], vertebrae[6, 20, rows] = side, 2  # six voxels of the second's
+        at = slice(rows.start, rows.start + own)
+        parts[1, 6, at], vertebrae[1, 6, at] = side, 1
+    assert bool(rejoin_split_top(parts, vertebrae, ISOTROPIC)) is joined
+
+
 def test_without_discs_nothing_is_joined():
     parts, vertebrae = split_top(10)
     parts[parts == Structure.DISC] = 0
