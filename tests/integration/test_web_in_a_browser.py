@@ -178,7 +178,8 @@ def test_progress_moves_by_itself_and_the_result_appears_at_the_end(served: Serv
         )  # fmt: skip
     page.get_by_role("heading", name="Result").wait_for()
     picture = page.locator("figure.overlay img")
-    page.wait_for_function("document.querySelector('figure.overlay img').naturalWidth === 40")
+    # decode() waits for the picture; wait_for_function would need the eval that the page forbids.
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 40
     assert picture.get_attribute("alt")
 
 
