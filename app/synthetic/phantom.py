@@ -157,7 +157,7 @@ def generate(
     seed : int
         Decides everything random.
     settings : PhantomSettings or None
-        What to generate; None = training defaults.
+        What to generate; None = the defaults.
     device : torch device
         Where the voxels are computed; what chance decides is the same on all (see
         `app.synthetic.noise`).
