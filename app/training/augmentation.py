@@ -28,19 +28,45 @@ _EMPTY_SHARE = 0.12
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One training sample: ``image`` (R, I, P) float32 and ``codes`` (R, I, P) uint8."""
+    """One training sample.
+
+    Attributes
+    ----------
+    image : (R, I, P) float32 ndarray
+        z-scored.
+    codes : (R, I, P) uint8 ndarray
+        Targets (`app.training.supervision`).
+    shift_ip : tuple of 2 floats
+        How far from the image's voxels the targets lie along (I, P), in voxels.
+    """
 
     image: Array
     codes: NDArray[np.uint8]
+    shift_ip: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class TileGrid:
-    """Size and voxel size of a tile along (R, I, P); ``mirror`` = also mirrored side to side."""
+    """Size and voxel size of a tile along (R, I, P).
+
+    Attributes
+    ----------
+    shape : tuple of 3 int
+        Voxels.
+    spacing_mm : tuple of 3 floats
+        Voxel size.
+    mirror : bool
+        Also mirrored side to side.
+    between : bool
+        Targets lie up to half a voxel away from the image's voxels, elsewhere in every tile. A
+        network whose logits are interpolated to a finer grid is decided in such places, so it has
+        to be judged there: borders of thin structures run between the voxels.
+    """
 
     shape: tuple[int, int, int]
     spacing_mm: tuple[float, float, float]
     mirror: bool = True
+    between: bool = False
 
 
 def _matrix(
@@ -63,7 +89,7 @@ def _kept_field(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[slice
     """Part of the case that a smaller field of view would have seen."""
     kept = []
     for axis, n in enumerate(shape):
-        most = 3 if axis == 0 else int(0.34 * n)
+        most = min(3, (n - 1) // 2) if axis == 0 else int(0.34 * n)
         low, high = rng.integers(0, most + 1, 2)
         kept.append(slice(int(low), n - int(high)))
     return tuple(kept)
@@ -125,19 +151,22 @@ def _texture(rng: np.random.Generator, image: Array) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """Where a tile lies in its case, and the codes there."""
+    """Where a tile lies in its case, the codes there, and how far they lie from the image."""
 
     place: InPlane
     codes: NDArray[np.uint8]
+    shift_ip: tuple[float, float]
 
 
 def _draw_window(
     rng: np.random.Generator,
     labels: NDArray[np.uint8],
     matrix: NDArray[np.float64],
-    shape: tuple[int, int, int],
+    grid: TileGrid,
 ) -> _Window:
     """Draw a place, up to three times where little of the spine is in it."""
+    shape = grid.shape
+    shift = rng.uniform(-0.5, 0.5, 2) if grid.between else np.zeros(2)
     sheet = matrix[1:, 1:]
     spare = labels.shape[0] - round(shape[0] * matrix[0, 0])
     extent, half = np.array(labels.shape[1:]), np.array(shape[1:]) / 2
@@ -146,8 +175,11 @@ def _draw_window(
     def draw() -> _Window:
         start = rng.integers(min(0, spare), max(0, spare) + 1)
         centre = extent / 2 + rng.uniform(-1, 1, 2) * room
-        place = InPlane(matrix, np.array([start, *(centre - sheet @ half)]), shape)
-        return _Window(place, CODE_OF_LABEL[place.nearest(labels)[0]])
+        corner = centre - sheet @ half
+        place = InPlane(matrix, np.array([start, *corner]), shape)
+        targets = InPlane(matrix, np.array([start, *(corner + sheet @ shift)]), shape)
+        codes = CODE_OF_LABEL[targets.nearest(labels)[0]]
+        return _Window(place, codes, (float(shift[0]), float(shift[1])))
 
     window, tries = draw(), 1
     while tries < _ATTEMPTS and np.count_nonzero(window.codes) <= _SPINE_VOXELS:
@@ -187,7 +219,7 @@ def draw_tile(rng: np.random.Generator, case: Case, grid: TileGrid) -> Tile:
         )
         labels = _only(field, labels, 0)
     matrix = _matrix(rng, grid.spacing_mm, case.spacing_rip_mm)
-    window = _draw_window(rng, labels, matrix, grid.shape)
+    window = _draw_window(rng, labels, matrix, grid)
     codes = window.codes
     mean, sd = _brightness(rng, image[field])
     fill = 0.0 if rng.random() < 0.4 else mean  # padded before or after z-scoring
@@ -197,4 +229,5 @@ def draw_tile(rng: np.random.Generator, case: Case, grid: TileGrid) -> Tile:
         tile = tile * rng.uniform(0.8, 1.25) + rng.normal(0, 0.2)
     if grid.mirror and rng.random() < 0.5:
         tile, codes = tile[::-1], MIRRORED_CODE[codes[::-1]]
-    return Tile(np.ascontiguousarray(tile, dtype=np.float32), np.ascontiguousarray(codes))
+    image = np.ascontiguousarray(tile, dtype=np.float32)
+    return Tile(image, np.ascontiguousarray(codes), window.shift_ip)

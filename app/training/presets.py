@@ -173,7 +173,7 @@ SEMANTIC_PRESETS: dict[str, SemanticPreset] = {
     "compact": SemanticPreset(
         name="compact",
         design=compact_design(),
-        grid=TileGrid((16, 128, 96), COMPACT_GRID_MM),
+        grid=TileGrid((16, 128, 96), COMPACT_GRID_MM, between=True),
         schedule=Schedule(peak=4e-3),
         epochs=72,
         class_weights=_COMPACT_WEIGHTS,

@@ -150,7 +150,7 @@ class SemanticPhase:
         whole = sum(0.5**level for level in range(len(used)))
         for level, answer in enumerate(used):
             at = _nearest(target, answer.shape[2:])
-            parts = self._loss(answer, at)
+            parts = self._loss(_between(answer, sample), at)
             entropy = entropy + parts[0] * 0.5**level / whole
             dice = dice + parts[1] * 0.5**level / whole
         return entropy, dice
@@ -180,7 +180,8 @@ class SemanticPhase:
             return draw_tile(rng, case, self._preset.grid)
 
         for tile in held_out_samples(self._data.held_out, self._seed, count, draw):
-            yield tile, self.answer(network, tile)[0].argmax(1)[0].cpu().numpy()
+            logits = _between(self.answer(network, tile)[0], tile)
+            yield tile, logits.argmax(1)[0].cpu().numpy()
 
     def export(self, network: torch.nn.Module, step: int) -> None:
         """Write the averaged weights as one fold of a model folder."""
@@ -190,6 +191,28 @@ class SemanticPhase:
     @staticmethod
     def _device(network: torch.nn.Module) -> torch.device:
         return next(network.parameters()).device
+
+
+def _between(logits: torch.Tensor, tile: Tile) -> torch.Tensor:
+    """Logits (1, C, R, I, P) interpolated linearly to where the tile's targets lie.
+
+    Edges are repeated, as `operators.networks.slab_decision` does on the way to a finer grid.
+    """
+    for axis, shift in enumerate(tile.shift_ip, start=3):
+        voxels = shift * logits.shape[axis] / tile.codes.shape[axis - 2]
+        if voxels:
+            logits = _shifted(logits, axis, voxels)
+    return logits
+
+
+def _shifted(logits: torch.Tensor, axis: int, voxels: float) -> torch.Tensor:
+    """Logits at ``voxels`` (-1 to 1) beyond their places along one axis."""
+    size = logits.shape[axis]
+    if voxels > 0:
+        parts = (logits.narrow(axis, 1, size - 1), logits.narrow(axis, size - 1, 1))
+    else:
+        parts = (logits.narrow(axis, 0, 1), logits.narrow(axis, 0, size - 1))
+    return torch.lerp(logits, torch.cat(parts, axis), abs(voxels))
 
 
 def _nearest(codes: torch.Tensor, shape: torch.Size) -> torch.Tensor:

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
-from app.training.augmentation import TileGrid
+from app.training.augmentation import Tile, TileGrid
 from app.training.cases import Case, store
 from app.training.loop import LoopOptions, Training
 from app.training.presets import SEMANTIC_PRESETS, Schedule, SemanticPreset, compact_design
@@ -87,3 +88,24 @@ def test_deep_supervision_in_batches_of_2_by_sgd_learns_too_and_loads(
 def test_the_compact_network_answers_15_classes_on_its_own_grid() -> None:
     network = build_network(compact_design((8, 16, 16)))
     assert network(torch.zeros(1, 1, 8, 16, 16)).shape == (1, 15, 8, 16, 16)
+
+
+@pytest.mark.parametrize("shift", [(0.0, 0.0), (0.3, -0.5), (-0.4, 0.0)])
+def test_targets_between_the_voxels_are_judged_by_interpolated_logits(
+    cases: CaseShelf, tmp_path: Path, shift: tuple[float, float]
+) -> None:
+    data = TrainingData(training=Mix([(cases, 1.0)]), held_out=cases)
+    phase = SemanticPhase(TINY, data, tmp_path / "model", seed=7)
+    rng = np.random.default_rng(3)
+    logits = rng.normal(0, 3, (1, 15, 4, 12, 10)).astype(np.float32)
+    codes = rng.integers(0, 15, (4, 12, 10)).astype(np.uint8)
+    image = np.zeros((4, 12, 10), np.float32)
+    expected = ndimage.shift(logits, (0, 0, 0, *np.negative(shift)), order=1, mode="nearest")
+    found = phase.judge([torch.from_numpy(logits)], Tile(image, codes, shift))
+    wanted = phase.judge([torch.from_numpy(expected)], Tile(image, codes))
+    assert [float(x) for x in found] == pytest.approx([float(x) for x in wanted], rel=1e-5)
+
+
+def test_targets_lie_between_the_voxels_where_the_map_is_finer_than_the_tiles() -> None:
+    for preset in SEMANTIC_PRESETS.values():
+        assert preset.grid.between == (preset.map_mm is not None)
