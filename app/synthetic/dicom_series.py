@@ -32,9 +32,9 @@ STUDY_PHANTOM = PhantomSettings(
     in_plane=(300, 240),
     spacing=(4.4, 0.9, 0.9),
     weightings=("t2_plain", "t1", "stir"),
-    region_odds=(0.0, 0.0, 1.0, 0.0),
     no_spine=0.0,
-    centred=True,
+    region_odds=(0.0, 0.0, 1.0, 0.0),
+    centred_on="L2",
     scanner=_CLEAN,
 )
 """15 slices of 4.4 mm, 270 x 216 mm in plane: a usual lumbar protocol."""
@@ -47,16 +47,11 @@ _T1 = Protocol("t1_tse_sag", 3, ("SE",), ("SK", "OSP"), 500.0, 10.0, 3, None)
 _STIR = Protocol("stir_tse_sag", 4, ("SE", "IR"), ("SK", "OSP"), 4000.0, 50.0, 13, 160.0)
 _AXIAL = Protocol("t2_tse_tra", 5, ("SE",), ("SK", "OSP"), 3800.0, 105.0, 17, None)
 _STATIONS = {
-    "cervical": (
-        replace(_T2, description="t2_tse_sag_cerv", number=6, body_part="CSPINE"),
-        (1.0, 0.0, 0.0, 0.0),
-    ),
-    "thoracic": (
-        replace(_T2, description="t2_tse_sag_thor", number=7, body_part="TSPINE"),
-        (0.0, 1.0, 0.0, 0.0),
-    ),
+    "cervical": (replace(_T2, description="t2_tse_sag_cerv", number=6, body_part="CSPINE"), "C6"),
+    "thoracic": (replace(_T2, description="t2_tse_sag_thor", number=7, body_part="TSPINE"), "T8"),
 }
-"""Further T2w stations: protocol, region odds."""
+"""Further T2w stations: protocol, level that the field is centred on. Neighbouring fields of 270 mm
+show at least two whole vertebrae in common (tests look)."""
 
 _SCOUT = Protocol("localizer", 1, ("GR",), ("SP",), 8.0, 4.0, 1, None, ("LOCALIZER",))
 
@@ -205,9 +200,9 @@ def _station(
     name: str, seed: int, options: StudyOptions, pose_of_person: NDArray[np.float64]
 ) -> AnnotatedSeries:
     """Another T2w field of the same patient: the seed draws the same anatomy."""
-    protocol, odds = _STATIONS[name]
+    protocol, level = _STATIONS[name]
     weightings = options.phantom.weightings[:1]
-    settings = replace(options.phantom, weightings=weightings, region_odds=odds, centred=False)
+    settings = replace(options.phantom, weightings=weightings, centred_on=level)
     case = generate(seed, settings, device=options.device)
     scene = _Scene(case, pose_of_person @ _placed(seed, case))
     return _annotated(name, series_uid_of(seed, protocol), scene)

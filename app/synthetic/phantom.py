@@ -31,8 +31,12 @@ if TYPE_CHECKING:
 _REGIONS = {"C": ("C1", "T2"), "T": ("T2", "T12"), "L": ("T12", "L5"), "S": ("L4", "S2")}
 
 
-GENERATOR_VERSION = 4
+GENERATOR_VERSION = 5
 """To be raised with every change after which a seed gives another phantom."""
+
+
+_BELOW_LEVEL_MM = 10.0
+"""From the centre of the level that a field is planned on to the field's own: about its disc."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,9 @@ class PhantomSettings:
         Odds that the field is centred on the cervical, thoracic, lumbar spine or the sacrum.
     no_spine : float
         Probability of a field without any spine.
-    centred : bool
-        True = the spine lies in the middle of the field, as in a planned scan.
+    centred_on : str or None
+        Level that lies just above the middle of the field, as in a planned scan, such as ``"L2"``;
+        None = the field lies anywhere in a region drawn by `region_odds`.
     scanner : Scanner
         Image quality.
     """
@@ -65,7 +70,7 @@ class PhantomSettings:
     weightings: tuple[Weighting, ...] = ("t2", "t2")
     region_odds: tuple[float, float, float, float] = (0.28, 0.18, 0.30, 0.24)
     no_spine: float = 0.1
-    centred: bool = False
+    centred_on: str | None = None
     scanner: Scanner = field(default_factory=Scanner)
 
 
@@ -101,14 +106,14 @@ def _draw_field(rng: np.random.Generator, subject: Subject, settings: PhantomSet
     sideways = rng.normal(0, 5) if rng.random() < 0.7 else rng.uniform(-26, 26)
     ahead = rng.uniform(-14, 42) if region != "S" else rng.uniform(-20, 40)
     kind = rng.random()
-    if settings.centred:
-        sideways, ahead = 0.0, 8.0
-        low = high = subject.curve.level_s[subject.index("L2")] + 10.0
+    if settings.centred_on is not None:
+        sideways, ahead, above = 0.0, 8.0, 0.0
+        low = high = subject.curve.level_s[subject.index(settings.centred_on)] + _BELOW_LEVEL_MM
     elif kind < 0.12:
         ahead = -rng.uniform(30, 100)
     elif kind < 0.18:
         ahead = rng.uniform(45, 80)
-    angle = rng.normal(0, 0.02 if settings.centred else 0.09)
+    angle = rng.normal(0, 0.09 if settings.centred_on is None else 0.02)
     shape = (settings.slices * n, *settings.in_plane)
     return Field(
         shape,

@@ -10,6 +10,7 @@ import pytest
 from app.synthetic.dicom_series import STUDY_PHANTOM
 from app.synthetic.phantom import SyntheticCase, generate
 from app.synthetic.stations import person_from_image
+from app.synthetic.subject import draw_subject
 from operators.imaging.volume import LabelMap
 
 SMALL = replace(
@@ -18,7 +19,7 @@ SMALL = replace(
     in_plane=(100, 80),
     spacing=(4.4, 2.7, 2.7),
     weightings=("t2_plain",),
-    centred=False,
+    centred_on=None,
 )
 SEED = 950_020
 
@@ -37,8 +38,8 @@ def centres(case: SyntheticCase, motion: np.ndarray) -> dict[int, np.ndarray]:
 
 def test_vertebrae_of_two_stations_meet_within_millimetres() -> None:
     places = []
-    for odds in ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0)):
-        case = generate(SEED, replace(SMALL, region_odds=odds))
+    for level in ("C6", "T7"):
+        case = generate(SEED, replace(SMALL, centred_on=level))
         motion = person_from_image(SEED, case.semantic, case.instances)
         assert motion[:3, :3] @ motion[:3, :3].T == pytest.approx(np.eye(3), abs=1e-12)
         assert np.linalg.det(motion) == pytest.approx(1.0)
@@ -51,6 +52,19 @@ def test_vertebrae_of_two_stations_meet_within_millimetres() -> None:
         assert np.linalg.norm(cervical[number] - thoracic[number]) < 7.0
     down = [position[2] for _, position in sorted((cervical | thoracic).items())]
     assert down == sorted(down, reverse=True)
+
+
+@pytest.mark.parametrize("seed", [SEED, SEED + 1, SEED + 2])
+def test_three_stations_together_show_every_vertebra_whole(seed: int) -> None:
+    seen = [
+        centres(generate(seed, replace(SMALL, centred_on=level)), np.eye(4)).keys()
+        for level in ("C6", "T8", "L2")
+    ]
+    levels = {level.instance for level in draw_subject(np.random.default_rng(seed)).levels}
+    assert set().union(*seen) >= {n for n in levels if 2 < n < 26 or n == 28}
+    # Neighbours overlap, as stations do that are to be composed.
+    assert len(seen[0] & seen[1]) >= 2
+    assert len(seen[1] & seen[2]) >= 2
 
 
 def test_a_field_that_is_moved_and_turned_is_moved_and_turned_back() -> None:
