@@ -74,7 +74,11 @@ class Spoiling:
 
 @dataclass(frozen=True, slots=True)
 class CutoutSample:
-    """One sample: ``classes`` 0-9 and ``target`` 0-3 (none, above, centre, below), (P, I, R)."""
+    """One sample: ``classes`` 0-9 and ``target`` 0-3 (none, above, centre, below), (P, I, R).
+
+    Where there is no class there is no target: inference asks nowhere else, and what phase 1 has
+    not seen phase 2 need not guess.
+    """
 
     classes: Labels
     target: Labels
@@ -237,6 +241,7 @@ def draw_cutout(
             target[vertebrae == number] = place
     spoiled = _spoil(rng, labels, grid) if spoiling.network_errors else labels
     classes = CHANNEL_OF_LABEL[_changed(rng, spoiled, spoiling)]
+    target[classes == 0] = 0
     if rng.random() < 0.5:
         table = np.arange(_LAST_CLASS + 1, dtype=np.uint8)
         table[[3, 4, 5, 6, 7, 8]] = (4, 3, 6, 5, 8, 7)

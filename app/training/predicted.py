@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import ndimage
 
 from app.synthetic.phantom import grid_affine
 from app.training.cases import Case, load, store
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from app.training.sources import Listener
     from operators.networks.semantic import SemanticModel
 
@@ -31,6 +34,10 @@ _EVERY = 5
 """One synthetic spine of so many is predicted: that takes as long as painting several."""
 
 _DIGITS = 12
+
+REACH_MM = 4.0
+"""So far outside of a vertebra a voxel that phase 1 takes for one has its number: more than phase 1
+errs at a border (its mean surface distance is below 1 mm), less than half of a disc's height."""
 
 
 def predicted_spines(spines: range) -> tuple[str, ...]:
@@ -116,4 +123,34 @@ def _predict(network: SemanticModel, source: Path, path: Path, number: int) -> N
     labels = resample_labels_to_grid(found, volume.grid).labels_zyx
     plates = np.isin(labels, (Structure.ENDPLATE_SUPERIOR, Structure.ENDPLATE_INFERIOR))
     labels = np.where(plates, Structure.ENDPLATE, labels).astype(np.uint8)
-    store(Case(case.images[:1, :1, :1, :1], labels, case.vertebrae, case.spacing_rip_mm), path)
+    vertebrae = numbers_of(labels, case)
+    store(Case(case.images[:1, :1, :1, :1], labels, vertebrae, case.spacing_rip_mm), path)
+
+
+def numbers_of(labels: NDArray[np.uint8], case: Case) -> NDArray[np.uint8]:
+    """Vertebra numbers for a predicted map: the true ones, and the nearest within `REACH_MM`.
+
+    Without them phase 2 would learn to leave out what phase 1 draws beyond a vertebra's border,
+    and the pipeline would have to find an owner for it.
+
+    Parameters
+    ----------
+    labels : (R, I, P) uint8 ndarray
+        Predicted structures.
+    case : Case
+        The true numbers, on the same grid.
+
+    Returns
+    -------
+    (R, I, P) uint8 ndarray
+        Also the true numbers where phase 1 sees nothing.
+    """
+    true = case.vertebrae
+    is_beyond = (labels >= Structure.ARCUS) & (labels <= Structure.CORPUS) & (true == 0)
+    away, nearest = ndimage.distance_transform_edt(
+        true == 0, sampling=case.spacing_rip_mm, return_indices=True
+    )
+    numbers: NDArray[np.uint8] = np.where(
+        is_beyond & (away <= REACH_MM), true[tuple(nearest)], true
+    ).astype(np.uint8)
+    return numbers

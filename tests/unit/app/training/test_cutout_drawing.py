@@ -50,6 +50,14 @@ def test_the_centre_vertebra_is_2_with_1_above_and_3_below(seed: int) -> None:
         assert heights[2].mean() < heights[3].mean()
 
 
+def test_where_the_spoiled_map_is_empty_there_is_no_target() -> None:
+    for seed in range(8):
+        sample = draw_cutout(np.random.default_rng(seed), column_of_bodies(), GRID, Spoiling())
+        assert sample is not None
+        assert not sample.target[sample.classes == 0].any()
+        assert np.count_nonzero(sample.target) > 0
+
+
 def test_a_case_without_bodies_gives_no_sample() -> None:
     empty = np.zeros((4, 10, 10), np.uint8)
     case = Case(np.zeros((1, 4, 10, 10), np.float16), empty, empty, (3.3, 1.2, 1.2))

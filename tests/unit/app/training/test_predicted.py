@@ -11,8 +11,9 @@ import torch
 
 from app.training import predicted
 from app.training.cases import Case, load, store
-from app.training.predicted import predict_maps, predicted_spines
+from app.training.predicted import numbers_of, predict_maps, predicted_spines
 from app.training.sources import Listener
+from operators.anatomy.labels import Structure
 from operators.errors import InterruptedRunError
 from operators.imaging.orientation import reorient
 from operators.imaging.volume import LabelMap, Volume
@@ -88,6 +89,19 @@ def test_labels_are_predicted_from_each_rendering_in_turn_and_numbers_stay_true(
         assert np.array_equal(case.vertebrae, true.vertebrae)
         assert case.spacing_rip_mm == MM
         assert case.images.shape == (1, 1, 1, 1)
+
+
+def test_what_phase_1_draws_beyond_a_vertebra_has_the_number_of_the_nearest() -> None:
+    vertebrae = np.zeros((1, 20, 3), np.uint8)
+    vertebrae[0, 2:6], vertebrae[0, 14:18] = 5, 6
+    labels = np.zeros_like(vertebrae)
+    labels[0, 4:14, 0] = Structure.ARCUS  # rows 6-13 lie beyond, up to four rows on both sides
+    labels[0, 4:14, 1] = Structure.DISC
+    case = Case(np.zeros((1, 1, 1, 1), np.float16), vertebrae, vertebrae, (3.0, 1.5, 1.0))
+    numbers = numbers_of(labels, case)
+    # 1.5 mm a row, so REACH_MM = 4 mm are two rows.
+    assert numbers[0, :, 0].tolist() == [0] * 2 + [5] * 6 + [0] * 4 + [6] * 6 + [0] * 2
+    assert np.array_equal(numbers[..., 1:], vertebrae[..., 1:])
 
 
 @pytest.mark.usefixtures("reads_greys")
