@@ -4,7 +4,7 @@ The instance network answers "the vertebra below" for the lowest body even where
 sacrum, and "the one above" for a body at the upper edge; what is left of such an answer is a scrap
 of arch with a number of its own. Between two vertebrae it may keep a thin slice of one of them for
 itself. This module removes the number, not the voxels: post-processing gives them to the vertebra
-they touch, or deletes them where they touch none.
+they touch, or deletes them where they touch none. C1, which has no body, keeps its number.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from operators.anatomy.labels import Structure
 from operators.errors import GeometryError
 from operators.imaging.volume import voxel_volume_mm3
+from operators.spine.atlas import BODIES, has_own_processes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,8 +33,6 @@ SLIVER_SHARE = 0.125
 
 _REACH = 2
 """Bodies looked at on each side, so that two slivers side by side don't hide each other."""
-
-_BODIES = (Structure.CORPUS, Structure.CORPUS_DENSE, Structure.DENS)
 
 
 def without_bodiless(
@@ -65,7 +63,7 @@ def without_bodiless(
         raise GeometryError("the two maps lie on different grids", reasons=("different_grids",))
     raw = instances.labels_zyx
     present = np.unique(raw)
-    is_body = np.isin(semantic.labels_zyx, _BODIES)
+    is_body = np.isin(semantic.labels_zyx, BODIES)
     body = np.bincount(raw[is_body], minlength=int(present[-1]) + 1)
     least_voxels = least_body_mm3 / voxel_volume_mm3(semantic.affine_lps)
     bodiless = [int(n) for n in present if n and body[n] < least_voxels]
@@ -73,6 +71,7 @@ def without_bodiless(
         return instances, ()
     heights = _heights(np.where(is_body, raw, 0), semantic.affine_lps)
     column = sorted((n for n in heights if n not in bodiless), key=lambda n: heights[n])
+    bodiless = [n for n in bodiless if not _is_atlas(semantic, raw, n, column[-1])]
     slivers = _slivers([int(body[n]) for n in column])
     bodiless += [column[place] for place in slivers]
     if not bodiless:
@@ -81,12 +80,23 @@ def without_bodiless(
     return instances.with_labels(kept), (f"instances_without_body: {len(bodiless)}",)
 
 
+def _is_atlas(
+    semantic: LabelMap, instances: NDArray[np.unsignedinteger], bodiless: int, topmost: int
+) -> bool:
+    """Say whether an instance without a body lies above the topmost body and is a vertebra."""
+    pair = np.where((instances == bodiless) | (instances == topmost), instances, 0)
+    heights = _heights(pair, semantic.affine_lps)
+    return heights[bodiless] > heights[topmost] and has_own_processes(
+        semantic.labels_zyx, instances, bodiless, topmost
+    )
+
+
 def _heights(
-    bodies: NDArray[np.unsignedinteger], affine_lps: NDArray[np.float64]
+    instances: NDArray[np.unsignedinteger], affine_lps: NDArray[np.float64]
 ) -> dict[int, float]:
-    """Mean height of every instance's body, mm towards the head."""
-    places = np.nonzero(bodies)
-    numbers = bodies[places]
+    """Mean height of every instance, mm towards the head."""
+    places = np.nonzero(instances)
+    numbers = instances[places]
     towards_head = sum(step * place for step, place in zip(affine_lps[2, :3], places, strict=True))
     counts = np.bincount(numbers)
     sums = np.bincount(numbers, weights=np.asarray(towards_head, dtype=np.float64))

@@ -15,6 +15,7 @@ import numpy as np
 
 from operators.anatomy.labels import VERTEBRA_PARTS, Structure
 from operators.imaging.components import components
+from operators.spine.atlas import give_dens_to_axis, has_own_processes
 from operators.spine.label_statistics import (
     HEIGHT_AXIS,
     boxes_of,
@@ -49,10 +50,6 @@ SPLIT_TOP_RATIO = 0.5
 
 SPLIT_TOP_CONTACT_MM2 = 20 * REFERENCE_VOXEL_MM3 ** (2 / 3)
 """... if they touch over more than this: 19 mm^2, 20 faces of the reference grid (SPINEPS)."""
-
-OWN_PROCESS_RATIO = 0.25
-"""A topmost vertebra whose transverse processes both reach this share of the next one's is C1. The
-pieces of a split C2 share its processes out: one of them has most of a side, or of both."""
 
 MOST_PIECES = 3
 """Pieces of one vertebra that are looked at, biggest first (SPINEPS)."""
@@ -199,6 +196,8 @@ def rejoin_split_top(
 ) -> tuple[str, ...]:
     """Join the two topmost vertebrae if the first is a piece of the second (a split C2).
 
+    If the first is C1 instead, only the dens goes to the second.
+
     Parameters
     ----------
     semantic : (R, I, P) ndarray
@@ -222,31 +221,16 @@ def rejoin_split_top(
     discs = components(is_one_of(semantic, (Structure.DISC, Structure.ENDPLATE)), 26)
     if any(float(centre[HEIGHT_AXIS]) <= heights[second] for centre in discs.centres_zyx):
         return ()
-    sizes = voxel_counts(instances)
-    is_small = sizes[first] < SPLIT_TOP_RATIO * sizes[second]
-    if not is_small or _has_own_processes(semantic, instances, first, second):
+    if has_own_processes(semantic, instances, first, second):
+        give_dens_to_axis(semantic, instances, first, second)
         return ()
-    if _touching_faces(instances, first, second) <= voxels_of_area(
-        SPLIT_TOP_CONTACT_MM2, spacing_zyx_mm
-    ):
+    sizes = voxel_counts(instances)
+    enough = voxels_of_area(SPLIT_TOP_CONTACT_MM2, spacing_zyx_mm)
+    is_large = sizes[first] >= SPLIT_TOP_RATIO * sizes[second]
+    if is_large or _touching_faces(instances, first, second) <= enough:
         return ()
     instances[instances == first] = second
     return ("split_topmost_vertebra_joined: 1",)
-
-
-def _has_own_processes(
-    semantic: NDArray[np.unsignedinteger],
-    instances: NDArray[np.unsignedinteger],
-    first: int,
-    second: int,
-) -> bool:
-    """Say whether the first vertebra has a transverse process on both sides beside the second's."""
-    for side in (Structure.COSTAL_PROCESS_LEFT, Structure.COSTAL_PROCESS_RIGHT):
-        sizes = voxel_counts(np.where(semantic == side, instances, 0))
-        own = sizes.get(first, 0)
-        if own == 0 or own < OWN_PROCESS_RATIO * sizes.get(second, 0):
-            return False
-    return True
 
 
 def _touching_faces(instances: NDArray[np.unsignedinteger], one: int, other: int) -> int:

@@ -54,6 +54,23 @@ def test_a_body_cut_by_the_upper_or_lower_edge_of_the_field_is_kept() -> None:
     assert without_bodiless(semantic, instances) == (instances, ())
 
 
+@pytest.mark.parametrize(
+    ("row", "processes", "is_kept"), [(0, 2, True), (0, 1, False), (3, 2, False)]
+)
+def test_an_atlas_keeps_its_number_and_a_scrap_of_arch_below_the_bodies_does_not(
+    row: int, processes: int, *, is_kept: bool
+) -> None:
+    """Rows run down the patient; the bodiless instance is the first or the last of four."""
+    sizes = dict.fromkeys((1, 2, 3, 4), 900) | {row + 1: 0}
+    semantic, instances = maps(sizes)
+    for side in (Structure.COSTAL_PROCESS_LEFT, Structure.COSTAL_PROCESS_RIGHT)[:processes]:
+        place = 10 * int(side == Structure.COSTAL_PROCESS_LEFT)
+        semantic.labels_zyx[0, row, place : place + 10] = side
+    kept, warnings = without_bodiless(semantic, instances)
+    assert ((row + 1) in kept.labels_zyx) is is_kept
+    assert bool(warnings) is not is_kept
+
+
 def test_where_no_instance_has_a_body_nothing_is_decided_here() -> None:
     semantic, instances = maps({1: 0, 2: 5})
     assert without_bodiless(semantic, instances) == (instances, ())

@@ -163,6 +163,24 @@ def test_an_atlas_with_both_its_processes_is_no_piece_of_the_axis(
     assert bool(rejoin_split_top(parts, vertebrae, ISOTROPIC)) is joined
 
 
+@pytest.mark.parametrize(("body", "of_atlas"), [(39, 0), (40, 40)])
+def test_the_dens_that_an_atlas_holds_goes_to_the_axis_but_no_whole_body_does(
+    body: int, of_atlas: int
+):
+    parts, vertebrae = np.zeros((10, 40, 20), np.uint8), np.zeros((10, 40, 20), np.uint16)
+    parts[2:6, 10:20, 2:4], vertebrae[2:6, 10:20, 2:4] = Structure.CORPUS, 2  # 80 voxels
+    parts[1:9, 22:25, 1:11] = Structure.DISC
+    for side, k in ((Structure.COSTAL_PROCESS_LEFT, 1), (Structure.COSTAL_PROCESS_RIGHT, 8)):
+        parts[k, 5:8, 12:16], vertebrae[k, 5:8, 12:16] = side, 1
+        parts[k, 14:17, 12:16], vertebrae[k, 14:17, 12:16] = side, 2
+    dens = np.zeros(parts.shape, bool)
+    dens[2:6, 5:10, 2:4].flat[:body] = True
+    parts[dens], vertebrae[dens] = Structure.CORPUS, 1
+    assert rejoin_split_top(parts, vertebrae, ISOTROPIC) == ()
+    assert np.count_nonzero(vertebrae[dens] == 1) == of_atlas
+    assert np.count_nonzero((vertebrae == 1) & (parts != Structure.CORPUS)) == 24
+
+
 def test_without_discs_nothing_is_joined():
     parts, vertebrae = split_top(10)
     parts[parts == Structure.DISC] = 0
