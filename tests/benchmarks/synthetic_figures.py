@@ -60,7 +60,7 @@ OTHERS_WANTED = {
     "body_rq": 0.98,
     "instance_dice": 0.90,
     "body_instance_dice": 0.90,
-    "instance_dice_at_best": 0.90,
+    "instance_dice_at_best": "-",
     "refused": 0,
 }
 
