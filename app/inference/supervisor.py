@@ -11,6 +11,8 @@ import asyncio
 import sys
 import threading
 import time
+from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.errors import InferenceLostError
@@ -132,7 +134,7 @@ class Supervisor:
 
         Notes
         -----
-        Cancelling the task kills the child.
+        Cancelling the task kills the child; the cancellation takes effect when it is gone.
         """
         self._check_open()
         return await self._over_there(self._run(request, on_progress))
@@ -147,7 +149,28 @@ class Supervisor:
         await asyncio.to_thread(self._thread.join)
 
     async def _over_there(self, work: Coroutine[Any, Any, _T]) -> _T:
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+        """Await `work` in the supervisor's thread; cancelled, return only when it has ended."""
+        outcome: Future[_T] = Future()
+        tasks: list[asyncio.Task[_T]] = []
+
+        def begin() -> None:
+            task = self._loop.create_task(work)
+            task.add_done_callback(lambda done: _hand_over(done, outcome))
+            tasks.append(task)
+
+        def end() -> None:
+            tasks[0].cancel()  # begun before: the loop keeps the order of what it is called with
+
+        self._loop.call_soon_threadsafe(begin)
+        here = asyncio.wrap_future(outcome)
+        try:
+            return await asyncio.shield(here)
+        except asyncio.CancelledError:
+            if not here.done():
+                with suppress(RuntimeError):  # the thread ended meanwhile, and all its tasks
+                    self._loop.call_soon_threadsafe(end)
+                await asyncio.wait({here})
+            raise
 
     def _live(self) -> None:
         try:
@@ -217,6 +240,16 @@ class Supervisor:
         task = self._loop.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+def _hand_over(task: asyncio.Task[_T], outcome: Future[_T]) -> None:
+    """Pass on how a task ended."""
+    if task.cancelled():
+        outcome.cancel()
+    elif (error := task.exception()) is not None:
+        outcome.set_exception(error)
+    else:
+        outcome.set_result(task.result())
 
 
 async def _abandon_tasks() -> None:

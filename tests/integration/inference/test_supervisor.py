@@ -177,6 +177,7 @@ def test_a_cancelled_request_kills_the_child_and_its_children_within_half_a_seco
         begun = time.monotonic()
         with pytest.raises(asyncio.CancelledError):
             await task
+        assert not psutil.pid_exists(pid)  # what is reported as cancelled has ended
         assert wait_until(lambda: not any(map(is_alive, family)), 0.5)
         assert time.monotonic() - begun < 0.5
         assert (await supervisor.run(request(ECHO)))["pid"] != pid
@@ -184,6 +185,21 @@ def test_a_cancelled_request_kills_the_child_and_its_children_within_half_a_seco
     told = Told()
     supervised(work, told=told)
     assert told.events == [(401, "stub"), (401, "stub")]
+
+
+def test_a_request_cancelled_while_it_waits_its_turn_disturbs_nobody():
+    async def work(supervisor: Supervisor) -> None:
+        await supervisor.run(request(ECHO))
+        pid = supervisor.pid
+        first = asyncio.create_task(supervisor.run(request(ECHO)))
+        second = asyncio.create_task(supervisor.run(request("hang-1")))
+        await asyncio.sleep(0.2)
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        assert (await first)["pid"] == supervisor.pid == pid
+
+    supervised(work, "--work", "1")
 
 
 def test_an_idle_child_that_dies_is_replaced_before_anybody_asks():
