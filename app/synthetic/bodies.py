@@ -51,6 +51,12 @@ class Wear:
     broken: bool
 
 
+def note_height(canvas: Canvas, frame: Frame, surfaces: Surfaces) -> None:
+    """Remember between which surfaces this body lies, for the discs next to it."""
+    nearest = canvas.bodies[frame.box]
+    nearest.copy_(torch.minimum(nearest, torch.maximum(surfaces.upper, surfaces.lower)))
+
+
 def wear_of(subject: Subject, k: int) -> Wear:
     """Wear around the body of level k."""
     above = float(subject.degeneration[k - 1]) if k else 0.0

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Box = tuple[slice, slice, slice]
 EVERYWHERE: Box = (slice(None), slice(None), slice(None))
 
+_FAR_MM = 99.0
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -66,6 +68,9 @@ class Canvas:
         One picture per rendering.
     labels, instances : (R, I, P) uint8 tensor
         Truth.
+    bodies : (R, I, P) float32 tensor
+        Distance to the nearest slab between the two end surfaces of a body, however far beside the
+        body, mm, negative inside: there a disc can't be.
     edge : float
         Width of a painted edge, mm.
     spacing : tuple of 3 floats
@@ -83,6 +88,7 @@ class Canvas:
     images: Tensor
     labels: Tensor
     instances: Tensor
+    bodies: Tensor
     edge: float
     spacing: tuple[float, float, float]
     middle: tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -215,6 +221,7 @@ def blank_canvas(
         images=torch.zeros((renderings, *shape), device=device),
         labels=labels,
         instances=labels.clone(),
+        bodies=torch.full(shape, _FAR_MM, device=device),
         edge=float(rng.uniform(0.3, 0.65)),
         spacing=spacing,
         middle=(place[0][middle].cpu().numpy(), place[1][middle].cpu().numpy()),

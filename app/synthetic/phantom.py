@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _REGIONS = {"C": ("C1", "T2"), "T": ("T2", "T12"), "L": ("T12", "L5"), "S": ("L4", "S2")}
 
 
-GENERATOR_VERSION = 5
+GENERATOR_VERSION = 6
 """To be raised with every change after which a seed gives another phantom."""
 
 

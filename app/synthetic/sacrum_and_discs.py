@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from app.synthetic.bodies import Surfaces, paint_body, paint_endplates, wear_of
+from app.synthetic.bodies import Surfaces, note_height, paint_body, paint_endplates, wear_of
 from app.synthetic.frames import vertebra_frame
 from app.synthetic.primitives import ellipsoid, rounded_box, superellipse
 from operators.anatomy.labels import DISC_OFFSET, ENDPLATE_OFFSET, SACRUM_INSTANCE, Structure
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 RIM_MM = 0.5
 """Outermost fibres of the annulus and the ligaments on them, which readers leave out."""
+
+OVERHANG_MM = 1.0
+"""How far a disc that is wider than a body laps over its edge."""
 
 
 def paint_sacral(
@@ -46,6 +49,7 @@ def paint_sacral(
     taper = (1 - 0.12 * (b / h)).clamp_(0.8, 1.2)
     side = superellipse(a, c, (half_a * taper, half_w * taper), 2.3)
     surfaces = Surfaces(side, -b - h / 2, b - h / 2 - 0.5)
+    note_height(canvas, frame, surfaces)
     first = subject.levels[k].name == "S1"
     wall = rounded_box(
         frame.place, (half_a + 2 * kc + 4, 0, 0), (3.5 * sc, h / 2 + 2, max(half_w * 0.55, 5)), 3
@@ -111,6 +115,8 @@ def paint_disc(
         rng.uniform(0, 2.2 + 1.5 * worn) if rng.random() < 0.35 + 0.3 * worn else 0
     )
     disc = torch.maximum(torch.maximum(side, a - back), b.abs() - tall)
+    # A worn or waisted body leaves room beside it, but a disc doesn't climb along its walls.
+    disc = torch.maximum(disc, -OVERHANG_MM - canvas.bodies[frame.box])
     if rng.random() < 0.18 + 0.2 * worn and not sacral:
         size = rng.uniform(2, 6)
         centre = (half_a, rng.normal(0, 1.5), rng.normal(0, 5))

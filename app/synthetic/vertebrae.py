@@ -1,7 +1,7 @@
 """Paint and label the mobile vertebrae.
 
 Inside the union of the posterior elements each voxel belongs to the nearest part. What is painted
-is labelled: bone that reaches into the dural sac narrows it; only the cord is never overwritten.
+is labelled: bone that reaches into the dural sac narrows it; only the cord is never painted over.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from app.synthetic.bodies import (
     Surfaces,
     body_surfaces,
     draw_marrow,
+    note_height,
     paint_body,
     paint_endplates,
     paint_waist,
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from app.synthetic.canvas import Canvas
     from app.synthetic.contrast import Contrast
     from app.synthetic.subject import Subject
+
+_ROOM_MM = 0.6
+"""From the cord to the next bone: about what a painted edge needs."""
 
 
 def _build(subject: Subject, k: int) -> Build:
@@ -67,6 +71,9 @@ def _paint_posterior(
     big = rough.repeat_interleave(3, 0).repeat_interleave(3, 1).repeat_interleave(3, 2)
     big = big[tuple(slice(0, n) for n in distance.shape)]
     distance = distance + 0.35 * big - rng.uniform(-0.3, 0.8)
+    # Bone that comes too close makes room for the cord.
+    cord = canvas.labels[frame.box] == Structure.CORD
+    distance = torch.where(cord, distance.clamp(min=_ROOM_MM), distance)
     canvas.paint(distance, contrast["cortex"], frame.box, inner=0.3)
     marrow = (
         draw_marrow(rng, contrast) * contrast["posterior"] * np.float32(rng.uniform(0.85, 1.15))
@@ -129,6 +136,7 @@ def paint_vertebra(
             level.instance,
         )
         return
+    note_height(canvas, frame, surfaces)
     above = 0.0 if level.name == "C2" else subject.disc[k - 1]
     plates = paint_endplates(rng, canvas, contrast, frame, surfaces, (above, subject.disc[k]))
     if level.name == "C2":

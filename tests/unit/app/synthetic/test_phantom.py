@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,10 +55,10 @@ def test_the_same_seed_gives_the_same_voxels_and_another_seed_others(
 
 
 PHANTOMS_OF_VERSION = {
-    5: [
-        ({42: 4655, 49: 15837, 60: 274, 61: 3949, 62: 1452, 100: 7376}, (0.2737, 0.2737)),
-        ({42: 4374, 49: 14978, 60: 554, 61: 2916, 62: 1483, 100: 9225}, (0.3293, 0.4267)),
-        ({42: 3762, 49: 13234, 60: 179, 61: 4102, 62: 1443, 100: 6591}, (0.2869, 0.4037)),
+    6: [
+        ({42: 4655, 49: 15837, 60: 274, 61: 3949, 62: 1452, 100: 6686}, (0.2743, 0.2753)),
+        ({42: 4374, 49: 14978, 60: 554, 61: 2916, 62: 1483, 100: 8381}, (0.3309, 0.4292)),
+        ({42: 3762, 49: 13234, 60: 179, 61: 4102, 62: 1443, 100: 6054}, (0.2873, 0.4049)),
     ]
 }
 """Voxels of some labels and mean brightness per rendering, by version; a seed per entry."""
@@ -126,6 +127,27 @@ def test_each_disc_lies_between_the_bodies_of_its_vertebra_and_the_next(
             disc = np.argwhere(instances == 100 + number)
             if len(disc) and number + 1 in height:
                 assert height[number] < disc[:, 1].mean() < height[number + 1]
+
+
+def enclosed(labels: np.ndarray) -> float:
+    """Share of the disc voxels with a plate or bone at both ends of their run up and down."""
+    of_bone = (Structure.CORPUS, Structure.ENDPLATE, Structure.SACRUM)
+    good = every = 0
+    for column in labels.transpose(0, 2, 1).reshape(-1, labels.shape[1]):
+        runs, count = ndimage.label(column == Structure.DISC)
+        for (run,) in ndimage.find_objects(runs) if count else []:
+            ends = column[[max(run.start - 1, 0), min(run.stop, len(column) - 1)]]
+            every += run.stop - run.start
+            good += (run.stop - run.start) * bool(np.isin(ends, of_bone).all())
+    return good / every
+
+
+@pytest.mark.parametrize(("level", "least"), [("C5", 0.80), ("T7", 0.70), ("L2", 0.79)])
+def test_a_disc_does_not_climb_along_the_walls_of_its_bodies(level: str, least: float) -> None:
+    shown = replace(SETTINGS, in_plane=(200, 144), spacing=(4.5, 1.2, 1.2), weightings=("t2",))
+    made = [generate(seed, replace(shown, centred_on=level)) for seed in SEEDS]
+    # The rest bulges, herniates or is cut by the field. Discs that climbed gave .74 .61 .75.
+    assert np.mean([enclosed(case.semantic.labels_zyx) for case in made]) > least
 
 
 def test_endplates_are_at_most_3_voxels_of_1_6_mm_thick_and_lie_beside_a_body(
