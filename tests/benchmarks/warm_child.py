@@ -1,7 +1,7 @@
 """What a warm inference child saves: the same study by `spine-node run` and by the child.
 
-Run: ``python -m tests.benchmarks.warm_child [--requests 3] [--folder DICOM]``; without a folder a
-synthetic lumbar study of 15 slices is made.
+Run: ``python -m tests.benchmarks.warm_child [--requests 3] [--slices 15] [--folder DICOM]``;
+without a folder a synthetic lumbar study of so many slices is made.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from app.inference.process import resident_bytes
 from app.inference.protocol import Request
 from app.inference.supervisor import Supervisor, child_command
 from app.settings import load_settings
-from app.synthetic.dicom_series import write_study
+from app.synthetic.dicom_series import StudyOptions, write_study
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -60,6 +61,7 @@ def main() -> None:
     """Command line."""
     options = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     options.add_argument("--requests", type=int, default=3)
+    options.add_argument("--slices", type=int, default=15)
     options.add_argument("--folder", type=Path)
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -67,7 +69,8 @@ def main() -> None:
         source = chosen.folder
         if source is None:
             source = scratch / "study"
-            write_study(source, 1)
+            phantom = replace(StudyOptions().phantom, slices=chosen.slices)
+            write_study(source, 1, options=StudyOptions(phantom=phantom))
         lines = [f"spine-node run: {cold(source, scratch / 'cold'):.1f} s"]
         lines += asyncio.run(warm(source, scratch / "warm", chosen.requests))
     sys.stdout.write("\n".join(lines) + "\n")
