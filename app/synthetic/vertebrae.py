@@ -1,7 +1,8 @@
 """Paint and label the mobile vertebrae.
 
 Inside the union of the posterior elements each voxel belongs to the nearest part. What is painted
-is labelled: bone that reaches into the dural sac narrows it; only the cord is never painted over.
+is labelled: bone that reaches into the dural sac narrows it. Only the cord keeps its label, and an
+arch keeps away from it.
 """
 
 from __future__ import annotations

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
 from scipy import ndimage
 
+from app.synthetic import vertebrae
 from app.synthetic.acquisition import Scanner
 from app.synthetic.phantom import GENERATOR_VERSION, PhantomSettings, SyntheticCase, generate
 from operators.anatomy.labels import LEFT_RIGHT_PAIRS, MODEL_STRUCTURES, Structure
 from operators.imaging.orientation import axis_codes
 from tests.builders.pretended_device import PRETENDED, PretendedDevice
+
+if TYPE_CHECKING:
+    from app.synthetic.canvas import Canvas
+    from app.synthetic.frames import Frame
 
 SETTINGS = PhantomSettings(
     slices=13,
@@ -148,6 +154,20 @@ def test_a_disc_does_not_climb_along_the_walls_of_its_bodies(level: str, least: 
     made = [generate(seed, replace(shown, centred_on=level)) for seed in SEEDS]
     # The rest bulges, herniates or is cut by the field. Discs that climbed gave .74 .61 .75.
     assert np.mean([enclosed(case.semantic.labels_zyx) for case in made]) > least
+
+
+def test_no_arch_is_painted_over_the_cord(monkeypatch: pytest.MonkeyPatch) -> None:
+    label = vertebrae._label_vertebra
+    nearest = []
+
+    def look(canvas: Canvas, frame: Frame, parts: tuple[torch.Tensor, ...], *rest: Any) -> None:
+        cord = canvas.labels[frame.box] == Structure.CORD
+        nearest.append(float(torch.where(cord, parts[0], 99.0).min()))
+        label(canvas, frame, parts, *rest)
+
+    monkeypatch.setattr(vertebrae, "_label_vertebra", look)
+    generate(SEEDS[0], replace(SETTINGS, centred_on="C2", weightings=("t2",)))
+    assert 0.5 < min(nearest) < 1, "a cord that no arch comes near shows nothing"
 
 
 def test_endplates_are_at_most_3_voxels_of_1_6_mm_thick_and_lie_beside_a_body(
