@@ -6,7 +6,7 @@ They deliver to a `CountingPacs` at once. Whoever is killed is started again.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from tests.builders.node_processes import (
     wait_until,
     write_config,
 )
+from tests.builders.stub_inference_child import COMMAND
 
 WORK_S = 0.2
 """What the stand-in takes for a series."""
@@ -97,7 +98,11 @@ def is_alive(process: psutil.Process) -> bool:
 
 @contextmanager
 def killable_node(
-    folder: Path, pacs: CountingPacs, *, work_s: float = WORK_S, **sections: Any
+    folder: Path,
+    pacs: CountingPacs,
+    *,
+    child: Sequence[str] = (*COMMAND, "--work", str(WORK_S)),
+    **sections: Any,
 ) -> Iterator[KillableNode]:
     """A node that sends everything to `pacs`, ready; `sections` replace parts of its settings."""
     data = folder / "data"
@@ -113,7 +118,7 @@ def killable_node(
         **sections,
     }
     config = write_config(folder / "app.yaml", settings)
-    worker = stub_worker_command(config, "--work", str(work_s))
+    worker = stub_worker_command(config, child=child)
     node = KillableNode(
         listener=NodeProcess("listener", role_command("listener", config), folder / "listener.log"),
         worker=NodeProcess("worker", worker, folder / "worker.log"),
