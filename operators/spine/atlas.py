@@ -12,6 +12,8 @@ from operators.spine.label_statistics import is_one_of, voxel_counts
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from operators.spine.thresholds import Spacing
+
 OWN_PROCESS_RATIO = 0.25
 """A topmost vertebra whose transverse processes both reach this share of the next one's is C1. The
 pieces of a split C2 share its processes out: one of them has most of a side, or of both."""
@@ -20,7 +22,43 @@ DENS_RATIO = 0.5
 """What a C1 has of a body is the dens of C2 if it is less than this share of C2's body: 8 to 32 %
 in the synthetic studies in which it was seen. Where it is more, nothing is moved."""
 
+CERVICAL_DEPTH_MM = 20.0
+"""A vertebra under C1 is C2, whose body is 15 mm deep (Panjabi et al. 1991); a third is added for
+large people. Thoracic bodies are deeper from T3 on (20.5 mm), lumbar ones 32 mm and more."""
+
 BODIES = (Structure.CORPUS, Structure.CORPUS_DENSE, Structure.DENS)
+
+
+def is_cervical(
+    semantic: NDArray[np.unsignedinteger],
+    instances: NDArray[np.unsignedinteger],
+    number: int,
+    spacing_zyx_mm: Spacing,
+) -> bool:
+    """Say whether a vertebra's body is no deeper than a cervical one.
+
+    Parameters
+    ----------
+    semantic, instances : (R, I, P) ndarray
+        On one grid.
+    number : int
+        Instance in question.
+    spacing_zyx_mm : tuple of 3 floats
+        Of the arrays.
+
+    Returns
+    -------
+    bool
+        By the area of the body's largest sagittal section over the section's height: a mean depth
+        that neither a lip nor a tilt of the body changes much. False without a body.
+    """
+    body = is_one_of(semantic, BODIES) & (instances == number)
+    areas = np.count_nonzero(body, axis=(1, 2))
+    if not areas.any():
+        return False
+    section = body[int(areas.argmax())]
+    height = np.count_nonzero(section.any(axis=1))
+    return float(areas.max() / height * spacing_zyx_mm[2]) <= CERVICAL_DEPTH_MM
 
 
 def has_own_processes(

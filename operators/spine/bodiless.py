@@ -4,7 +4,8 @@ The instance network answers "the vertebra below" for the lowest body even where
 sacrum, and "the one above" for a body at the upper edge; what is left of such an answer is a scrap
 of arch with a number of its own. Between two vertebrae it may keep a thin slice of one of them for
 itself. This module removes the number, not the voxels: post-processing gives them to the vertebra
-they touch, or deletes them where they touch none. C1, which has no body, keeps its number.
+they touch, or deletes them where they touch none. Two keep their number: C1, which has no body, and
+a vertebra of which the upper edge of the image leaves only arch and processes.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from operators.errors import GeometryError
+from operators.imaging.orientation import reorient
 from operators.imaging.volume import voxel_volume_mm3
-from operators.spine.atlas import BODIES, has_own_processes
+from operators.spine.atlas import BODIES, has_own_processes, is_cervical
+from operators.spine.cut_above import is_cut_above
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,7 +74,7 @@ def without_bodiless(
         return instances, ()
     heights = _heights(np.where(is_body, raw, 0), semantic.affine_lps)
     column = sorted((n for n in heights if n not in bodiless), key=lambda n: heights[n])
-    bodiless = [n for n in bodiless if not _is_atlas(semantic, raw, n, column[-1])]
+    bodiless = [n for n in bodiless if not _is_vertebra_above(semantic, instances, n, column[-1])]
     slivers = _slivers([int(body[n]) for n in column])
     bodiless += [column[place] for place in slivers]
     if not bodiless:
@@ -80,14 +83,21 @@ def without_bodiless(
     return instances.with_labels(kept), (f"instances_without_body: {len(bodiless)}",)
 
 
-def _is_atlas(
-    semantic: LabelMap, instances: NDArray[np.unsignedinteger], bodiless: int, topmost: int
+def _is_vertebra_above(
+    semantic: LabelMap, instances: LabelMap, bodiless: int, topmost: int
 ) -> bool:
-    """Say whether an instance without a body lies above the topmost body and is a vertebra."""
-    pair = np.where((instances == bodiless) | (instances == topmost), instances, 0)
+    """Say whether an instance without a body stands above the topmost body with good reason."""
+    if is_cut_above(semantic, instances, bodiless, topmost):
+        return True
+    raw = instances.labels_zyx
+    pair = np.where((raw == bodiless) | (raw == topmost), raw, 0)
     heights = _heights(pair, semantic.affine_lps)
-    return heights[bodiless] > heights[topmost] and has_own_processes(
-        semantic.labels_zyx, instances, bodiless, topmost
+    if heights[bodiless] <= heights[topmost]:
+        return False
+    turned, vertebrae = (reorient(labels, ("P", "I", "R")) for labels in (semantic, instances))
+    arrays = turned.labels_zyx, vertebrae.labels_zyx
+    return has_own_processes(*arrays, bodiless, topmost) and is_cervical(
+        *arrays, topmost, turned.spacing_zyx_mm
     )
 
 

@@ -15,6 +15,7 @@ from operators.anatomy.labels import L6_INSTANCE, SACRUM_INSTANCE, VERTEBRA_INST
 from operators.errors import GeometryError, NoSpineFoundError, SegmentationError
 from operators.imaging.cropping import bounding_box
 from operators.imaging.orientation import axis_codes, reorient
+from operators.spine.cut_above import UpperEdge
 from operators.spine.discs import body_heights, number_discs, number_endplates
 from operators.spine.endplates import split_endplates
 from operators.spine.label_statistics import centres_of, from_the_top, is_one_of, mapped
@@ -115,7 +116,8 @@ def postprocess(
     parts[parts == Structure.CORPUS_DENSE] = Structure.CORPUS
     vertebrae = np.where(parts > 0, raw.labels_zyx[box], 0).astype(np.uint16)
 
-    warnings = _process_in_place(parts, vertebrae, turned.spacing_zyx_mm, settings)
+    above = UpperEdge.of(turned, raw).within(box)
+    warnings = _process_in_place(parts, vertebrae, above, (turned.spacing_zyx_mm, settings))
 
     final_parts = np.zeros_like(turned.labels_zyx, order="C")
     final_parts[box] = parts
@@ -132,17 +134,18 @@ def postprocess(
 def _process_in_place(
     parts: NDArray[np.unsignedinteger],
     vertebrae: NDArray[np.uint16],
-    spacing: Spacing,
-    settings: PostprocessSettings,
+    above: UpperEdge,
+    given: tuple[Spacing, PostprocessSettings],
 ) -> tuple[str, ...]:
     """All steps, in SPINEPS's order, on PIR arrays."""
+    spacing, settings = given
     # Numbers from the top already here, so that ties do not depend on the order of merging.
     _number_from_the_top(vertebrae, 1)
     claims = vertebrae.copy()
     settle_articulars(parts, vertebrae)
-    adopted = adopt_missed_parts(parts, vertebrae, claims)
-    rejoined = rejoin_split_top(parts, vertebrae, spacing)
-    reattach_posterior_pieces(parts, vertebrae)
+    adopted = adopt_missed_parts(parts, vertebrae, claims, above.of_none)
+    rejoined = rejoin_split_top(parts, vertebrae, spacing, above.edge)
+    reattach_posterior_pieces(parts, vertebrae, above.edge)
     if not vertebrae.any():
         raise NoSpineFoundError(reasons=("no_vertebra_instance",))
     _number_from_the_top(vertebrae, settings.vertebra_instance_labeling_offset)
@@ -160,7 +163,7 @@ def _process_in_place(
     discs = number_discs(parts, vertebrae, heights)
     plates = split_endplates(parts, vertebrae, spacing)
     number_endplates(parts, vertebrae, heights)
-    return (*adopted, *rejoined, *bodiless, *discs, *plates)
+    return (*adopted, *rejoined, *above.warnings, *bodiless, *discs, *plates)
 
 
 def _number_from_the_top(vertebrae: NDArray[np.uint16], first: int) -> None:

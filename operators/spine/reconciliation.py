@@ -15,7 +15,7 @@ import numpy as np
 
 from operators.anatomy.labels import VERTEBRA_PARTS, Structure
 from operators.imaging.components import components
-from operators.spine.atlas import give_dens_to_axis, has_own_processes
+from operators.spine.atlas import give_dens_to_axis, has_own_processes, is_cervical
 from operators.spine.label_statistics import (
     HEIGHT_AXIS,
     boxes_of,
@@ -104,6 +104,7 @@ def adopt_missed_parts(
     semantic: NDArray[np.unsignedinteger],
     instances: NDArray[np.unsignedinteger],
     claims: NDArray[np.unsignedinteger],
+    of_none: NDArray[np.bool_] | None = None,
 ) -> tuple[str, ...]:
     """Let every vertebra voxel belong to an instance, and nothing else.
 
@@ -119,6 +120,9 @@ def adopt_missed_parts(
     claims : (R, I, P) ndarray
         Instances before `settle_articulars`; read only. SPINEPS has no such memory: it deletes
         an articular process that background won and nothing touches.
+    of_none : (R, I, P) ndarray of bool, optional
+        Vertebra voxels that belong to no vertebra in the image
+        (`operators.spine.cut_above.unclaimed_above`) and stay without one.
 
     Returns
     -------
@@ -126,6 +130,8 @@ def adopt_missed_parts(
         ``vertebra_fragments_deleted: n`` if any were.
     """
     is_vertebra = is_one_of(semantic, VERTEBRA_PARTS)
+    if of_none is not None:
+        is_vertebra &= ~of_none
     instances[~is_vertebra] = 0
     if not (is_vertebra & (instances == 0)).any():
         return ()
@@ -193,10 +199,12 @@ def rejoin_split_top(
     semantic: NDArray[np.unsignedinteger],
     instances: NDArray[np.unsignedinteger],
     spacing_zyx_mm: Spacing,
+    edge: NDArray[np.bool_] | None = None,
 ) -> tuple[str, ...]:
     """Join the two topmost vertebrae if the first is a piece of the second (a split C2).
 
-    If the first is C1 instead, only the dens goes to the second.
+    If the first is C1 instead, only the dens goes to the second. A vertebra that the upper edge of
+    the image cuts is no piece of the one below it.
 
     Parameters
     ----------
@@ -206,6 +214,8 @@ def rejoin_split_top(
         Changed.
     spacing_zyx_mm : tuple of 3 floats
         Of the arrays.
+    edge : (R, I, P) ndarray of bool, optional
+        The image's upper edge (`operators.spine.cut_above.upper_edge`).
 
     Returns
     -------
@@ -221,8 +231,10 @@ def rejoin_split_top(
     discs = components(is_one_of(semantic, (Structure.DISC, Structure.ENDPLATE)), 26)
     if any(float(centre[HEIGHT_AXIS]) <= heights[second] for centre in discs.centres_zyx):
         return ()
-    if has_own_processes(semantic, instances, first, second):
+    is_whole = has_own_processes(semantic, instances, first, second)
+    if is_whole and is_cervical(semantic, instances, second, spacing_zyx_mm):
         give_dens_to_axis(semantic, instances, first, second)
+    if is_whole or (edge is not None and (instances[edge] == first).any()):
         return ()
     sizes = voxel_counts(instances)
     enough = voxels_of_area(SPLIT_TOP_CONTACT_MM2, spacing_zyx_mm)
@@ -247,7 +259,9 @@ def _touching_faces(instances: NDArray[np.unsignedinteger], one: int, other: int
 
 
 def reattach_posterior_pieces(
-    semantic: NDArray[np.unsignedinteger], instances: NDArray[np.unsignedinteger]
+    semantic: NDArray[np.unsignedinteger],
+    instances: NDArray[np.unsignedinteger],
+    edge: NDArray[np.bool_] | None = None,
 ) -> None:
     """Hand a loose piece of arch or spinous process to the only other vertebra around it.
 
@@ -257,6 +271,8 @@ def reattach_posterior_pieces(
         Read only.
     instances : (R, I, P) ndarray
         Changed; all decisions are made on the state before the first change.
+    edge : (R, I, P) ndarray of bool, optional
+        The image's upper edge: a piece that it cuts belongs to what lies above the image.
     """
     before = instances.copy()
     for label, tight in boxes_of(before).items():
@@ -266,7 +282,8 @@ def reattach_posterior_pieces(
         for piece in found.by_size()[1:MOST_PIECES]:
             near = widened(found.boxes[piece - 1], 1, around.shape)
             is_piece = found.labels_zyx[near] == piece
-            if not _is_loose_posterior(parts[near][is_piece]):
+            is_cut = edge is not None and bool(edge[box][near][is_piece].any())
+            if is_cut or not _is_loose_posterior(parts[near][is_piece]):
                 continue
             neighbours = set(voxel_counts(np.where(is_piece, 0, around[near])))
             if len(neighbours) == 1 and label not in neighbours:

@@ -10,15 +10,19 @@ from operators.errors import GeometryError
 from operators.imaging.volume import LabelMap
 from operators.spine.bodiless import without_bodiless
 
-# Columns are the steps of k, j, i: j runs down the patient; 2 mm^3 per voxel.
-AFFINE = np.array([[2.0, 0, 0, 0], [0, 0, 1.0, 0], [0, -1.0, 0, 0], [0, 0, 0, 1.0]])
+# Columns are the steps of k, j, i: j runs down the patient; 2 mm^3 per voxel. Steps of 0.02 mm along
+# i keep a body of 900 voxels, all in one row, 18 mm deep, as in the neck.
+AFFINE = np.array([[100.0, 0, 0, 0], [0, 0, 0.02, 0], [0, -1.0, 0, 0], [0, 0, 0, 1.0]])
+
+EMPTY = 4
+"""Rows of 1 mm that keep the first vertebra away from the upper edge of the image."""
 
 
 def maps(body_voxels: dict[int, int]) -> tuple[LabelMap, LabelMap]:
-    """One row per instance: 300 voxels of arch, then so many of body."""
-    semantic = np.zeros((1, len(body_voxels), 1300), np.uint8)
+    """One row per instance: 300 voxels of arch, then so many of body; below `EMPTY` rows."""
+    semantic = np.zeros((1, EMPTY + len(body_voxels), 1500), np.uint8)
     instances = np.zeros_like(semantic, dtype=np.uint16)
-    for row, (number, count) in enumerate(body_voxels.items()):
+    for row, (number, count) in enumerate(body_voxels.items(), start=EMPTY):
         semantic[0, row, :300] = Structure.ARCUS
         semantic[0, row, 300 : 300 + count] = Structure.CORPUS
         instances[0, row, : 300 + count] = number
@@ -55,17 +59,21 @@ def test_a_body_cut_by_the_upper_or_lower_edge_of_the_field_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "processes", "is_kept"), [(0, 2, True), (0, 1, False), (3, 2, False)]
+    ("row", "processes", "body", "is_kept"),
+    [(0, 2, 900, True), (0, 1, 900, False), (3, 2, 900, False), (0, 2, 1100, False)],
 )
 def test_an_atlas_keeps_its_number_and_a_scrap_of_arch_below_the_bodies_does_not(
-    row: int, processes: int, *, is_kept: bool
+    row: int, processes: int, body: int, *, is_kept: bool
 ) -> None:
-    """Rows run down the patient; the bodiless instance is the first or the last of four."""
-    sizes = dict.fromkeys((1, 2, 3, 4), 900) | {row + 1: 0}
+    """Rows run down the patient; the bodiless instance is the first or the last of four.
+
+    Bodies of 1100 voxels are 22 mm deep: no neck, so that both processes make no atlas.
+    """
+    sizes = dict.fromkeys((1, 2, 3, 4), body) | {row + 1: 0}
     semantic, instances = maps(sizes)
     for side in (Structure.COSTAL_PROCESS_LEFT, Structure.COSTAL_PROCESS_RIGHT)[:processes]:
         place = 10 * int(side == Structure.COSTAL_PROCESS_LEFT)
-        semantic.labels_zyx[0, row, place : place + 10] = side
+        semantic.labels_zyx[0, EMPTY + row, place : place + 10] = side
     kept, warnings = without_bodiless(semantic, instances)
     assert ((row + 1) in kept.labels_zyx) is is_kept
     assert bool(warnings) is not is_kept
