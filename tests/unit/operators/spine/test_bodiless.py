@@ -10,8 +10,8 @@ from operators.errors import GeometryError
 from operators.imaging.volume import LabelMap
 from operators.spine.bodiless import without_bodiless
 
-# Columns are the steps of k, j, i: j runs down the patient; 2 mm^3 per voxel. Steps of 0.02 mm along
-# i keep a body of 900 voxels, all in one row, 18 mm deep, as in the neck.
+# Columns are the steps of k, j, i: j runs down the patient; 2 mm^3 per voxel. Steps of 0.02 mm
+# along i keep a body of 900 voxels, all in one row, 18 mm deep, as in the neck.
 AFFINE = np.array([[100.0, 0, 0, 0], [0, 0, 0.02, 0], [0, -1.0, 0, 0], [0, 0, 0, 1.0]])
 
 EMPTY = 4
