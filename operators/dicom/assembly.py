@@ -16,7 +16,8 @@ import numpy as np
 from operators.dicom.decoding import decode_frames
 from operators.dicom.geometry import place, plane_of
 from operators.dicom.regularity import Finding, judge
-from operators.errors import GeometryError, PixelDataError
+from operators.dicom.source_identity import identity_findings
+from operators.errors import GeometryError, InputRejectedError, PixelDataError, SourceIdentityError
 from operators.imaging.volume import SliceSource, Volume
 
 if TYPE_CHECKING:
@@ -48,30 +49,65 @@ def assemble(series: SeriesRecord) -> Volume:
     Raises
     ------
     GeometryError
-        With all reasons of `operators.dicom.regularity.judge`, ``mosaic`` and
-        ``undescribed_frames``, and the reasons below if they apply as well.
+        If the planes are no regular volume; with all reasons that apply, those below included.
+    SourceIdentityError
+        If a result could not point back at them; likewise.
     PixelDataError
-        With all reasons of `operators.dicom.decoding.decode_frames`, ``invalid_rescale``,
-        ``unsupported_modality_lut`` and ``mixed_photometric``.
+        If a header rules its pixels out, or `operators.dicom.decoding.decode_frames` refuses them.
 
     Notes
     -----
     Memory: float32 volume twice. SpacingBetweenSlices and SliceThickness aren't used.
     """
     planes = [plane_of(frame.header) for frame in series.frames]
-    placing = [*judge(planes), *_arrangement(series.frames)]
+    found = _found(series.frames)
     values, decoding = _stored_values(series.frames)
-    pixels = [*_pixel_findings(series.frames), *decoding]
-    if placing:
-        raise GeometryError(_message(placing + pixels), reasons=_names(placing + pixels))
-    if pixels:
-        raise PixelDataError(_message(pixels), reasons=_names(pixels))
+    known = {finding.name for findings in found.values() for finding in findings}
+    found[PixelDataError] += [finding for finding in decoding if finding.name not in known]
+    for error, findings in found.items():
+        if findings:
+            every = [finding for others in found.values() for finding in others]
+            raise error(_message(every), reasons=_names(every))
     placement = place(planes)
     ordered = [series.frames[index] for index in placement.order]
     voxels = np.stack([values[index] for index in placement.order])
     if ordered[0].header.PhotometricInterpretation == "MONOCHROME1":
         voxels = voxels.min() + voxels.max() - voxels
     return Volume(voxels, placement.affine_lps, tuple(_source(frame) for frame in ordered))
+
+
+def header_findings(series: SeriesRecord) -> tuple[Finding, ...]:
+    """Name every reason for which `assemble` would refuse a series, as far as headers tell.
+
+    Parameters
+    ----------
+    series : SeriesRecord
+        As `assemble` takes it.
+
+    Returns
+    -------
+    tuple of Finding
+        Empty where only damage inside the pixel data could still refuse it. Names: those of
+        `operators.dicom.regularity.judge`, ``mosaic``, ``undescribed_frames``; those of
+        `operators.dicom.source_identity.identity_findings`; ``invalid_rescale``,
+        ``unsupported_modality_lut``, ``mixed_photometric``, ``missing_pixels``,
+        ``truncated_pixels``, ``truncated_header``, ``frame_count_mismatch``.
+
+    Notes
+    -----
+    Opens no file.
+    """
+    return tuple(finding for findings in _found(series.frames).values() for finding in findings)
+
+
+def _found(frames: Sequence[Frame]) -> dict[type[InputRejectedError], list[Finding]]:
+    """Sort the findings by the error that they raise, the gravest first."""
+    planes = [plane_of(frame.header) for frame in frames]
+    return {
+        GeometryError: [*judge(planes), *_arrangement(frames)],
+        SourceIdentityError: list(identity_findings(frames)),
+        PixelDataError: [*_pixel_findings(frames), *_file_findings(frames)],
+    }
 
 
 def _stored_values(
@@ -139,6 +175,18 @@ def _pixel_findings(frames: Sequence[Frame]) -> Iterator[Finding]:
     kinds = {str(frame.header.get("PhotometricInterpretation")) for frame in frames}
     if len(kinds) > 1:
         yield Finding("mixed_photometric", f"{len(kinds)} photometric interpretations")
+
+
+def _file_findings(frames: Sequence[Frame]) -> Iterator[Finding]:
+    """Name what scanning saw of the pixel data, by file."""
+    files: dict[str, set[Path]] = defaultdict(set)
+    for frame in frames:
+        for name in frame.problems:
+            files[name].add(frame.path)
+    total = len({frame.path for frame in frames})
+    for name, paths in files.items():
+        if name != "undescribed_frames":  # `_arrangement` names it
+            yield Finding(name, f"{len(paths)} of {total} files")
 
 
 def _words(value: object) -> tuple[str, ...]:

@@ -109,11 +109,15 @@ class Frame:
         element has been decoded once, so reading one never raises. Not to be modified: the planes
         of one file share elements. Empty elements are left out, so ``header.get(keyword)`` is
         None for absent and for empty alike.
+    problems : tuple of str
+        What is wrong with the pixel data of the file, told without decoding them: names of
+        `operators.dicom.extent.pixel_problem`, ``undescribed_frames``, ``frame_count_mismatch``.
     """
 
     path: Path
     frame_number: int | None
     header: Dataset
+    problems: tuple[str, ...] = ()
 
 
 def normal_header(dataset: Dataset) -> tuple[Dataset, int]:

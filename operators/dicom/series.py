@@ -10,7 +10,7 @@ import hashlib
 import io
 import warnings
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pydicom
@@ -171,10 +171,11 @@ def _read(path: Path) -> _Instance | None:
         problem = pixel_problem(file, dataset)
         header, broken = normal_header(dataset)
         frames = planes(path, header)
-        problems = [problem] if problem else []
+        pixels = ([problem] if problem else []) + _frame_count_problems(header, frames)
+        frames = tuple(replace(frame, problems=tuple(pixels)) for frame in frames)
+        problems = list(pixels)
         problems += ["unreadable_attributes"] if broken else []
         problems += ["missing_sop_instance_uid"] if not _uid(header, "SOPInstanceUID") else []
-        problems += _frame_count_problems(header, frames)
         return _Instance(path, header, frames, tuple(problems))
 
 
