@@ -146,9 +146,9 @@ def _decode_items(items: Iterable[Dataset]) -> set[str]:
 
 def _element(dataset: Dataset, tag: BaseTag) -> DataElement:
     """Decode one element; ValueError and others of `PARSE_ERRORS` where that can't be done."""
-    raw = dataset.get_item(tag)
+    raw: object = dataset.get_item(tag)
     known = _known_vr(tag)
-    if isinstance(raw, RawDataElement) and isinstance(raw.value, bytes) and raw.value:
+    if isinstance(raw, RawDataElement) and raw.value:
         written = raw.VR or known
         if _is_number_text(raw.value, written, known):
             return _from_text(tag, known, raw.value)

@@ -60,9 +60,8 @@ def find_padding(
 
 
 def _between(values: NDArray[np.number], low: float, high: float) -> NDArray[np.bool_]:
-    kind = values.dtype.type
-    if np.issubdtype(kind, np.floating):  # 0.1 as written in 8 bytes is not 0.1 in 4
-        low, high = kind(low), kind(high)
+    if np.issubdtype(values.dtype, np.floating):  # 0.1 as written in 8 bytes is not 0.1 in 4
+        low, high = np.array([low, high], dtype=values.dtype).tolist()
     found: NDArray[np.bool_] = (values >= low) & (values <= high)
     return found
 

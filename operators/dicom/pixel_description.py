@@ -236,5 +236,6 @@ def _fits(header: Dataset, found: PixelDescription) -> bool:
 def _is_encapsulated(header: Dataset) -> bool:
     meta = getattr(header, "file_meta", None)
     syntax = None if meta is None else meta.get("TransferSyntaxUID")
-    known = isinstance(syntax, UID) and syntax.is_transfer_syntax
-    return known and bool(syntax.is_encapsulated)
+    if not isinstance(syntax, UID) or not syntax.is_transfer_syntax:
+        return False
+    return bool(syntax.is_encapsulated)
