@@ -89,15 +89,12 @@ def normal_header(dataset: Dataset) -> tuple[Dataset, tuple[str, ...]]:
     tuple of str
         Keywords (else tags) of the public elements left out as unreadable, at any depth, sorted.
     """
-    header = Dataset()
-    header.file_meta = getattr(dataset, "file_meta", FileMetaDataset())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         broken, deeper = _decode(dataset)
-        for tag in sorted(dataset.keys()):
-            element = dataset[tag]
-            if not element.is_empty:
-                header[tag] = element
+        elements = ((tag, dataset[tag]) for tag in sorted(dataset.keys()))
+        header = Dataset({tag: element for tag, element in elements if not element.is_empty})
+        header.file_meta = getattr(dataset, "file_meta", FileMetaDataset())
         for keyword, copy in _META_COPIES.items():
             if not str(header.get(keyword, "")).strip() and header.file_meta.get(copy):
                 setattr(header, keyword, header.file_meta[copy].value)
@@ -126,7 +123,8 @@ def _decode(dataset: Dataset) -> tuple[set[str], set[str]]:
             element = _element(dataset, tag)
             if element.VR == "SQ":
                 deeper |= _decode_items(element.value)
-            dataset[tag] = element
+            if element is not dataset.get_item(tag):
+                dataset[tag] = element
         except PARSE_ERRORS:
             del dataset[tag]
             if not tag.is_private:
