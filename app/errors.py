@@ -22,6 +22,7 @@ from operators.errors import (
     PixelDataError,
     SegmentationError,
     SeriesUnsuitableError,
+    SourceIdentityError,
     SpineError,
     UnreadableInputError,
 )
@@ -111,6 +112,7 @@ EXIT_CODES: Final[dict[type[SpineError], ExitCode]] = {
     SeriesUnsuitableError: ExitCode.NO_SERIES,
     GeometryError: ExitCode.GEOMETRY,
     PixelDataError: ExitCode.GEOMETRY,
+    SourceIdentityError: ExitCode.GEOMETRY,
     IntensityError: ExitCode.NO_SPINE,
     InputRejectedError: ExitCode.UNREADABLE_INPUT,
     NoSpineFoundError: ExitCode.NO_SPINE,

@@ -11,7 +11,8 @@ Tree::
     │   ├── SeriesUnsuitableError    SPN-1100  no sagittal T2-weighted spine series
     │   ├── GeometryError            SPN-1200  hole, shear, mixed orientation ...
     │   ├── PixelDataError           SPN-1300  transfer syntax, truncated or corrupt pixels
-    │   └── IntensityError           SPN-1400  constant image, too many non-finite voxels
+    │   ├── IntensityError           SPN-1400  constant image, too many non-finite voxels
+    │   └── SourceIdentityError      SPN-1600  nothing for a result to point back at
     ├── NoSpineFoundError            SPN-1500  the image holds no vertebra
     ├── ModelUnusableError           SPN-2000  model folder, digest, architecture, label table
     ├── SegmentationError            SPN-3000  inference failed
@@ -82,6 +83,12 @@ class IntensityError(InputRejectedError, ValueError):
     """The image has no usable intensities."""
 
     code = "SPN-1400"
+
+
+class SourceIdentityError(InputRejectedError):
+    """The images do not say which objects of one series they are."""
+
+    code = "SPN-1600"
 
 
 class NoSpineFoundError(SpineError):
