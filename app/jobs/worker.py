@@ -153,7 +153,9 @@ class _Worker:
         }
         self._loops: list[Future[None]] = []
         spool = Spool(node.data / "spool")
-        command = options.command or child_command(settings.models, settings.inference)
+        command = options.command or child_command(
+            settings.models, settings.inference, settings.selection
+        )
         self._supervisor = Supervisor(command, node.worker, base.emit)
         url = engine_url(node.data, node.database_url)
         self._queue = JobQueue(url, base.name, version=options.version)
@@ -240,6 +242,7 @@ class _Worker:
             node=self._node,
             spool=spool,
             identity=identity_of(settings),
+            selection=SelectionSettings(**settings.selection.model_dump()),
             executor=self._threads["scan"],
             clock=time.time,
             monotonic=time.monotonic,

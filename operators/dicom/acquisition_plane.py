@@ -102,6 +102,12 @@ def judge_plane(headers: Sequence[Dataset], *, max_obliquity_deg: float) -> tupl
     return (*reasons, hint("mixed_orientations", mixture, speaks_for=False))
 
 
+def is_of_several_planes(headers: Sequence[Dataset]) -> bool:
+    """Whether slices lie closest to different ones of the three planes."""
+    normals = [slice_normal(header) for header in headers]
+    return len({tilt_of(normal).plane for normal in normals if normal is not None}) > 1
+
+
 def _named(tilt: Tilt, max_obliquity_deg: float) -> tuple[str, Tilt]:
     return (tilt.plane if tilt.angle_deg <= max_obliquity_deg else "oblique"), tilt
 

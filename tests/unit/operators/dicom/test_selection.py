@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from operators.dicom.candidates import SelectionSettings
-from operators.dicom.selection import SeriesDecision, as_json, decide
+from operators.dicom.outlook import as_json
+from operators.dicom.selection import SeriesDecision, decide
 from operators.dicom.series import SeriesRecord
 from tests.builders.plain_headers import changed, series_of, t2_headers
 
@@ -28,7 +29,7 @@ def test_a_sagittal_t2_tse_with_te_100_and_tr_3500_is_accepted_for_two_reasons()
     assert decision.accepted
     assert _names(decision, speaks_for=True) == {"sagittal", "t2_weighted"}
     assert _names(decision, speaks_for=False) == set()
-    assert decision.stack is decision.series
+    assert decision.stacks[0].record is decision.series
 
 
 def test_all_reasons_against_an_axial_stir_localizer_are_listed():
@@ -40,7 +41,7 @@ def test_all_reasons_against_an_axial_stir_localizer_are_listed():
     )
 
     assert not decision.accepted
-    assert decision.stack is None
+    assert decision.stacks == ()
     assert _names(decision, speaks_for=False) == {"localizer", "axial", "short_inversion_time"}
 
 
@@ -100,8 +101,8 @@ def test_a_dual_echo_series_is_split_and_its_92_ms_echo_taken():
     decision = decide([series_of(headers)])[0]
 
     assert decision.accepted
-    assert decision.stack is not None
-    assert [frame.header.EchoTime for frame in decision.stack.frames] == [92.0] * 11
+    assert decision.stacks
+    assert [frame.header.EchoTime for frame in decision.stacks[0].record.frames] == [92.0] * 11
     told = {reason.name: reason.detail for reason in decision.reasons}
     assert told["t2_echo_taken"] == "TE 92 ms of 11, 92 ms, 11 of 22 frames"
 
@@ -125,8 +126,10 @@ def test_the_first_of_three_repeated_measurements_is_taken():
     ]
     decision = decide([series_of(headers)])[0]
 
-    assert decision.stack is not None
-    positions = {frame.header.TemporalPositionIdentifier for frame in decision.stack.frames}
+    assert decision.stacks
+    positions = {
+        frame.header.TemporalPositionIdentifier for frame in decision.stacks[0].record.frames
+    }
     assert positions == {1}
 
 
@@ -134,7 +137,7 @@ def test_repeated_positions_that_nothing_tells_apart_go_to_assembly_whole():
     decision = decide([series_of([*t2_headers(11), *t2_headers(11)])])[0]
 
     assert decision.accepted
-    assert decision.stack is decision.series
+    assert decision.stacks[0].record is decision.series
 
 
 def test_a_dixon_series_with_four_images_of_each_slice_gives_its_in_phase_image():
@@ -145,9 +148,9 @@ def test_a_dixon_series_with_four_images_of_each_slice_gives_its_in_phase_image(
     ]
     decision = decide([series_of(headers)])[0]
 
-    assert decision.stack is not None
-    assert {frame.header.ImageType[4] for frame in decision.stack.frames} == {"IN_PHASE"}
-    assert len(decision.stack.frames) == 6
+    assert decision.stacks
+    assert {frame.header.ImageType[4] for frame in decision.stacks[0].record.frames} == {"IN_PHASE"}
+    assert len(decision.stacks[0].record.frames) == 6
 
 
 def test_a_dixon_water_series_is_needless_beside_its_in_phase_series():
@@ -189,8 +192,8 @@ def test_one_phase_image_among_eleven_slices_is_left_out():
     decision = decide([series_of(headers)])[0]
 
     assert decision.accepted
-    assert decision.stack is not None
-    assert len(decision.stack.frames) == 11
+    assert decision.stacks
+    assert len(decision.stacks[0].record.frames) == 11
     told = {reason.name: reason.detail for reason in decision.reasons}
     assert told["frames_left_out"] == "1 of 12"
 
@@ -201,7 +204,7 @@ def test_one_axial_slice_among_eleven_is_left_for_assembly_to_refuse():
     decision = decide([series_of(headers)])[0]
 
     assert decision.accepted
-    assert decision.stack is decision.series
+    assert decision.stacks[0].record is decision.series
     assert "mixed_orientations" in {reason.name for reason in decision.reasons}
 
 
@@ -255,7 +258,7 @@ def test_the_json_names_frames_taken_and_every_reason():
     assert entry["series_uid"] == "1.2.9"
     assert entry["study_uid"] == "1.2"
     assert entry["description"] == ""
-    assert entry["accepted"] is True
+    assert entry["selected"] is True
     assert (entry["frames"], entry["frames_taken"]) == (10, 5)
     assert {
         "name": "t2_weighted",
