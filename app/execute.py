@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,7 +74,7 @@ class Job:
     semantic_mask: Path | None = None
     overlay: bool = False
     predecessors: tuple[Predecessor, ...] = ()
-    selection: SelectionSettings = SelectionSettings()
+    selection: SelectionSettings = field(default_factory=SelectionSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from operators.dicom.stack_identity import StackIdentity
+from operators.dicom.stack_identity import ONLY_STACK, StackIdentity
 from operators.errors import InterruptedRunError, SpineError
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Case:
 
     key: str
     series: SeriesRecord | None = None
-    stack: StackIdentity = StackIdentity()
+    stack: StackIdentity = ONLY_STACK
     nifti: Path | None = None
     volume: Volume | None = None
     semantic_model_grid: LabelMap | None = None

@@ -38,6 +38,7 @@ from app.journal.engine import journal_url, open_journal
 from app.journal.processes import PulseWatch
 from app.telemetry import events
 from app.telemetry.logs import key_of, site_secret
+from operators.dicom.selection import SelectionSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from operators.dicom.stack_identity import StackIdentity
+from operators.dicom.stack_identity import ONLY_STACK, StackIdentity
 from operators.dicom.uids import digest
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Predecessor:
     study_uid: str
     series_uid: str
     sop_instance_uid: str
-    stack: StackIdentity = StackIdentity()
+    stack: StackIdentity = ONLY_STACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,7 @@ class ResultContext:
     is_research_only: bool = True
     device_serial_number: str = "1"
     predecessors: tuple[Predecessor, ...] = ()
-    stack: StackIdentity = StackIdentity()
+    stack: StackIdentity = ONLY_STACK
 
     def of_stack(self, stack: StackIdentity) -> ResultContext:
         """Context of the result of one stack, with those predecessors alone that it replaces.

@@ -7,7 +7,7 @@ known again by where it lies. No patient data: directions and millimetres.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -84,6 +84,10 @@ class StackIdentity:
     def as_json(self) -> dict[str, Any]:
         """Plain dict for the record."""
         return asdict(self)
+
+
+ONLY_STACK: Final = StackIdentity()
+"""The only stack of its series, at an unknown place."""
 
 
 def identify(

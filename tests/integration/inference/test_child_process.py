@@ -17,7 +17,13 @@ import pytest
 from app.errors import InferenceLostError
 from app.inference.protocol import Request
 from app.inference.supervisor import Supervisor, child_command
-from app.settings import InferenceSettings, ModelSettings, WorkerSettings, load_settings
+from app.settings import (
+    InferenceSettings,
+    ModelSettings,
+    SelectionOptions,
+    WorkerSettings,
+    load_settings,
+)
 from app.synthetic.dicom_series import STUDY_PHANTOM, StudyOptions, write_study
 from operators.dicom.provenance import Predecessor
 from tests.builders.node_processes import wait_until
@@ -91,7 +97,7 @@ def test_a_worker_killed_while_its_child_loads_leaves_no_child():
     script = (
         "import asyncio, sys, time\n"
         "from app.inference.supervisor import Supervisor\n"
-        "from app.settings import WorkerSettings\n"
+        "from app.settings import SelectionOptions, WorkerSettings\n"
         "s = Supervisor(sys.argv[1:], WorkerSettings())\n"
         "async def start():\n"
         "    task = asyncio.create_task(s.start())\n"

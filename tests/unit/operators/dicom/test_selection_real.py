@@ -17,7 +17,7 @@ _GRE_IR = {"gradient_echo", "t1_inversion_recovery"}
 _CT = {"not_magnetic_resonance", "not_an_mr_image", "axial", "contrast_unknown"}
 
 _REJECTED: dict[str, set[str]] = {
-    "sag_t1_brain": _GRE_IR,
+    "sag_t1_brain": {*_GRE_IR, "other_body_part"},
     "dicom2nifti/ge/anatomical/001": _GRE_IR,
     "dicom2nifti/siemens/anatomical/001": _FLAIR,
     "dicom2nifti/generic/compressed_j2k": _FLAIR,
