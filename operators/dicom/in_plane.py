@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from operators.dicom.geometry import axes_of, position_of
+from operators.dicom.stack_identity import STATION_SHIFT_MM
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from operators.dicom.geometry import ImagePlane
-
-STATION_SHIFT_MM = 10.0
-"""Planes that lie further apart in-plane are other stations. A gantry tilted by 30 degrees shifts
-neighbouring slices by 3 mm, planes set by hand by a few; stations lie hundreds of mm apart."""
 
 
 def middle_of(plane: ImagePlane) -> NDArray[np.float64]:

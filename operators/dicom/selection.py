@@ -21,15 +21,15 @@ from operators.dicom.candidates import (
 )
 from operators.dicom.image_kind import judge_kind
 from operators.dicom.reasons import Reason, against, hint, is_rejected
-from operators.dicom.spatial_stacks import Arrangement, arrange, continues
+from operators.dicom.spatial_stacks import Arrangement, arrange, continues, identify
 from operators.dicom.split_acquisition import SPLIT_ACQUISITION, find_split_acquisitions
-from operators.dicom.stack_identity import StackIdentity, identify
 from operators.dicom.stacks import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from operators.dicom.series import Frame, SeriesRecord
+    from operators.dicom.stack_identity import StackIdentity
 
 __all__ = ["ChosenStack", "Reason", "SelectionSettings", "SeriesDecision", "decide"]
 

@@ -23,8 +23,9 @@ from operators.dicom.geometry import (
     plane_of,
     position_of,
 )
-from operators.dicom.in_plane import STATION_SHIFT_MM, across, linked, middle_of
+from operators.dicom.in_plane import across, in_plane, linked, middle_of
 from operators.dicom.regularity import MIN_SLICES, judge
+from operators.dicom.stack_identity import STATION_SHIFT_MM, StackIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -146,6 +147,37 @@ def continues(stack: Sequence[Frame], others: Sequence[Frame]) -> bool:
     if any(plane.position_lps is None or plane.axes is None for plane in (*planes, *beside)):
         return False
     return _continues(planes, beside)
+
+
+def identify(
+    frames: Sequence[Frame], *, number: int = 1, of: int = 1, declared: str = ""
+) -> StackIdentity:
+    """Describe a stack by its frames.
+
+    Parameters
+    ----------
+    frames : sequence of Frame
+        Of one stack.
+    number, of, declared : int, int, str
+        As in `StackIdentity`.
+
+    Returns
+    -------
+    StackIdentity
+        Without axes and centre where a frame has no place.
+    """
+    planes = [plane_of(frame.header) for frame in frames]
+    if not planes or any(p.position_lps is None or p.axes is None for p in planes):
+        return StackIdentity(number=number, of=of, declared=declared)
+    axes = np.median([axes_of(plane).ravel() for plane in planes], axis=0).round(2) + 0.0
+    centre = np.median([in_plane(plane) for plane in planes], axis=0).round(1) + 0.0
+    return StackIdentity(
+        number=number,
+        of=of,
+        declared=declared,
+        axes=tuple(axes.tolist()),
+        centre_mm=tuple(centre.tolist()),
+    )
 
 
 def _is_localizer(planes: Sequence[ImagePlane]) -> bool:

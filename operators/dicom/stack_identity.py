@@ -1,23 +1,21 @@
 """Which stack of its series a result belongs to, told by place and never by order.
 
 Late slices, another number of stacks or renamed files must not exchange two stations: a stack is
-known again by where it lies. No patient data: directions and millimetres.
+known again by where it lies. No patient data: directions and millimetres. Loads no numeric library.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
-from operators.dicom.geometry import axes_of, plane_of
-from operators.dicom.in_plane import STATION_SHIFT_MM, in_plane
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from operators.dicom.series import Frame
+STATION_SHIFT_MM: Final = 10.0
+"""Planes that lie further apart in-plane are other stations. A gantry tilted by 30 degrees shifts
+neighbouring slices by 3 mm, planes set by hand by a few; stations lie hundreds of mm apart."""
 
 _SAME_ORIENTATION = 0.05
 """Cosines of the same stack in two revisions; blocks that are told apart differ by more in
@@ -77,9 +75,9 @@ class StackIdentity:
         """Whether both describe the stack at one place, whatever their ranks."""
         if not (self.axes and other.axes) or len({self.declared, other.declared} - {""}) > 1:
             return False
-        turned = np.abs(np.subtract(self.axes, other.axes)).max()
-        shift = np.linalg.norm(np.subtract(self.centre_mm, other.centre_mm))
-        return bool(turned <= _SAME_ORIENTATION and shift <= STATION_SHIFT_MM)
+        turned = max(abs(a - b) for a, b in zip(self.axes, other.axes, strict=True))
+        shift = math.dist(self.centre_mm, other.centre_mm)
+        return turned <= _SAME_ORIENTATION and shift <= STATION_SHIFT_MM
 
     def as_json(self) -> dict[str, Any]:
         """Plain dict for the record."""
@@ -88,37 +86,6 @@ class StackIdentity:
 
 ONLY_STACK: Final = StackIdentity()
 """The only stack of its series, at an unknown place."""
-
-
-def identify(
-    frames: Sequence[Frame], *, number: int = 1, of: int = 1, declared: str = ""
-) -> StackIdentity:
-    """Describe a stack by its frames.
-
-    Parameters
-    ----------
-    frames : sequence of Frame
-        Of one stack.
-    number, of, declared : int, int, str
-        As in `StackIdentity`.
-
-    Returns
-    -------
-    StackIdentity
-        Without axes and centre where a frame has no place.
-    """
-    planes = [plane_of(frame.header) for frame in frames]
-    if not planes or any(p.position_lps is None or p.axes is None for p in planes):
-        return StackIdentity(number=number, of=of, declared=declared)
-    axes = np.median([axes_of(plane).ravel() for plane in planes], axis=0).round(2) + 0.0
-    centre = np.median([in_plane(plane) for plane in planes], axis=0).round(1) + 0.0
-    return StackIdentity(
-        number=number,
-        of=of,
-        declared=declared,
-        axes=tuple(axes.tolist()),
-        centre_mm=tuple(centre.tolist()),
-    )
 
 
 def from_json(values: Mapping[str, Any]) -> StackIdentity:
