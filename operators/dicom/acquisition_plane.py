@@ -10,7 +10,8 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from operators.dicom.header_values import numbers
+from operators.dicom.geometry import axes_in
+from operators.dicom.header_values import unreadable
 from operators.dicom.reasons import Reason, against, hint, in_favour
 
 if TYPE_CHECKING:
@@ -20,11 +21,6 @@ if TYPE_CHECKING:
 
 _PLANES = ("sagittal", "coronal", "axial")
 """Plane whose normal runs along x, y, z."""
-
-_COSINE_TOLERANCE = 0.02
-"""Cosines are written with as few as two decimals; further off, they are no unit vectors."""
-
-_COSINES = 6
 
 _SAGITTAL_SHARE = 0.5
 _LOCALIZER_PLANES = 3
@@ -41,21 +37,14 @@ class Tilt(NamedTuple):
 
 def slice_normal(header: Dataset) -> tuple[float, float, float] | None:
     """Give the unit normal of a slice in LPS, None where the orientation is not usable."""
-    cosines = numbers(header, "ImageOrientationPatient")
-    if len(cosines) != _COSINES:
+    axes = axes_in(header)
+    if axes is None:
         return None
-    row, column = cosines[:3], cosines[3:]
-    lengths = (math.hypot(*row), math.hypot(*column))
-    skew = sum(a * b for a, b in zip(row, column, strict=True))
-    if max(abs(length - 1) for length in lengths) > _COSINE_TOLERANCE:
-        return None
-    if abs(skew) > _COSINE_TOLERANCE:
-        return None
+    row, column = axes.tolist()
     x = row[1] * column[2] - row[2] * column[1]
     y = row[2] * column[0] - row[0] * column[2]
     z = row[0] * column[1] - row[1] * column[0]
-    length = math.hypot(x, y, z)
-    return x / length, y / length, z / length
+    return x, y, z
 
 
 def tilt_of(normal: tuple[float, float, float]) -> Tilt:
@@ -83,12 +72,15 @@ def judge_plane(headers: Sequence[Dataset], *, max_obliquity_deg: float) -> tupl
     Returns
     -------
     tuple of Reason
-        ``sagittal``, or ``axial``, ``coronal``, ``oblique``, ``orientation_missing``; with
+        ``sagittal``, or ``axial``, ``coronal``, ``oblique``, ``orientation_missing``,
+        ``unreadable_orientation`` (there, but six numbers of no orientation or none at all); with
         ``mixed_orientations`` where the slices differ (a hint if most are sagittal).
     """
     normals = [normal for header in headers if (normal := slice_normal(header)) is not None]
     if not normals:
-        return (against("orientation_missing", f"{len(headers)} slices without a valid one"),)
+        there = any(_says_orientation(header) for header in headers)
+        name = "unreadable_orientation" if there else "orientation_missing"
+        return (against(name, f"{len(headers)} slices without a valid one"),)
     named = [_named(tilt_of(normal), max_obliquity_deg) for normal in normals]
     names = Counter(name for name, _ in named)
     mixture = ", ".join(f"{count} {name}" for name, count in sorted(names.items()))
@@ -106,6 +98,11 @@ def is_of_several_planes(headers: Sequence[Dataset]) -> bool:
     """Whether slices lie closest to different ones of the three planes."""
     normals = [slice_normal(header) for header in headers]
     return len({tilt_of(normal).plane for normal in normals if normal is not None}) > 1
+
+
+def _says_orientation(header: Dataset) -> bool:
+    keyword = "ImageOrientationPatient"
+    return keyword in unreadable(header) or header.get(keyword) is not None
 
 
 def _named(tilt: Tilt, max_obliquity_deg: float) -> tuple[str, Tilt]:

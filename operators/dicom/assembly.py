@@ -8,24 +8,27 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from operators.dicom.decoding import decode_frames
 from operators.dicom.geometry import place, plane_of
+from operators.dicom.header_values import numbers, unreadable, words
+from operators.dicom.pixel_description import describe
 from operators.dicom.regularity import Finding, judge
 from operators.dicom.source_identity import identity_findings
 from operators.errors import GeometryError, InputRejectedError, PixelDataError, SourceIdentityError
 from operators.imaging.volume import SliceSource, Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from pydicom.dataset import Dataset
 
+    from operators.dicom.decoding import StoredImage
     from operators.dicom.frames import Frame
     from operators.dicom.series import SeriesRecord
 
@@ -44,7 +47,8 @@ def assemble(series: SeriesRecord) -> Volume:
         (Z, Y, X) float32 after the rescale of each slice (PS3.3 C.11.1); slices ascend along the
         normal (row x column). MONOCHROME1 is inverted so that bright means much signal:
         ``lowest + highest - value``, with the extremes of the whole rescaled volume, so that all
-        slices share one scale and the range stays. `source` names every slice's instance.
+        slices share one scale and the range stays. Padding (PS3.3 C.7.5.1.1.2) becomes the lowest
+        value of what is no padding. `source` names every slice's instance.
 
     Raises
     ------
@@ -53,7 +57,8 @@ def assemble(series: SeriesRecord) -> Volume:
     SourceIdentityError
         If a result could not point back at them; likewise.
     PixelDataError
-        If a header rules its pixels out, or `operators.dicom.decoding.decode_frames` refuses them.
+        If a header rules its pixels out, `operators.dicom.decoding.decode_frames` refuses them, or
+        an image holds nothing but padding (``only_padding``).
 
     Notes
     -----
@@ -61,7 +66,7 @@ def assemble(series: SeriesRecord) -> Volume:
     """
     planes = [plane_of(frame.header) for frame in series.frames]
     found = _found(series.frames)
-    values, decoding = _stored_values(series.frames)
+    images, decoding = _stored_images(series.frames)
     known = {finding.name for findings in found.values() for finding in findings}
     found[PixelDataError] += [finding for finding in decoding if finding.name not in known]
     for error, findings in found.items():
@@ -70,9 +75,7 @@ def assemble(series: SeriesRecord) -> Volume:
             raise error(_message(every), reasons=_names(every))
     placement = place(planes)
     ordered = [series.frames[index] for index in placement.order]
-    voxels = np.stack([values[index] for index in placement.order])
-    if ordered[0].header.PhotometricInterpretation == "MONOCHROME1":
-        voxels = voxels.min() + voxels.max() - voxels
+    voxels = _signal([images[index] for index in placement.order], ordered)
     return Volume(voxels, placement.affine_lps, tuple(_source(frame) for frame in ordered))
 
 
@@ -90,8 +93,9 @@ def header_findings(series: SeriesRecord) -> tuple[Finding, ...]:
         Empty where only damage inside the pixel data could still refuse it. Names: those of
         `operators.dicom.regularity.judge`, ``mosaic``, ``undescribed_frames``; those of
         `operators.dicom.source_identity.identity_findings`; ``invalid_rescale``,
-        ``unsupported_modality_lut``, ``mixed_photometric``, ``missing_pixels``,
-        ``truncated_pixels``, ``truncated_header``, ``frame_count_mismatch``.
+        ``unsupported_modality_lut``, ``mixed_photometric``; those of
+        `operators.dicom.pixel_description.describe` and `operators.dicom.extent.pixel_problem`;
+        ``frame_count_mismatch``.
 
     Notes
     -----
@@ -110,50 +114,91 @@ def _found(frames: Sequence[Frame]) -> dict[type[InputRejectedError], list[Findi
     }
 
 
-def _stored_values(
-    frames: Sequence[Frame],
-) -> tuple[dict[int, NDArray[np.float32]], list[Finding]]:
-    """Rescaled values of every decodable frame by its index, and why the others aren't there."""
+def _stored_images(frames: Sequence[Frame]) -> tuple[dict[int, StoredImage], list[Finding]]:
+    """Every decodable frame by its index, and why the others aren't there."""
     by_file: dict[Path, list[int]] = defaultdict(list)
     for index, frame in enumerate(frames):
         by_file[frame.path].append(index)
-    values: dict[int, NDArray[np.float32]] = {}
+    images: dict[int, StoredImage] = {}
     failed: dict[str, list[str]] = defaultdict(list)
     for path, indices in by_file.items():
         try:
-            images = decode_frames(path, [frames[index].frame_number or 1 for index in indices])
+            decoded = decode_frames(path, [frames[index].frame_number or 1 for index in indices])
         except PixelDataError as error:
             for reason in error.reasons:
                 failed[reason].append(error.message)
             continue
-        for index, image in zip(indices, images, strict=True):
-            values[index] = _rescaled(image, frames[index])
+        images.update(zip(indices, decoded, strict=True))
     findings = [
         Finding(name, f"{len(details)} of {len(by_file)} files; {details[0]}")
         for name, details in failed.items()
     ]
-    return values, findings
+    paddings = [image.is_padding for image in images.values() if image.is_padding is not None]
+    empty = sum(bool(padding.all()) for padding in paddings)
+    if empty:
+        findings.append(Finding("only_padding", f"{empty} of {len(frames)} images"))
+    return images, findings
 
 
-def _rescaled(image: NDArray[np.number], frame: Frame) -> NDArray[np.float32]:
+def _signal(images: Sequence[StoredImage], frames: Sequence[Frame]) -> NDArray[np.float32]:
+    """Put slices on one scale: rescaled, bright where much signal is, padding at the dark end."""
+    voxels = np.stack([_rescaled(*pair) for pair in zip(images, frames, strict=True)])
+    padding = _stacked_padding(images)
+    valid = True if padding is None else ~padding
+    lowest = voxels.min(where=valid, initial=np.inf)
+    highest = voxels.max(where=valid, initial=-np.inf)
+    if describe(frames[0].header).is_inverted:
+        voxels = lowest + highest - voxels
+    if padding is not None and not _is_dark_already(images, voxels, padding, lowest):
+        voxels[padding] = lowest
+    return voxels
+
+
+def _stacked_padding(images: Sequence[StoredImage]) -> NDArray[np.bool_] | None:
+    if all(image.is_padding is None for image in images):
+        return None
+    none = np.zeros(images[0].values.shape, dtype=np.bool_)
+    return np.stack([none if image.is_padding is None else image.is_padding for image in images])
+
+
+def _is_dark_already(
+    images: Sequence[StoredImage],
+    voxels: NDArray[np.float32],
+    padding: NDArray[np.bool_],
+    lowest: np.float32,
+) -> bool:
+    """Whether padding is a stored 0 below all else: many writers' air, left as it is."""
+    zero = all(
+        image.is_padding is None or not image.values[image.is_padding].any() for image in images
+    )
+    return zero and bool(voxels[padding].max() <= lowest)
+
+
+def _rescaled(image: StoredImage, frame: Frame) -> NDArray[np.float32]:
     """Output units; in float64 first, as integers of 32 bits don't fit into float32."""
     slope, intercept = _rescale(frame)
-    return (image.astype(np.float64) * slope + intercept).astype(np.float32)
+    return (image.values.astype(np.float64) * slope + intercept).astype(np.float32)
 
 
 def _rescale(frame: Frame) -> tuple[float, float]:
     """Slope and intercept; NaN where the header has something that is no number."""
-    try:
-        slope = float(frame.header.get("RescaleSlope", 1.0))
-        intercept = float(frame.header.get("RescaleIntercept", 0.0))
-    except (TypeError, ValueError):
-        return math.nan, math.nan
-    return slope, intercept
+    return (
+        _one_number(frame.header, "RescaleSlope", 1.0),
+        _one_number(frame.header, "RescaleIntercept", 0.0),
+    )
+
+
+def _one_number(header: Dataset, keyword: str, absent: float) -> float:
+    values = numbers(header, keyword)
+    if len(values) == 1:
+        return values[0]
+    is_there = keyword in unreadable(header) or header.get(keyword) is not None
+    return math.nan if is_there else absent
 
 
 def _arrangement(frames: Sequence[Frame]) -> Iterator[Finding]:
     """Kinds of images that aren't one plane each."""
-    mosaics = sum("MOSAIC" in _words(frame.header.get("ImageType")) for frame in frames)
+    mosaics = sum("MOSAIC" in words(frame.header, "ImageType") for frame in frames)
     if mosaics:
         yield Finding("mosaic", f"{mosaics} images hold many small slices each")
     bundles = sum(
@@ -172,9 +217,15 @@ def _pixel_findings(frames: Sequence[Frame]) -> Iterator[Finding]:
     tables = sum("ModalityLUTSequence" in frame.header for frame in frames)
     if tables:
         yield Finding("unsupported_modality_lut", f"{tables} of {len(frames)} images")
-    kinds = {str(frame.header.get("PhotometricInterpretation")) for frame in frames}
+    kinds = {words(frame.header, "PhotometricInterpretation") for frame in frames}
     if len(kinds) > 1:
         yield Finding("mixed_photometric", f"{len(kinds)} photometric interpretations")
+    described: dict[str, list[str]] = defaultdict(list)
+    for frame in frames:
+        for name, detail in describe(frame.header).problems.items():
+            described[name].append(detail)
+    for name, details in described.items():
+        yield Finding(name, f"{len(details)} of {len(frames)} images; {details[0]}")
 
 
 def _file_findings(frames: Sequence[Frame]) -> Iterator[Finding]:
@@ -187,12 +238,6 @@ def _file_findings(frames: Sequence[Frame]) -> Iterator[Finding]:
     for name, paths in files.items():
         if name != "undescribed_frames":  # `_arrangement` names it
             yield Finding(name, f"{len(paths)} of {total} files")
-
-
-def _words(value: object) -> tuple[str, ...]:
-    """Text values of an attribute, also of one whose VR is broken."""
-    parts = value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
-    return tuple(str(part) for part in parts)
 
 
 def _source(frame: Frame) -> SliceSource:

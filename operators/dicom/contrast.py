@@ -23,9 +23,19 @@ from operators.dicom.mr_physics import (
 from operators.dicom.reasons import Reason, against, hint, in_favour
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 CONTRAST_UNKNOWN = "contrast_unknown"
+
+_UNREADABLE: dict[str, str] = {
+    "EchoTime": "unreadable_echo_time",
+    "RepetitionTime": "unreadable_repetition_time",
+    "InversionTime": "unreadable_inversion_time",
+    "EchoTrainLength": "unreadable_echo_train_length",
+    "DiffusionBValue": "unreadable_b_value",
+    "SliceThickness": "unreadable_slice_thickness",
+}
+"""Quantity -> reason. A value that is there and can't be read may be the one that rejects."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +94,7 @@ def judge_contrast(physics: MrPhysics, limits: ContrastLimits) -> tuple[Reason, 
     said = tuple(
         reason for rule in _RULES for reason in (rule(physics, limits),) if reason is not None
     )
+    said += tuple(_unread(physics))
     hints = tuple(_hints(physics))
     if said:
         return said + hints
@@ -201,6 +212,14 @@ _RULES: tuple[Callable[[MrPhysics, ContrastLimits], Reason | None], ...] = (
 )
 
 
+def _unread(physics: MrPhysics) -> Iterator[Reason]:
+    """Reject by name what decides and can't be read; a train decides only without echo time."""
+    for keyword, name in _UNREADABLE.items():
+        needless = keyword == "EchoTrainLength" and physics.echo_time_ms is not None
+        if keyword in physics.unreadable and not needless:
+            yield against(name, f"{keyword} holds no number")
+
+
 def _positive(physics: MrPhysics) -> Reason:
     """Say whether there is enough for T2 weighting, where nothing speaks against it."""
     if physics.echo_time_ms is not None:
@@ -220,10 +239,16 @@ def _hints(physics: MrPhysics) -> list[Reason]:
     told = {
         "fat_suppressed": physics.is_fat_suppressed,
         "single_shot": physics.is_single_shot,
-        "echo_time_missing": physics.echo_time_ms is None,
-        "repetition_time_missing": physics.repetition_time_ms is None,
+        "echo_time_missing": _is_missing(physics, "EchoTime", physics.echo_time_ms),
+        "repetition_time_missing": _is_missing(
+            physics, "RepetitionTime", physics.repetition_time_ms
+        ),
     }
     return [hint(name, speaks_for=False) for name, applies in told.items() if applies]
+
+
+def _is_missing(physics: MrPhysics, keyword: str, value: float | None) -> bool:
+    return value is None and keyword not in physics.unreadable
 
 
 def _is_plain_spin_echo(physics: MrPhysics, limits: ContrastLimits) -> bool:

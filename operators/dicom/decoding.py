@@ -1,13 +1,14 @@
 """Pixel data of one file as numbers, exactly as stored, whatever the transfer syntax.
 
-Every syntax has one named decoder, so that a file gives the same numbers on every machine. Rescale
-and photometric interpretation are `operators.dicom.assembly`'s business.
+Every syntax has one named decoder, so that a file gives the same numbers on every machine. Rescale,
+photometric interpretation and what to put in place of padding are `operators.dicom.assembly`'s
+business.
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import gdcm  # type: ignore[import-untyped]
@@ -36,7 +37,9 @@ from pydicom.uid import (
 
 from operators.dicom.codestreams import codestream_problem
 from operators.dicom.extent import pixel_problem
-from operators.dicom.frames import PARSE_ERRORS
+from operators.dicom.normal_header import PARSE_ERRORS
+from operators.dicom.padding import find_padding
+from operators.dicom.pixel_description import described, length_problem
 from operators.errors import PixelDataError
 
 if TYPE_CHECKING:
@@ -45,6 +48,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from pydicom.dataset import FileDataset
+
+    from operators.dicom.pixel_description import PixelDescription
 
 PLUGINS: dict[UID, str] = {
     RLELossless: "pydicom",
@@ -63,29 +68,35 @@ PLUGINS: dict[UID, str] = {
 """Encapsulated transfer syntax -> the pydicom plug-in that decodes it."""
 
 _PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-_MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 _TEXTS = {
     "truncated_header": "the file ends within its header",
     "truncated_pixels": "the pixel data are cut off",
     "missing_pixels": "the file holds no pixel data",
+    "pixel_length_mismatch": "the pixel data are longer than the header announces",
     "undecodable_pixels": "the codestream is no image of the announced kind",
 }
-_WORD_BITS = (8, 16, 32)
 _GREY_BITS = 8
 _DECODE_ERRORS: tuple[type[Exception], ...] = (*PARSE_ERRORS, RuntimeError)
 
 
 @dataclass(frozen=True, slots=True)
-class _Bits:
-    """How a sample lies in its word (PS3.5 8.1.1)."""
+class StoredImage:
+    """One image as it is stored.
 
-    allocated: int
-    stored: int
-    high: int
-    is_signed: bool
+    Attributes
+    ----------
+    values : (Y, X) ndarray
+        int64 cut to BitsStored at HighBit (whatever stands in the other bits) and sign-extended,
+        or float for float pixel data. No rescale, no inversion.
+    is_padding : (Y, X) ndarray of bool or None
+        Pixels that are no part of the image; None where all are.
+    """
+
+    values: NDArray[np.number]
+    is_padding: NDArray[np.bool_] | None = None
 
 
-def decode_frames(path: Path, frame_numbers: Sequence[int]) -> list[NDArray[np.number]]:
+def decode_frames(path: Path, frame_numbers: Sequence[int]) -> list[StoredImage]:
     """Decode images of one file.
 
     Parameters
@@ -97,22 +108,22 @@ def decode_frames(path: Path, frame_numbers: Sequence[int]) -> list[NDArray[np.n
 
     Returns
     -------
-    list of (Y, X) ndarray
-        Stored values: int64 cut to BitsStored at HighBit (whatever stands in the other bits) and
-        sign-extended, or float for float pixel data. No rescale, no inversion.
+    list of StoredImage
+        In the order asked.
 
     Raises
     ------
     PixelDataError
-        Reasons: missing_pixels, truncated_pixels, truncated_header, not_monochrome,
-        invalid_bit_layout, frame_count_mismatch, pixel_length_mismatch, undecodable_pixels.
+        Reasons: missing_pixels, truncated_pixels, truncated_header, pixel_length_mismatch,
+        frame_count_mismatch, undecodable_pixels and those of
+        `operators.dicom.pixel_description.describe`.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             dataset = _read(path)
-            _check_kind(dataset)
-            return [_decode(dataset, number) for number in frame_numbers]
+            description = _description(dataset)
+            return [_decode(dataset, description, number) for number in frame_numbers]
         except _DECODE_ERRORS as error:
             raise PixelDataError(reasons=("undecodable_pixels",)) from error
 
@@ -133,40 +144,43 @@ def _read(path: Path) -> FileDataset:
     return dataset
 
 
-def _check_kind(dataset: FileDataset) -> None:
-    """Refuse by the header what isn't a complete grey image."""
-    if sum(keyword in dataset for keyword in _PIXEL_KEYWORDS) != 1:
+def _description(dataset: FileDataset) -> PixelDescription:
+    """Refuse by the header what isn't a complete grey image; write clear values over sloppy ones.
+
+    pydicom's decoders read the elements of the data set themselves.
+    """
+    present = [keyword for keyword in _PIXEL_KEYWORDS if keyword in dataset]
+    if len(present) != 1:
         raise PixelDataError(_TEXTS["missing_pixels"], reasons=("missing_pixels",))
-    grey = dataset.get("PhotometricInterpretation") in _MONOCHROME
-    if not grey or dataset.get("SamplesPerPixel") != 1:
-        raise PixelDataError("the image is not monochrome", reasons=("not_monochrome",))
-    described = len(dataset.get("PerFrameFunctionalGroupsSequence", ()))
-    if described and described != int(dataset.get("NumberOfFrames", 1)):
+    description = replace(described(dataset), is_float=present[0] != "PixelData")
+    if description.problems:
+        text = "; ".join(f"{name} ({detail})" for name, detail in description.problems.items())
+        raise PixelDataError(text, reasons=tuple(description.problems))
+    groups = len(dataset.get("PerFrameFunctionalGroupsSequence", ()))
+    if groups and groups != description.frames:
         reasons = ("frame_count_mismatch",)
         raise PixelDataError("frames and their descriptions differ in number", reasons=reasons)
+    data = dataset[present[0]].value
     if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
-        _check_native_length(dataset)
+        problem = length_problem(description, len(data), lambda a, n: data[a : a + n])
+        if problem:
+            raise PixelDataError(_TEXTS[problem], reasons=(problem,))
+    dataset.Rows, dataset.Columns = description.shape
+    dataset.SamplesPerPixel, dataset.NumberOfFrames = 1, description.frames
+    dataset.PhotometricInterpretation = "MONOCHROME2"  # decoded raw, whichever it is
+    dataset.BitsAllocated = description.allocated
+    if not description.is_float:
+        dataset.BitsStored, dataset.HighBit = description.stored, description.high
+        dataset.PixelRepresentation = int(description.is_signed)
+    return description
 
 
-def _check_native_length(dataset: FileDataset) -> None:
-    present = len(next(dataset[key].value for key in _PIXEL_KEYWORDS if key in dataset))
-    samples = int(dataset.Rows) * int(dataset.Columns) * int(dataset.get("NumberOfFrames", 1))
-    wanted = samples * int(dataset.BitsAllocated) // 8
-    if present < wanted:
-        detail = f"{present} of {wanted} bytes of pixel data"
-        raise PixelDataError(detail, reasons=("truncated_pixels",))
-    if present > wanted + wanted % 2 or wanted == 0:
-        detail = f"{present} bytes of pixel data where the header announces {wanted}"
-        raise PixelDataError(detail, reasons=("pixel_length_mismatch",))
-
-
-def _decode(dataset: FileDataset, number: int) -> NDArray[np.number]:
+def _decode(dataset: FileDataset, description: PixelDescription, number: int) -> StoredImage:
     syntax = dataset.file_meta.TransferSyntaxUID
-    codestream = _codestream(dataset, number) if syntax.is_encapsulated else b""
-    bits = _bits(dataset) if "PixelData" in dataset else None
-    if syntax == JPEGExtended12Bit and bits is not None and bits.stored > _GREY_BITS:
-        shape = (int(dataset.Rows), int(dataset.Columns))
-        array = _decode_12_bit_jpeg(codestream, shape, bits.stored)
+    codestream = _codestream(dataset, description, number) if syntax.is_encapsulated else b""
+    is_deep = not description.is_float and description.stored > _GREY_BITS
+    if syntax == JPEGExtended12Bit and is_deep:
+        array = _decode_12_bit_jpeg(codestream, description.shape, description.stored)
     else:
         # raw: no colour conversion; unused bits are cut below, by HighBit as well.
         array, _ = get_decoder(syntax).as_array(
@@ -176,47 +190,31 @@ def _decode(dataset: FileDataset, number: int) -> NDArray[np.number]:
             decoding_plugin=PLUGINS.get(syntax, ""),
             correct_unused_bits=False,  # type: ignore[arg-type]
         )
-    if array.shape != (dataset.Rows, dataset.Columns):
+    if array.shape != description.shape:
         raise PixelDataError(reasons=("undecodable_pixels",))
-    return array if bits is None else _cut_unused_bits(array, bits)
+    if description.is_float:
+        return StoredImage(array, find_padding(array, array, description))
+    words = array.view(np.dtype(f"u{array.dtype.itemsize}").newbyteorder(array.dtype.byteorder))
+    values = _cut_unused_bits(words, description)
+    return StoredImage(values, find_padding(values, words, description))
 
 
-def _codestream(dataset: FileDataset, number: int) -> bytes:
+def _codestream(dataset: FileDataset, description: PixelDescription, number: int) -> bytes:
     """Get one frame's bytes, looked at before a native library meets them."""
-    codestream = get_frame(
-        dataset.PixelData, number - 1, number_of_frames=int(dataset.get("NumberOfFrames", 1))
-    )
-    shape = (int(dataset.Rows), int(dataset.Columns))
-    problem = codestream_problem(codestream, dataset.file_meta.TransferSyntaxUID, shape)
+    codestream = get_frame(dataset.PixelData, number - 1, number_of_frames=description.frames)
+    problem = codestream_problem(codestream, dataset.file_meta.TransferSyntaxUID, description.shape)
     if problem:
         raise PixelDataError(_TEXTS[problem], reasons=(problem,))
     return codestream
 
 
-def _bits(dataset: FileDataset) -> _Bits:
-    stored = int(dataset.BitsStored)
-    bits = _Bits(
-        allocated=int(dataset.BitsAllocated),
-        stored=stored,
-        high=int(dataset.get("HighBit", stored - 1)),
-        is_signed=dataset.PixelRepresentation == 1,
-    )
-    fits = 1 <= bits.stored <= bits.allocated and bits.stored - 1 <= bits.high < bits.allocated
-    # A JPEG codestream holds samples, not words: bits below them can't be told from values.
-    shifted = dataset.file_meta.TransferSyntaxUID.is_encapsulated and bits.high != bits.stored - 1
-    if bits.allocated not in _WORD_BITS or not fits or shifted:
-        detail = f"{bits.stored} bits up to bit {bits.high} of {bits.allocated}"
-        raise PixelDataError(detail, reasons=("invalid_bit_layout",))
-    return bits
-
-
-def _cut_unused_bits(array: NDArray[np.number], bits: _Bits) -> NDArray[np.int64]:
+def _cut_unused_bits(words: NDArray[np.number], description: PixelDescription) -> NDArray[np.int64]:
     """Values of BitsStored bits below and including HighBit, sign-extended."""
-    words = array.view(np.dtype(f"u{array.dtype.itemsize}").newbyteorder(array.dtype.byteorder))
-    values = words.astype(np.int64) >> (bits.high + 1 - bits.stored)
-    values &= (1 << bits.stored) - 1
-    if bits.is_signed:
-        values -= (values >> (bits.stored - 1)) << bits.stored
+    stored = description.stored
+    values = words.astype(np.int64) >> (description.high + 1 - stored)
+    values &= (1 << stored) - 1
+    if description.is_signed:
+        values -= (values >> (stored - 1)) << stored
     return values
 
 

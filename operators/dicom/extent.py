@@ -2,6 +2,7 @@
 
 A transfer that broke off leaves files whose headers are sound; a scan should name them at once.
 This module decodes nothing: damage inside complete pixel data is `operators.dicom.decoding`'s.
+How much padding may stand behind the pixels is `operators.dicom.pixel_description`'s.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import struct
 from typing import TYPE_CHECKING, BinaryIO
 
 from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from operators.dicom.pixel_description import described, length_problem
 
 if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
@@ -35,8 +38,9 @@ def pixel_problem(file: BinaryIO, dataset: FileDataset) -> str | None:
     -------
     str or None
         ``truncated_header`` (the file ends inside an element), ``missing_pixels`` (an image
-        without pixel data), ``truncated_pixels``, or None where nothing is wrong or the object
-        isn't an image. Of a deflated file only the header is judged.
+        without pixel data), ``truncated_pixels``, ``pixel_length_mismatch`` (more than the header
+        announces), or None where nothing is wrong or the object isn't an image. Of a deflated file
+        only the header is judged, of an image that isn't grey only whether the data are complete.
     """
     if _ends_inside_an_element(dataset):
         return "truncated_header"
@@ -48,12 +52,24 @@ def pixel_problem(file: BinaryIO, dataset: FileDataset) -> str | None:
     if len(head) < head_bytes or struct.unpack(order + "H", head[:2])[0] != _PIXEL_GROUP:
         return "missing_pixels"
     length = struct.unpack(order + "I", head[-4:])[0]
-    size = os.fstat(file.fileno()).st_size
     if length == _UNDEFINED:
-        complete = _fragments_are_complete(file, size)
-    else:
-        complete = file.tell() + length <= size
-    return None if complete else "truncated_pixels"
+        size = os.fstat(file.fileno()).st_size
+        return None if _fragments_are_complete(file, size) else "truncated_pixels"
+    return _native_problem(file, dataset, int(length))
+
+
+def _native_problem(file: BinaryIO, dataset: FileDataset, length: int) -> str | None:
+    """Look at pixel data of a stated length, from where the file stands."""
+    start = file.tell()
+    if start + length > os.fstat(file.fileno()).st_size:
+        return "truncated_pixels"
+    description = described(dataset)
+
+    def read(place: int, count: int) -> bytes:
+        file.seek(start + place)
+        return file.read(count)
+
+    return None if description.problems else length_problem(description, length, read)
 
 
 def _is_deflated(dataset: FileDataset) -> bool:

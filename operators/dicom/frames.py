@@ -7,44 +7,17 @@ reads no pixels and judges nothing.
 
 from __future__ import annotations
 
-import math
-import struct
-import warnings
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.dataset import Dataset
+
+from operators.dicom.header_values import mark_unreadable, unreadable, whole_number
+from operators.dicom.normal_header import PARSE_ERRORS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
-    from pydicom.dataelem import DataElement
-
-PARSE_ERRORS: tuple[type[Exception], ...] = (
-    InvalidDicomError,
-    BytesLengthException,
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    NotImplementedError,
-    RecursionError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-)
-"""What pydicom raises on broken bytes (found by fuzzing); anything else is our own bug."""
-
-_MAX_PRIVATE_BYTES = 1024
-"""Longer private elements (vendor protocol dumps of 100 kB per slice) aren't kept in memory."""
-
-_NUMERIC_VRS = ("DS", "IS", "FD", "FL", "US", "SS", "UL", "SL", "UV", "SV")
 _PER_FRAME = "PerFrameFunctionalGroupsSequence"
 _SHARED = "SharedFunctionalGroupsSequence"
 
@@ -105,10 +78,10 @@ class Frame:
     frame_number : int or None
         1-based frame of a multi-frame instance, None for a single-frame one.
     header : Dataset
-        Classic attributes of this plane, without pixels and without long private elements. Every
-        element has been decoded once, so reading one never raises. Not to be modified: the planes
-        of one file share elements. Empty elements are left out, so ``header.get(keyword)`` is
-        None for absent and for empty alike.
+        Classic attributes of this plane in the form of `operators.dicom.normal_header`: reading
+        one never raises, and ``header.get(keyword)`` is None for absent, empty and unreadable
+        alike (`operators.dicom.header_values.unreadable` names the last). Not to be modified: the
+        planes of one file share elements.
     problems : tuple of str
         What is wrong with the pixel data of the file, told without decoding them: names of
         `operators.dicom.extent.pixel_problem`, ``undescribed_frames``, ``frame_count_mismatch``.
@@ -118,41 +91,6 @@ class Frame:
     frame_number: int | None
     header: Dataset
     problems: tuple[str, ...] = ()
-
-
-def normal_header(dataset: Dataset) -> tuple[Dataset, int]:
-    """Decode every element now, so that nobody meets a broken value later.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        As read from a file, without pixels; it is used up.
-
-    Returns
-    -------
-    Dataset
-        The readable, non-empty elements, without long private ones; ``file_meta`` is kept.
-    int
-        Number of elements that could not be decoded and were left out.
-    """
-    header = Dataset()
-    header.file_meta = getattr(dataset, "file_meta", FileMetaDataset())
-    broken = 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for tag in sorted(dataset.keys()):
-            try:
-                raw = dataset.get_item(tag)
-                if tag.is_private and len(getattr(raw, "value", b"") or b"") > _MAX_PRIVATE_BYTES:
-                    continue
-                element = dataset[tag]
-                broken += _decode_nested(element)
-            except PARSE_ERRORS:
-                broken += 1
-                continue
-            if not element.is_empty:
-                header[tag] = element
-    return header, broken
 
 
 def planes(path: Path, header: Dataset) -> tuple[Frame, ...]:
@@ -173,7 +111,7 @@ def planes(path: Path, header: Dataset) -> tuple[Frame, ...]:
     """
     per_frame = _items(header, _PER_FRAME)
     if not per_frame:
-        if int(header.get("NumberOfFrames", 1)) == 1:
+        if whole_number(header, "NumberOfFrames") == 1:
             header.pop("NumberOfFrames", None)
         return (Frame(path, None, header),)
     base = _base(header)
@@ -186,37 +124,6 @@ def planes(path: Path, header: Dataset) -> tuple[Frame, ...]:
         _derive_classic(plane)
         frames.append(Frame(path, number, plane))
     return tuple(frames)
-
-
-def _decode_nested(element: DataElement) -> int:
-    """Decode a sequence's items; for other elements, see that numbers are numbers.
-
-    Raises
-    ------
-    ValueError
-        If a numeric attribute holds text (pydicom hands it on), infinity or NaN.
-    """
-    if element.VR == "SQ":
-        return _decode_items(element.value)
-    if element.VR in _NUMERIC_VRS and not element.is_empty:
-        values = element.value if element.VM > 1 else [element.value]
-        if not all(math.isfinite(value) for value in values):
-            raise ValueError("not finite")
-    return 0
-
-
-def _decode_items(items: Iterable[Dataset]) -> int:
-    """Decode the elements of sequence items in place; broken ones are removed and counted."""
-    broken = 0
-    for item in items:
-        for tag in sorted(item.keys()):
-            try:
-                element = item[tag]
-                broken += _decode_nested(element)
-            except PARSE_ERRORS:
-                del item[tag]
-                broken += 1
-    return broken
 
 
 def _items(dataset: Dataset, keyword: str) -> list[Dataset]:
@@ -237,17 +144,24 @@ def _base(header: Dataset) -> Dataset:
         if element.keyword in _RENAMED:
             _set(base, _RENAMED[element.keyword], element.value)
         base[element.tag] = element
+    mark_unreadable(base, _with_classic_names(unreadable(header)))
     return base
 
 
 def _copy(base: Dataset) -> Dataset:
     plane = Dataset(dict(base.items()))
     plane.file_meta = base.file_meta
+    mark_unreadable(plane, unreadable(base))
     return plane
 
 
+def _with_classic_names(keywords: frozenset[str]) -> frozenset[str]:
+    classic = {_RENAMED[keyword] for keyword in keywords & _RENAMED.keys()}
+    return keywords | classic | ({"InversionTime"} if "InversionTimes" in keywords else set())
+
+
 def _apply_groups(plane: Dataset, groups: Dataset) -> None:
-    """Lift the attributes of the known functional groups to the top level."""
+    """Lift the attributes of the known functional groups to the top level, unreadable ones too."""
     for keyword in _GROUPS:
         for item in _items(groups, keyword)[:1]:
             for element in item:
@@ -256,16 +170,28 @@ def _apply_groups(plane: Dataset, groups: Dataset) -> None:
                 plane[element.tag] = element
                 if element.keyword in _RENAMED:
                     _set(plane, _RENAMED[element.keyword], element.value)
+            _take_over_marks(plane, item)
+
+
+def _take_over_marks(plane: Dataset, item: Dataset) -> None:
+    """Let what the item says, or fails to say, overrule what the plane said before."""
+    broken = _with_classic_names(unreadable(item))
+    for keyword in broken:
+        plane.pop(keyword, None)
+    if broken or unreadable(plane):
+        said = _with_classic_names(frozenset(element.keyword for element in item))
+        mark_unreadable(plane, unreadable(plane) - said | broken)
 
 
 def _set(plane: Dataset, keyword: str, value: object) -> None:
-    """Set a classic attribute; a value its classic VR can't hold is left out."""
+    """Set a classic attribute; a value its classic VR can't hold is unreadable."""
     try:
         # A new element, never the old one changed: planes share elements.
         plane.pop(keyword, None)
         setattr(plane, keyword, value)
     except PARSE_ERRORS:
         plane.pop(keyword, None)
+        mark_unreadable(plane, unreadable(plane) | {keyword})
 
 
 def _derive_classic(plane: Dataset) -> None:
@@ -297,4 +223,4 @@ def _sequence_variant(plane: Dataset) -> list[str]:
     return [code for code, applies in told.items() if applies]
 
 
-__all__ = ["PARSE_ERRORS", "Frame", "normal_header", "planes"]
+__all__ = ["PARSE_ERRORS", "Frame", "planes"]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from operators.dicom.header_values import numbers, texts, unreadable, whole_number
 from operators.errors import GeometryError
 
 if TYPE_CHECKING:
@@ -26,19 +27,25 @@ COSINE_TOLERANCE = 1e-3
 """Rounded direction cosines differ by 1e-4; 1e-3 is 0.06 degrees, 0.3 mm over a spine."""
 
 _MAX_LENGTH_ERROR = 0.01
-_SAGITTAL_NORMAL = np.array([1.0, 0.0, 0.0])
+_COARSEST_ROUNDING = 0.005
+"""Cosines of two decimals are off by up to this; with fewer a plane has no orientation."""
+
+_COUNTS = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
+_MOST_DECIMALS = 16
+_SKEW_OF_ROUNDING = 2 * math.sqrt(3)
+"""Largest scalar product of two perpendicular unit vectors, in units of their rounding."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImagePlane:
-    """Place and kind of one plane; None where the header doesn't say or makes no sense.
+    """Place and kind of one plane; None where the header doesn't say or can't be understood.
 
     Attributes
     ----------
     position_lps : (3,) ndarray or None
         Centre of the first voxel, mm.
     axes : (2, 3) ndarray or None
-        Unit vectors along a row (i grows) and along a column (j grows).
+        Unit vectors along a row (i grows) and along a column (j grows), perpendicular.
     spacing_mm : tuple of 2 floats or None
         Between rows, between columns.
     shape : tuple of 2 ints
@@ -47,6 +54,11 @@ class ImagePlane:
         UID of the coordinate system, empty where absent.
     contrasts : tuple of 3
         Echo, temporal position and b-value: what may tell images at one position apart.
+    problems : tuple of str
+        Why a place is None: ``missing_``, ``unreadable_`` (no such numbers) or ``invalid_``
+        (numbers that can't be), and ``position``, ``orientation`` or ``pixel_spacing``.
+    cosine_rounding : float
+        By how much each direction cosine may be off, by the decimals with which it is written.
     """
 
     position_lps: NDArray[np.float64] | None
@@ -55,6 +67,8 @@ class ImagePlane:
     shape: tuple[int, int]
     frame_of_reference: str
     contrasts: tuple[object, object, object]
+    problems: tuple[str, ...] = ()
+    cosine_rounding: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,35 +87,6 @@ class Placement:
     affine_lps: NDArray[np.float64]
 
 
-def plane_angle_deg(orientation: Sequence[float]) -> float:
-    """Angle between a plane and the patient's sagittal plane.
-
-    Parameters
-    ----------
-    orientation : sequence of 6 floats
-        ImageOrientationPatient: direction cosines of the row, then of the column.
-
-    Returns
-    -------
-    float
-        0 (sagittal) to 90 degrees, whichever way the normal points; NaN where the six numbers
-        are no orientation.
-
-    Examples
-    --------
-    >>> plane_angle_deg([0, 1, 0, 0, 0, -1])
-    0.0
-    >>> plane_angle_deg([1, 0, 0, 0, 1, 0])
-    90.0
-    """
-    numbers = _numbers(orientation, 6)
-    axes = None if numbers is None else _unit_axes(numbers)
-    if axes is None:
-        return math.nan
-    cosine = abs(float(np.cross(axes[0], axes[1]) @ _SAGITTAL_NORMAL))
-    return math.degrees(math.acos(min(1.0, cosine)))
-
-
 def plane_of(header: Dataset) -> ImagePlane:
     """Read a plane's place from its classic header.
 
@@ -113,25 +98,42 @@ def plane_of(header: Dataset) -> ImagePlane:
     Returns
     -------
     ImagePlane
-        What makes no sense (wrong count, not finite, not orthogonal, not positive) is None.
+        What makes no sense (wrong count, not finite, not perpendicular, not positive) is None.
     """
-    position = _numbers(header.get("ImagePositionPatient"), 3)
-    orientation = _numbers(header.get("ImageOrientationPatient"), 6)
-    spacing = _numbers(header.get("PixelSpacing"), 2)
-    positive = spacing is not None and min(spacing) > 0
+    problems: list[str] = []
+    position = _read(header, "ImagePositionPatient", "position", problems)
+    orientation = _read(header, "ImageOrientationPatient", "orientation", problems)
+    spacing = _read(header, "PixelSpacing", "pixel_spacing", problems)
+    rounding = _rounding(texts(header, "ImageOrientationPatient")) if orientation else 0.0
+    axes = _unit_axes(orientation, rounding) if orientation else None
+    if orientation and axes is None:
+        problems.append("invalid_orientation")
+    if spacing and min(spacing) <= 0:
+        problems.append("invalid_pixel_spacing")
+        spacing = ()
     echo = (header.get("EchoTime"), header.get("EchoNumbers"))
     return ImagePlane(
-        position_lps=None if position is None else np.array(position),
-        axes=None if orientation is None else _unit_axes(orientation),
-        spacing_mm=(spacing[0], spacing[1]) if spacing is not None and positive else None,
-        shape=(_size(header.get("Rows")), _size(header.get("Columns"))),
+        position_lps=np.array(position) if position else None,
+        axes=axes,
+        spacing_mm=(spacing[0], spacing[1]) if spacing else None,
+        shape=(whole_number(header, "Rows") or 0, whole_number(header, "Columns") or 0),
         frame_of_reference=str(header.get("FrameOfReferenceUID", "")),
         contrasts=(
             tuple(str(value) for value in echo),
             str(header.get("TemporalPositionIdentifier")),
             str(header.get("DiffusionBValue")),
         ),
+        problems=tuple(problems),
+        cosine_rounding=rounding,
     )
+
+
+def axes_in(header: Dataset) -> NDArray[np.float64] | None:
+    """Row and column directions of a header as `plane_of` reads them, alone."""
+    orientation = _read(header, "ImageOrientationPatient", "orientation", [])
+    if not orientation:
+        return None
+    return _unit_axes(orientation, _rounding(texts(header, "ImageOrientationPatient")))
 
 
 def place(planes: Sequence[ImagePlane]) -> Placement:
@@ -145,40 +147,73 @@ def place(planes: Sequence[ImagePlane]) -> Placement:
     Returns
     -------
     Placement
-        Slices along the normal; the step from slice to slice is the mean one, so that the first
-        and the last slice lie exactly where their headers say.
+        Slices along the normal. Step, origin, directions and spacing are medians over the slices
+        (Theil-Sen for the step), so that one slice that is a little out of line, within the
+        tolerances of `judge`, moves no other.
     """
     order = tuple(group[0] for group in groups_along_normal(planes))
-    first, last = planes[order[0]], planes[order[-1]]
+    ordered = [planes[index] for index in order]
+    positions = np.array([position_of(plane) for plane in ordered])
+    steps = np.arange(len(ordered))
+    low, high = np.triu_indices(len(ordered), 1)
+    slopes = (positions[high] - positions[low]) / (high - low)[:, None]
+    row, column = np.median([axes_of(plane) for plane in ordered], axis=0)
+    between_rows, between_columns = np.median([spacing_of(plane) for plane in ordered], axis=0)
     affine = np.eye(4)
-    affine[:3, 0] = (position_of(last) - position_of(first)) / (len(order) - 1)
-    affine[:3, 1] = axes_of(first)[1] * spacing_of(first)[0]
-    affine[:3, 2] = axes_of(first)[0] * spacing_of(first)[1]
-    affine[:3, 3] = position_of(first)
+    affine[:3, 0] = np.median(slopes, axis=0)
+    affine[:3, 1] = column * between_rows
+    affine[:3, 2] = row * between_columns
+    affine[:3, 3] = np.median(positions - steps[:, None] * affine[:3, 0], axis=0)
     return Placement(order, affine)
 
 
-def _numbers(value: object, count: int) -> tuple[float, ...] | None:
-    """Exactly `count` finite numbers, or None."""
-    try:
-        numbers = tuple(float(part) for part in value)  # type: ignore[attr-defined]
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return numbers if len(numbers) == count and all(map(math.isfinite, numbers)) else None
+def farthest_off_grid_mm(positions: NDArray[np.float64], affine: NDArray[np.float64]) -> float:
+    """Largest distance of a slice's own position, (N, 3) in mm, from where an affine puts it."""
+    expected = affine[:3, 3] + np.arange(len(positions))[:, None] * affine[:3, 0]
+    return float(np.linalg.norm(positions - expected, axis=1).max())
 
 
-def _size(value: object) -> int:
-    return value if isinstance(value, int) else 0
+def _read(header: Dataset, keyword: str, name: str, problems: list[str]) -> tuple[float, ...]:
+    """Numbers of an attribute, as many as its module asks for; else () and the problem's name."""
+    values = numbers(header, keyword)
+    if len(values) == _COUNTS[keyword]:
+        return values
+    is_there = keyword in unreadable(header) or header.get(keyword) is not None
+    problems.append(f"{'unreadable' if is_there else 'missing'}_{name}")
+    return ()
 
 
-def _unit_axes(orientation: Sequence[float]) -> NDArray[np.float64] | None:
-    """Row and column as unit vectors; None where they aren't nearly so, or not orthogonal."""
+def _rounding(cosines: Sequence[str]) -> float:
+    """Half a unit of the last decimal that any of the cosines has; whole numbers are exact."""
+    decimals = max(_decimals(text) for text in cosines)
+    exact = all(float(text).is_integer() for text in cosines)
+    return 0.0 if exact else min(_COARSEST_ROUNDING, 0.5 * 10.0**-decimals)
+
+
+def _decimals(text: str) -> int:
+    mantissa, _, exponent = text.lower().partition("e")
+    written = len(mantissa.partition(".")[2]) - int(exponent or 0)
+    return min(max(written, 0), _MOST_DECIMALS)
+
+
+def _unit_axes(orientation: Sequence[float], rounding: float) -> NDArray[np.float64] | None:
+    """Row and column as perpendicular unit vectors; None where they are not nearly so.
+
+    The correction is the smallest one that makes them perpendicular (half to each), so that
+    neither direction is trusted more than the other.
+    """
     axes = np.reshape(np.asarray(orientation, dtype=np.float64), (2, 3))
     lengths = np.linalg.norm(axes, axis=1)
     if not np.all(np.abs(lengths - 1.0) < _MAX_LENGTH_ERROR):
         return None
-    axes = axes / lengths[:, None]
-    return axes if abs(float(axes[0] @ axes[1])) < COSINE_TOLERANCE else None
+    row, column = axes / lengths[:, None]
+    skew = float(row @ column)
+    if abs(skew) > max(COSINE_TOLERANCE, _SKEW_OF_ROUNDING * rounding):
+        return None
+    turned = np.array([row - column * skew / 2, column - row * skew / 2])
+    turned[1] -= turned[0] * (turned[0] @ turned[1]) / (turned[0] @ turned[0])
+    unit: NDArray[np.float64] = turned / np.linalg.norm(turned, axis=1)[:, None]
+    return unit
 
 
 def position_of(plane: ImagePlane) -> NDArray[np.float64]:

@@ -11,12 +11,29 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from operators.dicom.header_values import median, numbers, positive_number, texts, words
+from operators.dicom.header_values import (
+    median,
+    numbers,
+    positive_number,
+    texts,
+    unreadable,
+    words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pydicom.dataset import Dataset
+
+QUANTITIES = (
+    "EchoTime",
+    "RepetitionTime",
+    "InversionTime",
+    "EchoTrainLength",
+    "DiffusionBValue",
+    "SliceThickness",
+)
+"""Numbers on which `operators.dicom.contrast` decides."""
 
 SPIN_ECHO = "SE"
 GRADIENT_ECHO = "GR"
@@ -94,6 +111,8 @@ class MrPhysics:
         (not by inversion time).
     coded_contrast : str or None
         Enhanced MR's Acquisition Contrast, if it names one.
+    unreadable : frozenset of str
+        Keywords of quantities that the headers hold and that nobody can read.
     """
 
     sequences: frozenset[str] = frozenset()
@@ -107,6 +126,7 @@ class MrPhysics:
     is_single_shot: bool = False
     is_fat_suppressed: bool = False
     coded_contrast: str | None = None
+    unreadable: frozenset[str] = frozenset()
 
 
 def read_physics(headers: Sequence[Dataset]) -> MrPhysics:
@@ -121,8 +141,9 @@ def read_physics(headers: Sequence[Dataset]) -> MrPhysics:
     Returns
     -------
     MrPhysics
-        With None for whatever is absent, zero or unreadable.
+        With None for whatever is absent, zero or unreadable; the last is named.
     """
+    unread = {keyword for keyword in QUANTITIES if _is_unreadable(headers, keyword)}
 
     def over_slices(keyword: str) -> float | None:
         return median([positive_number(header, keyword) for header in headers])
@@ -145,6 +166,14 @@ def read_physics(headers: Sequence[Dataset]) -> MrPhysics:
         is_single_shot=_is_single_shot(name, train, is_3d=is_3d),
         is_fat_suppressed=_is_fat_suppressed(first),
         coded_contrast=_coded_contrast(headers),
+        unreadable=frozenset(unread),
+    )
+
+
+def _is_unreadable(headers: Sequence[Dataset], keyword: str) -> bool:
+    """Whether slices hold a quantity, but none of them in a form that can be read."""
+    return any(keyword in unreadable(header) for header in headers) and not any(
+        numbers(header, keyword) for header in headers
     )
 
 

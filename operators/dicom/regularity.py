@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,9 @@ from operators.dicom.geometry import (
     COSINE_TOLERANCE,
     along_normal,
     axes_of,
+    farthest_off_grid_mm,
     groups_along_normal,
+    place,
     position_of,
     spacing_of,
 )
@@ -44,6 +47,13 @@ each within tolerance can still add up."""
 _SPACING_RATIO_TOLERANCE = 1e-3
 _MAX_DRIFT_PIXELS = 0.5
 """In-plane shift over the whole stack that counts as rounding; a tilted gantry shifts by more."""
+
+_NORMAL_OF_ROUNDING = math.sqrt(6)
+"""Largest change of a normal, in units of the rounding of the cosines that give it."""
+
+MAX_OFF_GRID_STEPS = 0.25
+"""A slice's own position against the volume's affine, in slice distances: accepted series may be
+irregular by 5 %, which adds up; half a step would be another slice."""
 
 _MIN_FOR_DISTANCES = 3
 _ROUNDING = 1e-6
@@ -78,8 +88,8 @@ def judge(planes: Sequence[ImagePlane]) -> tuple[Finding, ...]:
     Returns
     -------
     tuple of Finding
-        Empty for a regular volume. Names: missing_position, missing_orientation,
-        missing_pixel_spacing, mixed_orientation, mixed_matrix, mixed_pixel_spacing,
+        Empty for a regular volume. Names: missing_, unreadable_ and invalid_ position,
+        orientation and pixel_spacing, mixed_orientation, mixed_matrix, mixed_pixel_spacing,
         mixed_frame_of_reference, duplicate_positions, several_echoes,
         several_temporal_positions, several_b_values, missing_slice, irregular_spacing, shear,
         too_few_slices.
@@ -89,30 +99,33 @@ def judge(planes: Sequence[ImagePlane]) -> tuple[Finding, ...]:
     Distances between slices mean nothing where a position is missing or orientations differ;
     they are then not judged.
     """
-    findings = [*_missing(planes), *_mixed(planes)]
+    mixed = list(_mixed(planes))
+    findings = [*_unplaced(planes), *mixed]
     count = len(planes)
-    if planes and not {"missing_position", "missing_orientation", "mixed_orientation"} & {
-        finding.name for finding in findings
-    }:
+    is_placed = all(plane.position_lps is not None and plane.axes is not None for plane in planes)
+    if planes and is_placed and all(finding.name != "mixed_orientation" for finding in mixed):
         groups = groups_along_normal(planes)
         count = len(groups)
         findings += _repeated(planes, groups)
         findings += _distances(planes, groups)
         findings += _shear(planes, groups)
+        findings += _wander(planes) if not findings and count >= MIN_SLICES else []
     if count < MIN_SLICES:
         findings.append(Finding("too_few_slices", f"{count} slices, {MIN_SLICES} are needed"))
     return tuple(findings)
 
 
-def _missing(planes: Sequence[ImagePlane]) -> Iterator[Finding]:
-    counts = {
-        "missing_position": sum(plane.position_lps is None for plane in planes),
-        "missing_orientation": sum(plane.axes is None for plane in planes),
-        "missing_pixel_spacing": sum(plane.spacing_mm is None for plane in planes),
-    }
+def _unplaced(planes: Sequence[ImagePlane]) -> Iterator[Finding]:
+    """Name what keeps single planes from having a place."""
+    counts: Counter[str] = Counter()
+    for plane in planes:
+        places = (plane.position_lps, plane.axes, plane.spacing_mm)
+        for what, said in zip(("position", "orientation", "pixel_spacing"), places, strict=True):
+            if said is None:
+                named = (problem for problem in plane.problems if problem.endswith(what))
+                counts[next(named, f"missing_{what}")] += 1
     for name, count in counts.items():
-        if count:
-            yield Finding(name, f"{count} of {len(planes)} images")
+        yield Finding(name, f"{count} of {len(planes)} images")
 
 
 def _mixed(planes: Sequence[ImagePlane]) -> Iterator[Finding]:
@@ -192,10 +205,22 @@ def _shear(planes: Sequence[ImagePlane], groups: Sequence[Sequence[int]]) -> lis
     offsets = middles - middles[0]
     offsets -= np.outer(offsets @ normal, normal)
     drift = float(np.linalg.norm(offsets, axis=1).max())
+    rounding = max(plane.cosine_rounding for plane in planes)
     limit = _MAX_DRIFT_PIXELS * min(min(spacing_of(plane)) for plane in planes)
-    if drift <= limit:
+    limit += _NORMAL_OF_ROUNDING * rounding * float(np.ptp(middles @ normal))
+    if drift > limit:
+        return [Finding("shear", f"slices shift by up to {drift:.2f} mm within their planes")]
+    return []
+
+
+def _wander(planes: Sequence[ImagePlane]) -> list[Finding]:
+    """Thin slices that leave the straight row within the tolerance of their wide pixels."""
+    placement = place(planes)
+    positions = np.array([position_of(planes[index]) for index in placement.order])
+    wander = farthest_off_grid_mm(positions, placement.affine_lps)
+    if wander <= MAX_OFF_GRID_STEPS * float(np.linalg.norm(placement.affine_lps[:3, 0])):
         return []
-    return [Finding("shear", f"slices shift by up to {drift:.2f} mm within their planes")]
+    return [Finding("shear", f"slices lie up to {wander:.2f} mm off a straight row")]
 
 
 def _middle(plane: ImagePlane) -> NDArray[np.float64]:

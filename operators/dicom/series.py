@@ -17,7 +17,9 @@ import pydicom
 from pydicom.uid import MediaStorageDirectoryStorage
 
 from operators.dicom.extent import pixel_problem
-from operators.dicom.frames import PARSE_ERRORS, Frame, normal_header, planes
+from operators.dicom.frames import Frame, planes
+from operators.dicom.header_values import whole_number
+from operators.dicom.normal_header import PARSE_ERRORS, normal_header
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,8 +48,9 @@ class SeriesRecord:
         What is wrong with the files, each ``name: detail`` with a snake_case name:
         missing_study_uid, missing_series_uid, missing_sop_instance_uid, duplicate_instances
         (identical copies, dropped), conflicting_copies (same UID, other content, all kept),
-        truncated_pixels, missing_pixels, undescribed_frames, frame_count_mismatch,
-        unreadable_attributes.
+        truncated_pixels, missing_pixels, pixel_length_mismatch, undescribed_frames,
+        frame_count_mismatch, unreadable_attributes (with their keywords: they are there, but no
+        value can be told).
     """
 
     series_uid: str
@@ -84,6 +87,7 @@ class _Instance:
     header: Dataset
     frames: tuple[Frame, ...]
     problems: tuple[str, ...]
+    unreadable: tuple[str, ...]
 
 
 def scan(folder: Path) -> FolderScan:
@@ -169,14 +173,13 @@ def _read(path: Path) -> _Instance | None:
         if not dataset:
             raise EOFError("no elements")
         problem = pixel_problem(file, dataset)
-        header, broken = normal_header(dataset)
+        header, unreadable = normal_header(dataset)
         frames = planes(path, header)
         pixels = ([problem] if problem else []) + _frame_count_problems(header, frames)
         frames = tuple(replace(frame, problems=tuple(pixels)) for frame in frames)
         problems = list(pixels)
-        problems += ["unreadable_attributes"] if broken else []
         problems += ["missing_sop_instance_uid"] if not _uid(header, "SOPInstanceUID") else []
-        return _Instance(path, header, frames, tuple(problems))
+        return _Instance(path, header, frames, tuple(problems), unreadable)
 
 
 def _uid(header: Dataset, keyword: str) -> str:
@@ -184,8 +187,8 @@ def _uid(header: Dataset, keyword: str) -> str:
 
 
 def _frame_count_problems(header: Dataset, frames: Sequence[Frame]) -> list[str]:
-    announced = int(header.get("NumberOfFrames", 1))
-    if announced == len(frames):
+    announced = whole_number(header, "NumberOfFrames")
+    if announced in (None, len(frames)):
         return []
     return ["undescribed_frames" if frames[0].frame_number is None else "frame_count_mismatch"]
 
@@ -193,6 +196,7 @@ def _frame_count_problems(header: Dataset, frames: Sequence[Frame]) -> list[str]
 def _record(uids: tuple[str, str], instances: list[_Instance]) -> SeriesRecord:
     """Put the instances of one series together, identical copies once."""
     counts: Counter[str] = Counter()
+    unreadable: set[str] = set()
     contents: dict[str, list[bytes | None]] = defaultdict(list)
     first: dict[str, Path] = {}
     kept: list[Frame] = []
@@ -208,11 +212,16 @@ def _record(uids: tuple[str, str], instances: list[_Instance]) -> SeriesRecord:
                 continue
         first.setdefault(uid, instance.path)
         counts.update(instance.problems)
+        counts["unreadable_attributes"] += bool(instance.unreadable)
+        unreadable |= set(instance.unreadable)
         kept.extend(instance.frames)
     counts["missing_study_uid"] += 0 if uids[0] else len(instances)
     counts["missing_series_uid"] += 0 if uids[1] else len(instances)
+    named = {"unreadable_attributes": f"{', '.join(sorted(unreadable))} in "}
     problems = (
-        f"{name}: {count} of {len(instances)} files" for name, count in counts.items() if count
+        f"{name}: {named.get(name, '')}{count} of {len(instances)} files"
+        for name, count in counts.items()
+        if count
     )
     return SeriesRecord(uids[1], uids[0], tuple(kept), tuple(sorted(problems)))
 

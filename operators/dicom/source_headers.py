@@ -24,7 +24,11 @@ from operators.dicom.copied_attributes import (
     REQUIRED_EMPTY,
     REQUIRED_PLACE,
 )
-from operators.dicom.frames import PARSE_ERRORS, Frame, normal_header, planes
+from operators.dicom.frames import Frame, planes
+from operators.dicom.geometry import farthest_off_grid_mm, place, plane_of
+from operators.dicom.normal_header import PARSE_ERRORS, normal_header
+from operators.dicom.regularity import MAX_OFF_GRID_STEPS
+from operators.dicom.source_identity import identity_findings
 from operators.dicom.uids import derived_uid, digest
 from operators.errors import EncodingError
 
@@ -35,9 +39,6 @@ if TYPE_CHECKING:
     from operators.imaging.volume import SliceSource, Volume
 
 _SEXES = ("M", "F", "O")
-_MAX_DRIFT_STEPS = 0.25
-"""A slice's own position against the volume's affine, in slice distances. Accepted series may be
-irregular by 5 %, which adds up along k; half a step would be another slice."""
 _MAX_STEP_ERROR_MM = 1e-3
 """In-plane index steps of the affine against orientation and pixel spacing of the header."""
 
@@ -91,12 +92,13 @@ def read_source_headers(volume: Volume) -> SourceHeaders:
         files = {path: _read(path) for path in {source.path for source in volume.source}}
         frames = [_frame_of(files[source.path], source) for source in volume.source]
         _check_identity(frames)
-        places = tuple(_place(frame) for frame in frames)
+        headers = [frame.header for frame in frames]
+        places = tuple(_place(header) for header in headers)
         _check_positions(places, volume)
         return SourceHeaders(
-            common=_common(frames[0]),
-            character_set=_character_set(frames[0]),
-            series_number=_integer(frames[0].get("SeriesNumber")),
+            common=_common(headers[0]),
+            character_set=_character_set(headers[0]),
+            series_number=_integer(headers[0].get("SeriesNumber")),
             planes=places,
         )
 
@@ -141,58 +143,47 @@ def _read(path: Path) -> tuple[Frame, ...]:
         raise EncodingError("a source image is gone", reasons=("source_missing",)) from error
 
 
-def _frame_of(frames: tuple[Frame, ...], source: SliceSource) -> Dataset:
-    """Header of the plane that a slice came from."""
+def _frame_of(frames: tuple[Frame, ...], source: SliceSource) -> Frame:
+    """Plane that a slice came from."""
     for frame in frames:
         if (
             frame.frame_number == source.frame_number
             and frame.header.get("SOPInstanceUID") == source.sop_instance_uid
         ):
-            return frame.header
+            return frame
     raise EncodingError("a source image was replaced", reasons=("source_changed",))
 
 
-def _check_identity(headers: list[Dataset]) -> None:
-    reasons = [
-        f"mixed_{name}"
-        for name, keyword in (
-            ("study", "StudyInstanceUID"),
-            ("series", "SeriesInstanceUID"),
-            ("frame_of_reference", "FrameOfReferenceUID"),
-            ("patient", "PatientID"),
-        )
-        if len({str(header.get(keyword, "")) for header in headers}) > 1
-    ]
-    reasons += [
-        f"no_{name}"
-        for name, keyword in (("study", "StudyInstanceUID"), ("series", "SeriesInstanceUID"))
-        if not headers[0].get(keyword)
-    ]
+def _check_identity(frames: list[Frame]) -> None:
+    """See once more what assembly saw: files can be exchanged meanwhile."""
+    reasons = [finding.name for finding in identity_findings(frames)]
+    if len({str(frame.header.get("FrameOfReferenceUID", "")) for frame in frames}) > 1:
+        reasons.append("mixed_frame_of_reference")
     if reasons:
         raise EncodingError("the source images do not form one series", reasons=tuple(reasons))
 
 
 def _place(header: Dataset) -> Dataset:
     """Position, orientation and measures of one plane, untouched."""
-    place = Dataset()
+    copied = Dataset()
     for keyword in REQUIRED_PLACE + OPTIONAL_PLACE:
         if keyword in header:
-            place[keyword] = header[keyword]
-    if any(keyword not in place for keyword in REQUIRED_PLACE):
+            copied[keyword] = header[keyword]
+    if any(keyword not in copied for keyword in REQUIRED_PLACE):
         raise EncodingError("a source image has no position", reasons=("source_changed",))
-    return place
+    return copied
 
 
 def _check_positions(planes: tuple[Dataset, ...], volume: Volume) -> None:
     affine = volume.affine_lps
-    expected = affine[:3, 3] + np.arange(len(planes))[:, None] * affine[:3, 0]
-    found = np.array([plane.ImagePositionPatient for plane in planes], dtype=np.float64)
+    seen = [plane_of(plane) for plane in planes]
+    if any(plane.problems for plane in seen):
+        raise EncodingError("a source image has no position", reasons=("source_changed",))
+    found = np.array([plane.position_lps for plane in seen])
     step = float(np.linalg.norm(affine[:3, 0]))
-    cosines = np.array(planes[0].ImageOrientationPatient, dtype=np.float64)
-    row_mm, column_mm = (float(v) for v in planes[0].PixelSpacing)
-    in_plane = np.stack([cosines[3:] * row_mm, cosines[:3] * column_mm], axis=1)
+    in_plane = place(seen).affine_lps[:3, 1:3]
     if (
-        float(np.linalg.norm(found - expected, axis=1).max()) > _MAX_DRIFT_STEPS * step
+        farthest_off_grid_mm(found, affine) > MAX_OFF_GRID_STEPS * step
         or float(np.abs(affine[:3, 1:3] - in_plane).max()) > _MAX_STEP_ERROR_MM
     ):
         raise EncodingError(

@@ -35,7 +35,7 @@ _SHARED: dict[str, tuple[str, ...]] = {
 }
 """What all planes of a series agree on; the second attribute only where the first is empty."""
 
-_UID = re.compile(r"[0-9]+(\.[0-9]+)+")
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _MAX_UID_LENGTH = 64
 """PS3.5 9.1. A component with a leading zero breaks that clause as well, but names the object in
 every archive that holds it, so it passes."""

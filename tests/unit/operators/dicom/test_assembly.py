@@ -364,7 +364,7 @@ _PIXEL_REFUSALS: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
         ("mixed_photometric",),
     ),
     "14 bits in 12": ({"tags": {"BitsStored": 17}}, ("invalid_bit_layout",)),
-    "bit layout lost": ({"tags": {"BitsAllocated": None}}, ("undecodable_pixels",)),
+    "bit layout lost": ({"tags": {"BitsAllocated": None}}, ("missing_pixel_description",)),
     "larger pixel data than the matrix": (
         {"tags": {"Rows": 39}},
         ("pixel_length_mismatch",),

@@ -150,3 +150,29 @@ def test_without_any_time_train_or_code_the_contrast_is_unknown():
 
 def test_a_coded_contrast_of_t1_is_overruled_by_an_echo_time_of_100_ms():
     assert _names(_tse(100, 4000, coded_contrast="T1")) == ["t2_weighted"]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "name"),
+    [
+        ("EchoTime", "unreadable_echo_time"),
+        ("RepetitionTime", "unreadable_repetition_time"),
+        ("InversionTime", "unreadable_inversion_time"),
+        ("DiffusionBValue", "unreadable_b_value"),
+        ("SliceThickness", "unreadable_slice_thickness"),
+    ],
+)
+def test_a_quantity_that_decides_and_cannot_be_read_rejects(keyword: str, name: str):
+    times = {"EchoTime": (None, 3500), "RepetitionTime": (100, None)}.get(keyword, (100, 3500))
+
+    physics = _tse(*times, echo_train_length=15, unreadable=frozenset({keyword}))
+
+    assert _names(physics) == [name]
+    assert not [hint for hint in _names(physics, decides=False) if hint.endswith("_missing")]
+
+
+def test_an_unreadable_echo_train_rejects_only_where_no_echo_time_decides():
+    unread = frozenset({"EchoTrainLength"})
+
+    assert _names(_tse(100, 3500, unreadable=unread)) == ["t2_weighted"]
+    assert _names(_tse(None, 3500, unreadable=unread)) == ["unreadable_echo_train_length"]

@@ -22,9 +22,10 @@ from operators.errors import PixelDataError
 from tests.builders.mr_series import make_series
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
     from pydicom.dataset import Dataset
 
 
@@ -34,6 +35,10 @@ def _first_file(folder: Path, edit: Callable[[Dataset], None], **options: object
     edit(dataset)
     dataset.save_as(path)
     return path
+
+
+def _values(path: Path, frame_numbers: Sequence[int]) -> list[NDArray]:
+    return [image.values for image in decode_frames(path, frame_numbers)]
 
 
 def _reasons(path: Path) -> tuple[str, ...]:
@@ -65,7 +70,7 @@ def test_a_word_is_cut_at_its_high_bit_and_sign_extended(
         dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = layout
         dataset.PixelData = np.full((40, 32), word, dtype="<u2").tobytes()
 
-    (image,) = decode_frames(_first_file(tmp_path, edit), [1])
+    (image,) = _values(_first_file(tmp_path, edit), [1])
 
     assert (image.min(), image.max()) == (value, value)
 
@@ -73,7 +78,7 @@ def test_a_word_is_cut_at_its_high_bit_and_sign_extended(
 def test_frames_3_and_1_of_a_multi_frame_file_come_in_the_order_asked(tmp_path: Path):
     made = make_series(tmp_path, sop_class=EnhancedMRImageStorage, shuffle_seed=None)
 
-    images = decode_frames(made.paths[0], [3, 1])
+    images = _values(made.paths[0], [3, 1])
 
     assert np.array_equal(images[0], made.voxels_zyx[2])
     assert np.array_equal(images[1], made.voxels_zyx[0])
@@ -84,7 +89,7 @@ def test_a_file_without_meta_header_is_decoded_by_its_encoding(tmp_path: Path):
     content = made.paths[0].read_bytes()
     made.paths[0].write_bytes(content[content.index(b"\x08\x00\x05\x00") :])
 
-    (image,) = decode_frames(made.paths[0], [1])
+    (image,) = _values(made.paths[0], [1])
 
     assert np.array_equal(image, made.voxels_zyx[0])
 
@@ -96,7 +101,7 @@ def _as_float(dataset: Dataset) -> None:
 
 
 def test_float_pixel_data_keep_their_fractions(tmp_path: Path):
-    (image,) = decode_frames(_first_file(tmp_path, _as_float), [1])
+    (image,) = _values(_first_file(tmp_path, _as_float), [1])
 
     assert np.unique(image).tolist() == [0.25]
 

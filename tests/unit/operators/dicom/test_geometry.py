@@ -1,33 +1,14 @@
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from operators.dicom.geometry import ImagePlane, place, plane_angle_deg, plane_of
+from operators.dicom.geometry import ImagePlane, place, plane_of
 from operators.errors import GeometryError
 from tests.builders.mr_series import SAGITTAL, turned
-
-
-@pytest.mark.parametrize("degrees", [0.0, 12.0, 30.0, 45.0, 90.0])
-def test_a_plane_turned_about_the_long_axis_is_that_many_degrees_off_sagittal(degrees: float):
-    assert plane_angle_deg(turned(SAGITTAL, degrees)) == pytest.approx(degrees, abs=1e-6)
-
-
-def test_a_sagittal_plane_seen_from_the_other_side_is_0_degrees_off():
-    assert plane_angle_deg([0, -1, 0, 0, 0, -1]) == 0.0
-
-
-@pytest.mark.parametrize(
-    "orientation",
-    [[0] * 6, [1, 0, 0], [1, 0, 0, 1, 0, 0], [math.nan] * 6, None, ["a"] * 6, [5, 0, 0, 0, 5, 0]],
-)
-def test_what_is_no_orientation_has_no_angle(orientation: object):
-    assert math.isnan(plane_angle_deg(orientation))
 
 
 def _plane(position: object, **changes: object) -> ImagePlane:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from operators.dicom.mr_physics import read_physics
+from operators.dicom.normal_header import normal_header
 from tests.builders.plain_headers import header
+from tests.builders.sloppy_elements import write
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 
 @pytest.mark.parametrize(
@@ -136,3 +143,26 @@ def test_an_empty_header_says_nothing():
     assert physics.sequences == frozenset()
     assert physics.echo_time_ms is None
     assert not physics.is_3d
+
+
+def _with_unreadable(**quantities: str) -> Dataset:
+    """Header of a T2 TSE slice in which some quantities are text."""
+    item = header(EchoTime=100.0, RepetitionTime=3500.0, ScanningSequence="SE")
+    for keyword, text in quantities.items():
+        write(item, keyword, "DS", text.encode())
+    return normal_header(item)[0]
+
+
+def test_times_with_decimal_commas_are_times():
+    physics = read_physics([_with_unreadable(InversionTime="160,0", EchoTime="64,0")])
+
+    assert (physics.inversion_time_ms, physics.echo_time_ms) == (160.0, 64.0)
+    assert physics.unreadable == frozenset()
+
+
+def test_a_quantity_is_unreadable_only_where_no_slice_tells_it():
+    unread, plain = _with_unreadable(InversionTime="short"), _with_unreadable(InversionTime="160")
+
+    assert read_physics([unread] * 11).unreadable == {"InversionTime"}
+    assert read_physics([unread, *[plain] * 10]).unreadable == frozenset()
+    assert read_physics([unread, *[plain] * 10]).inversion_time_ms == 160

@@ -156,7 +156,7 @@ class TestRefusals:
 
     def test_no_study_and_no_series(self, tmp_path: Path):
         volume = series(tmp_path / "mr", tags={"StudyInstanceUID": None, "SeriesInstanceUID": None})
-        assert reasons(volume) == ("no_study", "no_series")
+        assert reasons(volume) == ("missing_study_uid", "missing_series_uid")
 
     def test_slices_in_the_other_order(self, tmp_path: Path):
         volume = series(tmp_path / "mr")
