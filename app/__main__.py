@@ -23,6 +23,7 @@ from app.console import reporting  # noqa: E402
 from app.errors import ExitCode, crash_line, exit_code_of  # noqa: E402
 from app.settings import HostFolders, Settings, host_folders, load_settings  # noqa: E402
 from app.signals import stop_requests  # noqa: E402
+from operators.dicom.selection import SelectionSettings  # noqa: E402
 from operators.errors import SeriesUnsuitableError, SpineError  # noqa: E402
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def perform(arguments: argparse.Namespace, folders: HostFolders) -> int:
             output=arguments.output,
             started=now(),
             overlay=settings.output.overlay,
+            selection=SelectionSettings(**settings.selection.model_dump()),
         )
         record = execute(job, bundle, progress=progress, is_cancelled=stop.is_set)
     if folders.logs is not None and folders.logs.is_dir():

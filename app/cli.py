@@ -16,12 +16,14 @@ from app.bootstrap import quiet_libraries
 from app.console import emit_json, reporting
 from app.errors import ExitCode, crash_line, exit_code_of
 from app.evaluation_commands import evaluate
+from app.explain_command import explain
 from app.model_commands import JsonOption, ModelsOption, models_app
 from app.registry import read_registry, verify_model
 from app.send_command import send
 from app.settings import Settings, load_settings
 from app.signals import stop_requests
 from app.training_commands import train_app
+from operators.dicom.selection import SelectionSettings
 from operators.errors import SpineError
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(train_app, name="train")
 node_commands.register(app)
 deploy_commands.register(app)
+app.command()(explain)
 app.command()(send)
 app.command()(evaluate)
 
@@ -86,6 +89,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
             started=now(),
             semantic_mask=semantic_mask,
             overlay=overlay,
+            selection=SelectionSettings(**settings.selection.model_dump()),
         )
         record = execute(job, bundle, progress=progress, is_cancelled=stop.is_set)
     if report is not None:
@@ -95,32 +99,6 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
     else:
         _tell(record, output)
     raise typer.Exit(record.exit_code)
-
-
-@app.command()
-def explain(
-    folder: Annotated[Path, typer.Argument(help="DICOM folder.")],
-    as_json: JsonOption = False,  # noqa: FBT002
-) -> None:
-    """Say for every series whether it would be segmented, and why. No inference."""
-    from operators.dicom.selection import as_json as decisions_as_json
-    from operators.dicom.selection import decide
-    from operators.dicom.series import scan
-
-    found = scan(folder)
-    rows = decisions_as_json(decide(found.series))
-    if as_json:
-        sys.stdout.write(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
-    else:
-        for row in rows:
-            verdict = "accepted" if row["accepted"] else "rejected"
-            typer.echo(f"{verdict}: {row['description'] or '(no description)'}")
-            for reason in row["reasons"]:
-                sign = "+" if reason["speaks_for"] else "-"
-                typer.echo(f"   {sign} {reason['name']}: {reason['detail']}")
-        typer.echo(f"{len(rows)} series, {len(found.unreadable)} files are not DICOM images")
-    if not rows:
-        raise typer.Exit(int(ExitCode.UNREADABLE_INPUT))
 
 
 @app.command()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +18,9 @@ from app.bootstrap import prepare_process
 from app.errors import ExitCode, OutputUnwritableError, exit_code_of
 from app.record import ErrorRecord, ResultRecord, entry_of, verdict
 from app.registry import find_model, folder_digest, read_registry, sha256_of
+from operators.dicom.outlook import as_json
 from operators.dicom.provenance import ModelIdentity, ResultContext
-from operators.dicom.selection import as_json
+from operators.dicom.selection import SelectionSettings
 from operators.errors import (
     InterruptedRunError,
     SpineError,
@@ -63,6 +64,8 @@ class Job:
         Also write a PNG per series.
     predecessors : tuple of Predecessor
         Earlier results of the same series that the new ones replace and name.
+    selection : SelectionSettings
+        What is worth segmenting.
     """
 
     source: Path
@@ -71,6 +74,7 @@ class Job:
     semantic_mask: Path | None = None
     overlay: bool = False
     predecessors: tuple[Predecessor, ...] = ()
+    selection: SelectionSettings = field(default_factory=SelectionSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,6 +261,7 @@ class _Run:
             semantic_model=self.models.semantic,
             instance_model=self.models.instance,
             write=WriteOptions(folder=staging, context=self._context(), overlay=self.job.overlay),
+            selection=self.job.selection,
             on_decisions=self._take_decisions,
             on_cases=self._take_cases,
             progress=self._report,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from operators.case import Case, Progress
-    from operators.dicom.selection import SeriesDecision
+    from operators.dicom.selection import SelectionSettings, SeriesDecision
     from operators.networks.instances import InstanceModel
     from operators.networks.semantic import SemanticModel
 
@@ -51,6 +51,8 @@ class Wiring:
         Loaded networks, shared between runs.
     write : WriteOptions
         What the last step writes and where.
+    selection : SelectionSettings
+        What is worth segmenting.
     on_decisions, on_cases, progress : callable
         Told about every series, the finished cases, and the progress.
     """
@@ -60,6 +62,7 @@ class Wiring:
     semantic_model: SemanticModel | None
     instance_model: InstanceModel
     write: WriteOptions
+    selection: SelectionSettings
     on_decisions: Callable[[tuple[SeriesDecision, ...]], None]
     on_cases: Callable[[tuple[Case, ...]], None]
     progress: Progress
@@ -83,6 +86,7 @@ class SpineApplication(Application):
                 self,
                 CountCondition(self, 1),
                 source=wiring.source,
+                settings=wiring.selection,
                 on_decisions=wiring.on_decisions,
                 name="select_series",
             ),

@@ -63,16 +63,18 @@ class ErrorRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesRecordEntry:
-    """What became of one accepted series.
+    """What became of one accepted stack; most series hold one.
 
     ``confidence`` holds the network's mean probability of what it decided, per structure name
     and per vertebra number, 0 to 1; ``agreement`` the mean share of the folds that decided so by
     themselves, empty for models of one fold (`operators.networks.fold_votes`);
-    ``low_confidence`` and ``low_agreement`` name what a human should look at.
+    ``low_confidence`` and ``low_agreement`` name what a human should look at; ``stack`` says which
+    stack of its series it is and where it lies (`operators.dicom.stack_identity`).
     """
 
     key: str
     status: Literal["ok", "failed"]
+    stack: dict[str, Any] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     vertebrae: int = 0
     volumes_ml: dict[str, float] = field(default_factory=dict)
@@ -96,9 +98,9 @@ class ResultRecord:
     exit_code : int
         What ``spine-node run`` answers.
     series : tuple
-        One entry per accepted series.
+        One entry per accepted stack, and per acquisition that is refused as a whole.
     decisions : list of dict
-        Every series of the input with its decision and reasons.
+        Every series of the input with its decision, reasons and the problems of its files.
     models : dict
         Name, version and digest of the model of each phase.
     profile : str
@@ -130,6 +132,7 @@ def entry_of(case: Case) -> SeriesRecordEntry:
         return SeriesRecordEntry(
             key=case.key,
             status="failed",
+            stack=case.stack.as_json(),
             facts=case.facts,
             durations_s=durations,
             error=ErrorRecord.of(case.failure),
@@ -137,6 +140,7 @@ def entry_of(case: Case) -> SeriesRecordEntry:
     return SeriesRecordEntry(
         key=case.key,
         status="ok",
+        stack=case.stack.as_json(),
         files=tuple(path.name for path in case.written),
         vertebrae=count_vertebrae(case.instances),
         volumes_ml=volumes_ml(case.semantic),

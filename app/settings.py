@@ -55,6 +55,13 @@ class InferenceSettings(_Section):
     threads: int = Field(ge=0, default=0)
 
 
+class SelectionOptions(_Section):
+    """What is worth segmenting, beyond what physics says."""
+
+    reject_other_body_parts: bool = True
+    """Where three independent texts agree on another body part and none names the spine."""
+
+
 class OutputSettings(_Section):
     """What is written beside the two segmentation objects."""
 
@@ -223,6 +230,7 @@ class Settings(_Section):
     resources: ResourceSettings = ResourceSettings()
     models: ModelSettings = ModelSettings()
     inference: InferenceSettings = InferenceSettings()
+    selection: SelectionOptions = SelectionOptions()
     output: OutputSettings = OutputSettings()
     on_no_series: Literal["success", "code"] = "success"
     node: NodeSettings = NodeSettings()

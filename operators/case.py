@@ -1,4 +1,4 @@
-"""What travels through the graph: one case per series, complete or with its failure.
+"""What travels through the graph: one case per stack, complete or with its failure.
 
 A failed case goes through the remaining steps untouched, so that one refused station never
 loses the others. Steps return new cases; nothing here computes.
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from operators.dicom.stack_identity import ONLY_STACK, StackIdentity
 from operators.errors import InterruptedRunError, SpineError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class StepRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One series on its way through the pipeline.
+    """One stack on its way through the pipeline; most series hold one.
 
     Attributes
     ----------
@@ -54,6 +55,8 @@ class Case:
         Short name without patient data, for file names and progress.
     series : SeriesRecord or None
         The frames to segment; None for a NIfTI input.
+    stack : StackIdentity
+        Which stack of its series it is.
     nifti : Path or None
         The NIfTI input; None for DICOM.
     volume : Volume or None
@@ -84,6 +87,7 @@ class Case:
 
     key: str
     series: SeriesRecord | None = None
+    stack: StackIdentity = ONLY_STACK
     nifti: Path | None = None
     volume: Volume | None = None
     semantic_model_grid: LabelMap | None = None

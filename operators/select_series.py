@@ -1,4 +1,4 @@
-"""Step 1: the input -> one case per series worth segmenting."""
+"""Step 1: the input -> one case per stack worth segmenting."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from monai.deploy.core import Operator
 from operators.case import Case
 from operators.dicom.selection import SeriesDecision, decide
 from operators.dicom.series import scan
+from operators.dicom.split_acquisition import SPLIT_ACQUISITION
 from operators.dicom.uids import digest
-from operators.errors import SeriesUnsuitableError, UnreadableInputError
+from operators.errors import GeometryError, SeriesUnsuitableError, UnreadableInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from typing import Any
 
+    from operators.dicom.selection import SelectionSettings
     from operators.dicom.series import SeriesRecord
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
@@ -30,11 +32,13 @@ class SelectSeriesOperator(Operator):
         fragment: Any,
         *args: Any,
         source: Path,
+        settings: SelectionSettings,
         on_decisions: Callable[[tuple[SeriesDecision, ...]], None],
         **kwargs: Any,
     ) -> None:
-        """Keep the input and whom to tell about every series."""
+        """Keep the input, what to select, and whom to tell about every series."""
         self._source = source
+        self._settings = settings
         self._on_decisions = on_decisions
         super().__init__(fragment, *args, **kwargs)
 
@@ -44,13 +48,16 @@ class SelectSeriesOperator(Operator):
 
     def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
         """Look at the input once."""
-        op_output.emit(find_cases(self._source, self._on_decisions), "cases")
+        cases = find_cases(self._source, self._settings, self._on_decisions)
+        op_output.emit(cases, "cases")
 
 
 def find_cases(
-    source: Path, on_decisions: Callable[[tuple[SeriesDecision, ...]], None]
+    source: Path,
+    settings: SelectionSettings,
+    on_decisions: Callable[[tuple[SeriesDecision, ...]], None],
 ) -> tuple[Case, ...]:
-    """One case per accepted series.
+    """One case per accepted stack, and a failed one per acquisition that is in pieces.
 
     Raises
     ------
@@ -72,13 +79,9 @@ def find_cases(
             f"no readable DICOM image among {len(found.unreadable)} files",
             reasons=("no_dicom",),
         )
-    decisions = decide(found.series)
+    decisions = decide(found.series, settings)
     on_decisions(decisions)
-    cases = tuple(
-        Case(key=key_of(decision.stack), series=decision.stack)
-        for decision in decisions
-        if decision.accepted and decision.stack is not None
-    )
+    cases = (*_accepted(decisions), *_in_pieces(decisions))
     if not cases:
         raise SeriesUnsuitableError(
             f"none of {len(decisions)} series is a sagittal T2-weighted spine series",
@@ -87,6 +90,24 @@ def find_cases(
             ),
         )
     return cases
+
+
+def _accepted(decisions: Sequence[SeriesDecision]) -> Iterator[Case]:
+    for decision in decisions:
+        for chosen in decision.stacks:
+            key = key_of(chosen.record) + chosen.identity.suffix
+            yield Case(key=key, series=chosen.record, stack=chosen.identity)
+
+
+def _in_pieces(decisions: Sequence[SeriesDecision]) -> Iterator[Case]:
+    """Acquisitions spread over many series: refused once, not once per series."""
+    series = {decision.series.series_uid: decision.series for decision in decisions}
+    for parts in sorted({decision.parts for decision in decisions if decision.parts}):
+        first = series[min(parts)]
+        error = GeometryError(
+            f"{len(parts)} series are parts of one acquisition", reasons=(SPLIT_ACQUISITION,)
+        )
+        yield Case(key=key_of(first), series=first, failure=error)
 
 
 def key_of(stack: SeriesRecord) -> str:

@@ -76,7 +76,7 @@ class WriteSegmentationOperator(Operator):
             raise EncodingError("there is no result to write")
         try:
             if case.nifti is None:
-                written = self._write_dicom(case.key, volume, (semantic, instances))
+                written = self._write_dicom(case, volume, (semantic, instances))
             else:
                 written = self._write_nifti(case.key, semantic, instances)
             if self._options.overlay:
@@ -91,11 +91,12 @@ class WriteSegmentationOperator(Operator):
         return replace(case, written=written)
 
     def _write_dicom(
-        self, key: str, volume: Volume, masks: tuple[LabelMap, LabelMap]
+        self, case: Case, volume: Volume, masks: tuple[LabelMap, LabelMap]
     ) -> tuple[Path, ...]:
-        names = (f"{key}_semantic.dcm", f"{key}_instances.dcm")
+        names = (f"{case.key}_semantic.dcm", f"{case.key}_instances.dcm")
         paths = tuple(self._options.folder / name for name in names)
-        datasets = encode_segmentations(*masks, volume, self._options.context)
+        context = self._options.context.of_stack(case.stack)
+        datasets = encode_segmentations(*masks, volume, context)
         for dataset, path in zip(datasets, paths, strict=True):
             write_dataset(dataset, path)
         return paths

@@ -27,8 +27,9 @@ from app.inference.protocol import (
     decode_request,
     encode,
 )
-from app.settings import InferenceSettings, ModelSettings
+from app.settings import InferenceSettings, ModelSettings, SelectionOptions
 from app.signals import die_with_parent, ignore_stop_requests
+from operators.dicom.selection import SelectionSettings
 from operators.errors import SpineError
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         bundle = _load(options.models, options.inference)
         answer(Ready(profile=bundle.profile, models=_models_of(bundle)))
-        serve(sys.stdin.buffer, answer, bundle)
+        selection = SelectionSettings(**options.selection.model_dump())
+        serve(sys.stdin.buffer, answer, bundle, selection)
     except SpineError as error:
         answer(Failed(code=error.code, message=error.message))
         sys.exit(int(exit_code_of(error)))
@@ -97,7 +99,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(int(ExitCode.INTERNAL))
 
 
-def serve(requests: Iterable[bytes], answer: Callable[[Answer], None], models: ModelBundle) -> None:
+def serve(
+    requests: Iterable[bytes],
+    answer: Callable[[Answer], None],
+    models: ModelBundle,
+    selection: SelectionSettings,
+) -> None:
     """Answer requests until there are no more.
 
     Parameters
@@ -108,6 +115,8 @@ def serve(requests: Iterable[bytes], answer: Callable[[Answer], None], models: M
         Told every answer.
     models : ModelBundle
         Loaded networks.
+    selection : SelectionSettings
+        What is worth segmenting.
 
     Raises
     ------
@@ -116,11 +125,14 @@ def serve(requests: Iterable[bytes], answer: Callable[[Answer], None], models: M
     """
     for line in requests:
         request = decode_request(line)
-        answer(Done(job_id=request.job_id, record=_perform(request, answer, models)))
+        answer(Done(job_id=request.job_id, record=_perform(request, answer, models, selection)))
 
 
 def _perform(
-    request: Request, answer: Callable[[Answer], None], models: ModelBundle
+    request: Request,
+    answer: Callable[[Answer], None],
+    models: ModelBundle,
+    selection: SelectionSettings,
 ) -> dict[str, Any]:
     from app.execute import Job, execute  # noqa: PLC0415 - after the signals are blocked
 
@@ -130,6 +142,7 @@ def _perform(
         started=request.started,
         overlay=request.overlay,
         predecessors=request.predecessors,
+        selection=selection,
     )
     record = execute(job, models, progress=ProgressGate(request.job_id, answer))
     # Decisions quote identifiers and descriptions, and this goes into the engine's database; the
@@ -139,7 +152,11 @@ def _perform(
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="app.inference.child", description=__doc__)
-    for name, section in (("--models", ModelSettings), ("--inference", InferenceSettings)):
+    for name, section in (
+        ("--models", ModelSettings),
+        ("--inference", InferenceSettings),
+        ("--selection", SelectionOptions),
+    ):
         parser.add_argument(name, type=section.model_validate_json, required=True)
     return parser.parse_args(arguments)
 

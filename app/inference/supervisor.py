@@ -25,13 +25,20 @@ if TYPE_CHECKING:
 
     from app.inference.process import OnProgress
     from app.inference.protocol import Ready, Request
-    from app.settings import InferenceSettings, ModelSettings, WorkerSettings
+    from app.settings import (
+        InferenceSettings,
+        ModelSettings,
+        SelectionOptions,
+        WorkerSettings,
+    )
     from app.telemetry.logs import Emit
 
 _T = TypeVar("_T")
 
 
-def child_command(models: ModelSettings, inference: InferenceSettings) -> tuple[str, ...]:
+def child_command(
+    models: ModelSettings, inference: InferenceSettings, selection: SelectionOptions
+) -> tuple[str, ...]:
     """Command line of the real child.
 
     Parameters
@@ -40,6 +47,8 @@ def child_command(models: ModelSettings, inference: InferenceSettings) -> tuple[
         Which networks it loads.
     inference : InferenceSettings
         Where and how they run.
+    selection : SelectionOptions
+        What is worth segmenting.
 
     Returns
     -------
@@ -47,8 +56,11 @@ def child_command(models: ModelSettings, inference: InferenceSettings) -> tuple[
         For `Supervisor`. The settings go along as text, so that parent and child never read two
         versions of one file.
     """
-    sections = ("--models", models.model_dump_json(), "--inference", inference.model_dump_json())
-    return (sys.executable, "-m", "app.inference.child", *sections)
+    sections = {"--models": models, "--inference": inference, "--selection": selection}
+    told = (
+        word for name, section in sections.items() for word in (name, section.model_dump_json())
+    )
+    return (sys.executable, "-m", "app.inference.child", *told)
 
 
 class Supervisor:

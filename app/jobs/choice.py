@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from operators.dicom.image_kind import dixon_image
-from operators.dicom.selection import as_json, decide
+from operators.dicom.outlook import as_json
+from operators.dicom.regularity import MIN_SLICES
+from operators.dicom.selection import decide
 from operators.dicom.series import scan_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from operators.dicom.selection import SeriesDecision
+    from app.journal.series import HeldObject
+    from operators.dicom.selection import SelectionSettings, SeriesDecision
     from operators.dicom.series import SeriesRecord
 
 UNREADABLE: Final = "no_readable_image"
+
+
+_NEIGHBOURS: Final = 4 * MIN_SLICES
+"""Objects that are looked at to find out whether few slices are a part of an acquisition."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +50,10 @@ class Choice:
 
 
 def choose(
-    series_uid: str, files: Sequence[Path], other_files: Callable[[], Sequence[Path]]
+    series_uid: str,
+    files: Sequence[Path],
+    other_files: Callable[[], Sequence[Path]],
+    settings: SelectionSettings,
 ) -> Choice:
     """Decide on one series.
 
@@ -54,7 +65,10 @@ def choose(
         Its objects.
     other_files : callable
         Gives the objects of the study's other series; asked only where the answer depends on
-        them: a Dixon water image is not wanted where there is an in-phase image.
+        them: a Dixon water image is not wanted where there is an in-phase image, and a few
+        slices may be a part of an acquisition whose other slices are series of their own.
+    settings : SelectionSettings
+        What is worth segmenting.
 
     Returns
     -------
@@ -68,11 +82,11 @@ def choose(
             reasons=(UNREADABLE,),
             decision={"series_uid": series_uid, "accepted": False, "reasons": [_UNREADABLE_REASON]},
         )
-    (decision,) = decide([record])
-    is_water = decision.accepted and _is_water(decision)
-    if is_water:
+    (decision,) = decide([record], settings)
+    depends_on_others = _depends_on_others(decision)
+    if depends_on_others:
         others = scan_files(other_files()).series
-        decision, *_ = decide([record, *others])
+        decision, *_ = decide([record, *others], settings)
     (plain,) = as_json([decision])
     return Choice(
         is_accepted=decision.accepted,
@@ -82,8 +96,37 @@ def choose(
             if reason.decides and reason.speaks_for == decision.accepted
         ),
         decision=plain,
-        depends_on_others=is_water,
+        depends_on_others=depends_on_others,
     )
+
+
+def neighbours(held: Sequence[HeldObject], others: Sequence[HeldObject]) -> list[HeldObject]:
+    """Objects of other series that may change the choice of a series.
+
+    Parameters
+    ----------
+    held, others : sequence of HeldObject
+        Objects of the series, and of all other series of its study.
+
+    Returns
+    -------
+    list of HeldObject
+        All; for a series of few slices at known places those alone that lie nearest to the first
+        of them and look like it: else hundreds of series of one slice would each be read with all
+        others.
+    """
+    first = held[0].facts
+    if len(held) >= MIN_SLICES or first.image_position is None:
+        return list(others)
+    place = first.image_position
+    alike = [
+        (math.dist(place, other.facts.image_position), number)
+        for number, other in enumerate(others)
+        if other.facts.image_position is not None
+        and other.facts.image_orientation == first.image_orientation
+        and other.facts.echo_time == first.echo_time
+    ]
+    return [others[number] for _, number in sorted(alike)[:_NEIGHBOURS]]
 
 
 _UNREADABLE_REASON: Final = {
@@ -100,6 +143,7 @@ def _record_of(series_uid: str, files: Sequence[Path]) -> SeriesRecord | None:
     return max(found, key=lambda record: len(record.frames), default=None)
 
 
-def _is_water(decision: SeriesDecision) -> bool:
-    stack = decision.stack
-    return stack is not None and any(dixon_image(frame.header).is_water for frame in stack.frames)
+def _depends_on_others(decision: SeriesDecision) -> bool:
+    frames = [frame for chosen in decision.stacks for frame in chosen.record.frames]
+    is_water = any(dixon_image(frame.header).is_water for frame in frames)
+    return is_water or 0 < len(frames) < MIN_SLICES

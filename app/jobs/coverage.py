@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from operators.dicom.geometry import COSINE_TOLERANCE
+from operators.dicom.in_plane import across, linked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,18 +37,18 @@ _MIN_PLACES: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """Places of the slices of a series, over all its orientations.
+    """Places of the slices of a series, over all its stacks.
 
     Attributes
     ----------
     places_mm : tuple of float
-        Along the normal of the slices, the lowest at 0; of the orientation with most places.
+        Along the normal of the slices, the lowest at 0; of the stack with most places.
     missing_mm : tuple of float
         Where slices must be missing, on the same axis.
     places : int
-        Different places over all orientations.
+        Different places over all stacks.
     missing : int
-        Missing slices over all orientations.
+        Missing slices over all stacks.
     lacking : int
         Images that one echo or time has not at a place where another one has.
     """
@@ -61,7 +62,7 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class _Stack:
-    """Images of one orientation: their places (mm) and what tells repeats apart."""
+    """Images of one orientation and station: their places (mm) and what tells repeats apart."""
 
     along: NDArray[np.float64]
     contrasts: tuple[tuple[object, ...], ...]
@@ -97,7 +98,7 @@ def cover(facts: Sequence[ArrivalFacts]) -> Coverage:
 
 
 def _stacks(facts: Sequence[ArrivalFacts]) -> list[_Stack]:
-    """Separate orientations: localizers and slabs along the discs hold several."""
+    """Separate orientations (localizers, slabs along the discs) and stations of one orientation."""
     groups: list[tuple[NDArray[np.float64], list[ArrivalFacts]]] = []
     for fact in facts:
         if fact.image_position is None or fact.image_orientation is None:
@@ -109,7 +110,20 @@ def _stacks(facts: Sequence[ArrivalFacts]) -> list[_Stack]:
                 break
         else:
             groups.append((orientation, [fact]))
-    return [_stack(orientation, members) for orientation, members in groups]
+    return [
+        _stack(orientation, station)
+        for orientation, members in groups
+        for station in _stations(orientation, members)
+    ]
+
+
+def _stations(
+    orientation: NDArray[np.float64], members: list[ArrivalFacts]
+) -> list[list[ArrivalFacts]]:
+    """Separate what lies elsewhere within the plane, by the first voxels: no hole parts a stack."""
+    normal: NDArray[np.float64] = np.cross(orientation[:3], orientation[3:])
+    positions = np.array([fact.image_position for fact in members], dtype=np.float64)
+    return [[members[n] for n in group] for group in linked(across(positions, normal))]
 
 
 def _stack(orientation: NDArray[np.float64], members: list[ArrivalFacts]) -> _Stack:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from app.errors import SpoolError, crash_line
-from app.jobs.choice import choose
+from app.jobs.choice import choose, neighbours
 from app.jobs.identity import content_digest
 from app.jobs.readiness import Evidence, Readiness, Silence, Verdict, judge
 from app.jobs.survey import survey
@@ -162,18 +162,19 @@ class Intake:
             self._hold(watch, replace(readiness, reasons=reasons))
 
     def _choose(self, mark: SeriesMark, held: Sequence[HeldObject]) -> Choice:
-        return choose(mark.series_uid, self._paths(held), lambda: self._sibling_files(mark))
+        paths, settings = self._paths(held), self._at.selection
+        return choose(mark.series_uid, paths, lambda: self._siblings(mark, held), settings)
 
-    def _sibling_files(self, mark: SeriesMark) -> list[Path]:
+    def _siblings(self, mark: SeriesMark, held: Sequence[HeldObject]) -> list[Path]:
         with reading(self._at.engine) as c:
             others = series.siblings(c, mark.study_uid, besides=mark.series_uid)
-        return self._paths(others)
+        return self._paths(neighbours(held, others))
 
     def _paths(self, held: Sequence[HeldObject]) -> list[Path]:
         return [self._at.spool.absolute(item.path) for item in held]
 
     def _must_wait_for_siblings(self, watch: Watch, choice: Choice) -> bool:
-        """Whether an in-phase image that would be preferred may still be on its way.
+        """Whether a series that would change the choice may still be on its way.
 
         Series that wait for the same reason do not wait for each other.
         """

@@ -14,6 +14,7 @@ from app.journal import jobs, runs
 from app.journal.engine import reading, transaction
 from app.telemetry import events
 from operators.dicom.provenance import Predecessor
+from operators.dicom.stack_identity import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,12 +92,13 @@ class SegmentDesk:
                 Predecessor(
                     kind=kind,
                     study_uid=job.study_uid,
-                    series_uid=file.series_uid,
-                    sop_instance_uid=file.sop_instance_uid,
+                    series_uid=earlier.file.series_uid,
+                    sop_instance_uid=earlier.file.sop_instance_uid,
+                    stack=from_json(earlier.stack),
                 )
-                for file in replaced
+                for earlier in replaced
                 for suffix, kind in _KINDS.items()
-                if file.name.endswith(suffix)
+                if earlier.file.name.endswith(suffix)
             ),
         )
 

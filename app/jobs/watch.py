@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from app.journal.series import HeldObject, SeriesMark
     from app.settings import NodeSettings
     from app.telemetry.logs import Emit
+    from operators.dicom.selection import SelectionSettings
 
 
 @dataclass(slots=True)
@@ -82,6 +83,8 @@ class Surroundings:
         Received files.
     identity : WorkIdentity
         Models and parameters of this installation.
+    selection : SelectionSettings
+        What is worth segmenting.
     executor : Executor
         Where headers are read, a second for a series of some hundred objects.
     clock, monotonic : callable
@@ -96,6 +99,7 @@ class Surroundings:
     node: NodeSettings
     spool: Spool
     identity: WorkIdentity
+    selection: SelectionSettings
     executor: Executor
     clock: Callable[[], float]
     monotonic: Callable[[], float]

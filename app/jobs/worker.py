@@ -38,6 +38,7 @@ from app.journal.engine import journal_url, open_journal
 from app.journal.processes import PulseWatch
 from app.telemetry import events
 from app.telemetry.logs import key_of, site_secret
+from operators.dicom.selection import SelectionSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -153,7 +154,9 @@ class _Worker:
         }
         self._loops: list[Future[None]] = []
         spool = Spool(node.data / "spool")
-        command = options.command or child_command(settings.models, settings.inference)
+        command = options.command or child_command(
+            settings.models, settings.inference, settings.selection
+        )
         self._supervisor = Supervisor(command, node.worker, base.emit)
         url = engine_url(node.data, node.database_url)
         self._queue = JobQueue(url, base.name, version=options.version)
@@ -240,6 +243,7 @@ class _Worker:
             node=self._node,
             spool=spool,
             identity=identity_of(settings),
+            selection=SelectionSettings(**settings.selection.model_dump()),
             executor=self._threads["scan"],
             clock=time.time,
             monotonic=time.monotonic,

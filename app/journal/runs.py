@@ -61,6 +61,14 @@ class ResultFile:
     series_uid: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class EarlierResult:
+    """A result that a new one may replace, and the stack of the series that it shows."""
+
+    file: ResultFile
+    stack: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnd:
     """How a run ended.
@@ -228,24 +236,38 @@ def senders(c: Connection, job_id: str) -> tuple[str, str]:
     return row.calling_ae_title, row.called_ae_title
 
 
-def results_replaced(c: Connection, job_id: str) -> list[ResultFile]:
-    """Segmentations of the nearest earlier job of the series that made any."""
+def results_replaced(c: Connection, job_id: str) -> list[EarlierResult]:
+    """Segmentations of all earlier jobs of the series, the latest job first.
+
+    Of a series with several stacks the latest job may have made those of one stack only.
+    """
+    found: list[EarlierResult] = []
     current: str | None = job_id
     for _ in range(_LONGEST_CHAIN):
         current = c.execute(
             sa.select(JOB.c.predecessor_job_id).where(JOB.c.job_id == current)
         ).scalar()
         if current is None:
-            return []
+            break
+        record = c.execute(sa.select(JOB.c.record).where(JOB.c.job_id == current)).scalar()
+        stacks = _stacks_of(json.loads(record or "{}"))
         rows = c.execute(
             sa.select(RESULT)
             .where(RESULT.c.job_id == current, RESULT.c.kind == SEGMENTATION)
             .order_by(RESULT.c.name)
         ).mappings()
-        found = [ResultFile(**{name: row[name] for name in ResultFile.__slots__}) for row in rows]
-        if found:
-            return found
-    return []
+        files = [ResultFile(**{name: row[name] for name in ResultFile.__slots__}) for row in rows]
+        found += [EarlierResult(file, stacks.get(file.name, {})) for file in files]
+    return found
+
+
+def _stacks_of(record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Stack that each file of a record shows, by name; records of older versions say none."""
+    return {
+        name: entry.get("stack") or {}
+        for entry in record.get("series", ())
+        for name in entry.get("files", ())
+    }
 
 
 def _running(job_id: str, run_number: int) -> sa.Update:

@@ -62,6 +62,20 @@ def deciding_words(decision: dict[str, Any]) -> str:
     return ". ".join(dict.fromkeys(told))
 
 
+def decision_words(decision: dict[str, Any]) -> str:
+    """Say in a few words what was decided, by the selection and by what the headers tell."""
+    if decision.get("accepted"):
+        return "Selected for segmentation"
+    # A series that was selected has a job, which is refused for the reasons listed.
+    return "Selected, but no volume" if decision.get("selected") else "Not selected"
+
+
+def problem_words(problem: str) -> str:
+    """Sentence for a problem of the files (`operators.dicom.series.SeriesRecord`)."""
+    name, _, detail = problem.partition(": ")
+    return f"{reason_words(name)}: {detail}" if detail else reason_words(name)
+
+
 def doubts(completeness: dict[str, Any]) -> list[str]:
     """Sentences for the reasons of a verdict on completeness."""
     return [reason_words(str(name)) for name in completeness.get("reasons") or ()]

@@ -145,6 +145,8 @@ def environment() -> Environment:
         reason_words=wording.reason_words,
         shown_reasons=reasons.shown_reasons,
         deciding_words=reasons.deciding_words,
+        decision_words=reasons.decision_words,
+        problem_words=reasons.problem_words,
         doubts=reasons.doubts,
         outcome_words=wording.outcome_words,
         source_words=wording.source_words,

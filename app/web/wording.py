@@ -32,7 +32,7 @@ SERIES: Final[dict[str, StateWords]] = {
         "held", "bad", "Incomplete after the deadline. It waits for objects or for a person."
     ),
     SeriesState.REJECTED: StateWords(
-        "not selected", "quiet", "No sagittal T2-weighted spine series. The reasons are below."
+        "not selected", "quiet", "Nothing to segment. The reasons are below."
     ),
     SeriesState.ACCEPTED: StateWords("selected", "good", "Complete and selected; it has a job."),
     SeriesState.DISCARDED: StateWords("discarded", "quiet", "A person said: do not segment it."),
@@ -94,6 +94,7 @@ REASONS: Final[dict[str, str]] = {
     "text_names_t2": "The description says T2",
     "text_names_spine": "The description names the spine",
     "text_names_other_body_part": "The description names another body part",
+    "other_body_part": "Several independent texts agree on another body part",
     "contrast_unknown": "The headers do not tell the contrast",
     "coded_contrast": "The coded acquisition contrast is another one",
     "short_inversion_time": "Inversion recovery with a short inversion time (STIR)",
@@ -121,6 +122,15 @@ REASONS: Final[dict[str, str]] = {
     "spine_sized_field_of_view": "The field of view is that of a spine",
     "unusual_field_of_view": "The field of view is unusual for a spine",
     "frames_left_out": "Some frames are not used",
+    "several_stacks": "Several stacks of slices, each segmented for itself",
+    "ambiguous_stacks": "Several images of each place, and nothing says which is T2-weighted",
+    "t2_echo_taken": "The T2-weighted echo is taken",
+    "later_echo_taken": "The later of two echoes is taken",
+    "temporal_position_taken": "The first measurement is taken",
+    "b_value_taken": "The image with the least diffusion weighting is taken",
+    "in_phase_image_taken": "The Dixon in-phase image is taken",
+    "water_image_taken": "The Dixon water image is taken",
+    "acquisition_split_over_series": "One acquisition, spread over several series",
     "in_phase_image_preferred": "The in-phase image of the same acquisition is taken instead",
     "dixon_fat": "A Dixon fat image",
     "dixon_opposed_phase": "A Dixon opposed-phase image",
@@ -141,6 +151,16 @@ REASONS: Final[dict[str, str]] = {
     "reformatted": "Reformatted from other images",
     "screen_capture": "A screen capture",
     "subtraction": "A subtraction",
+    # Assembly (operators.dicom.assembly.header_findings).
+    "too_few_slices": "Too few slices for a volume",
+    "missing_slice": "A slice is missing between others",
+    "irregular_spacing": "The slices lie at irregular distances",
+    "shear": "The slices are shifted within their planes",
+    "duplicate_positions": "Several images at one place, and nothing tells them apart",
+    "mixed_orientation": "Slices of several orientations in one stack",
+    "mixed_matrix": "Slices of several matrix sizes",
+    "missing_position": "Slices without a valid position",
+    "missing_orientation": "Slices without a valid orientation",
     # Completeness (app.jobs.readiness).
     "forced": "A person said: run it as it is",
     "enhanced": "Multi-frame objects hold their whole stack each",

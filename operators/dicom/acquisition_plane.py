@@ -94,6 +94,12 @@ def judge_plane(headers: Sequence[Dataset], *, max_obliquity_deg: float) -> tupl
     return (*reasons, hint("mixed_orientations", mixture, speaks_for=False))
 
 
+def is_of_several_planes(headers: Sequence[Dataset]) -> bool:
+    """Whether slices lie closest to different ones of the three planes."""
+    normals = [slice_normal(header) for header in headers]
+    return len({tilt_of(normal).plane for normal in normals if normal is not None}) > 1
+
+
 def _says_orientation(header: Dataset) -> bool:
     keyword = "ImageOrientationPatient"
     return keyword in unreadable(header) or header.get(keyword) is not None

@@ -5,9 +5,10 @@ The same key means the same result. This module writes no DICOM: ``segmentation`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from operators.dicom.stack_identity import ONLY_STACK, StackIdentity
 from operators.dicom.uids import digest
 
 if TYPE_CHECKING:
@@ -52,12 +53,15 @@ class Predecessor:
         predecessor of its own kind.
     study_uid, series_uid, sop_instance_uid : str
         Where it is found.
+    stack : StackIdentity
+        Which stack of the source series it shows; by default the only one, at an unknown place.
     """
 
     kind: Literal["semantic", "instances"]
     study_uid: str
     series_uid: str
     sop_instance_uid: str
+    stack: StackIdentity = ONLY_STACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +88,8 @@ class ResultContext:
         Serial number of this installation; must not be empty in DICOM.
     predecessors : tuple of Predecessor
         Results of an earlier revision of the same series, which the new ones replace.
+    stack : StackIdentity
+        Which stack of the source series the result shows.
     """
 
     semantic_model: ModelIdentity
@@ -95,6 +101,28 @@ class ResultContext:
     is_research_only: bool = True
     device_serial_number: str = "1"
     predecessors: tuple[Predecessor, ...] = ()
+    stack: StackIdentity = ONLY_STACK
+
+    def of_stack(self, stack: StackIdentity) -> ResultContext:
+        """Context of the result of one stack, with those predecessors alone that it replaces.
+
+        Parameters
+        ----------
+        stack : StackIdentity
+            Of the new result.
+
+        Returns
+        -------
+        ResultContext
+            Of each kind the first predecessor, as they are listed (the latest first), that shows
+            the same place; where both are the only stack of their series, whatever the place.
+        """
+        replaced: dict[str, Predecessor] = {}
+        for one in self.predecessors:
+            is_only = stack.is_only and one.stack.is_only
+            if one.kind not in replaced and (is_only or stack.is_same_place(one.stack)):
+                replaced[one.kind] = one
+        return replace(self, stack=stack, predecessors=tuple(replaced.values()))
 
 
 def result_key(source_digests: Iterable[str], context: ResultContext) -> str:
@@ -126,5 +154,6 @@ def result_key(source_digests: Iterable[str], context: ResultContext) -> str:
             digest(source_digests),
             # Only where there are any: first revisions keep the identifiers they always had.
             *(("replaces", digest(named)) if named else ()),
+            *(("stack", context.stack.label) if context.stack.label else ()),
         )
     )

@@ -58,6 +58,7 @@ _GRID_TOLERANCE_MM = 1e-4
 """Rounding of float64 affines that went through other orientations and back."""
 _MAX_SOURCE_SERIES_NUMBER = 2_000_000
 """So that 1000 times it still fits IS (2^31 - 1)."""
+_MAX_NUMBERED_STACKS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ def _encode(kind: _Kind, segments: Sequence[Segment], labels: LabelMap, job: _Jo
             segments, algorithm_identification(kind.name, model, context), key
         ),
         series_instance_uid=derived_uid(key, "series"),
-        series_number=_series_number(kind, job.headers),
+        series_number=_series_number(kind, job),
         sop_instance_uid=derived_uid(key, "instance"),
         instance_number=1,
         manufacturer=MANUFACTURER,
@@ -185,7 +186,7 @@ def _encode(kind: _Kind, segments: Sequence[Segment], labels: LabelMap, job: _Jo
         transfer_syntax_uid=ExplicitVRLittleEndian,
         omit_empty_frames=True,
         contributing_equipment=[own_equipment(context)],
-        series_description=f"SPINEPS {kind.name}"
+        series_description=", ".join(filter(None, (f"SPINEPS {kind.name}", context.stack.label)))
         + (" - research only" if context.is_research_only else ""),
         content_qualification="RESEARCH" if context.is_research_only else None,
         coding_schemes=_coding_schemes(segments, context),
@@ -227,11 +228,13 @@ def _numbered(labels_zyx: NDArray[np.unsignedinteger], values: Sequence[int]) ->
     return np.asarray(table[labels_zyx])
 
 
-def _series_number(kind: _Kind, headers: SourceHeaders) -> int:
-    number = headers.series_number or 0
+def _series_number(kind: _Kind, job: _Job) -> int:
+    """Of the source, times 1000, and 901, 902 for its first stack, 911, 912 for the second."""
+    number = job.headers.series_number or 0
     if not 0 < number <= _MAX_SOURCE_SERIES_NUMBER:
         number = 0
-    return 1000 * number + kind.series_offset
+    rank = min(job.context.stack.number, _MAX_NUMBERED_STACKS) - 1
+    return 1000 * number + kind.series_offset + 10 * rank
 
 
 def _coding_schemes(

@@ -2,31 +2,52 @@
 
 Physics decides (image kind, orientation, timing, sequence); text is a hint. Geometry is judged at
 assembly: a sagittal T2-weighted series with a missing slice is selected here and refused there, by
-name. Why each rule is as it is: ``app/decisions/0003-series-selection-by-physics.md``.
+name; `operators.dicom.outlook` says both at once. Why each rule is as it is:
+``app/decisions/0003-series-selection-by-physics.md``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
+from operators.dicom.acquisition_plane import is_of_several_planes
 from operators.dicom.candidates import (
     JudgedStack,
     SelectionSettings,
+    choose_stack,
     judge_stacks,
-    preference,
     split_reasons,
 )
 from operators.dicom.image_kind import judge_kind
 from operators.dicom.reasons import Reason, against, hint, is_rejected
+from operators.dicom.spatial_stacks import Arrangement, arrange, continues, identify
+from operators.dicom.split_acquisition import SPLIT_ACQUISITION, find_split_acquisitions
 from operators.dicom.stacks import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from operators.dicom.series import Frame, SeriesRecord
+    from operators.dicom.stack_identity import StackIdentity
 
-__all__ = ["Reason", "SelectionSettings", "SeriesDecision", "as_json", "decide"]
+__all__ = ["ChosenStack", "Reason", "SelectionSettings", "SeriesDecision", "decide"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenStack:
+    """One stack that is to be segmented.
+
+    Attributes
+    ----------
+    record : SeriesRecord
+        Its frames, a part of the series or all of it.
+    identity : StackIdentity
+        Which stack of the series it is.
+    """
+
+    record: SeriesRecord
+    identity: StackIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +62,23 @@ class SeriesDecision:
         Whether it is to be segmented.
     reasons : tuple of Reason
         Everything found, for and against.
-    stack : SeriesRecord or None
-        The frames to segment, a part of `series` where it holds several images of each place;
-        None where it was rejected.
+    stacks : tuple of ChosenStack
+        What to segment, from head to foot: the whole series, the one image of each place where
+        it holds several, or several stations; empty where it was rejected.
+    parts : tuple of str
+        Series UIDs of the acquisition that this series is only a part of; else empty.
     """
 
     series: SeriesRecord
     accepted: bool
     reasons: tuple[Reason, ...]
-    stack: SeriesRecord | None
+    stacks: tuple[ChosenStack, ...] = ()
+    parts: tuple[str, ...] = ()
+
+
+class _Outcome(NamedTuple):
+    decision: SeriesDecision
+    judged: tuple[JudgedStack, ...]
 
 
 def decide(
@@ -73,79 +102,109 @@ def decide(
     Notes
     -----
     Of a Dixon acquisition the in-phase image is taken; its water image only where there is no
-    in-phase one. Every other decision on a series depends on that series alone.
+    in-phase one. Series that are parts of one acquisition are rejected together. Every other
+    decision on a series depends on that series alone.
     """
     chosen = settings or SelectionSettings()
     outcomes = [_decide_one(record, chosen) for record in series]
     in_phase = {
-        _acquisition(record, judged)
-        for record, (_, judged) in zip(series, outcomes, strict=True)
-        if judged is not None and judged.stack.dixon.is_in_phase
+        _acquisition(outcome.decision.series, judged)
+        for outcome in outcomes
+        for judged in outcome.judged
+        if judged.stack.dixon.is_in_phase
     }
-    return tuple(
-        _without_needless_water(decision, judged, in_phase) for decision, judged in outcomes
-    )
+    decisions = [_without_needless_water(outcome, in_phase) for outcome in outcomes]
+    return _without_parts(decisions)
 
 
-def as_json(decisions: Sequence[SeriesDecision]) -> list[dict[str, Any]]:
-    """Give the decisions as plain lists and dictionaries, for ``explain --json``.
-
-    Parameters
-    ----------
-    decisions : sequence of SeriesDecision
-        As `decide` returns them.
-
-    Returns
-    -------
-    list of dict
-        Keys ``series_uid, study_uid, description, accepted, frames, frames_taken, reasons``;
-        each reason has ``name, detail, speaks_for, decides``. ``description`` is what an
-        operator typed: for the screen of the person who owns the files, not for logs.
-    """
-    return [
-        {
-            "series_uid": decision.series.series_uid,
-            "study_uid": decision.series.study_uid,
-            "description": decision.series.description,
-            "accepted": decision.accepted,
-            "frames": len(decision.series.frames),
-            "frames_taken": len(decision.stack.frames) if decision.stack else 0,
-            "reasons": [
-                {
-                    "name": reason.name,
-                    "detail": reason.detail,
-                    "speaks_for": reason.speaks_for,
-                    "decides": reason.decides,
-                }
-                for reason in decision.reasons
-            ],
-        }
-        for decision in decisions
-    ]
-
-
-def _decide_one(
-    record: SeriesRecord,
-    settings: SelectionSettings,
-) -> tuple[SeriesDecision, JudgedStack | None]:
-    """Decide on one series; the judged stack only where it is accepted."""
+def _decide_one(record: SeriesRecord, settings: SelectionSettings) -> _Outcome:
+    """Decide on one series; judged stacks only where it is accepted."""
     images, kind_reasons = _acquired_images(record.frames, settings)
     if not images:
         reasons = kind_reasons or (against("no_images", "the series has no frames"),)
         shown = judge_stacks(record.frames, settings) if record.frames else ()
         others = tuple(reason for judged in shown for reason in judged.reasons)
-        return _rejection(record, (*reasons, *others)), None
-    candidates = judge_stacks(images, settings)
-    accepted = [judged for judged in candidates if judged.is_accepted]
-    if not accepted:
-        reasons = tuple(reason for judged in candidates for reason in judged.reasons)
-        return _rejection(record, (*kind_reasons, *reasons)), None
-    best = min(accepted, key=preference)
-    reasons = (*best.reasons, *kind_reasons, *split_reasons(best.stack, images, candidates))
-    stack = (
-        record if best.stack.frames == record.frames else replace(record, frames=best.stack.frames)
+        return _Outcome(_rejection(record, (*reasons, *others)), ())
+    arranged = arrange(images)
+    is_mixed = is_of_several_planes([frame.header for frame in images])
+    candidates = [
+        judge_stacks(stack.frames, settings, is_mixed=is_mixed) for stack in arranged.stacks
+    ]
+    best = [choose_stack(of_place) for of_place in candidates]
+    taken = [judged for judged in best if judged is not None and judged.is_accepted]
+    torn = _torn(taken, record.frames)
+    if not taken or torn:
+        every = [*(reason for judged in best if judged for reason in judged.reasons)]
+        every += [reason for of_place in candidates for one in of_place for reason in one.reasons]
+        return _Outcome(_rejection(record, (*kind_reasons, *torn, *every)), ())
+    reasons = (
+        *(reason for judged in taken for reason in judged.reasons),
+        *kind_reasons,
+        *_told(arranged, candidates, best),
     )
-    return SeriesDecision(record, accepted=True, reasons=_unique(reasons), stack=stack), best
+    stacks = _chosen(record, arranged, best)
+    decision = SeriesDecision(record, accepted=True, reasons=_unique(reasons), stacks=stacks)
+    return _Outcome(decision, tuple(taken))
+
+
+def _told(
+    arranged: Arrangement,
+    candidates: Sequence[Sequence[JudgedStack]],
+    best: Sequence[JudgedStack | None],
+) -> tuple[Reason, ...]:
+    """Say what was taken of each place and what was not."""
+    total = sum(len(stack.frames) for stack in arranged.stacks) + len(arranged.left_out)
+    reasons: list[Reason] = []
+    if len(best) > 1:
+        accepted = sum(judged is not None and judged.is_accepted for judged in best)
+        detail = f"{accepted} of {len(best)} stacks taken"
+        reasons.append(hint("several_stacks", detail, speaks_for=True))
+    for stack, of_place, judged in zip(arranged.stacks, candidates, best, strict=True):
+        if judged is not None and judged.is_accepted:
+            reasons += split_reasons(judged.stack, stack.frames, of_place)
+            continue
+        shown = of_place if judged is None else (judged,)
+        why = dict.fromkeys(
+            r.name for one in shown for r in one.reasons if r.decides and not r.speaks_for
+        )
+        detail = f"{len(stack.frames)} of {total}: {', '.join(why)}"
+        reasons.append(hint("frames_left_out", detail, speaks_for=False))
+    if arranged.left_out:
+        detail = f"{len(arranged.left_out)} of {total}: another orientation"
+        reasons.append(hint("frames_left_out", detail, speaks_for=False))
+    return tuple(reasons)
+
+
+def _torn(taken: Sequence[JudgedStack], frames: Sequence[Frame]) -> tuple[Reason, ...]:
+    """Reject where a slice of a stack is left out: it has an image of another kind or echo only.
+
+    Inside the stack that is a missing slice, for assembly to refuse; at its ends nothing else
+    would tell. Locators are left out before and lie elsewhere.
+    """
+    kept = {id(frame) for judged in taken for frame in judged.stack.frames}
+    others = [frame for frame in frames if id(frame) not in kept]
+    torn = sum(bool(others) and continues(judged.stack.frames, others) for judged in taken)
+    if not torn:
+        return ()
+    detail = "the next slice of a stack has only an image that is left out"
+    return (against("missing_images", detail),)
+
+
+def _chosen(
+    record: SeriesRecord, arranged: Arrangement, best: Sequence[JudgedStack | None]
+) -> tuple[ChosenStack, ...]:
+    accepted = [
+        (stack.declared, judged.stack.frames)
+        for stack, judged in zip(arranged.stacks, best, strict=True)
+        if judged is not None and judged.is_accepted
+    ]
+    return tuple(
+        ChosenStack(
+            record if frames == record.frames else replace(record, frames=frames),
+            identify(frames, number=number, of=len(accepted), declared=declared),
+        )
+        for number, (declared, frames) in enumerate(accepted, start=1)
+    )
 
 
 def _acquired_images(
@@ -183,22 +242,37 @@ def _acquisition(record: SeriesRecord, judged: JudgedStack) -> tuple[object, ...
     return record.study_uid, judged.physics.repetition_time_ms, places
 
 
-def _without_needless_water(
-    decision: SeriesDecision,
-    judged: JudgedStack | None,
-    in_phase: set[tuple[object, ...]],
-) -> SeriesDecision:
+def _without_needless_water(outcome: _Outcome, in_phase: set[tuple[object, ...]]) -> SeriesDecision:
     """Reject a water image where the in-phase image of the same acquisition is taken."""
-    if judged is None or not judged.stack.dixon.is_water:
-        return decision
-    if _acquisition(decision.series, judged) not in in_phase:
+    decision, judged = outcome
+    needless = [
+        one
+        for one in judged
+        if one.stack.dixon.is_water and _acquisition(decision.series, one) in in_phase
+    ]
+    if not needless or len(needless) < len(judged):
         return decision
     reason = against("in_phase_image_preferred", "Dixon water image of the same acquisition")
     return _rejection(decision.series, (*decision.reasons, reason))
 
 
+def _without_parts(decisions: Sequence[SeriesDecision]) -> tuple[SeriesDecision, ...]:
+    """Reject the parts of one acquisition that is spread over many series."""
+    kept = list(decisions)
+    single = [n for n, decision in enumerate(decisions) if len(decision.stacks) == 1]
+    for group in find_split_acquisitions([decisions[n].stacks[0].record for n in single]):
+        parts = tuple(decisions[single[n]].series.series_uid for n in group)
+        frames = sum(len(decisions[single[n]].series.frames) for n in group)
+        reason = against(SPLIT_ACQUISITION, f"{len(parts)} series of together {frames} slices")
+        for n in group:
+            decision = decisions[single[n]]
+            rejected = _rejection(decision.series, (*decision.reasons, reason))
+            kept[single[n]] = replace(rejected, parts=parts)
+    return tuple(kept)
+
+
 def _rejection(record: SeriesRecord, reasons: tuple[Reason, ...]) -> SeriesDecision:
-    return SeriesDecision(record, accepted=False, reasons=_unique(reasons), stack=None)
+    return SeriesDecision(record, accepted=False, reasons=_unique(reasons))
 
 
 def _unique(reasons: Sequence[Reason]) -> tuple[Reason, ...]:

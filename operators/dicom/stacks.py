@@ -2,7 +2,8 @@
 
 Proton density and T2 echoes, repeated measurements, diffusion weightings and Dixon images are often
 stored in one series. A series is split only where positions repeat, and only by echo, temporal
-position, b-value and Dixon image; whatever else repeats is left for assembly to refuse.
+position, b-value and Dixon image; whatever else repeats is left for assembly to refuse. Stacks at
+different places are told apart before, by `operators.dicom.spatial_stacks`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from operators.dicom.header_values import numbers, positive_number
+from operators.dicom.header_values import median, numbers, positive_number
 from operators.dicom.image_kind import NO_DIXON, DixonImage, dixon_image
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ class Stack:
     frames : tuple of Frame
         In the order of the series.
     echo_time_ms : float or None
-        Of the echo, where the series was split by it.
+        Of the echo, where the series was split by it and its header says one.
+    echo_number : int or None
+        (0018,0086), where the series was split by echo and no time is said.
     temporal_position : int or None
         Rank of the measurement, where the series was split by it.
     b_value_s_mm2 : float or None
@@ -49,9 +52,23 @@ class Stack:
 
     frames: tuple[Frame, ...]
     echo_time_ms: float | None = None
+    echo_number: int | None = None
     temporal_position: int | None = None
     b_value_s_mm2: float | None = None
     dixon: DixonImage = NO_DIXON
+
+    @property
+    def told_apart_by(self) -> str:
+        """What tells it from the other stacks of its series, for the reader; may be empty."""
+        told = (
+            (self.echo_time_ms is not None, f"TE {self.echo_time_ms or 0:.0f} ms"),
+            (self.echo_number is not None, f"echo {self.echo_number}"),
+            (self.temporal_position is not None, f"temporal position {self.temporal_position}"),
+            (self.b_value_s_mm2 is not None, f"b {self.b_value_s_mm2 or 0:.0f} s/mm2"),
+            (self.dixon.is_in_phase, "Dixon in-phase"),
+            (self.dixon.is_water, "Dixon water"),
+        )
+        return ", ".join(words for applies, words in told if applies)
 
 
 def place_of(header: Dataset) -> tuple[float, ...] | None:
@@ -74,7 +91,8 @@ def split_series(frames: Sequence[Frame]) -> tuple[Stack, ...]:
     Returns
     -------
     tuple of Stack
-        A single one where no position repeats or nothing tells the repeats apart.
+        In the order of what tells them apart, whatever the order of the frames; a single one
+        where no position repeats or nothing tells the repeats apart.
     """
     places = [place_of(frame.header) for frame in frames]
     known = [place for place in places if place is not None]
@@ -87,7 +105,12 @@ def split_series(frames: Sequence[Frame]) -> tuple[Stack, ...]:
         groups[key].append(frame)
     if len(groups) == 1:
         return (_whole(frames),)
-    return tuple(_stack(group, groups) for group in groups.values())
+    return tuple(_stack(groups[key], groups) for key in sorted(groups, key=_sortable))
+
+
+def _sortable(key: tuple[object, ...]) -> tuple[tuple[bool, object], ...]:
+    """Unknown parts of a key last."""
+    return tuple((part is None, 0 if part is None else part) for part in key)
 
 
 def distinct_echo_times_ms(frames: Sequence[Frame]) -> tuple[float, ...]:
@@ -108,9 +131,11 @@ def _stack(group: Sequence[Frame], groups: dict[tuple[object, ...], list[Frame]]
     """Describe one group by the attributes in which the groups differ."""
     first = group[0]
     varies = [len(set(values)) > 1 for values in zip(*groups, strict=True)]
+    echo_time = median([_echo_time(frame) for frame in group])
     return Stack(
         tuple(group),
-        echo_time_ms=_echo_time(first) if varies[0] else None,
+        echo_time_ms=echo_time if varies[0] else None,
+        echo_number=_echo_number(first) if varies[0] and echo_time is None else None,
         temporal_position=_temporal(first) if varies[1] else None,
         b_value_s_mm2=_b_value(first) if varies[2] else None,
         dixon=dixon_image(first.header),
@@ -118,17 +143,29 @@ def _stack(group: Sequence[Frame], groups: dict[tuple[object, ...], list[Frame]]
 
 
 def _echo_of_each(frames: Sequence[Frame]) -> list[int | None]:
-    """Rank of each frame's echo by echo time; by echo number where no time is said."""
+    """Rank of each frame's echo by echo time; by echo number where no time is said.
+
+    A frame that lacks its time belongs to the echo of its number, where others say which.
+    """
     echoes = distinct_echo_times_ms(frames)
     ranks: list[int | None] = []
+    of_number: dict[int, set[int]] = defaultdict(set)
     for frame in frames:
-        time = _echo_time(frame)
-        if time is None:
-            number = positive_number(frame.header, "EchoNumbers")
-            ranks.append(None if number is None else -int(number))
-        else:
-            ranks.append(sum(echo <= time for echo in echoes))
+        time, number = _echo_time(frame), _echo_number(frame)
+        ranks.append(None if time is None else sum(echo <= time for echo in echoes))
+        if time is not None and number is not None:
+            of_number[number].add(sum(echo <= time for echo in echoes))
+    for index, frame in enumerate(frames):
+        number = _echo_number(frame)
+        if ranks[index] is None and number is not None:
+            known = of_number.get(number, set())
+            ranks[index] = next(iter(known)) if len(known) == 1 else -number
     return ranks
+
+
+def _echo_number(frame: Frame) -> int | None:
+    number = positive_number(frame.header, "EchoNumbers")
+    return None if number is None else int(number)
 
 
 def _echo_time(frame: Frame) -> float | None:

@@ -40,11 +40,12 @@ def header(**attributes: object) -> Dataset:
 
 
 def changed(item: Dataset, **changes: object) -> Dataset:
-    """Copy a header with other values."""
+    """Copy a header with other values; None leaves an attribute out."""
     copy = Dataset(dict(item.items()))
     for keyword, value in changes.items():
         copy.pop(keyword, None)
-        setattr(copy, keyword, value)
+        if value is not None:
+            setattr(copy, keyword, value)
     return copy
 
 

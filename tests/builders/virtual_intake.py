@@ -18,6 +18,7 @@ from app.journal.arrivals import association_ended
 from app.journal.engine import reading, transaction
 from app.settings import NodeSettings
 from app.telemetry.events import Event
+from operators.dicom.selection import SelectionSettings
 from tests.builders.journals import empty_journal
 from tests.builders.received import Inbox
 
@@ -65,6 +66,7 @@ class VirtualIntake:
             node=self.node,
             spool=Spool(self.node.data / "spool"),
             identity=WorkIdentity(("model", "0.1.0")),
+            selection=SelectionSettings(),
             executor=self.executor,
             clock=lambda: self.now,
             monotonic=lambda: self.now,

@@ -14,7 +14,9 @@ from pydicom.uid import EnhancedMRImageStorage
 from app.errors import PeerUnreachableError
 from app.journal.engine import transaction
 from app.journal.series import discard
+from app.web.reasons import deciding_words, decision_words
 from tests.builders.mr_series import MadeSeries, make_series
+from tests.builders.stations import two_stations
 from tests.builders.virtual_intake import VirtualIntake
 
 SLICES = 12
@@ -360,3 +362,86 @@ def test_two_water_images_do_not_wait_for_each_other(make_node: Maker, tmp_path:
         node.receive(make_series(tmp_path / name, name=name, tags=tags).paths)
     node.wait(35.0)
     assert len(node.jobs()) == 2
+
+
+@pytest.mark.parametrize("tilt", [False, True])
+def test_two_stations_of_one_series_are_one_job_without_a_doubt(
+    make_node: Maker,
+    tmp_path: Path,
+    tilt: bool,  # noqa: FBT001 - a parametrised case
+):
+    upper, lower = two_stations(tmp_path, tilt=tilt)
+    node = make_node()
+    node.receive([*upper.paths, *lower.paths])
+    node.wait(40.0)
+    assert [job.inputs for job in node.jobs()] == [24]
+    row = node.series(upper.series_uid)
+    assert row.completeness["reasons"] == ["quiet"]
+    assert [stack["label"] for stack in row.decision["stacks"]] == ["stack 1 of 2", "stack 2 of 2"]
+
+
+def test_a_gap_in_one_of_two_stations_is_held(make_node: Maker, tmp_path: Path):
+    upper, lower = two_stations(tmp_path, missing=(5,))
+    node = make_node()
+    node.receive([*upper.paths, *lower.paths])
+    node.wait(950.0, step=10.0)
+    assert (node.state(upper.series_uid), node.jobs()) == ("held", [])
+    assert node.series(upper.series_uid).completeness["reasons"] == ["missing_slices"]
+
+
+def test_one_acquisition_in_twelve_series_is_rejected_by_that_name_in_each(
+    make_node: Maker, tmp_path: Path
+):
+    uids = [f"1.2.3.{n}" for n in range(SLICES)]
+    made = make_series(
+        tmp_path, slice_tags={n: {"SeriesInstanceUID": uid} for n, uid in enumerate(uids)}
+    )
+    node = make_node()
+    node.receive(made.paths)
+    node.wait(60.0)
+    assert node.jobs() == []
+    assert {node.state(uid) for uid in uids} == {"rejected"}
+    assert {deciding_words(node.series(uid).decision) for uid in uids} == {
+        "One acquisition, spread over several series"
+    }
+
+
+def test_one_slice_alone_in_its_study_goes_to_assembly_after_it_has_waited(
+    make_node: Maker, tmp_path: Path
+):
+    made = make_series(tmp_path, slices=1)
+    node = make_node()
+    node.receive(made.paths)
+    node.wait(60.0)
+    assert [job.inputs for job in node.jobs()] == [1]
+    decision = node.series(made.series_uid).decision
+    assert (decision["selected"], decision["accepted"]) == (True, False)
+    assert deciding_words(decision) == "Too few slices for a volume"
+
+
+def test_a_forced_series_with_a_gap_says_the_name_that_its_job_will_be_refused_by(
+    make_node: Maker, plain: MadeSeries
+):
+    node = make_node()
+    node.receive([path for n, path in enumerate(plain.paths) if n != 5])
+    node.wait(40.0)
+    assert node.force(plain.series_uid)
+    node.wait(1.0)
+    assert len(node.jobs()) == 1
+    decision = node.series(plain.series_uid).decision
+    assert decision_words(decision) == "Selected, but no volume"
+    assert deciding_words(decision) == "A slice is missing between others"
+
+
+def test_a_knee_by_five_texts_is_rejected_without_a_job(make_node: Maker, tmp_path: Path):
+    texts = ("MRT Knie links", "knee_routine", "t2_tse_sag knee")
+    keywords = ("StudyDescription", "ProtocolName", "SeriesDescription")
+    tags = {"BodyPartExamined": "KNEE", **dict(zip(keywords, texts, strict=True))}
+    made = make_series(tmp_path, tags=tags)
+    node = make_node()
+    node.receive(made.paths)
+    node.wait(40.0)
+    assert (node.state(made.series_uid), node.jobs()) == ("rejected", [])
+    assert deciding_words(node.series(made.series_uid).decision) == (
+        "Several independent texts agree on another body part"
+    )

@@ -16,7 +16,10 @@ import pytest
 
 from app.bootstrap import prepare_process
 from app.execute import Job, execute
+from operators.dicom.provenance import Predecessor
+from operators.dicom.stack_identity import from_json
 from operators.imaging.volume import Volume
+from tests.builders.stations import two_stacks_in_one_object, two_stations
 from tests.builders.stub_models import StubSemanticModel, spine_series, stub_bundle
 
 CLOCK = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -106,6 +109,154 @@ def test_three_stations_are_each_segmented_and_a_broken_one_loses_no_other(
     failed = next(entry for entry in record.series if entry.error is not None)
     assert "missing_slice" in failed.error.reasons
     assert len(files_in(tmp_path / "out")) == 4
+
+
+@pytest.mark.parametrize("tilt", [False, True])
+def test_two_stations_of_one_series_give_two_pairs_with_names_and_identities_of_their_own(
+    tmp_path: Path,
+    tilt: bool,  # noqa: FBT001 - a parametrised case
+) -> None:
+    upper, lower = two_stations(tmp_path / "in", tilt=tilt)
+    record = execute(job(tmp_path / "in", tmp_path / "out"), stub_bundle())
+    assert (record.status, record.exit_code) == ("ok", 0)
+    results = [pydicom.dcmread(tmp_path / "out" / name) for name in files_in(tmp_path / "out")]
+    assert [(r.SeriesDescription, r.SeriesNumber, referenced(r)) for r in results] == [
+        ("SPINEPS instances, stack 1 of 2 - research only", 3902, set(upper.sop_instance_uids)),
+        ("SPINEPS semantic, stack 1 of 2 - research only", 3901, set(upper.sop_instance_uids)),
+        ("SPINEPS instances, stack 2 of 2 - research only", 3912, set(lower.sop_instance_uids)),
+        ("SPINEPS semantic, stack 2 of 2 - research only", 3911, set(lower.sop_instance_uids)),
+    ]
+    assert len({r.SOPInstanceUID for r in results}) == len({r.SeriesInstanceUID for r in results})
+    assert len({r.SOPInstanceUID for r in results}) == 4
+    assert [entry.key.rpartition("_")[2] for entry in record.series] == ["stack1", "stack2"]
+
+
+def test_two_stacks_of_one_enhanced_object_are_each_segmented_on_their_own_frames(
+    tmp_path: Path,
+) -> None:
+    two_stacks_in_one_object(tmp_path / "in")
+    record = execute(job(tmp_path / "in", tmp_path / "out"), stub_bundle())
+    assert (record.status, record.exit_code) == ("ok", 0)
+    frames = []
+    for name in files_in(tmp_path / "out"):
+        groups = pydicom.dcmread(tmp_path / "out" / name).PerFrameFunctionalGroupsSequence
+        items = [group.DerivationImageSequence[0].SourceImageSequence[0] for group in groups]
+        frames.append({item.ReferencedFrameNumber for item in items})
+    assert all(max(numbers) <= 12 for numbers in frames[:2])
+    assert all(min(numbers) > 12 for numbers in frames[2:])
+
+
+def test_a_station_with_a_missing_slice_loses_not_the_other_one(tmp_path: Path) -> None:
+    two_stations(tmp_path / "in", missing=(5,))
+    record = execute(job(tmp_path / "in", tmp_path / "out"), stub_bundle())
+    assert (record.status, record.exit_code) == ("partial", 0)
+    upper, lower = record.series
+    assert (upper.status, lower.status) == ("ok", "failed")
+    assert lower.error is not None
+    assert lower.error.reasons == ("missing_slice",)
+    (decision,) = record.decisions
+    assert decision["accepted"]
+    assert [stack["reasons"] for stack in decision["stacks"]] == [[], ["missing_slice"]]
+
+
+def test_a_later_revision_replaces_the_result_of_the_same_station_and_no_other(
+    tmp_path: Path,
+) -> None:
+    upper, lower = two_stations(tmp_path / "all")
+    for made, folder in ((lower, "first"), (upper, "second")):
+        (tmp_path / folder).mkdir()
+        for path in made.paths:
+            (tmp_path / folder / path.name).symlink_to(path)
+    before = execute(job(tmp_path / "first", tmp_path / "before"), stub_bundle())
+    earlier = predecessors_of(before.as_dict(), tmp_path / "before")
+    after = execute(job(tmp_path / "all", tmp_path / "after", predecessors=earlier), stub_bundle())
+    replaced = [replaces(tmp_path / "after" / name) for name in files_in(tmp_path / "after")]
+    old = {one.kind: one.sop_instance_uid for one in earlier}
+    # The upper station is stack 1 now; what was the only stack is stack 2.
+    assert replaced == [[], [], [old["instances"]], [old["semantic"]]]
+    later = (*predecessors_of(after.as_dict(), tmp_path / "after"), *earlier)
+    again = execute(job(tmp_path / "second", tmp_path / "again", predecessors=later), stub_bundle())
+    assert again.exit_code == 0
+    upper_uids = [one.sop_instance_uid for one in later if one.stack.number == 1][:2]
+    named = [replaces(tmp_path / "again" / name) for name in files_in(tmp_path / "again")]
+    assert [uid for uids in named for uid in uids] == upper_uids
+
+
+def referenced(result: pydicom.Dataset) -> set[str]:
+    items = result.ReferencedSeriesSequence[0].ReferencedInstanceSequence
+    return {item.ReferencedSOPInstanceUID for item in items}
+
+
+def replaces(path: Path) -> list[str]:
+    items = pydicom.dcmread(path).get("ReferencedImageSequence") or ()
+    return [item.ReferencedSOPInstanceUID for item in items]
+
+
+def predecessors_of(record: dict[str, Any], folder: Path) -> tuple[Predecessor, ...]:
+    """What the node hands to the next run of the series: from its journal, in order of names."""
+    found = []
+    for entry in record["series"]:
+        for name in sorted(entry["files"]):
+            header = pydicom.dcmread(folder / name, stop_before_pixels=True)
+            one = Predecessor(
+                kind="semantic" if name.endswith("_semantic.dcm") else "instances",
+                study_uid=header.StudyInstanceUID,
+                series_uid=header.SeriesInstanceUID,
+                sop_instance_uid=header.SOPInstanceUID,
+                stack=from_json(entry["stack"]),
+            )
+            found.append(one)
+    return tuple(found)
+
+
+def test_a_dual_echo_without_echo_times_is_segmented_on_its_later_echo(tmp_path: Path) -> None:
+    made = spine_series(tmp_path / "in", echo_times=(11.0, 92.0), tags={"EchoTime": None})
+    record = execute(job(tmp_path / "in", tmp_path / "out"), stub_bundle())
+    assert record.exit_code == 0, record.error
+    told = {reason["name"]: reason["detail"] for reason in record.decisions[0]["reasons"]}
+    assert told["frames_left_out"] == "12 of 24: echo 1"
+    result = pydicom.dcmread(tmp_path / "out" / files_in(tmp_path / "out")[0])
+    assert referenced(result) == set(made.sop_instance_uids[1::2])
+
+
+def test_one_acquisition_in_twelve_series_is_refused_once_and_answers_12(tmp_path: Path) -> None:
+    spine_series(
+        tmp_path / "in",
+        slice_tags={n: {"SeriesInstanceUID": f"1.2.3.{n}"} for n in range(12)},
+    )
+    record = execute(job(tmp_path / "in", tmp_path / "out"), stub_bundle())
+    assert (record.status, record.exit_code) == ("failed", 12)
+    (entry,) = record.series
+    assert entry.error is not None
+    assert entry.error.reasons == ("acquisition_split_over_series",)
+    assert len(record.decisions) == 12
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_knee_by_five_texts_answers_11_without_inference(tmp_path: Path) -> None:
+    texts = {
+        "BodyPartExamined": "KNEE",
+        "StudyDescription": "MRT Knie links",
+        "ProtocolName": "knee_routine",
+        "SeriesDescription": "t2_tse_sag knee",
+        "RequestedProcedureDescription": "MR knee without contrast",
+    }
+    spine_series(tmp_path / "in", tags=texts)
+    record = execute(job(tmp_path / "in", tmp_path / "out"), stub_bundle())
+    assert record.exit_code == 11
+    assert record.error is not None
+    assert "other_body_part" in record.error.reasons
+
+
+def test_the_record_names_the_problems_of_the_files(tmp_path: Path) -> None:
+    made = spine_series(tmp_path / "in", missing=(5,))
+    copy = tmp_path / "in" / "copy.dcm"
+    copy.write_bytes(made.paths[3].read_bytes())
+    record = execute(job(tmp_path / "in", tmp_path / "out"), stub_bundle())
+    (decision,) = record.decisions
+    assert decision["problems"] == ["duplicate_instances: 1 of 12 files"]
+    assert (decision["selected"], decision["accepted"]) == (True, False)
+    assert "missing_slice" in {reason["name"] for reason in decision["reasons"]}
 
 
 def test_a_refused_geometry_alone_answers_12_and_writes_nothing(tmp_path: Path) -> None:

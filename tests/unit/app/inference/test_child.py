@@ -18,6 +18,7 @@ from app.inference.protocol import (
     decode_answer,
     encode,
 )
+from operators.dicom.selection import SelectionSettings
 from tests.builders.stub_models import spine_series, stub_bundle
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -50,7 +51,12 @@ def test_two_requests_are_answered_in_order_with_records_and_steps(tmp_path: Pat
         for name, source in (("good", "in"), ("bad", "nowhere"))
     ]
     answers = []
-    serve([encode(request) for request in requests], answers.append, stub_bundle())
+    serve(
+        [encode(request) for request in requests],
+        answers.append,
+        stub_bundle(),
+        SelectionSettings(),
+    )
     done = [answer for answer in answers if isinstance(answer, Done)]
     assert [(answer.job_id, answer.record["exit_code"]) for answer in done] == [
         ("good", 0),
@@ -90,4 +96,4 @@ def test_what_libraries_print_never_reaches_the_pipe_of_answers():
 
 def test_a_line_that_is_no_request_ends_the_child():
     with pytest.raises(ProtocolError):
-        serve([b"hello\n"], lambda _: None, stub_bundle())
+        serve([b"hello\n"], lambda _: None, stub_bundle(), SelectionSettings())

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -94,3 +95,15 @@ def test_where_some_repeats_are_not_told_apart_no_contrast_lacks_anything():
 def test_objects_without_a_place_are_passed_over():
     coverage = cover([slice_facts(0, image_position=None)])
     assert (coverage.places, coverage.missing, coverage.places_mm) == (0, 0, ())
+
+
+@pytest.mark.parametrize("aside_mm", [0.0, 1.1, 2.2])
+def test_two_stations_are_covered_each_for_itself(aside_mm: float):
+    upper = [
+        replace(fact, image_position=(fact.image_position[0] + aside_mm, -120.0, 450.0))
+        for fact in series_facts(12)
+    ]
+    whole = cover([*series_facts(15), *upper])
+    assert (whole.places, whole.missing, whole.lacking) == (27, 0, 0)
+    gap = cover([*series_facts(15), *upper[:4], *upper[5:]])
+    assert (gap.places, gap.missing) == (26, 1)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from app.journal.engine import reading, transaction
 from app.journal.tables import JOB_INPUT
 from app.telemetry.logs import silent
 from operators.dicom.provenance import Predecessor
+from operators.dicom.stack_identity import ONLY_STACK, StackIdentity
 from tests.builders.journal_rows import insert
 from tests.builders.journals import empty_journal
 
@@ -95,3 +97,25 @@ def test_progress_is_written_and_a_cancelled_run_is_not_wanted_any_more(desk: Se
     with transaction(desk.engine) as c:
         jobs.request_cancel(c, "j1", 1.0)
     assert not desk.is_wanted("j1", 1)
+
+
+def test_a_revision_names_the_results_of_all_earlier_jobs_with_their_stacks(desk: SegmentDesk):
+    stack = {"number": 2, "of": 2, "centre_mm": [0.0, 1.0, 2.0]}
+    record = {"series": [{"key": "k", "files": ["k_stack2_semantic.dcm"], "stack": stack}]}
+    with transaction(desk.engine) as c:
+        insert(c, "job", job_id="j-1", state="succeeded")
+        insert(c, "result", job_id="j-1", name="k_semantic.dcm", sop_instance_uid="2.25.1")
+        insert(
+            c,
+            "job",
+            job_id="j0",
+            state="succeeded",
+            record=json.dumps(record),
+            predecessor_job_id="j-1",
+        )
+        insert(c, "result", job_id="j0", name="k_stack2_semantic.dcm", sop_instance_uid="2.25.7")
+        c.exec_driver_sql("UPDATE job SET predecessor_job_id = 'j0' WHERE job_id = 'j1'")
+    latest, oldest = desk.request_of(begun(desk)).predecessors
+    assert (latest.kind, latest.sop_instance_uid) == ("semantic", "2.25.7")
+    assert latest.stack == StackIdentity(number=2, of=2, centre_mm=(0.0, 1.0, 2.0))
+    assert (oldest.sop_instance_uid, oldest.stack) == ("2.25.1", ONLY_STACK)

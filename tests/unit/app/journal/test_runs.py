@@ -130,5 +130,5 @@ def test_a_revision_replaces_the_segmentations_of_the_nearest_job_that_made_any(
         runs.keep_results(c, "j1", [a_file("a.dcm"), a_file("a.png", runs.OVERLAY)])
         insert(c, "job", job_id="j2", state="cancelled", predecessor_job_id="j1")
         insert(c, "job", job_id="j3", predecessor_job_id="j2")
-        assert [file.name for file in runs.results_replaced(c, "j3")] == ["a.dcm"]
+        assert [earlier.file.name for earlier in runs.results_replaced(c, "j3")] == ["a.dcm"]
         assert runs.results_replaced(c, "j1") == []

@@ -1,6 +1,12 @@
 """Reasons in words, whoever wrote them."""
 
-from app.web.reasons import deciding_words, doubts, shown_reasons
+from app.web.reasons import (
+    deciding_words,
+    decision_words,
+    doubts,
+    problem_words,
+    shown_reasons,
+)
 
 
 def test_only_what_decides_is_named_in_short():
@@ -26,3 +32,14 @@ def test_an_empty_or_odd_decision_says_nothing():
     assert deciding_words({}) == ""
     assert shown_reasons({"reasons": [None, 3]}) == []
     assert doubts({"reasons": ["missing_slices"]}) == ["Slices are missing between others"]
+
+
+def test_selected_accepted_and_neither_are_three_different_things():
+    assert decision_words({"selected": True, "accepted": True}) == "Selected for segmentation"
+    assert decision_words({"selected": True, "accepted": False}) == "Selected, but no volume"
+    assert decision_words({"accepted": False}) == "Not selected"
+
+
+def test_a_problem_of_the_files_is_a_sentence_with_its_figures():
+    assert problem_words("missing_pixels: 3 of 12 files") == "Missing pixels: 3 of 12 files"
+    assert problem_words("unreadable_attributes") == "Unreadable attributes"

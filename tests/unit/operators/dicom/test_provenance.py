@@ -7,6 +7,7 @@ import pytest
 
 from operators.dicom import provenance
 from operators.dicom.provenance import Predecessor, result_key
+from operators.dicom.stack_identity import StackIdentity
 from tests.builders.results import CONTEXT
 
 PLANES = ("d1", "d2")
@@ -70,3 +71,47 @@ def test_the_order_of_predecessors_does_not_matter_but_their_objects_do():
         for order in ((BEFORE, other), (other, BEFORE))
     )
     assert both == turned != result_key(PLANES, replace(CONTEXT, predecessors=(BEFORE,)))
+
+
+def earlier(uid: str, **stack: object) -> Predecessor:
+    place = {"study_uid": "1", "series_uid": "1.1", "sop_instance_uid": uid}
+    return Predecessor(kind="semantic", stack=StackIdentity(**stack), **place)
+
+
+AXES = (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
+UPPER = {"axes": AXES, "centre_mm": (0.0, 10.0, 400.0)}
+LOWER = {"axes": AXES, "centre_mm": (0.0, 10.0, 100.0)}
+
+
+def replaced(stack: StackIdentity, *known: Predecessor) -> list[str]:
+    context = replace(CONTEXT, predecessors=known).of_stack(stack)
+    return [one.sop_instance_uid for one in context.predecessors]
+
+
+def test_a_stack_replaces_the_latest_result_at_its_place_whatever_its_rank_was():
+    known = (
+        earlier("latest upper", number=1, of=2, **UPPER),
+        earlier("older lower", number=1, of=1, **LOWER),
+        earlier("older upper", number=1, of=2, **UPPER),
+    )
+
+    assert replaced(StackIdentity(number=1, of=2, **UPPER), *known) == ["latest upper"]
+    assert replaced(StackIdentity(number=2, of=2, **LOWER), *known) == ["older lower"]
+
+
+def test_an_only_stack_replaces_the_only_one_before_it_wherever_that_lay():
+    assert replaced(StackIdentity(**UPPER), earlier("corrected", **LOWER)) == ["corrected"]
+    assert replaced(StackIdentity(**UPPER), earlier("of an older version")) == [
+        "of an older version"
+    ]
+
+
+def test_a_result_at_an_unknown_place_is_replaced_by_none_of_two_stacks():
+    assert replaced(StackIdentity(number=1, of=2, **UPPER), earlier("unknown")) == []
+
+
+def test_a_stack_of_several_has_another_key_than_the_same_slices_alone():
+    alone = result_key(PLANES, CONTEXT.of_stack(StackIdentity(**UPPER)))
+
+    assert alone == KEY
+    assert result_key(PLANES, CONTEXT.of_stack(StackIdentity(number=1, of=2, **UPPER))) != KEY

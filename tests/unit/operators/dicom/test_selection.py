@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from operators.dicom.candidates import SelectionSettings
-from operators.dicom.selection import SeriesDecision, as_json, decide
+from operators.dicom.outlook import as_json, foresee
+from operators.dicom.selection import SeriesDecision, decide
 from operators.dicom.series import SeriesRecord
-from tests.builders.plain_headers import changed, series_of, t2_headers
+from tests.builders.plain_headers import changed, place, series_of, t2_headers
 
 
 def _decide(**changes: object) -> SeriesDecision:
@@ -28,7 +31,7 @@ def test_a_sagittal_t2_tse_with_te_100_and_tr_3500_is_accepted_for_two_reasons()
     assert decision.accepted
     assert _names(decision, speaks_for=True) == {"sagittal", "t2_weighted"}
     assert _names(decision, speaks_for=False) == set()
-    assert decision.stack is decision.series
+    assert decision.stacks[0].record is decision.series
 
 
 def test_all_reasons_against_an_axial_stir_localizer_are_listed():
@@ -40,7 +43,7 @@ def test_all_reasons_against_an_axial_stir_localizer_are_listed():
     )
 
     assert not decision.accepted
-    assert decision.stack is None
+    assert decision.stacks == ()
     assert _names(decision, speaks_for=False) == {"localizer", "axial", "short_inversion_time"}
 
 
@@ -100,10 +103,227 @@ def test_a_dual_echo_series_is_split_and_its_92_ms_echo_taken():
     decision = decide([series_of(headers)])[0]
 
     assert decision.accepted
-    assert decision.stack is not None
-    assert [frame.header.EchoTime for frame in decision.stack.frames] == [92.0] * 11
+    assert decision.stacks
+    assert [frame.header.EchoTime for frame in decision.stacks[0].record.frames] == [92.0] * 11
     told = {reason.name: reason.detail for reason in decision.reasons}
     assert told["t2_echo_taken"] == "TE 92 ms of 11, 92 ms, 11 of 22 frames"
+
+
+def test_of_two_echoes_without_times_the_later_one_is_taken_and_the_other_one_listed():
+    headers = [
+        changed(item, EchoTime=None, EchoNumbers=number)
+        for number in (1, 2)
+        for item in t2_headers(11)
+    ]
+    for order in (headers, headers[::-1]):
+        decision = decide([series_of(order)])[0]
+
+        (chosen,) = decision.stacks
+        assert {frame.header.EchoNumbers for frame in chosen.record.frames} == {2}
+        told = {reason.name: reason.detail for reason in decision.reasons}
+        assert told["later_echo_taken"] == "echo 2, no echo time, 11 of 22 frames"
+        assert told["frames_left_out"] == "11 of 22: echo 1"
+
+
+@pytest.mark.parametrize("numbers", [(1, 2, 3), (2, 3, 4)])
+def test_three_echoes_without_times_are_ambiguous(numbers: tuple[int, ...]):
+    headers = [
+        changed(item, EchoTime=None, EchoNumbers=number)
+        for number in numbers
+        for item in t2_headers(11)
+    ]
+    decision = decide([series_of(headers)])[0]
+
+    assert _names(decision, speaks_for=False) == {"ambiguous_stacks"}
+
+
+def test_the_unknown_echo_of_two_with_one_time_unknown_is_not_preferred_to_the_known_one():
+    headers = [
+        changed(item, EchoTime=time, EchoNumbers=number)
+        for number, time in ((1, None), (2, 100.0))
+        for item in t2_headers(11)
+    ]
+    (chosen,) = decide([series_of(headers)])[0].stacks
+
+    assert {frame.header.EchoNumbers for frame in chosen.record.frames} == {2}
+
+
+def test_one_slice_without_its_echo_time_stays_with_the_echo_of_its_number():
+    headers = [
+        changed(item, EchoTime=time, EchoNumbers=number)
+        for number, time in ((1, 11.0), (2, 92.0))
+        for item in t2_headers(11)
+    ]
+    headers[-1] = changed(headers[-1], EchoTime=None)
+    (chosen,) = decide([series_of(headers)])[0].stacks
+
+    assert len(chosen.record.frames) == 11
+
+
+def test_of_two_t2_echoes_equally_far_from_100_ms_the_longer_one_is_taken_in_any_order():
+    headers = [changed(item, EchoTime=time) for time in (80.0, 120.0) for item in t2_headers(11)]
+    for order in (headers, headers[::-1]):
+        (chosen,) = decide([series_of(order)])[0].stacks
+
+        assert {frame.header.EchoTime for frame in chosen.record.frames} == {120.0}
+
+
+def test_a_measurement_without_a_rank_is_not_preferred_to_the_first_one():
+    headers = [
+        changed(item, TemporalPositionIdentifier=rank)
+        for rank in (None, 2, 1)
+        for item in t2_headers(11)
+    ]
+    decision = decide([series_of(headers)])[0]
+
+    ranks = {frame.header.TemporalPositionIdentifier for frame in decision.stacks[0].record.frames}
+    assert ranks == {1}
+    left_out = [r.detail for r in decision.reasons if r.name == "frames_left_out"]
+    assert left_out == ["11 of 33: temporal position 2", "11 of 33: not told apart"]
+
+
+@pytest.mark.parametrize("kind", ["M", "DIXON_A"])
+def test_repeats_told_apart_by_run_or_unknown_image_type_alone_stay_together(kind: str):
+    headers = [
+        changed(item, AcquisitionNumber=run, ImageType=["ORIGINAL", "PRIMARY", f"{kind}{run}"])
+        for run in (1, 2)
+        for item in t2_headers(11)
+    ]
+    decision = decide([series_of(headers)])[0]
+
+    assert [len(chosen.record.frames) for chosen in decision.stacks] == [22]
+    assert "duplicate_positions" in {reason.name for reason in foresee(decision).reasons}
+
+
+def test_a_slice_at_the_end_that_has_only_an_image_of_another_echo_is_missing():
+    headers = [
+        changed(item, EchoTime=time)
+        for n, item in enumerate(t2_headers(11))
+        for time in ((11.0, 92.0) if n else (11.0,))
+    ]
+    decision = decide([series_of(headers)])[0]
+
+    assert _names(decision, speaks_for=False) >= {"missing_images"}
+
+
+def test_two_stations_of_one_series_are_two_stacks_with_names_of_their_own():
+    upper = [
+        changed(item, ImagePositionPatient=[*item.ImagePositionPatient[:2], 450.0])
+        for item in t2_headers(11)
+    ]
+    decision = decide([series_of([*t2_headers(12), *upper])])[0]
+
+    labels = [(s.identity.label, len(s.record.frames)) for s in decision.stacks]
+    assert labels == [("stack 1 of 2", 11), ("stack 2 of 2", 12)]
+    told = {reason.name: reason.detail for reason in decision.reasons}
+    assert told["several_stacks"] == "2 of 2 stacks taken"
+
+
+def test_an_axial_block_beside_a_sagittal_stack_is_left_out_and_told():
+    axial = [changed(item, **place("axial", 0.0, 5.0 * n)) for n, item in enumerate(t2_headers(9))]
+    decision = decide([series_of([*axial, *t2_headers(11)])])[0]
+
+    assert [len(chosen.record.frames) for chosen in decision.stacks] == [11]
+    told = {reason.name: reason.detail for reason in decision.reasons}
+    assert told["frames_left_out"] == "9 of 20: axial"
+
+
+def test_two_axial_locators_inside_the_series_are_left_out_and_told():
+    off = {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}
+    locators = [
+        changed(item, ImagePositionPatient=[-120.0, -150.0, 90.0 - 30.0 * n], **off)
+        for n, item in enumerate(t2_headers(2))
+    ]
+    decision = decide([series_of([*locators, *t2_headers(11)])])[0]
+
+    assert [len(chosen.record.frames) for chosen in decision.stacks] == [11]
+    told = {reason.name: reason.detail for reason in decision.reasons}
+    assert told["frames_left_out"] == "2 of 13: another orientation"
+
+
+def test_the_order_of_the_files_changes_no_decision():
+    upper = [
+        changed(item, ImagePositionPatient=[*item.ImagePositionPatient[:2], 450.0])
+        for item in t2_headers(11)
+    ]
+    headers = [
+        changed(item, EchoTime=time, SOPInstanceUID=f"1.2.{n}")
+        for time in (11.0, 80.0, 120.0)
+        for n, item in enumerate([*t2_headers(12), *upper])
+    ]
+    told = []
+    for seed in range(4):
+        random.Random(seed).shuffle(headers)  # noqa: S311 -- an order, no secret
+        decision = decide([series_of(headers)])[0]
+        told.append((decision.reasons, [stack.identity for stack in decision.stacks]))
+
+    assert told[1:] == told[:-1]
+
+
+def test_eleven_series_of_one_slice_are_one_acquisition_and_rejected_by_that_name():
+    parts = [series_of([item], f"1.2.3.{n}") for n, item in enumerate(t2_headers(11))]
+    whole = series_of(t2_headers(12, RepetitionTime=4000.0), "1.2.3.99")
+    decisions = decide([*parts, whole])
+
+    for decision in decisions[:11]:
+        assert _names(decision, speaks_for=False) == {"acquisition_split_over_series"}
+        assert len(decision.parts) == 11
+    assert decisions[11].accepted
+
+
+@pytest.mark.parametrize(
+    ("slices", "changes"),
+    [(4, {}), (11, {"EchoTime": 0.0})],
+    ids=["too few together", "of other echo times"],
+)
+def test_few_slices_that_form_no_stack_together_are_left_for_assembly(
+    slices: int, changes: dict[str, float]
+):
+    headers = t2_headers(slices)
+    if changes:
+        headers = [changed(item, EchoTime=80.0 + 9 * n) for n, item in enumerate(headers)]
+    decisions = decide([series_of([item], f"1.2.3.{n}") for n, item in enumerate(headers)])
+
+    assert all(decision.accepted for decision in decisions)
+
+
+KNEE = {
+    "BodyPartExamined": "KNEE",
+    "StudyDescription": "MRT Knie links",
+    "ProtocolName": "knee_routine",
+    "SeriesDescription": "t2_tse_sag knee",
+    "RequestedProcedureDescription": "MR knee without contrast",
+}
+
+
+def test_a_knee_whose_five_texts_say_knee_is_rejected_unless_the_settings_say_otherwise():
+    series = series_of(t2_headers(20, **KNEE))
+
+    assert _names(decide([series])[0], speaks_for=False) == {"other_body_part"}
+    settings = SelectionSettings(reject_other_body_parts=False)
+    assert decide([series], settings)[0].accepted
+
+
+@pytest.mark.parametrize("left", [1, 2])
+def test_a_spine_with_one_or_two_wrong_texts_is_accepted(left: int):
+    wrong = dict(list(KNEE.items())[:left])
+
+    assert _decide(**wrong).accepted
+
+
+@pytest.mark.parametrize("spine", list(KNEE))
+def test_one_text_that_names_the_spine_outweighs_four_that_do_not(spine: str):
+    assert _decide(**(KNEE | {spine: "LWS"})).accepted
+
+
+def test_texts_that_name_different_body_parts_agree_on_nothing():
+    assert _decide(**(KNEE | {"StudyDescription": "MRT Kopf"})).accepted
+
+
+def test_copies_of_one_text_count_once():
+    texts = dict.fromkeys(KNEE, "Knee sag")
+
+    assert _decide(**(texts | {"BodyPartExamined": None})).accepted
 
 
 def test_eight_echoes_of_each_slice_measure_t2_and_are_rejected():
@@ -125,8 +345,10 @@ def test_the_first_of_three_repeated_measurements_is_taken():
     ]
     decision = decide([series_of(headers)])[0]
 
-    assert decision.stack is not None
-    positions = {frame.header.TemporalPositionIdentifier for frame in decision.stack.frames}
+    assert decision.stacks
+    positions = {
+        frame.header.TemporalPositionIdentifier for frame in decision.stacks[0].record.frames
+    }
     assert positions == {1}
 
 
@@ -134,7 +356,7 @@ def test_repeated_positions_that_nothing_tells_apart_go_to_assembly_whole():
     decision = decide([series_of([*t2_headers(11), *t2_headers(11)])])[0]
 
     assert decision.accepted
-    assert decision.stack is decision.series
+    assert decision.stacks[0].record is decision.series
 
 
 def test_a_dixon_series_with_four_images_of_each_slice_gives_its_in_phase_image():
@@ -145,9 +367,9 @@ def test_a_dixon_series_with_four_images_of_each_slice_gives_its_in_phase_image(
     ]
     decision = decide([series_of(headers)])[0]
 
-    assert decision.stack is not None
-    assert {frame.header.ImageType[4] for frame in decision.stack.frames} == {"IN_PHASE"}
-    assert len(decision.stack.frames) == 6
+    assert decision.stacks
+    assert {frame.header.ImageType[4] for frame in decision.stacks[0].record.frames} == {"IN_PHASE"}
+    assert len(decision.stacks[0].record.frames) == 6
 
 
 def test_a_dixon_water_series_is_needless_beside_its_in_phase_series():
@@ -189,8 +411,8 @@ def test_one_phase_image_among_eleven_slices_is_left_out():
     decision = decide([series_of(headers)])[0]
 
     assert decision.accepted
-    assert decision.stack is not None
-    assert len(decision.stack.frames) == 11
+    assert decision.stacks
+    assert len(decision.stacks[0].record.frames) == 11
     told = {reason.name: reason.detail for reason in decision.reasons}
     assert told["frames_left_out"] == "1 of 12"
 
@@ -201,7 +423,7 @@ def test_one_axial_slice_among_eleven_is_left_for_assembly_to_refuse():
     decision = decide([series_of(headers)])[0]
 
     assert decision.accepted
-    assert decision.stack is decision.series
+    assert decision.stacks[0].record is decision.series
     assert "mixed_orientations" in {reason.name for reason in decision.reasons}
 
 
@@ -255,7 +477,7 @@ def test_the_json_names_frames_taken_and_every_reason():
     assert entry["series_uid"] == "1.2.9"
     assert entry["study_uid"] == "1.2"
     assert entry["description"] == ""
-    assert entry["accepted"] is True
+    assert entry["selected"] is True
     assert (entry["frames"], entry["frames_taken"]) == (10, 5)
     assert {
         "name": "t2_weighted",

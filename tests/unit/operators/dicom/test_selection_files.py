@@ -40,17 +40,17 @@ def test_the_92_ms_echo_of_a_dual_echo_series_is_taken_in_every_class(
 ):
     decision = _decide(tmp_path, sop_class=sop_class, echo_times=(11.0, 92.0))
 
-    assert decision.stack is not None
-    assert {float(frame.header.EchoTime) for frame in decision.stack.frames} == {92.0}
-    assert (len(decision.stack.frames), len(decision.series.frames)) == (12, 24)
+    assert decision.stacks
+    assert {float(frame.header.EchoTime) for frame in decision.stacks[0].record.frames} == {92.0}
+    assert (len(decision.stacks[0].record.frames), len(decision.series.frames)) == (12, 24)
 
 
 @pytest.mark.parametrize("sop_class", [ClassicMRImageStorage, EnhancedMRImageStorage])
 def test_one_of_three_repeated_measurements_is_taken(sop_class: str, tmp_path: Path):
     decision = _decide(tmp_path, sop_class=sop_class, temporal_positions=3)
 
-    assert decision.stack is not None
-    assert len(decision.stack.frames) == 12
+    assert decision.stacks
+    assert len(decision.stacks[0].record.frames) == 12
 
 
 def test_a_pd_echo_alone_is_rejected_in_enhanced_mr_although_the_contrast_is_coded_t2(
@@ -84,4 +84,4 @@ def test_faulty_geometry_is_no_matter_of_selection(options: dict[str, object], t
     decision = _decide(tmp_path, **options)
 
     assert decision.accepted
-    assert decision.stack is decision.series
+    assert decision.stacks[0].record is decision.series

@@ -8,7 +8,8 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
-from operators.dicom.selection import as_json, decide
+from operators.dicom.outlook import as_json
+from operators.dicom.selection import decide
 from tests.builders.plain_headers import changed, series_of, t2_headers
 
 _KEYWORDS = (

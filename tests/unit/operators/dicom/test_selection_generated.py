@@ -78,10 +78,10 @@ def test_of_a_dual_echo_series_exactly_the_t2_echo_is_taken(
 
     assert len(pairs) == 20
     for item, decision in pairs:
-        assert decision.stack is not None
-        times = {frame.header.EchoTime for frame in decision.stack.frames}
+        assert decision.stacks
+        times = {frame.header.EchoTime for frame in decision.stacks[0].record.frames}
         assert times == {item.echo_taken_ms}
-        assert 2 * len(decision.stack.frames) == len(item.record.frames)
+        assert 2 * len(decision.stacks[0].record.frames) == len(item.record.frames)
 
 
 def test_every_decision_has_a_reason_that_decides(decisions: tuple[SeriesDecision, ...]):

@@ -17,7 +17,7 @@ _GRE_IR = {"gradient_echo", "t1_inversion_recovery"}
 _CT = {"not_magnetic_resonance", "not_an_mr_image", "axial", "contrast_unknown"}
 
 _REJECTED: dict[str, set[str]] = {
-    "sag_t1_brain": _GRE_IR,
+    "sag_t1_brain": {*_GRE_IR, "other_body_part"},
     "dicom2nifti/ge/anatomical/001": _GRE_IR,
     "dicom2nifti/siemens/anatomical/001": _FLAIR,
     "dicom2nifti/generic/compressed_j2k": _FLAIR,
@@ -77,9 +77,9 @@ def test_every_other_series_is_rejected_for_exactly_these_reasons(
 def test_of_the_real_dual_echo_series_the_35_slices_of_te_92_ms_are_taken(shared_data: Path):
     (decision,) = decide(scan(shared_data / "data/dicom/dcm_qa/dcm_qa_pdt2").series)
 
-    assert decision.stack is not None
-    assert {float(frame.header.EchoTime) for frame in decision.stack.frames} == {92.0}
-    assert (len(decision.stack.frames), len(decision.series.frames)) == (35, 70)
+    assert decision.stacks
+    assert {float(frame.header.EchoTime) for frame in decision.stacks[0].record.frames} == {92.0}
+    assert (len(decision.stacks[0].record.frames), len(decision.series.frames)) == (35, 70)
 
 
 def test_two_sagittal_and_two_axial_t2_slices_go_to_assembly_with_hints(shared_data: Path):
@@ -87,6 +87,6 @@ def test_two_sagittal_and_two_axial_t2_slices_go_to_assembly_with_hints(shared_d
     (decision,) = decide(scan(folder).series)
 
     assert decision.accepted
-    assert decision.stack is decision.series
+    assert decision.stacks[0].record is decision.series
     hints = {reason.name for reason in decision.reasons if not reason.decides}
     assert hints >= {"mixed_orientations", "few_slices"}

@@ -1,0 +1,54 @@
+"""``spine-node explain``: what would become of every series of a folder, and why. No inference."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from pathlib import Path  # noqa: TC003 - read at run time for the command line
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.errors import ExitCode
+from app.settings import load_settings
+from operators.dicom.outlook import as_json as outlook_as_json
+from operators.dicom.selection import SelectionSettings, decide
+from operators.dicom.series import scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def explain(
+    folder: Annotated[Path, typer.Argument(help="DICOM folder.")],
+    config: Annotated[Path | None, typer.Option("--config", help="app.yaml to use.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False,  # noqa: FBT002
+) -> None:
+    """Say for every series whether it would be segmented, and why. No inference."""
+    options = load_settings(config).selection
+    found = scan(folder)
+    decisions = decide(found.series, SelectionSettings(**options.model_dump()))
+    rows = outlook_as_json(decisions)
+    if as_json:
+        sys.stdout.write(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    else:
+        # Pieces of one acquisition, and repeats, say the same: once is enough.
+        told = Counter("\n".join(_lines(row)) for row in rows)
+        for text, count in told.items():
+            typer.echo(text + (f"\n   the same for {count} series" if count > 1 else ""))
+        for name in found.unreadable:
+            typer.echo(f"unreadable: {name}")
+        typer.echo(f"{len(rows)} series, {len(found.unreadable)} files are not DICOM images")
+    if not rows:
+        raise typer.Exit(int(ExitCode.UNREADABLE_INPUT))
+
+
+def _lines(row: dict[str, Any]) -> Iterator[str]:
+    verdict = "accepted" if row["accepted"] else "rejected"
+    yield f"{verdict}: {row['description'] or '(no description)'}"
+    for reason in row["reasons"]:
+        sign = "+" if reason["speaks_for"] else "-"
+        yield f"   {sign} {reason['name']}: {reason['detail']}"
+    for problem in row["problems"]:
+        yield f"   ! {problem}"
