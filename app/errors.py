@@ -111,7 +111,7 @@ EXIT_CODES: Final[dict[type[SpineError], ExitCode]] = {
     SeriesUnsuitableError: ExitCode.NO_SERIES,
     GeometryError: ExitCode.GEOMETRY,
     PixelDataError: ExitCode.GEOMETRY,
-    IntensityError: ExitCode.NO_SPINE,
+    IntensityError: ExitCode.GEOMETRY,
     InputRejectedError: ExitCode.UNREADABLE_INPUT,
     NoSpineFoundError: ExitCode.NO_SPINE,
     ModelUnusableError: ExitCode.MODEL,

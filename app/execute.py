@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +18,20 @@ from app.bootstrap import prepare_process
 from app.errors import ExitCode, OutputUnwritableError, exit_code_of
 from app.record import ErrorRecord, ResultRecord, entry_of, verdict
 from app.registry import find_model, folder_digest, read_registry, sha256_of
+from operators.dicom.input_files import is_nifti
 from operators.dicom.provenance import ModelIdentity, ResultContext
 from operators.dicom.selection import as_json
 from operators.errors import (
     InterruptedRunError,
     SpineError,
     UnreadableInputError,
+)
+from operators.imaging.nifti import read_note
+from operators.imaging.result_files import (
+    case_name,
+    require_replaceable,
+    result_names,
+    source_note,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +60,7 @@ class Job:
     Attributes
     ----------
     source : Path
-        DICOM folder or NIfTI file.
+        DICOM folder or file, or NIfTI file.
     output : Path
         Folder for the results; made if missing.
     started : datetime
@@ -207,12 +215,14 @@ class _Run:
     progress: Progress | None
     is_cancelled: Callable[[], bool]
     decisions: tuple[SeriesDecision, ...] = ()
+    passed_over: dict[str, int] = field(default_factory=dict)
     cases: tuple[Case, ...] | None = None
 
     def perform(self) -> ResultRecord:
         """Run the graph in a staging folder, then publish what it wrote."""
         if not self.job.source.exists():
             raise UnreadableInputError("the input does not exist", reasons=("missing_input",))
+        self._require_replaceable()
         existed = self.job.output.is_dir()
         staging = _make_staging(self.job.output)
         try:
@@ -232,6 +242,15 @@ class _Run:
             exit_code=int(code),
             error=ErrorRecord.of(failures[0]) if status == "failed" else None,
         )
+
+    def _require_replaceable(self) -> None:
+        """Find now, not after the inference, that another image's result lies in the way."""
+        if not (self.job.source.is_file() and is_nifti(self.job.source)):
+            return
+        for name in result_names(case_name(self.job.source)):
+            target = self.job.output / name
+            if target.exists() and is_nifti(target):
+                require_replaceable(target, source_note(self.job.source))
 
     def failed(self, error: SpineError) -> ResultRecord:
         """Record of a run that ended as a whole."""
@@ -258,6 +277,7 @@ class _Run:
             instance_model=self.models.instance,
             write=WriteOptions(folder=staging, context=self._context(), overlay=self.job.overlay),
             on_decisions=self._take_decisions,
+            on_passed_over=self._take_passed_over,
             on_cases=self._take_cases,
             progress=self._report,
         )
@@ -276,6 +296,9 @@ class _Run:
     def _take_decisions(self, decisions: tuple[SeriesDecision, ...]) -> None:
         self.decisions = decisions
 
+    def _take_passed_over(self, counts: dict[str, int]) -> None:
+        self.passed_over = counts
+
     def _take_cases(self, cases: tuple[Case, ...]) -> None:
         self.cases = cases
 
@@ -286,6 +309,9 @@ class _Run:
 
     def _publish(self, case: Case) -> Case:
         published = []
+        for file in case.written:
+            if is_nifti(file):
+                require_replaceable(self.job.output / file.name, read_note(file))
         try:
             for file in case.written:
                 target = self.job.output / file.name
@@ -303,6 +329,7 @@ class _Run:
             exit_code=exit_code,
             series=tuple(entry_of(case) for case in self.cases or ()),
             decisions=tuple(as_json(self.decisions)),
+            passed_over=self.passed_over,
             models={
                 "semantic": asdict(self.models.semantic_identity),
                 "instance": asdict(self.models.instance_identity),

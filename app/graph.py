@@ -44,15 +44,15 @@ class Wiring:
     Attributes
     ----------
     source : Path
-        DICOM folder or NIfTI file.
+        DICOM folder or file, or NIfTI file.
     semantic_mask : Path or None
         A given label map: phase 1 is skipped, as the paper allows.
     semantic_model, instance_model
         Loaded networks, shared between runs.
     write : WriteOptions
         What the last step writes and where.
-    on_decisions, on_cases, progress : callable
-        Told about every series, the finished cases, and the progress.
+    on_decisions, on_passed_over, on_cases, progress : callable
+        Told about every series, what was not read, the finished cases, and the progress.
     """
 
     source: Path
@@ -61,6 +61,7 @@ class Wiring:
     instance_model: InstanceModel
     write: WriteOptions
     on_decisions: Callable[[tuple[SeriesDecision, ...]], None]
+    on_passed_over: Callable[[dict[str, int]], None]
     on_cases: Callable[[tuple[Case, ...]], None]
     progress: Progress
 
@@ -84,6 +85,7 @@ class SpineApplication(Application):
                 CountCondition(self, 1),
                 source=wiring.source,
                 on_decisions=wiring.on_decisions,
+                on_passed_over=wiring.on_passed_over,
                 name="select_series",
             ),
             AssembleVolumeOperator(self, progress=progress, name="assemble_volume"),

@@ -99,6 +99,8 @@ class ResultRecord:
         One entry per accepted series.
     decisions : list of dict
         Every series of the input with its decision and reasons.
+    passed_over : dict of str to int
+        How many files and links of the input were not read, by reason.
     models : dict
         Name, version and digest of the model of each phase.
     profile : str
@@ -111,6 +113,7 @@ class ResultRecord:
     exit_code: int
     series: tuple[SeriesRecordEntry, ...] = ()
     decisions: tuple[dict[str, Any], ...] = ()
+    passed_over: dict[str, int] = field(default_factory=dict)
     models: dict[str, dict[str, str]] = field(default_factory=dict)
     profile: str = ""
     duration_s: float = 0.0
