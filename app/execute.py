@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from app import __version__
 from app.bootstrap import prepare_process
-from app.errors import ExitCode, OutputUnwritableError, exit_code_of
+from app.errors import ConfigurationError, ExitCode, OutputUnwritableError, exit_code_of
 from app.record import ErrorRecord, ResultRecord, entry_of, verdict
 from app.registry import find_model, folder_digest, read_registry, sha256_of
 from operators.dicom.input_files import is_nifti
@@ -125,6 +125,8 @@ def load_models(
 
     Raises
     ------
+    ConfigurationError
+        ``no_such_device``: CUDA is asked for and not there.
     ModelUnusableError
         If a folder is missing, changed, or holds no model of that kind.
     UnreadableInputError
@@ -137,9 +139,7 @@ def load_models(
 
     if inference.threads:
         torch.set_num_threads(inference.threads)
-    device = inference.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = _device(inference.device)
     instance_folder = find_model(models.directory, models.instance)
     instance = load_instance_model(instance_folder, device=device, precision=inference.precision)
     semantic, profiles = None, [instance.network.profile]
@@ -157,6 +157,18 @@ def load_models(
         instance_identity=_identity(models.directory, instance_folder),
         profile="+".join(dict.fromkeys(profiles)),
     )
+
+
+def _device(asked: str) -> str:
+    import torch  # noqa: PLC0415 - as above
+
+    has_cuda = torch.cuda.is_available()
+    if asked == "auto":
+        return "cuda" if has_cuda else "cpu"
+    if asked == "cuda" and not has_cuda:
+        message = "inference.device is cuda, but no CUDA device is usable here; try auto"
+        raise ConfigurationError(message, reasons=("no_such_device",))
+    return asked
 
 
 def _identity(directory: Path, folder: Path) -> ModelIdentity:
