@@ -14,6 +14,7 @@ from operators.errors import EncodingError, InputRejectedError, UnreadableInputE
 from operators.imaging.nifti_header import (
     READ_ERRORS,
     affine_ras,
+    announced_bytes,
     copy_place,
     read_header,
     unreadable,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from operators.imaging.nifti_header import Header
 
 _RAS_FROM_LPS: Final = np.diag([-1.0, -1.0, 1.0, 1.0])
+_EXPANSION: Final = {".gz": 1032}
+"""How many bytes of an image one byte of its file can hold: deflate reaches 1032 (zlib manual)."""
 _REVERSE_INDEX: Final = np.eye(4)[[2, 1, 0, 3]]
 
 
@@ -158,7 +161,10 @@ def _lps(affine: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _read(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    affine = _lps(affine_ras(read_header(path)))
+    header = read_header(path)
+    affine = _lps(affine_ras(header))
+    if announced_bytes(header) > _EXPANSION.get(path.suffix.lower(), 1) * path.stat().st_size:
+        raise unreadable()  # before nibabel reserves memory for all that is announced
     try:
         image = nib.loadsave.load(path)
         array = np.asanyarray(image.dataobj)  # type: ignore[attr-defined]

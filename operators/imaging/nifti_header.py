@@ -155,6 +155,13 @@ def affine_ras(header: Header) -> NDArray[np.float64]:
     return chosen
 
 
+def announced_bytes(header: Header) -> int:
+    """Count the bytes of values that a header announces; 0 for a negative length."""
+    axes = int(header["dim"][0])
+    count = math.prod(int(n) for n in header["dim"][1 : axes + 1])
+    return max(0, count) * header.get_data_dtype().itemsize
+
+
 def copy_place(source: Header, target: Header) -> None:
     """Give a header the transforms, codes, spacing and units of another, as they are stored.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ def both_alike() -> bytes:
 
 
 CONTENT = both_alike()
+HUGE = [3, 2000, 2000, 1000, 1, 1, 1, 1]
 
 
 def turned(degrees: float) -> np.ndarray:
@@ -225,6 +228,22 @@ def test_an_analyze_pair_and_a_text_are_no_nifti(tmp_path: Path):
     for name in ("x.img", "x.hdr", "t.nii"):
         with pytest.raises(UnreadableInputError):
             read_volume(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_a_file_of_3_kb_that_announces_8_gb_is_refused_before_memory_is_taken(
+    tmp_path: Path, suffix: str
+):
+    file = patched(save_image(tmp_path / "a.nii", noise((8, 8, 8))), dim=HUGE)
+    content = file.read_bytes()
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(gzip.compress(content) if suffix.endswith("gz") else content)
+    tracemalloc.start()
+    with pytest.raises(UnreadableInputError):
+        read_volume(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1e6
 
 
 @given(changes=st.lists(st.tuples(st.integers(0, 347), st.integers(0, 255)), max_size=4))
