@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from datetime import UTC, datetime
@@ -13,12 +14,14 @@ import typer
 
 from app import __version__, deploy_commands, node_commands
 from app.bootstrap import quiet_libraries
-from app.console import emit_json, reporting
-from app.errors import ExitCode, crash_line, exit_code_of
+from app.console import emit_json, plain_output, reporting
+from app.errors import ConfigurationError, ExitCode, crash_line, exit_code_of
 from app.evaluation_commands import evaluate
 from app.explain_command import explain
 from app.model_commands import JsonOption, ModelsOption, models_app
+from app.record import write_record
 from app.registry import read_registry, verify_model
+from app.run_checks import RunPaths, require_usable
 from app.send_command import send
 from app.settings import Settings, load_settings
 from app.signals import stop_requests
@@ -27,6 +30,8 @@ from operators.dicom.selection import SelectionSettings
 from operators.errors import SpineError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from app.record import ResultRecord
 
 app = typer.Typer(
@@ -50,20 +55,38 @@ ConfigOption = Annotated[Path | None, typer.Option("--config", help="app.yaml to
 def main() -> None:
     """Entry point of the console script: every named error becomes its exit code."""
     quiet_libraries()
+    plain_output()
     try:
+        require_arguments(sys.argv[1:])
         app()
     except SpineError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(int(exit_code_of(error)))
     except Exception as error:  # noqa: BLE001 - the border of the process
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            sys.stderr.write("a path that was given is too long\n")
+            sys.exit(int(ExitCode.USAGE))
         # The type alone: messages of foreign errors may hold patient data.
         sys.stderr.write(f"{crash_line(error)}\n")
         sys.exit(int(ExitCode.INTERNAL))
 
 
+def require_arguments(arguments: list[str]) -> None:
+    """Refuse an empty argument: as a path it would silently mean the working directory.
+
+    Raises
+    ------
+    ConfigurationError
+        ``empty_argument``.
+    """
+    if "" in arguments:
+        message = "an argument is empty; is a variable of the shell not set?"
+        raise ConfigurationError(message, reasons=("empty_argument",))
+
+
 @app.command()
 def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
-    source: Annotated[Path, typer.Option("--input", "-i", help="DICOM folder or NIfTI file.")],
+    source: Annotated[Path, typer.Option("--input", "-i", help="DICOM folder or NIfTI image.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
     models: ModelsOption = None,
     semantic: Annotated[str | None, typer.Option(help="Phase 1 model: name or folder.")] = None,
@@ -77,6 +100,9 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
     as_json: JsonOption = False,  # noqa: FBT002
 ) -> None:
     """Segment every sagittal T2w spine series of a folder, or one NIfTI image."""
+    require_usable(
+        RunPaths(source=source, output=output, semantic_mask=semantic_mask, report=report)
+    )
     settings = _choose_models(load_settings(config), models, semantic, instance)
     with stop_requests() as stop, reporting(as_json=as_json) as progress:
         # Not at the top: importing it starts threads, which must find the signals blocked.
@@ -93,7 +119,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
         )
         record = execute(job, bundle, progress=progress, is_cancelled=stop.is_set)
     if report is not None:
-        report.write_text(json.dumps(record.as_dict(), indent=1) + "\n", encoding="utf-8")
+        write_record(record, report)
     if as_json:
         emit_json({"event": "result", **record.as_dict()})
     else:
@@ -219,11 +245,19 @@ def _tell(record: ResultRecord, output: Path) -> None:
                 typer.echo(f"   {output / name}")
         else:
             typer.echo(f"{entry.key}: {entry.error.code}: {entry.error.message}", err=True)
+    for line in _closing_lines(record):
+        typer.echo(line, err=True)
+
+
+def _closing_lines(record: ResultRecord) -> Iterator[str]:
     if record.error is not None and not record.series:
-        typer.echo(f"{record.error.code}: {record.error.message}", err=True)
+        yield f"{record.error.code}: {record.error.message}"
     if record.error is not None and record.error.reasons:
-        typer.echo(f"reasons: {', '.join(record.error.reasons)}", err=True)
-    typer.echo(record.notice, err=True)
+        yield f"reasons: {', '.join(record.error.reasons)}"
+    if record.passed_over:
+        told = ", ".join(f"{count} {name}" for name, count in record.passed_over.items())
+        yield f"not read: {told}"
+    yield record.notice
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -21,6 +22,12 @@ STEP_TITLES: dict[str, str] = {
     "postprocess": "post-processing",
     "write_segmentation": "writing",
 }
+
+
+def plain_output() -> None:
+    """Let standard output escape what its encoding cannot show, as standard error does."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def emit_json(document: dict[str, Any]) -> None:

@@ -113,7 +113,7 @@ EXIT_CODES: Final[dict[type[SpineError], ExitCode]] = {
     GeometryError: ExitCode.GEOMETRY,
     PixelDataError: ExitCode.GEOMETRY,
     SourceIdentityError: ExitCode.GEOMETRY,
-    IntensityError: ExitCode.NO_SPINE,
+    IntensityError: ExitCode.GEOMETRY,
     InputRejectedError: ExitCode.UNREADABLE_INPUT,
     NoSpineFoundError: ExitCode.NO_SPINE,
     ModelUnusableError: ExitCode.MODEL,

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from app import __version__
 from app.bootstrap import prepare_process
-from app.errors import ExitCode, OutputUnwritableError, exit_code_of
+from app.errors import ConfigurationError, ExitCode, OutputUnwritableError, exit_code_of
 from app.record import ErrorRecord, ResultRecord, entry_of, verdict
 from app.registry import find_model, folder_digest, read_registry, sha256_of
+from operators.dicom.input_files import is_nifti
 from operators.dicom.outlook import as_json
 from operators.dicom.provenance import ModelIdentity, ResultContext
 from operators.dicom.selection import SelectionSettings
@@ -25,6 +26,13 @@ from operators.errors import (
     InterruptedRunError,
     SpineError,
     UnreadableInputError,
+)
+from operators.imaging.nifti import read_note
+from operators.imaging.result_files import (
+    case_name,
+    require_replaceable,
+    result_names,
+    source_note,
 )
 
 if TYPE_CHECKING:
@@ -53,7 +61,7 @@ class Job:
     Attributes
     ----------
     source : Path
-        DICOM folder or NIfTI file.
+        DICOM folder or file, or NIfTI file.
     output : Path
         Folder for the results; made if missing.
     started : datetime
@@ -121,6 +129,8 @@ def load_models(
 
     Raises
     ------
+    ConfigurationError
+        ``no_such_device``: CUDA is asked for and not there.
     ModelUnusableError
         If a folder is missing, changed, or holds no model of that kind.
     UnreadableInputError
@@ -133,9 +143,7 @@ def load_models(
 
     if inference.threads:
         torch.set_num_threads(inference.threads)
-    device = inference.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = _device(inference.device)
     instance_folder = find_model(models.directory, models.instance)
     instance = load_instance_model(instance_folder, device=device, precision=inference.precision)
     semantic, profiles = None, [instance.network.profile]
@@ -153,6 +161,18 @@ def load_models(
         instance_identity=_identity(models.directory, instance_folder),
         profile="+".join(dict.fromkeys(profiles)),
     )
+
+
+def _device(asked: str) -> str:
+    import torch  # noqa: PLC0415 - as above
+
+    has_cuda = torch.cuda.is_available()
+    if asked == "auto":
+        return "cuda" if has_cuda else "cpu"
+    if asked == "cuda" and not has_cuda:
+        message = "inference.device is cuda, but no CUDA device is usable here; try auto"
+        raise ConfigurationError(message, reasons=("no_such_device",))
+    return asked
 
 
 def _identity(directory: Path, folder: Path) -> ModelIdentity:
@@ -211,12 +231,14 @@ class _Run:
     progress: Progress | None
     is_cancelled: Callable[[], bool]
     decisions: tuple[SeriesDecision, ...] = ()
+    passed_over: dict[str, int] = field(default_factory=dict)
     cases: tuple[Case, ...] | None = None
 
     def perform(self) -> ResultRecord:
         """Run the graph in a staging folder, then publish what it wrote."""
         if not self.job.source.exists():
             raise UnreadableInputError("the input does not exist", reasons=("missing_input",))
+        self._require_replaceable()
         existed = self.job.output.is_dir()
         staging = _make_staging(self.job.output)
         try:
@@ -236,6 +258,15 @@ class _Run:
             exit_code=int(code),
             error=ErrorRecord.of(failures[0]) if status == "failed" else None,
         )
+
+    def _require_replaceable(self) -> None:
+        """Find now, not after the inference, that another image's result lies in the way."""
+        if not (self.job.source.is_file() and is_nifti(self.job.source)):
+            return
+        for name in result_names(case_name(self.job.source)):
+            target = self.job.output / name
+            if target.exists() and is_nifti(target):
+                require_replaceable(target, source_note(self.job.source))
 
     def failed(self, error: SpineError) -> ResultRecord:
         """Record of a run that ended as a whole."""
@@ -263,6 +294,7 @@ class _Run:
             write=WriteOptions(folder=staging, context=self._context(), overlay=self.job.overlay),
             selection=self.job.selection,
             on_decisions=self._take_decisions,
+            on_passed_over=self._take_passed_over,
             on_cases=self._take_cases,
             progress=self._report,
         )
@@ -281,6 +313,9 @@ class _Run:
     def _take_decisions(self, decisions: tuple[SeriesDecision, ...]) -> None:
         self.decisions = decisions
 
+    def _take_passed_over(self, counts: dict[str, int]) -> None:
+        self.passed_over = counts
+
     def _take_cases(self, cases: tuple[Case, ...]) -> None:
         self.cases = cases
 
@@ -291,6 +326,9 @@ class _Run:
 
     def _publish(self, case: Case) -> Case:
         published = []
+        for file in case.written:
+            if is_nifti(file):
+                require_replaceable(self.job.output / file.name, read_note(file))
         try:
             for file in case.written:
                 target = self.job.output / file.name
@@ -308,6 +346,7 @@ class _Run:
             exit_code=exit_code,
             series=tuple(entry_of(case) for case in self.cases or ()),
             decisions=tuple(as_json(self.decisions)),
+            passed_over=self.passed_over,
             models={
                 "semantic": asdict(self.models.semantic_identity),
                 "instance": asdict(self.models.instance_identity),

@@ -44,7 +44,7 @@ class Wiring:
     Attributes
     ----------
     source : Path
-        DICOM folder or NIfTI file.
+        DICOM folder or file, or NIfTI file.
     semantic_mask : Path or None
         A given label map: phase 1 is skipped, as the paper allows.
     semantic_model, instance_model
@@ -53,8 +53,8 @@ class Wiring:
         What the last step writes and where.
     selection : SelectionSettings
         What is worth segmenting.
-    on_decisions, on_cases, progress : callable
-        Told about every series, the finished cases, and the progress.
+    on_decisions, on_passed_over, on_cases, progress : callable
+        Told about every series, what was not read, the finished cases, and the progress.
     """
 
     source: Path
@@ -64,6 +64,7 @@ class Wiring:
     write: WriteOptions
     selection: SelectionSettings
     on_decisions: Callable[[tuple[SeriesDecision, ...]], None]
+    on_passed_over: Callable[[dict[str, int]], None]
     on_cases: Callable[[tuple[Case, ...]], None]
     progress: Progress
 
@@ -88,6 +89,7 @@ class SpineApplication(Application):
                 source=wiring.source,
                 settings=wiring.selection,
                 on_decisions=wiring.on_decisions,
+                on_passed_over=wiring.on_passed_over,
                 name="select_series",
             ),
             AssembleVolumeOperator(self, progress=progress, name="assemble_volume"),

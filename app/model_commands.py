@@ -17,6 +17,7 @@ from app.registry import (
     read_registry,
     register_model,
     remove_model,
+    require_plain_name,
     verify_model,
 )
 from app.settings import load_settings
@@ -35,7 +36,7 @@ ModelsOption = Annotated[Path | None, typer.Option("--models", "-m", help="Model
 @models_app.command("list")
 def list_models(models: ModelsOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002
     """List the registered models with licence and provenance."""
-    registry = read_registry(_models_folder(models)).models
+    registry = read_registry(_existing_folder(models)).models
     if as_json:
         document = {name: entry.model_dump() for name, entry in registry.items()}
         sys.stdout.write(json.dumps(document, indent=1) + "\n")
@@ -78,6 +79,7 @@ def register(  # noqa: PLR0917 - one parameter per documented option
 ) -> None:
     """Register a model folder, for example one just trained, with the digests of its files."""
     folder = _models_folder(models)
+    require_plain_name(name)
     if not (folder / name).is_dir():
         raise ModelUnusableError(f"no folder '{name}' in the models folder")
     entry = RegisteredModel(
@@ -94,7 +96,7 @@ def register(  # noqa: PLR0917 - one parameter per documented option
 @models_app.command("verify")
 def verify_models(models: ModelsOption = None) -> None:
     """Compare every registered file with its digest."""
-    folder = _models_folder(models)
+    folder = _existing_folder(models)
     problems = {name: verify_model(folder, name) for name in read_registry(folder).models}
     for name, found in problems.items():
         typer.echo(f"{name}: {'; '.join(found) or 'as registered'}")
@@ -104,3 +106,10 @@ def verify_models(models: ModelsOption = None) -> None:
 
 def _models_folder(models: Path | None) -> Path:
     return models or load_settings().models.directory
+
+
+def _existing_folder(models: Path | None) -> Path:
+    folder = _models_folder(models)
+    if not folder.is_dir():
+        raise ModelUnusableError("the models folder does not exist", reasons=("no_models_folder",))
+    return folder

@@ -5,16 +5,19 @@ Success is judged by this record and the files it names, never by the return of 
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from app.errors import ExitCode, exit_code_of
+from app.errors import ExitCode, OutputUnwritableError, exit_code_of
 from operators.anatomy.labels import VERTEBRA_INSTANCES, Structure
 from operators.imaging.volume import voxel_volume_mm3
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from operators.case import Case
     from operators.errors import SpineError
     from operators.imaging.volume import LabelMap
@@ -101,6 +104,8 @@ class ResultRecord:
         One entry per accepted stack, and per acquisition that is refused as a whole.
     decisions : list of dict
         Every series of the input with its decision, reasons and the problems of its files.
+    passed_over : dict of str to int
+        How many files and links of the input were not read, by reason.
     models : dict
         Name, version and digest of the model of each phase.
     profile : str
@@ -113,6 +118,7 @@ class ResultRecord:
     exit_code: int
     series: tuple[SeriesRecordEntry, ...] = ()
     decisions: tuple[dict[str, Any], ...] = ()
+    passed_over: dict[str, int] = field(default_factory=dict)
     models: dict[str, dict[str, str]] = field(default_factory=dict)
     profile: str = ""
     duration_s: float = 0.0
@@ -123,6 +129,22 @@ class ResultRecord:
     def as_dict(self) -> dict[str, Any]:
         """Plain dict for JSON."""
         return asdict(self)
+
+
+def write_record(record: ResultRecord, path: Path) -> None:
+    """Write a record as JSON.
+
+    Raises
+    ------
+    OutputUnwritableError
+        ``report_unwritable``.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(record.as_dict(), indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        message = f"the record cannot be written: {error.strerror}"
+        raise OutputUnwritableError(message, reasons=("report_unwritable",)) from error
 
 
 def entry_of(case: Case) -> SeriesRecordEntry:

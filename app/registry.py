@@ -61,7 +61,7 @@ def read_registry(directory: Path) -> Registry:
         return Registry()
     try:
         return Registry.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
-    except (OSError, yaml.YAMLError, ValidationError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
         message = f"{REGISTRY_FILE} cannot be used: {error}"
         raise ModelUnusableError(message, reasons=("bad_registry",)) from error
 
@@ -86,7 +86,7 @@ def find_model(directory: Path, name_or_path: str) -> Path:
     ModelUnusableError
         If there is no such folder, or a registered file is missing or changed.
     """
-    is_name = PurePosixPath(name_or_path).name == name_or_path
+    is_name = _is_plain_name(name_or_path)
     named = directory / name_or_path
     folder = named if is_name and named.is_dir() else Path(name_or_path)
     if not folder.is_dir():
@@ -101,6 +101,22 @@ def find_model(directory: Path, name_or_path: str) -> Path:
                 f"model '{name_or_path}': {'; '.join(problems)}", reasons=("digest_mismatch",)
             )
     return folder.resolve()
+
+
+def _is_plain_name(name: str) -> bool:
+    return PurePosixPath(name).name == name != "" and not name.startswith(".")
+
+
+def require_plain_name(name: str) -> None:
+    """Refuse a model name that is no folder of the models folder.
+
+    Raises
+    ------
+    ModelUnusableError
+        ``bad_name``.
+    """
+    if not _is_plain_name(name):
+        raise ModelUnusableError("a model's name is a plain folder name", reasons=("bad_name",))
 
 
 def verify_model(directory: Path, name: str) -> list[str]:
@@ -194,8 +210,7 @@ def install_zip(archive: Path, directory: Path, name: str | None = None) -> str:
     """
     name = name or archive.stem
     target = directory / name
-    if PurePosixPath(name).name != name or name.startswith("."):
-        raise ModelUnusableError("a model's name is a plain folder name", reasons=("bad_name",))
+    require_plain_name(name)
     if target.exists():
         message = f"a model '{name}' is installed already; choose another --name"
         raise ModelUnusableError(message, reasons=("already_installed",))
@@ -278,10 +293,10 @@ def kind_of(model: Path) -> Literal["semantic", "instance"]:
     try:
         config = json.loads(next(model.rglob(f"*{CONFIG_FILE}")).read_text(encoding="utf-8"))
         modality = config.get("modality", [])
-    except (StopIteration, OSError, ValueError, AttributeError) as error:
+        named = [modality] if isinstance(modality, str) else list(modality)
+    except (StopIteration, OSError, ValueError, TypeError, AttributeError) as error:
         message = f"{CONFIG_FILE} is missing or not readable"
         raise ModelUnusableError(message, reasons=("config_unreadable",)) from error
-    named = [modality] if isinstance(modality, str) else list(modality)
     if config.get("modeltype") == "classifier":
         message = "labelling models are not used by this version"
         raise ModelUnusableError(message, reasons=("unsupported_model_kind",))

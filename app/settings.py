@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from app.errors import ConfigurationError
 
@@ -20,6 +20,13 @@ REPOSITORY_CONFIG = Path(__file__).resolve().parent.parent / "app.yaml"
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_nul(cls, value: object) -> object:
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("holds the character NUL")
+        return value
 
 
 class ApplicationSettings(_Section):
@@ -52,7 +59,7 @@ class InferenceSettings(_Section):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    threads: int = Field(ge=0, default=0)
+    threads: int = Field(ge=0, le=1024, default=0)
 
 
 class SelectionOptions(_Section):

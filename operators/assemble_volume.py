@@ -9,8 +9,15 @@ from monai.deploy.core import Operator
 
 from operators.case import Case, Progress, advance
 from operators.dicom.assembly import assemble
+from operators.dicom.regularity import MIN_SLICES
 from operators.errors import InputRejectedError
 from operators.imaging.nifti import read_volume
+from operators.imaging.usable_image import (
+    replace_non_finite,
+    require_intensities,
+    require_no_label_map,
+    require_slices,
+)
 
 if TYPE_CHECKING:
     from typing import Any
@@ -36,9 +43,18 @@ class AssembleVolumeOperator(Operator):
 
 
 def place(case: Case) -> Case:
-    """Read the case's image, from DICOM or NIfTI."""
+    """Read the case's image, from DICOM or NIfTI, and judge it before any inference."""
     if case.nifti is not None:
-        return replace(case, volume=read_volume(case.nifti))
-    if case.series is None:
+        volume = read_volume(case.nifti)
+        require_slices(volume, MIN_SLICES)
+    elif case.series is not None:
+        volume = assemble(case.series)
+    else:
         raise InputRejectedError("the case has no image")
-    return replace(case, volume=assemble(case.series))
+    voxels, replaced = replace_non_finite(volume.voxels_zyx)
+    volume = volume.with_voxels(voxels)
+    require_intensities(volume)
+    if case.nifti is not None:
+        require_no_label_map(volume)
+    facts = (f"non_finite_voxels_replaced: {replaced}",) if replaced else ()
+    return replace(case, volume=volume, facts=(*case.facts, *facts))

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from monai.deploy.core import Operator
 
 from operators.case import Case
+from operators.dicom.input_files import counted, is_nifti, nothing_found
 from operators.dicom.selection import SeriesDecision, decide
 from operators.dicom.series import scan
 from operators.dicom.split_acquisition import SPLIT_ACQUISITION
 from operators.dicom.uids import digest
-from operators.errors import GeometryError, SeriesUnsuitableError, UnreadableInputError
+from operators.errors import GeometryError, SeriesUnsuitableError
+from operators.imaging.result_files import case_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,11 +23,9 @@ if TYPE_CHECKING:
     from operators.dicom.selection import SelectionSettings
     from operators.dicom.series import SeriesRecord
 
-NIFTI_SUFFIXES = (".nii", ".nii.gz")
-
 
 class SelectSeriesOperator(Operator):
-    """Emit ``cases``: the accepted series of a DICOM folder, or one NIfTI file."""
+    """Emit ``cases``: the accepted series of a DICOM folder or file, or one NIfTI image."""
 
     def __init__(
         self,
@@ -34,12 +34,14 @@ class SelectSeriesOperator(Operator):
         source: Path,
         settings: SelectionSettings,
         on_decisions: Callable[[tuple[SeriesDecision, ...]], None],
+        on_passed_over: Callable[[dict[str, int]], None],
         **kwargs: Any,
     ) -> None:
-        """Keep the input, what to select, and whom to tell about every series."""
+        """Keep the input, what to select, and whom to tell about series and what was not read."""
         self._source = source
         self._settings = settings
         self._on_decisions = on_decisions
+        self._on_passed_over = on_passed_over
         super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: Any) -> None:
@@ -48,37 +50,32 @@ class SelectSeriesOperator(Operator):
 
     def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
         """Look at the input once."""
-        cases = find_cases(self._source, self._settings, self._on_decisions)
-        op_output.emit(cases, "cases")
+        decided = self._on_decisions, self._on_passed_over
+        op_output.emit(find_cases(self._source, self._settings, *decided), "cases")
 
 
 def find_cases(
     source: Path,
     settings: SelectionSettings,
     on_decisions: Callable[[tuple[SeriesDecision, ...]], None],
+    on_passed_over: Callable[[dict[str, int]], None],
 ) -> tuple[Case, ...]:
     """One case per accepted stack, and a failed one per acquisition that is in pieces.
 
     Raises
     ------
     UnreadableInputError
-        If the input holds no readable image.
+        If the input holds no readable image: ``missing_input``, or ``no_dicom`` with the names of
+        what is there instead (`operators.dicom.input_files`).
     SeriesUnsuitableError
         If no series is a sagittal T2-weighted spine series.
     """
-    if source.is_file():
-        if not source.name.lower().endswith(NIFTI_SUFFIXES):
-            raise UnreadableInputError(
-                "a single input file has to be a NIfTI image", reasons=("not_nifti",)
-            )
-        name = source.name.lower().removesuffix(".gz").removesuffix(".nii")
-        return (Case(key=source.name[: len(name)], nifti=source),)
+    if source.is_file() and is_nifti(source):
+        return (Case(key=case_name(source), nifti=source),)
     found = scan(source)
     if not found.series:
-        raise UnreadableInputError(
-            f"no readable DICOM image among {len(found.unreadable)} files",
-            reasons=("no_dicom",),
-        )
+        raise nothing_found(found.passed_over, len(found.unreadable))
+    on_passed_over(counted(found.passed_over, len(found.unreadable)))
     decisions = decide(found.series, settings)
     on_decisions(decisions)
     cases = (*_accepted(decisions), *_in_pieces(decisions))

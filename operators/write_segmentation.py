@@ -13,6 +13,7 @@ from operators.dicom.segmentation import encode_segmentations
 from operators.dicom.whole_files import write_dataset
 from operators.errors import EncodingError
 from operators.imaging.nifti import write_label_map
+from operators.imaging.result_files import result_names, source_note
 from operators.spine.centroids import centroid_document
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class WriteSegmentationOperator(Operator):
             if case.nifti is None:
                 written = self._write_dicom(case, volume, (semantic, instances))
             else:
-                written = self._write_nifti(case.key, semantic, instances)
+                written = self._write_nifti(case, case.nifti, (semantic, instances))
             if self._options.overlay:
                 # Not at the top: matplotlib costs a second that a run without pictures saves.
                 from operators.imaging.overlay import render_overlay  # noqa: PLC0415
@@ -101,30 +102,15 @@ class WriteSegmentationOperator(Operator):
             write_dataset(dataset, path)
         return paths
 
-    def _write_nifti(self, key: str, semantic: LabelMap, instances: LabelMap) -> tuple[Path, ...]:
-        stem = spineps_stem(key)
-        folder = self._options.folder
-        spine, vertebrae = (
-            folder / f"{stem}_seg-spine_msk.nii.gz",
-            folder / f"{stem}_seg-vert_msk.nii.gz",
+    def _write_nifti(
+        self, case: Case, source: Path, masks: tuple[LabelMap, LabelMap]
+    ) -> tuple[Path, ...]:
+        spine, vertebrae, centroids = (
+            self._options.folder / name for name in result_names(case.key)
         )
-        write_label_map(semantic, spine)
-        write_label_map(instances, vertebrae)
-        centroids = folder / f"{stem}_seg-spine_ctd.json"
-        document = centroid_document(semantic, instances)
+        note = source_note(source)
+        for labels, path in zip(masks, (spine, vertebrae), strict=True):
+            write_label_map(labels, path, like=source, note=note)
+        document = centroid_document(*masks)
         centroids.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         return spine, vertebrae, centroids
-
-
-def spineps_stem(name: str) -> str:
-    """Stem of SPINEPS's derivative names: the BIDS suffix becomes a ``mod`` entity.
-
-    Examples
-    --------
-    >>> spineps_stem("sub-X_T2w")
-    'sub-X_mod-T2w'
-    >>> spineps_stem("scan")
-    'scan'
-    """
-    head, separator, suffix = name.rpartition("_")
-    return f"{head}_mod-{suffix}" if separator and "-" not in suffix else name

@@ -15,6 +15,7 @@ import numpy as np
 from operators.errors import IntensityError
 from operators.imaging.bias_field import n4_field
 from operators.imaging.cropping import bounding_box, crop, pad
+from operators.imaging.usable_image import replace_non_finite
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,9 +41,6 @@ _HOT_FACTOR = 5.0
 In real T2w images the factor is below 2 (fluid, fat near the coil); a hot voxel of 32000 in an
 image of 0-1500 has 20 or more. A lower factor would begin to cut true fluid.
 """
-
-_NON_FINITE_LIMIT = 0.05
-"""Above this share of NaN or infinite voxels the image is not to be trusted."""
 
 _PAD_VOXELS = 4
 """Border around the image, in native voxels on every side (SPINEPS)."""
@@ -126,36 +124,6 @@ def scale_in_place(voxels: NDArray[np.float32]) -> None:
     highest = float(voxels.max())
     if highest > HIGHEST:
         voxels *= np.float32(HIGHEST / highest)
-
-
-def replace_non_finite(voxels: NDArray[np.generic]) -> tuple[NDArray[np.float32], int]:
-    """Put the smallest finite intensity where a voxel is NaN or infinite.
-
-    Parameters
-    ----------
-    voxels : ndarray
-        Any real numeric type.
-
-    Returns
-    -------
-    (ndarray of float32, int)
-        A new array and the number of voxels replaced.
-
-    Raises
-    ------
-    IntensityError
-        If more than 5 % of the voxels are not finite (reason ``non_finite_voxels``).
-    """
-    with np.errstate(over="ignore"):  # beyond float32: infinite, and counted as such
-        out = voxels.astype(np.float32)
-    finite = np.isfinite(out)
-    count = out.size - int(np.count_nonzero(finite))
-    if count > _NON_FINITE_LIMIT * out.size:
-        message = f"{count} of {out.size} voxels are not finite numbers"
-        raise IntensityError(message, reasons=("non_finite_voxels",))
-    if count:
-        np.copyto(out, out[finite].min(), where=~finite)
-    return out, count
 
 
 def cap_hot_voxels_in_place(voxels: NDArray[np.float32]) -> int:

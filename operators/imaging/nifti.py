@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Final
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 
-from operators.errors import GeometryError, UnreadableInputError
+from operators.errors import EncodingError, InputRejectedError, UnreadableInputError
+from operators.imaging.nifti_header import (
+    READ_ERRORS,
+    affine_ras,
+    announced_bytes,
+    copy_place,
+    read_header,
+    unreadable,
+)
 from operators.imaging.volume import LabelMap, Volume
 
 if TYPE_CHECKING:
@@ -19,7 +26,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from operators.imaging.nifti_header import Header
+
 _RAS_FROM_LPS: Final = np.diag([-1.0, -1.0, 1.0, 1.0])
+_EXPANSION: Final = {".gz": 1032}
+"""How many bytes of an image one byte of its file can hold: deflate reaches 1032 (zlib manual)."""
 _REVERSE_INDEX: Final = np.eye(4)[[2, 1, 0, 3]]
 
 
@@ -29,22 +40,26 @@ def read_volume(path: Path) -> Volume:
     Parameters
     ----------
     path : Path
-        ``.nii`` or ``.nii.gz``; a fourth axis of length 1 is dropped.
+        ``.nii`` or ``.nii.gz``; further axes of length 1 are dropped.
 
     Returns
     -------
     Volume
-        float32 with the file's scaling applied.
+        float32 with the file's scaling applied, in mm whatever the file's unit.
 
     Raises
     ------
     UnreadableInputError
-        If the file is no readable NIfTI.
+        If the file is no readable NIfTI (``unreadable_nifti``).
     GeometryError
-        If the image is not 3-D (``not_three_dimensional``) or its affine is singular.
+        With all reasons of `operators.imaging.nifti_header.affine_ras`.
+    PixelDataError
+        Likewise, for values that are no intensities.
     """
     array, affine = _read(path)
-    return Volume(np.ascontiguousarray(array.astype(np.float32).transpose(2, 1, 0)), affine)
+    with np.errstate(over="ignore"):  # beyond float32: infinite, and judged as such
+        voxels = array.astype(np.float32)
+    return Volume(np.ascontiguousarray(voxels.transpose(2, 1, 0)), affine)
 
 
 def read_label_map(path: Path) -> LabelMap:
@@ -65,38 +80,96 @@ def read_label_map(path: Path) -> LabelMap:
     return LabelMap(np.ascontiguousarray(labels.astype(np.uint16).transpose(2, 1, 0)), affine)
 
 
-def write_label_map(labels: LabelMap, path: Path) -> None:
-    """Write a label map as NIfTI of type uint16, both sform and qform set."""
-    _write(labels.labels_zyx.astype(np.uint16), labels.affine_lps, path)
+def write_label_map(
+    labels: LabelMap, path: Path, *, like: Path | None = None, note: str = ""
+) -> None:
+    """Write a label map as NIfTI of type uint16.
+
+    Parameters
+    ----------
+    labels : LabelMap
+        What to write.
+    path : Path
+        ``.nii.gz`` or ``.nii``.
+    like : Path, optional
+        NIfTI file of the same grid whose transforms, codes and units are written as they are, so
+        that every program places the map as it places that image; default: the map's own affine
+        in mm, as sform.
+    note : str
+        For the header field ``descrip``; at most 79 characters.
+
+    Raises
+    ------
+    EncodingError
+        If ``like`` is no longer the image that the labels belong to (``input_changed``).
+    """
+    if like is None:
+        _write(labels.labels_zyx.astype(np.uint16), labels.affine_lps, path, note=note)
+        return
+    header = _header_like(like, labels)
+    header.set_data_dtype(np.uint16)
+    header["descrip"] = note.encode("latin-1")
+    array = labels.labels_zyx.astype(np.uint16).transpose(2, 1, 0)
+    nib.loadsave.save(nib.nifti1.Nifti1Image(array, None, header), path)
+
+
+def read_note(path: Path) -> str:
+    """Read the ``descrip`` field of a NIfTI file.
+
+    Raises
+    ------
+    UnreadableInputError
+        ``unreadable_nifti``.
+    """
+    return bytes(read_header(path)["descrip"]).rstrip(b"\0").decode("latin-1")
 
 
 def write_volume(volume: Volume, path: Path) -> None:
-    """Write an image as NIfTI of type float32, both sform and qform set."""
+    """Write an image as NIfTI of type float32."""
     _write(volume.voxels_zyx.astype(np.float32), volume.affine_lps, path)
 
 
-def _write(array_zyx: NDArray[np.number], affine_lps: NDArray[np.float64], path: Path) -> None:
-    affine_ras = _RAS_FROM_LPS @ affine_lps @ _REVERSE_INDEX
-    image = nib.nifti1.Nifti1Image(array_zyx.transpose(2, 1, 0), affine_ras)
+def _header_like(like: Path, labels: LabelMap) -> Header:
+    """Make a header with the place of another file, if that is still where the labels lie."""
+    try:
+        source = read_header(like)
+        same = np.array_equal(_lps(affine_ras(source)), labels.affine_lps)
+        same &= tuple(source["dim"][1:4][::-1]) == labels.labels_zyx.shape
+    except InputRejectedError:
+        same = False
+    if not same:
+        message = "the input was changed while it was segmented"
+        raise EncodingError(message, reasons=("input_changed",))
+    header = nib.nifti1.Nifti1Header()
+    copy_place(source, header)
+    return header
+
+
+def _write(
+    array_zyx: NDArray[np.number], affine_lps: NDArray[np.float64], path: Path, *, note: str = ""
+) -> None:
+    affine = _RAS_FROM_LPS @ affine_lps @ _REVERSE_INDEX
+    image = nib.nifti1.Nifti1Image(array_zyx.transpose(2, 1, 0), affine)
     image.header.set_xyzt_units("mm")
+    image.header["descrip"] = note.encode("latin-1")
     nib.loadsave.save(image, path)
 
 
+def _lps(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    lps: NDArray[np.float64] = _RAS_FROM_LPS @ affine @ _REVERSE_INDEX
+    return lps
+
+
 def _read(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    header = read_header(path)
+    affine = _lps(affine_ras(header))
+    if announced_bytes(header) > _EXPANSION.get(path.suffix.lower(), 1) * path.stat().st_size:
+        raise unreadable()  # before nibabel reserves memory for all that is announced
     try:
         image = nib.loadsave.load(path)
         array = np.asanyarray(image.dataobj)  # type: ignore[attr-defined]
-    except (OSError, ImageFileError, EOFError, ValueError) as error:
-        raise UnreadableInputError(
-            "the file is not a readable NIfTI image", reasons=("unreadable_nifti",)
-        ) from error
-    if array.ndim > 3 and array.shape[3:] == (1,) * (array.ndim - 3):  # noqa: PLR2004
-        array = array.reshape(array.shape[:3])
-    if array.ndim != 3:  # noqa: PLR2004 - three axes of space
-        raise GeometryError(
-            f"the image has {array.ndim} axes, not 3", reasons=("not_three_dimensional",)
-        )
-    affine = _RAS_FROM_LPS @ image.affine @ _REVERSE_INDEX  # type: ignore[attr-defined]
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:  # noqa: PLR2004
-        raise GeometryError("the image's affine is singular", reasons=("singular_affine",))
-    return array, affine
+    except READ_ERRORS as error:
+        raise unreadable() from error
+    if array.size == 0:
+        raise unreadable()
+    return array.reshape(array.shape[:3]), affine

@@ -19,6 +19,7 @@ from app.execute import Job, execute
 from operators.dicom.provenance import Predecessor
 from operators.dicom.stack_identity import from_json
 from operators.imaging.volume import Volume
+from tests.builders.nifti_images import noise
 from tests.builders.stations import two_stacks_in_one_object, two_stations
 from tests.builders.stub_models import StubSemanticModel, spine_series, stub_bundle
 
@@ -350,7 +351,7 @@ def test_an_operator_that_emits_nothing_never_looks_like_success(
 
 def test_a_nifti_image_gives_the_spineps_named_masks_on_its_grid(tmp_path: Path) -> None:
     affine = np.diag([-1.5, -1.5, 1.5, 1.0])  # LPS voxel axes in RAS space
-    image = nib.Nifti1Image(np.ones((40, 64, 100), np.int16), affine)
+    image = nib.Nifti1Image(noise((40, 64, 100)), affine)
     source = tmp_path / "sub-X_T2w.nii.gz"
     nib.save(image, source)
     record = execute(job(source, tmp_path / "out"), stub_bundle())
@@ -371,7 +372,7 @@ def test_a_nifti_image_gives_the_spineps_named_masks_on_its_grid(tmp_path: Path)
 def test_a_given_mask_starts_at_phase_2(tmp_path: Path) -> None:
     affine = np.diag([-1.5, -1.5, 1.5, 1.0])
     source, mask = tmp_path / "sub-X_T2w.nii.gz", tmp_path / "mask.nii.gz"
-    nib.save(nib.Nifti1Image(np.ones((40, 64, 100), np.int16), affine), source)
+    nib.save(nib.Nifti1Image(noise((40, 64, 100)), affine), source)
     execute(job(source, tmp_path / "whole"), stub_bundle())
     made = tmp_path / "whole" / "sub-X_mod-T2w_seg-spine_msk.nii.gz"
     mask.write_bytes(made.read_bytes())

@@ -6,9 +6,9 @@ from operators.errors import IntensityError
 from operators.imaging.intensity import (
     cap_hot_voxels_in_place,
     prepare,
-    replace_non_finite,
     scale_in_place,
 )
+from operators.imaging.usable_image import replace_non_finite
 from operators.imaging.volume import Volume
 
 AFFINE = np.diag([3.3, 0.9, 0.9, 1.0])
@@ -101,9 +101,9 @@ def test_three_nan_and_one_infinite_voxel_are_replaced_by_the_minimum_and_counte
     assert prepare(Volume(voxels, AFFINE)).facts == ("non_finite_voxels_replaced: 4",)
 
 
-def test_more_than_5_percent_of_non_finite_voxels_are_refused():
+def test_more_than_half_of_non_finite_voxels_are_refused():
     voxels = tissue()
-    voxels[:2] = np.nan
+    voxels[:7] = np.nan
     with pytest.raises(IntensityError) as caught:
         prepare(Volume(voxels, AFFINE))
     assert caught.value.reasons == ("non_finite_voxels",)

@@ -12,8 +12,14 @@ from operators.errors import GeometryError, UnreadableInputError
 from operators.imaging.nifti import read_label_map, read_volume, write_label_map
 from operators.imaging.volume import LabelMap
 
+_COS, _SIN = np.cos(np.radians(12)), np.sin(np.radians(12))
 OBLIQUE_RAS = np.array(
-    [[-0.9, 0.1, 0.0, 12.0], [0.1, 0.9, 0.2, -40.0], [0.0, -0.2, 3.3, 7.0], [0, 0, 0, 1.0]]
+    [
+        [-0.9, 0.0, 0.0, 12.0],
+        [0.0, 0.8 * _COS, -3.3 * _SIN, -40.0],
+        [0.0, 0.8 * _SIN, 3.3 * _COS, 7.0],
+        [0.0, 0.0, 0.0, 1.0],
+    ]
 )
 
 

@@ -1,0 +1,116 @@
+"""What can be told about the paths of a run before anything is loaded or computed.
+
+Reads no images but a given label map; makes and changes no file.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.errors import ConfigurationError, OutputUnwritableError
+from operators.anatomy.labels import Structure
+from operators.errors import InputRejectedError, UnreadableInputError
+from operators.imaging.nifti import read_label_map
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPaths:
+    """Paths of one run, as given.
+
+    Attributes
+    ----------
+    source, output : Path
+        Input; folder for the results.
+    semantic_mask, report : Path or None
+        Label map to start from; file for the result record.
+    """
+
+    source: Path
+    output: Path
+    semantic_mask: Path | None = None
+    report: Path | None = None
+
+
+def require_usable(paths: RunPaths) -> None:
+    """Refuse what cannot work.
+
+    Parameters
+    ----------
+    paths : RunPaths
+        As given.
+
+    Raises
+    ------
+    UnreadableInputError
+        ``missing_input``; what is wrong with the label map, ``unreadable_mask`` among the reasons.
+    OutputUnwritableError
+        ``output_unwritable``, ``report_unwritable``.
+    ConfigurationError
+        ``report_is_input``: the record would overwrite what is read.
+    """
+    if not paths.source.exists():
+        raise UnreadableInputError("the input does not exist", reasons=("missing_input",))
+    _require_folder(paths.output)
+    if paths.report is not None:
+        _require_report(paths.report, paths)
+    if paths.semantic_mask is not None:
+        _require_mask(paths.semantic_mask)
+
+
+def _require_folder(output: Path) -> None:
+    """Look at the nearest folder that is there; the others are made later."""
+    place = output
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        problem = "may not be written" if place.is_dir() else "is a file, or lies in one"
+        message = f"the output folder cannot be used: it {problem}"
+        raise OutputUnwritableError(message, reasons=("output_unwritable",))
+
+
+def _require_report(report: Path, paths: RunPaths) -> None:
+    read = [path for path in (paths.source, paths.semantic_mask) if path is not None]
+    if report.exists() and any(path.exists() and report.samefile(path) for path in read):
+        message = "the record would overwrite the input; give another --report"
+        raise ConfigurationError(message, reasons=("report_is_input",))
+    try:
+        if report.is_dir():
+            raise IsADirectoryError(None, "it is a folder")
+        if report.exists():
+            with report.open("ab"):
+                return
+        if report.parent.resolve() != paths.output.resolve():  # which is made later
+            with TemporaryFile(dir=report.parent):
+                return
+    except OSError as error:
+        message = f"the record cannot be written (--report): {error.strerror}"
+        raise OutputUnwritableError(message, reasons=("report_unwritable",)) from error
+
+
+def _require_mask(mask: Path) -> None:
+    try:
+        _require_structures(read_label_map(mask).labels_zyx)
+    except InputRejectedError as error:
+        message = f"the given label map (--semantic-mask) cannot be used: {error.message}"
+        raise UnreadableInputError(message, reasons=("unreadable_mask", *error.reasons)) from error
+
+
+def _require_structures(labels_zyx: NDArray[np.unsignedinteger]) -> None:
+    """Refuse vertebra numbers, other schemes and images in the place of structures."""
+    counts = np.bincount(labels_zyx.ravel())
+    known = sum(int(counts[label]) for label in Structure if label < len(counts))
+    if 2 * known <= int(counts[1:].sum()):
+        raise UnreadableInputError(
+            "most of its labels are none of the semantic map's (vertebral body 49, disc 100 ...)",
+            reasons=("unknown_labels",),
+        )
