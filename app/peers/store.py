@@ -1,8 +1,8 @@
 """C-STORE as a user: files leave in their own transfer syntax, byte for byte.
 
-Two exceptions, for peers that do not take it. An uncompressed object is re-encoded in Implicit VR
+Two exceptions, for peers that do not take that. An uncompressed object is re-encoded in Implicit VR
 Little Endian, the syntax that every application entity must know (PS3.5, 10.1). A segmentation in
-RLE Lossless, as this product writes it, is sent uncompressed: the same object, as RLE loses nothing.
+RLE Lossless, as this product writes it, is sent uncompressed: the same object, nothing is lost.
 """
 
 from __future__ import annotations
@@ -136,7 +136,9 @@ def store_files(
                 for number, file in enumerate(group):
                     message_id = number % _LAST_MESSAGE_ID + 1
                     syntax = _accepted(open_one, file)
-                    status = _store(open_one, file, syntax, message_id, patience)
+                    status = _store(
+                        open_one, file, syntax, message_id=message_id, patience=patience
+                    )
                     if status is not None and syntax != file.transfer_syntax_uid == RLELossless:
                         on_uncompressed(file)
                     on_answer(file, status)
@@ -159,6 +161,7 @@ def _store(
     open_one: Association,
     file: StorableFile,
     syntax: str | None,
+    *,
     message_id: int,
     patience: Patience,
 ) -> int | None:
@@ -175,7 +178,7 @@ def _store(
 
 
 def _content(file: StorableFile, syntax: str | None) -> Path | Dataset | None:
-    """What is handed over in a syntax; None where there is none, or the pixels cannot be decoded."""
+    """Give what is handed over in a syntax; None where none is taken or pixels are damaged."""
     if syntax is None or syntax == file.transfer_syntax_uid:
         return None if syntax is None else file.path
     dataset = dcmread(file.path)

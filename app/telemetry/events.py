@@ -88,6 +88,9 @@ DELIVERY_CONFIRMED: Final = _event(502, "info", "results confirmed at the peer",
 DELIVERY_FAILED: Final = _event(503, "warning", "sending failed", "job", "peer", "error", "attempt")
 DELIVERY_PARKED: Final = _event(504, "error", "peer does not take the object", "job", "peer")
 DELIVERY_DEAD: Final = _event(505, "error", "delivery failed for good", "job", "peer", "error")
+DELIVERY_UNCOMPRESSED: Final = _event(
+    508, "info", "peer takes no RLE, results sent uncompressed", "job", "peer", "count"
+)
 CIRCUIT_OPENED: Final = _event(506, "error", "peer failed repeatedly, pausing", "peer", "pause_s")
 CIRCUIT_CLOSED: Final = _event(507, "info", "peer answers again", "peer")
 
