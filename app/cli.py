@@ -16,6 +16,7 @@ from app.bootstrap import quiet_libraries
 from app.console import emit_json, reporting
 from app.errors import ExitCode, crash_line, exit_code_of
 from app.evaluation_commands import evaluate
+from app.identity import parameters_of
 from app.model_commands import JsonOption, ModelsOption, models_app
 from app.registry import read_registry, verify_model
 from app.send_command import send
@@ -86,6 +87,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
             started=now(),
             semantic_mask=semantic_mask,
             overlay=overlay,
+            parameters=parameters_of(settings),
         )
         record = execute(job, bundle, progress=progress, is_cancelled=stop.is_set)
     if report is not None:

@@ -130,6 +130,7 @@ def _perform(
         started=request.started,
         overlay=request.overlay,
         predecessors=request.predecessors,
+        parameters=request.parameters,
     )
     record = execute(job, models, progress=ProgressGate(request.job_id, answer))
     # Decisions quote identifiers and descriptions, and this goes into the engine's database; the
