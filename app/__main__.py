@@ -21,6 +21,7 @@ from app.bootstrap import quiet_libraries  # noqa: E402
 from app.cli import now  # noqa: E402
 from app.console import reporting  # noqa: E402
 from app.errors import ExitCode, crash_line, exit_code_of  # noqa: E402
+from app.identity import parameters_of  # noqa: E402
 from app.run_checks import RunPaths, require_usable  # noqa: E402
 from app.settings import HostFolders, Settings, host_folders, load_settings  # noqa: E402
 from app.signals import stop_requests  # noqa: E402
@@ -61,6 +62,7 @@ def perform(arguments: argparse.Namespace, folders: HostFolders) -> int:
             started=now(),
             overlay=settings.output.overlay,
             selection=SelectionSettings(**settings.selection.model_dump()),
+            parameters=parameters_of(settings),
         )
         record = execute(job, bundle, progress=progress, is_cancelled=stop.is_set)
     if folders.logs is not None and folders.logs.is_dir():

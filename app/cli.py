@@ -18,6 +18,7 @@ from app.console import emit_json, plain_output, reporting
 from app.errors import ConfigurationError, ExitCode, crash_line, exit_code_of
 from app.evaluation_commands import evaluate
 from app.explain_command import explain
+from app.identity import parameters_of
 from app.model_commands import JsonOption, ModelsOption, models_app
 from app.record import write_record
 from app.registry import read_registry, verify_model
@@ -116,6 +117,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
             semantic_mask=semantic_mask,
             overlay=overlay,
             selection=SelectionSettings(**settings.selection.model_dump()),
+            parameters=parameters_of(settings),
         )
         record = execute(job, bundle, progress=progress, is_cancelled=stop.is_set)
     if report is not None:

@@ -74,6 +74,8 @@ class Job:
         Earlier results of the same series that the new ones replace and name.
     selection : SelectionSettings
         What is worth segmenting.
+    parameters : tuple of (str, str)
+        Settings of the site that change the result (`app.identity.parameters_of`).
     """
 
     source: Path
@@ -83,6 +85,7 @@ class Job:
     overlay: bool = False
     predecessors: tuple[Predecessor, ...] = ()
     selection: SelectionSettings = field(default_factory=SelectionSettings)
+    parameters: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,15 +286,16 @@ class _Run:
     def _run_graph(self, staging: Path) -> None:
         prepare_process()
         # Not at the top: holoscan must find the process prepared at its first import.
-        from app.graph import SpineApplication, Wiring  # noqa: PLC0415
+        from app.graph import SpineApplication, Wiring, use_of  # noqa: PLC0415
         from operators.write_segmentation import WriteOptions  # noqa: PLC0415
 
+        context = self._context(use_of(self.models.semantic, self.models.instance))
         wiring = Wiring(
             source=self.job.source,
             semantic_mask=self.job.semantic_mask,
             semantic_model=self.models.semantic,
             instance_model=self.models.instance,
-            write=WriteOptions(folder=staging, context=self._context(), overlay=self.job.overlay),
+            write=WriteOptions(folder=staging, context=context, overlay=self.job.overlay),
             selection=self.job.selection,
             on_decisions=self._take_decisions,
             on_passed_over=self._take_passed_over,
@@ -300,13 +304,14 @@ class _Run:
         )
         SpineApplication(wiring).run()
 
-    def _context(self) -> ResultContext:
+    def _context(self, use: tuple[tuple[str, str], ...]) -> ResultContext:
         return ResultContext(
             semantic_model=self.models.semantic_identity,
             instance_model=self.models.instance_identity,
             clock=self.job.started,
             software_version=__version__,
             numeric_profile=self.models.profile,
+            parameters=(*self.job.parameters, *use),
             predecessors=self.job.predecessors,
         )
 

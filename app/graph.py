@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from monai.deploy.conditions import CountCondition
 from monai.deploy.core import Application
@@ -35,6 +36,23 @@ FLOW = (
     "write_segmentation",
 )
 """Names of the steps in flow order; equal to the module names in ``operators``."""
+
+_USED: Final = {
+    "semantic": (
+        "available_folds",
+        "default_step_size",
+        "inference_augmentation",
+        "mirror_left_right",
+        "resolution_range",
+    ),
+    "instance": (
+        "corpus_size_cleaning",
+        "cutout_size",
+        "resolution_range",
+        "vert_size_threshold",
+    ),
+}
+"""Keys of a model's configuration that steer the graph, beside its labels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,3 +148,30 @@ def numbering_of(model: SemanticModel | None) -> PostprocessSettings:
         sacrum_labels=model.config.sacrum_ids,
         metal_labels=model.config.metal,
     )
+
+
+def use_of(semantic: SemanticModel | None, instance: InstanceModel) -> tuple[tuple[str, str], ...]:
+    """How the graph uses the networks and their answers, as parameters of a result.
+
+    Parameters
+    ----------
+    semantic : SemanticModel or None
+        Of phase 1; None where a label map is given.
+    instance : InstanceModel
+        Of phase 2.
+
+    Returns
+    -------
+    tuple of (str, str)
+        Names such as ``semantic.mirror_left_right``, and values as JSON.
+    """
+    configs = {"semantic": semantic and semantic.config, "instance": instance.config}
+    used = {
+        f"{phase}.{key}": getattr(config, key)
+        for phase, config in configs.items()
+        if config is not None
+        for key in _USED[phase]
+    }
+    numbering = asdict(numbering_of(semantic))
+    used |= {f"postprocess.{key}": value for key, value in numbering.items()}
+    return tuple((name, json.dumps(value)) for name, value in used.items())

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pydicom.uid import RLELossless
+from pynetdicom import AE, DEFAULT_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelFind,
     Verification,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 AE_TITLE: Final = "SAMPLEPACS"
 
+_TRANSFER_SYNTAXES: Final = (*DEFAULT_TRANSFER_SYNTAXES, RLELossless)
 _SUCCESS: Final = 0x0000
 _PENDING: Final = 0xFF00
 _CANNOT_UNDERSTAND: Final = 0xC000
@@ -99,7 +101,7 @@ class SamplePacs:
         entity.add_supported_context(Verification)
         entity.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
         for context in AllStoragePresentationContexts:
-            entity.add_supported_context(str(context.abstract_syntax))
+            entity.add_supported_context(str(context.abstract_syntax), list(_TRANSFER_SYNTAXES))
         server = entity.start_server(
             ("127.0.0.1", 0),
             block=False,

@@ -138,6 +138,8 @@ def lines_of(report: BatchReport, batch: Batch, duration_s: float) -> list[str]:
     rate = report.sent / duration_s if duration_s > 0 else 0.0
     lines = [f"{report.sent} of {report.total} objects stored ({duration_s:.1f} s, {rate:.0f}/s)"]
     lines += [f"answered {name}: {count}" for name, count in sorted(report.answers.items())]
+    if report.uncompressed:
+        lines.append(f"sent uncompressed, as the peer takes no RLE Lossless: {report.uncompressed}")
     if batch.not_dicom:
         lines.append(f"not DICOM, left out: {batch.not_dicom} files")
     if report.failure:

@@ -44,6 +44,8 @@ class BatchReport:
     answers : Counter of str
         How often each status other than 0x0000 was answered; ``no presentation context`` where
         the peer takes no such objects.
+    uncompressed : int
+        Objects in RLE Lossless that were sent uncompressed, since the peer does not take that.
     failure : str
         What ended it early; empty: every object was offered.
     """
@@ -51,6 +53,7 @@ class BatchReport:
     total: int
     sent: int = 0
     answers: Counter[str] = field(default_factory=Counter)
+    uncompressed: int = 0
     failure: str = ""
 
     @property
@@ -64,6 +67,7 @@ class BatchReport:
             "total": self.total,
             "sent": self.sent,
             "answers": dict(sorted(self.answers.items())),
+            "uncompressed": self.uncompressed,
             "failure": self.failure,
         }
 
@@ -140,8 +144,18 @@ def send_batch(
         report.sent += answer_of(status) is Answer.STORED
         on_progress(offered)
 
+    def count_uncompressed(_file: StorableFile) -> None:
+        report.uncompressed += 1
+
     try:
-        store_files(peer, our_ae_title, files, on_answer=note, patience=patience)
+        store_files(
+            peer,
+            our_ae_title,
+            files,
+            on_answer=note,
+            on_uncompressed=count_uncompressed,
+            patience=patience,
+        )
     except (PeerUnreachableError, PeerRefusedError) as error:
         report.failure = error.message
     return report

@@ -19,6 +19,7 @@ from app.telemetry.events import (
     DELIVERY_FAILED,
     DELIVERY_PARKED,
     DELIVERY_SENT,
+    DELIVERY_UNCOMPRESSED,
 )
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ class Ledger:
             count_attempt(c, chosen, self._clock())
         return [replace(one, attempts=one.attempts + 1) for one in chosen]
 
-    def sent(self, parcel: Parcel, status: int) -> None:
-        """Note that the peer acknowledged it."""
+    def sent(self, parcel: Parcel, status: int, *, is_uncompressed: bool = False) -> None:
+        """Note that the peer acknowledged it, and whether it took no RLE Lossless."""
         now = self._clock()
         self._move(
             parcel,
@@ -82,6 +83,7 @@ class Ledger:
             sent_at=now,
             last_status=status,
             last_error="",
+            is_uncompressed=int(is_uncompressed),
             next_attempt_at=now + self.settings.confirm_after_s,
         )
 
@@ -166,6 +168,11 @@ class Ledger:
         """Event: so many objects were acknowledged."""
         if count:
             self._tell(DELIVERY_SENT, count=count)
+
+    def tell_uncompressed(self, count: int) -> None:
+        """Event: so many objects were sent uncompressed, since the peer takes no RLE Lossless."""
+        if count:
+            self._tell(DELIVERY_UNCOMPRESSED, count=count)
 
     def tell_failed(self, error: str, attempt: int) -> None:
         """Event: an attempt failed."""

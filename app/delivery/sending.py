@@ -92,6 +92,7 @@ def send(ledger: Ledger, to: Correspondent, queued: Sequence[Parcel]) -> Sent:
     """
     open_ones = {one.delivery_id: one for one in ledger.begin(queued)}
     answers: list[Answer] = []
+    uncompressed: set[StorableFile] = set()
     try:
         for parcel in _already_there(to, list(open_ones.values())):
             ledger.delivered(open_ones.pop(parcel.delivery_id), "c_find")
@@ -100,10 +101,18 @@ def send(ledger: Ledger, to: Correspondent, queued: Sequence[Parcel]) -> Sent:
 
         def note(file: StorableFile, status: int | None) -> None:
             parcel = open_ones.pop(files[file].delivery_id)
-            answers.append(_note(ledger, parcel, status))
+            is_plain = file in uncompressed
+            answers.append(_note(ledger, parcel, status, is_uncompressed=is_plain))
 
         if files:
-            store_files(to.peer, to.our_ae_title, list(files), on_answer=note, patience=to.patience)
+            store_files(
+                to.peer,
+                to.our_ae_title,
+                list(files),
+                on_answer=note,
+                on_uncompressed=uncompressed.add,
+                patience=to.patience,
+            )
     except (PeerUnreachableError, PeerRefusedError, OSError) as error:
         is_ours = isinstance(error, OSError)  # a file went away while it was sent
         name = "file_unreadable" if isinstance(error, OSError) else error.reasons[0]
@@ -112,6 +121,7 @@ def send(ledger: Ledger, to: Correspondent, queued: Sequence[Parcel]) -> Sent:
         ledger.tell_failed(name, max(one.attempts for one in queued) + 1)
         return _NOTHING if is_ours else Sent(condition=PeerCondition.FAILS, error=name)
     ledger.tell_sent(answers.count(Answer.STORED))
+    ledger.tell_uncompressed(len(uncompressed))
     return _learnt(ledger, queued, answers)
 
 
@@ -185,11 +195,11 @@ def _files(
     return files
 
 
-def _note(ledger: Ledger, parcel: Parcel, status: int | None) -> Answer:
+def _note(ledger: Ledger, parcel: Parcel, status: int | None, *, is_uncompressed: bool) -> Answer:
     answer = answer_of(status)
     match answer:
         case Answer.STORED:
-            ledger.sent(parcel, status or 0)
+            ledger.sent(parcel, status or 0, is_uncompressed=is_uncompressed)
         case Answer.UNWANTED:
             ledger.parked(parcel, name_of(status), status)
         case Answer.REFUSED:

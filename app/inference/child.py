@@ -143,6 +143,7 @@ def _perform(
         overlay=request.overlay,
         predecessors=request.predecessors,
         selection=selection,
+        parameters=request.parameters,
     )
     record = execute(job, models, progress=ProgressGate(request.job_id, answer))
     # Decisions quote identifiers and descriptions, and this goes into the engine's database; the

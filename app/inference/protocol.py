@@ -45,6 +45,8 @@ class Request(_Message):
         Also write a PNG per series.
     predecessors : tuple of Predecessor
         Results of an earlier revision of the same series that these results replace.
+    parameters : tuple of (str, str)
+        Settings of the site that change the result.
     """
 
     type: Literal["request"] = "request"
@@ -54,6 +56,7 @@ class Request(_Message):
     started: AwareDatetime
     overlay: bool = True
     predecessors: tuple[Predecessor, ...] = ()
+    parameters: tuple[tuple[str, str], ...] = ()
 
 
 class Ready(_Message):

@@ -1,67 +1,38 @@
-"""What makes two jobs the same work: content, models, parameters, software. Nothing else counts."""
+"""Ids of jobs: the same content of the same series, worked on in the same way, is one job."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app import __version__
-from app.registry import find_model, folder_digest
 from operators.dicom.uids import digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.journal.series import HeldObject
-    from app.settings import Settings
+    from operators.dicom.provenance import WorkIdentity
 
 _ID_DIGITS = 32
 
 
-@dataclass(frozen=True, slots=True)
-class WorkIdentity:
-    """Everything but the content that a result depends on.
+def job_id_of(identity: WorkIdentity, series_uid: str, content: str) -> str:
+    """Id of the job for a content.
 
-    Attributes
+    Parameters
     ----------
-    parts : tuple of str
-        Digests of the models, settings of the networks, version of the software.
+    identity : WorkIdentity
+        Of this installation.
+    series_uid : str
+        Series Instance UID.
+    content : str
+        As `content_digest` gives it.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits; tells nothing about the patient.
     """
-
-    parts: tuple[str, ...]
-
-    def job_id(self, series_uid: str, content: str) -> str:
-        """Id of the job for a content.
-
-        Parameters
-        ----------
-        series_uid : str
-            Series Instance UID.
-        content : str
-            As `content_digest` gives it.
-
-        Returns
-        -------
-        str
-            32 hexadecimal digits; tells nothing about the patient.
-        """
-        return digest(("spine-node-job", series_uid, content, *self.parts))[:_ID_DIGITS]
-
-
-def identity_of(settings: Settings) -> WorkIdentity:
-    """Identity of this installation's work.
-
-    Raises
-    ------
-    ModelUnusableError
-        If a model is missing or was changed.
-    """
-    models = settings.models
-    folders = (find_model(models.directory, name) for name in (models.semantic, models.instance))
-    inference = settings.inference
-    return WorkIdentity(
-        (*map(folder_digest, folders), inference.device, inference.precision, __version__)
-    )
+    return identity.key("spine-node-job", series_uid, content)[:_ID_DIGITS]
 
 
 def content_digest(held: Sequence[HeldObject]) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.errors import SpoolError, crash_line
 from app.jobs.choice import choose, neighbours
-from app.jobs.identity import content_digest
+from app.jobs.identity import content_digest, job_id_of
 from app.jobs.readiness import Evidence, Readiness, Silence, Verdict, judge
 from app.jobs.survey import survey
 from app.jobs.watch import Watch
@@ -228,7 +228,7 @@ class Intake:
         content = content_digest(watch.held)
         route = self._at.node.route_of(mark.calling_ae_title, mark.called_ae_title)
         return jobs.NewJob(
-            job_id=self._at.identity.job_id(mark.series_uid, content),
+            job_id=job_id_of(self._at.identity, mark.series_uid, content),
             series_uid=mark.series_uid,
             study_uid=mark.study_uid,
             revision=mark.revision,

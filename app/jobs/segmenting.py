@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from app.inference.protocol import Request
+from app.jobs.identity import job_id_of
 from app.journal import jobs, runs
 from app.journal.engine import reading, transaction
+from app.journal.renewal import renew
 from app.telemetry import events
 from operators.dicom.provenance import Predecessor
 from operators.dicom.stack_identity import from_json
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from app.jobs.workfolder import WorkFolders
     from app.journal.runs import RunningJob
     from app.telemetry.logs import Emit
+    from operators.dicom.provenance import WorkIdentity
 
 _KINDS: Final[dict[str, Literal["semantic", "instances"]]] = {
     "_semantic.dcm": "semantic",
@@ -43,6 +46,8 @@ class SegmentDesk:
         Inputs and results.
     worker_id : str
         Who works.
+    identity : WorkIdentity
+        Of this installation.
     clock : callable
         Epoch seconds.
     emit : Emit
@@ -52,11 +57,15 @@ class SegmentDesk:
     engine: Engine
     folders: WorkFolders
     worker_id: str
+    identity: WorkIdentity
     clock: Callable[[], float]
     emit: Emit
 
     def begin(self, job_id: str, run_number: int) -> RunningJob | None:
         """Begin a run or go on with it, and link its inputs.
+
+        A job that has results and would now get others (another version, model or setting) goes
+        on under another id, so that the new results are other objects and name the old ones.
 
         Returns
         -------
@@ -74,7 +83,12 @@ class SegmentDesk:
             job = runs.begin(c, job_id, run_number, worker_id=self.worker_id, now=self.clock())
             if job is None:
                 return None
+            new_id = job_id_of(self.identity, job.series_uid, job.content_digest)
+            is_renewed = renew(c, job, new_id, self.clock())
             inputs = jobs.inputs(c, job_id)
+        if is_renewed:
+            self.emit(events.JOB_RENEWED, job=job_id, renewed=new_id)
+            return None
         self.folders.prepare(job_id, inputs)
         return job
 
@@ -88,6 +102,7 @@ class SegmentDesk:
             source=self.folders.source(job.job_id),
             output=self.folders.output(job.job_id),
             started=datetime.fromtimestamp(job.clock, UTC),
+            parameters=self.identity.parameters,
             predecessors=tuple(
                 Predecessor(
                     kind=kind,

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
     from app.archive.spool import Spool
     from app.jobs.choice import Choice
-    from app.jobs.identity import WorkIdentity
     from app.jobs.survey import Survey
     from app.journal.series import HeldObject, SeriesMark
     from app.settings import NodeSettings
     from app.telemetry.logs import Emit
+    from operators.dicom.provenance import WorkIdentity
     from operators.dicom.selection import SelectionSettings
 
 

@@ -22,8 +22,8 @@ from app.archive.retention import apply_retention
 from app.archive.spool import Spool
 from app.delivery.attempt import Courier
 from app.errors import InferenceLostError, ServiceError
+from app.identity import identity_of
 from app.inference.supervisor import Supervisor, child_command
-from app.jobs.identity import identity_of
 from app.jobs.intake import Intake
 from app.jobs.lease import Pulse, worker_name
 from app.jobs.origin import OriginDesk
@@ -161,6 +161,7 @@ class _Worker:
         url = engine_url(node.data, node.database_url)
         self._queue = JobQueue(url, base.name, version=options.version)
         folders = WorkFolders(node.data, spool)
+        self._identity = identity_of(settings)
         self._workflows = Workflows(self._tools(folders))
         self._pulse = Pulse(
             engine=base.journal,
@@ -180,7 +181,7 @@ class _Worker:
             clock=time.time,
             monotonic=time.monotonic,
         )
-        self._intake = self._make_intake(settings, spool) if options.with_intake else None
+        self._intake = self._make_intake(spool) if options.with_intake else None
 
     @contextmanager
     def running(self, stop: Event) -> Iterator[None]:
@@ -220,6 +221,7 @@ class _Worker:
                 engine=base.journal,
                 folders=folders,
                 worker_id=base.name,
+                identity=self._identity,
                 clock=time.time,
                 emit=base.emit,
             ),
@@ -232,7 +234,7 @@ class _Worker:
             courier_threads=self._threads["courier"],
         )
 
-    def _make_intake(self, settings: Settings, spool: Spool) -> Intake:
+    def _make_intake(self, spool: Spool) -> Intake:
         base, secret = self._base, site_secret(self._node.data)
 
         def keyed(uid: str) -> str:
@@ -242,7 +244,7 @@ class _Worker:
             engine=base.journal,
             node=self._node,
             spool=spool,
-            identity=identity_of(settings),
+            identity=self._identity,
             selection=SelectionSettings(**settings.selection.model_dump()),
             executor=self._threads["scan"],
             clock=time.time,

@@ -228,6 +228,7 @@ def _queue_anew(c: Connection, identifier: str, origins: Sequence[str], now: flo
                 confirmed_by="",
                 last_status=None,
                 last_error="",
+                is_uncompressed=0,
             )
         )
         c.execute(

@@ -209,7 +209,7 @@ _IN_QUARANTINE: Final = INSTANCE.c.state == sa.literal_column(f"'{InstanceState.
 """A literal, so that SQLite can see that the partial index answers it."""
 
 _JSON: Final = frozenset({"completeness", "decision", "record"})
-_FLAGS: Final = frozenset({"is_forced", "cancel_requested"})
+_FLAGS: Final = frozenset({"is_forced", "cancel_requested", "is_uncompressed"})
 
 
 def _row(kind: type[_Row], values: dict[str, Any]) -> _Row:

@@ -105,6 +105,7 @@ class DeliveryRow:
     confirmed_by: str
     last_status: int | None
     last_error: str
+    is_uncompressed: bool
     name: str | None
     description: str | None
 

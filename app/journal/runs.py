@@ -37,6 +37,8 @@ class RunningJob:
         Failures of this run so far that were the job's own.
     clock : float
         Epoch seconds to be written into the results.
+    content_digest : str
+        Of what it works on.
     """
 
     job_id: str
@@ -45,6 +47,7 @@ class RunningJob:
     study_uid: str
     attempts: int
     clock: float
+    content_digest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,6 +131,7 @@ DELIVERY: Final = _table(
     confirmed_by=String,
     last_status=Integer,
     last_error=String,
+    is_uncompressed=Integer,
 )
 
 DESTINATION: Final = _table(

@@ -1,7 +1,8 @@
 """C-STORE as a user: files leave in their own transfer syntax, byte for byte.
 
-Where a peer takes an object only in Implicit VR Little Endian, the syntax that every application
-entity must know (PS3.5, 10.1), an uncompressed object is re-encoded for it; nothing else is.
+Two exceptions, for peers that do not take that. An uncompressed object is re-encoded in Implicit VR
+Little Endian, the syntax that every application entity must know (PS3.5, 10.1). A segmentation in
+RLE Lossless, as this product writes it, is sent uncompressed: the same object, nothing is lost.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    RLELossless,
+    SegmentationStorage,
 )
 from pynetdicom.presentation import build_context
 
@@ -33,7 +37,14 @@ if TYPE_CHECKING:
 
     from app.peers.dimse import Patience, Peer
 
-_CONVERTIBLE: Final = frozenset({ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian})
+_FALLBACKS: Final[dict[str, tuple[str, ...]]] = {
+    ExplicitVRLittleEndian: (ImplicitVRLittleEndian,),
+    DeflatedExplicitVRLittleEndian: (ImplicitVRLittleEndian,),
+}
+"""Transfer syntax of a file -> what it may be sent in where the peer does not take that."""
+_UNDECODABLE: Final = (AttributeError, NotImplementedError, RuntimeError, ValueError)
+"""What pydicom raises at pixel data that are not what the header says."""
+_UNCOMPRESSED: Final = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 _LAST_MESSAGE_ID: Final = 0xFFFF
 _IDENTITY: Final = ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "TransferSyntaxUID")
 
@@ -91,6 +102,7 @@ def store_files(
     files: Sequence[StorableFile],
     *,
     on_answer: Callable[[StorableFile, int | None], None],
+    on_uncompressed: Callable[[StorableFile], None] = lambda _file: None,
     patience: Patience = PATIENT,
 ) -> None:
     """C-STORE files, in one association unless they need more than 128 presentation contexts.
@@ -106,6 +118,8 @@ def store_files(
     on_answer : callable
         Called after each object with the status of the response, None where the peer accepted no
         presentation context for it. What it raises aborts the association.
+    on_uncompressed : callable
+        Called before `on_answer` where an object in RLE Lossless was sent uncompressed.
     patience : Patience
         Limits on every wait.
 
@@ -121,28 +135,59 @@ def store_files(
             with association(peer, our_ae_title, _contexts(group), patience) as open_one:
                 for number, file in enumerate(group):
                     message_id = number % _LAST_MESSAGE_ID + 1
-                    on_answer(file, _store(open_one, file, message_id, patience))
+                    syntax = _accepted(open_one, file)
+                    status = _store(
+                        open_one, file, syntax, message_id=message_id, patience=patience
+                    )
+                    if status is not None and syntax != file.transfer_syntax_uid == RLELossless:
+                        on_uncompressed(file)
+                    on_answer(file, status)
         except ContextRefusedError:
             for file in group:
                 on_answer(file, None)
 
 
-def _store(
-    open_one: Association, file: StorableFile, message_id: int, patience: Patience
-) -> int | None:
-    accepted = {
-        (context.abstract_syntax, context.transfer_syntax[0])
+def _accepted(open_one: Association, file: StorableFile) -> str | None:
+    """First of the syntaxes proposed for a file that the peer takes."""
+    taken = {
+        context.transfer_syntax[0]
         for context in open_one.accepted_contexts
+        if context.abstract_syntax == file.sop_class_uid
     }
-    wanted = (file.sop_class_uid, file.transfer_syntax_uid)
-    fallback = (file.sop_class_uid, ImplicitVRLittleEndian)
-    if wanted not in accepted and not (_is_convertible(file) and fallback in accepted):
+    return next((syntax for syntax in _syntaxes(file) if syntax in taken), None)
+
+
+def _store(
+    open_one: Association,
+    file: StorableFile,
+    syntax: str | None,
+    *,
+    message_id: int,
+    patience: Patience,
+) -> int | None:
+    content = _content(file, syntax)
+    if content is None:
         return None
     if not open_one.is_established:
         raise PeerUnreachableError("the peer broke off", reasons=("broke_off",))
-    open_one.dimse_timeout = patience.message_s + file.size_bytes / patience.bytes_per_s
-    content = file.path if wanted in accepted else dcmread(file.path)
+    size_bytes = file.size_bytes
+    if isinstance(content, Dataset):
+        size_bytes += len(content.get("PixelData", b""))
+    open_one.dimse_timeout = patience.message_s + size_bytes / patience.bytes_per_s
     return status_of(open_one.send_c_store(content, msg_id=message_id))
+
+
+def _content(file: StorableFile, syntax: str | None) -> Path | Dataset | None:
+    """Give what is handed over in a syntax; None where none is taken or pixels are damaged."""
+    if syntax is None or syntax == file.transfer_syntax_uid:
+        return None if syntax is None else file.path
+    dataset = dcmread(file.path)
+    if file.transfer_syntax_uid == RLELossless:
+        try:
+            dataset.decompress(as_rgb=False, generate_instance_uid=False)
+        except _UNDECODABLE:
+            return None
+    return dataset
 
 
 def _contexts(files: Sequence[StorableFile]) -> list[PresentationContext]:
@@ -150,15 +195,16 @@ def _contexts(files: Sequence[StorableFile]) -> list[PresentationContext]:
 
 
 def _context_keys(file: StorableFile) -> set[tuple[str, str]]:
-    """(SOP class, transfer syntax) to propose: each its own context, so that both can be had."""
-    keys = {(file.sop_class_uid, file.transfer_syntax_uid)}
-    if _is_convertible(file):
-        keys.add((file.sop_class_uid, str(ImplicitVRLittleEndian)))
-    return keys
+    """(SOP class, transfer syntax) to propose: each its own context, so that all can be had."""
+    return {(file.sop_class_uid, syntax) for syntax in _syntaxes(file)}
 
 
-def _is_convertible(file: StorableFile) -> bool:
-    return file.transfer_syntax_uid in _CONVERTIBLE
+def _syntaxes(file: StorableFile) -> tuple[str, ...]:
+    """Transfer syntaxes a file can be sent in, best first."""
+    own = file.transfer_syntax_uid
+    if own == RLELossless and file.sop_class_uid == SegmentationStorage:
+        return own, *_UNCOMPRESSED
+    return own, *_FALLBACKS.get(own, ())
 
 
 def _groups(files: Sequence[StorableFile]) -> list[list[StorableFile]]:

@@ -75,6 +75,7 @@ JOB_REFUSED: Final = _event(313, "warning", "job ended without result", "job", "
 JOB_RETRIED: Final = _event(314, "warning", "job attempt failed", "job", "code", "attempt")
 JOB_DEAD: Final = _event(315, "error", "job failed for good", "job", "code")
 JOB_CANCELLED: Final = _event(316, "info", "job cancelled", "job")
+JOB_RENEWED: Final = _event(317, "info", "job goes on as another one", "job", "renewed")
 JOBS_TAKEN_OVER: Final = _event(320, "warning", "jobs of a silent worker taken over", "count")
 ENGINE_UNREACHABLE: Final = _event(321, "error", "job engine does not answer", "error")
 PEER_QUERY_FAILED: Final = _event(322, "warning", "peer could not be asked", "peer", "error")
@@ -88,6 +89,9 @@ DELIVERY_CONFIRMED: Final = _event(502, "info", "results confirmed at the peer",
 DELIVERY_FAILED: Final = _event(503, "warning", "sending failed", "job", "peer", "error", "attempt")
 DELIVERY_PARKED: Final = _event(504, "error", "peer does not take the object", "job", "peer")
 DELIVERY_DEAD: Final = _event(505, "error", "delivery failed for good", "job", "peer", "error")
+DELIVERY_UNCOMPRESSED: Final = _event(
+    508, "info", "peer takes no RLE, results sent uncompressed", "job", "peer", "count"
+)
 CIRCUIT_OPENED: Final = _event(506, "error", "peer failed repeatedly, pausing", "peer", "pause_s")
 CIRCUIT_CLOSED: Final = _event(507, "info", "peer answers again", "peer")
 

@@ -70,7 +70,10 @@ ACTIONS: Final[Mapping[tuple[str, str], Action]] = {
     ),
     ("job", "replay"): Action(
         label="Retry",
-        explanation="Run the job again from its beginning; the same input gives the same result.",
+        explanation=(
+            "Run the job again from its beginning; the same input gives the same result. After an "
+            "update, results that differ come from a new job and name the old ones."
+        ),
         offered=frozenset(
             {JobState.DEAD, JobState.REFUSED, JobState.CANCELLED, JobState.SUCCEEDED}
         ),

@@ -1,6 +1,7 @@
 """Pixel data of even length without a padding byte, by one empty frame.
 
-DICOM pads pixel data to an even length (PS3.5 8.1.1). OHIF 3.13.2 (dcmjs 0.52) divides the padded
+Archives without RLE get, and others make, the uncompressed form of a segmentation, which DICOM pads
+to an even length (PS3.5 8.1.1). OHIF 3.13.2 (dcmjs 0.52) divides the padded
 length by the number of frames, refuses the object, and fetches hundreds of frames one by one
 instead, which does not end in time. An empty frame says nothing and is read everywhere.
 """

@@ -1,6 +1,7 @@
 """What a result is made of: models, parameters, versions, time; and the key that follows from it.
 
-The same key means the same result. This module writes no DICOM: ``segmentation`` does.
+The same key means the same result. This module writes no DICOM: ``segmentation`` does. Why each
+part counts: ``app/decisions/0011-one-identity-of-a-result.md``.
 """
 
 from __future__ import annotations
@@ -15,12 +16,72 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-RESULT_VERSION = "1"
-"""Raise whenever the same input can give other voxels or other attributes than before."""
+RESULT_VERSION = "2"
+"""Raise whenever the same input can give other voxels or other attributes than before.
+
+`tests.builders.golden_result` says when: its digest changes.
+"""
 
 MANUFACTURER = "SPINEPS Node project"
 MODEL_NAME = "SPINEPS Node"
 RESEARCH_NOTICE = "research use only, not for diagnosis"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkIdentity:
+    """Everything but the images that a result depends on: job ids and UIDs are both made of it.
+
+    Attributes
+    ----------
+    semantic_digest, instance_digest : str
+        SHA-256 of the files of the networks of phase 1 and phase 2.
+    software_version : str
+        Version of SPINEPS Node. It is written into every object, so that two versions never write
+        the same bytes.
+    numeric_profile : str
+        Device and number format: as the site asks for them where a job is made (``auto-auto``),
+        as they were used where a result is (``cpu-fp32``).
+    parameters : tuple of (str, str)
+        Settings that change the result, by name, in any order.
+    is_research_only : bool
+        Whether the objects say so.
+    """
+
+    semantic_digest: str
+    instance_digest: str
+    software_version: str
+    numeric_profile: str
+    parameters: tuple[tuple[str, str], ...] = ()
+    is_research_only: bool = True
+
+    def key(self, purpose: str, *content: str) -> str:
+        """Identify work on some content.
+
+        Parameters
+        ----------
+        purpose : str
+            What the key is for: a job and its result have different ones.
+        *content : str
+            What is worked on.
+
+        Returns
+        -------
+        str
+            64 hexadecimal digits; `RESULT_VERSION` counts, too.
+        """
+        return digest(
+            (
+                purpose,
+                RESULT_VERSION,
+                self.software_version,
+                self.semantic_digest,
+                self.instance_digest,
+                self.numeric_profile,
+                "research" if self.is_research_only else "intended-use",
+                digest(text for pair in sorted(self.parameters) for text in pair),
+                *content,
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +185,18 @@ class ResultContext:
                 replaced[one.kind] = one
         return replace(self, stack=stack, predecessors=tuple(replaced.values()))
 
+    @property
+    def identity(self) -> WorkIdentity:
+        """What of it the result depends on; names, clock and serial number do not count."""
+        return WorkIdentity(
+            semantic_digest=self.semantic_model.digest,
+            instance_digest=self.instance_model.digest,
+            software_version=self.software_version,
+            numeric_profile=self.numeric_profile,
+            parameters=self.parameters,
+            is_research_only=self.is_research_only,
+        )
+
 
 def result_key(source_digests: Iterable[str], context: ResultContext) -> str:
     """Identify a result by what it was made from.
@@ -133,8 +206,8 @@ def result_key(source_digests: Iterable[str], context: ResultContext) -> str:
     source_digests : iterable of str
         Digest of the pixels and the identifying header of every source plane, in array order.
     context : ResultContext
-        Models, parameters, profile and predecessors. Clock, software version and serial number
-        do not count: repeating a run later or on another machine gives the same result.
+        Its `identity` and its predecessors count. Clock and serial number do not: repeating a run
+        later or on another machine gives the same result.
 
     Returns
     -------
@@ -142,18 +215,5 @@ def result_key(source_digests: Iterable[str], context: ResultContext) -> str:
         64 hexadecimal digits, from which every UID of the result is derived.
     """
     named = sorted(predecessor.sop_instance_uid for predecessor in context.predecessors)
-    return digest(
-        (
-            "spineps-node-result",
-            RESULT_VERSION,
-            context.semantic_model.digest,
-            context.instance_model.digest,
-            context.numeric_profile,
-            "research" if context.is_research_only else "intended-use",
-            digest(text for pair in sorted(context.parameters) for text in pair),
-            digest(source_digests),
-            # Only where there are any: first revisions keep the identifiers they always had.
-            *(("replaces", digest(named)) if named else ()),
-            *(("stack", context.stack.label) if context.stack.label else ()),
-        )
-    )
+    content = digest(source_digests), digest(named), context.stack.label
+    return context.identity.key("spineps-node-result", *content)

@@ -1,9 +1,9 @@
 """Label maps to DICOM Segmentation objects, one for structures and one for instances.
 
-BINARY where frames fill whole bytes (`_pixel_form`), Explicit VR Little Endian, no overlap inside
-an object, every frame on a source slice and pointing at it: what viewers read without loss. This
-module decides nothing about labels, colours and codes (``segments``) and does not resample: the
-maps must lie on the source grid.
+One byte of 0 or 1 per voxel (FRACTIONAL, `_PIXEL_FORM`) in RLE Lossless, no overlap inside an
+object, every frame on a source slice and pointing at it: what viewers read without loss and
+archives can bear. This module decides nothing about labels, colours and codes (``segments``) and
+does not resample: the maps must lie on the source grid.
 
 References
 ----------
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
@@ -32,6 +32,7 @@ from operators.dicom.equipment import local_time, own_equipment, stamp_times
 from operators.dicom.even_length import without_padding
 from operators.dicom.predecessors import name_predecessors
 from operators.dicom.provenance import MANUFACTURER, MODEL_NAME, RESEARCH_NOTICE, result_key
+from operators.dicom.run_length import compress
 from operators.dicom.segments import (
     algorithm_identification,
     describe,
@@ -56,6 +57,14 @@ if TYPE_CHECKING:
 
 _GRID_TOLERANCE_MM = 1e-4
 """Rounding of float64 affines that went through other orientations and back."""
+_PIXEL_FORM: Final[dict[str, Any]] = {
+    "segmentation_type": "FRACTIONAL",
+    "fractional_type": "OCCUPANCY",
+    "max_fractional_value": 1,
+    "transfer_syntax_uid": ExplicitVRLittleEndian,
+}
+"""The values of a binary mask, one byte each, so that frames begin at bytes and can be compressed
+(``app/decisions/0012-rle-for-every-matrix.md``). `compress` comes after the last change."""
 _MAX_SOURCE_SERIES_NUMBER = 2_000_000
 """So that 1000 times it still fits IS (2^31 - 1)."""
 _MAX_NUMBERED_STACKS = 9
@@ -168,7 +177,7 @@ def _encode(kind: _Kind, segments: Sequence[Segment], labels: LabelMap, job: _Jo
     encoded = Segmentation(
         source_images=single_frame_templates(job.headers, job.volume),
         pixel_array=_numbered(labels.labels_zyx, [segment.label for segment in segments]),
-        **_pixel_form(*labels.labels_zyx.shape[1:]),
+        **_PIXEL_FORM,
         segment_descriptions=describe(
             segments, algorithm_identification(kind.name, model, context), key
         ),
@@ -183,7 +192,6 @@ def _encode(kind: _Kind, segments: Sequence[Segment], labels: LabelMap, job: _Jo
         content_description=f"SPINEPS {kind.name}{notice}",
         content_creator_name="SPINEPS Node^",
         content_label=kind.content_label,
-        transfer_syntax_uid=ExplicitVRLittleEndian,
         omit_empty_frames=True,
         contributing_equipment=[own_equipment(context)],
         series_description=", ".join(filter(None, (f"SPINEPS {kind.name}", context.stack.label)))
@@ -199,26 +207,9 @@ def _encode(kind: _Kind, segments: Sequence[Segment], labels: LabelMap, job: _Jo
     _fix_identity(result, derived_uid(key, "dimensions"), job)
     _fix_planes(result, job)
     name_predecessors(result, [p for p in context.predecessors if p.kind == kind.name])
-    if result.SegmentationType == "FRACTIONAL":
-        without_padding(result)
+    without_padding(result)
+    compress(result)
     return result
-
-
-def _pixel_form(rows: int, columns: int) -> dict[str, Any]:
-    """BINARY where a frame fills whole bytes, else one byte per voxel with the values 0 and 1.
-
-    Frames of 1 bit follow each other without a gap (PS3.5 8.1.1). Where rows x columns is no
-    multiple of 8, OHIF 3.13.2 (dcmjs 0.52) reads them with the bits of a byte in the other order,
-    labels up to 7 columns off, or refuses the object for its pad byte. FRACTIONAL occupancy with
-    a maximum of 1 says the same and was read exactly by OHIF, dcmjs, dcmqi and highdicom.
-    """
-    if rows * columns % 8 == 0:
-        return {"segmentation_type": "BINARY"}
-    return {
-        "segmentation_type": "FRACTIONAL",
-        "fractional_type": "OCCUPANCY",
-        "max_fractional_value": 1,
-    }
 
 
 def _numbered(labels_zyx: NDArray[np.unsignedinteger], values: Sequence[int]) -> NDArray[np.uint8]:
@@ -260,9 +251,6 @@ def _fix_identity(result: Dataset, dimension_uid: str, job: _Job) -> None:
         result.SpecificCharacterSet = job.headers.character_set
     if "TimezoneOffsetFromUTC" in common:
         result["TimezoneOffsetFromUTC"] = common["TimezoneOffsetFromUTC"]
-    bits = result.NumberOfFrames * result.Rows * result.Columns * result.BitsAllocated
-    length = -(-bits // 8)
-    result.PixelData = result.PixelData[:length] + bytes(length % 2)
 
 
 def _fix_planes(result: Dataset, job: _Job) -> None:

@@ -16,7 +16,8 @@ from io import BytesIO
 
 import pydicom
 from pydicom.dataset import Dataset
-from pynetdicom import AE, evt
+from pydicom.uid import RLELossless
+from pynetdicom import AE, DEFAULT_TRANSFER_SYNTAXES, evt
 from pynetdicom.sop_class import (
     SegmentationStorage,
     StudyRootQueryRetrieveInformationModelFind,
@@ -119,7 +120,8 @@ def counting_pacs(
     pacs = CountingPacs(hiccups=hiccups, refusal=refusal)
     entity = AE(TITLE)
     entity.maximum_associations = 50
-    for model in (Verification, SegmentationStorage, StudyRootQueryRetrieveInformationModelFind):
+    entity.add_supported_context(SegmentationStorage, [*DEFAULT_TRANSFER_SYNTAXES, RLELossless])
+    for model in (Verification, StudyRootQueryRetrieveInformationModelFind):
         entity.add_supported_context(model)
     server = entity.start_server(
         (HOST, 0),

@@ -19,6 +19,7 @@ from app.journal.engine import journal_url, open_journal, reading, transaction
 from app.journal.tables import DELIVERY
 from app.settings import NodeSettings, PeerSettings
 from app.telemetry.events import Event
+from operators.dicom.run_length import compress
 from operators.dicom.uids import derived_uid
 from tests.builders.journal_rows import insert
 
@@ -89,9 +90,18 @@ def journal_in(data: Path) -> Engine:
 
 
 def segmentation_file(
-    path: Path, study_uid: str, series_uid: str, uid: str, *, size_bytes: int = 4000
+    path: Path,
+    study_uid: str,
+    series_uid: str,
+    uid: str,
+    *,
+    size_bytes: int = 4000,
+    is_compressed: bool = False,
 ) -> str:
-    """Write an object of the segmentation class; answers its SHA-256."""
+    """Write an object of the segmentation class; answers its SHA-256.
+
+    A compressed one holds two frames of 64 x 64 with 0 and 1; `size_bytes` does not count there.
+    """
     dataset = Dataset()
     dataset.SOPClassUID = SegmentationStorage
     dataset.SOPInstanceUID = uid
@@ -105,6 +115,13 @@ def segmentation_file(
     dataset["PixelData"].VR = "OB"
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    if is_compressed:
+        dataset.NumberOfFrames, dataset.SamplesPerPixel = 2, 1
+        dataset.PhotometricInterpretation = "MONOCHROME2"
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+        dataset.PixelRepresentation = 0
+        dataset.PixelData = (bytes(1000) + bytes(range(2)) * 200).ljust(2 * 64 * 64, b"\0")
+        compress(dataset)
     path.parent.mkdir(parents=True, exist_ok=True)
     dataset.save_as(path, enforce_file_format=True)
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -117,6 +134,7 @@ def plan_job(
     *,
     destinations: Sequence[str] = ("pacs",),
     objects: int = 2,
+    is_compressed: bool = False,
     **choices: Any,
 ) -> PlannedJob:
     """Write the files of a job, its rows, and plan its deliveries (`release`, `now`)."""
@@ -134,7 +152,9 @@ def plan_job(
                 job_id=job_id,
                 name=path.name,
                 path=str(path.relative_to(data)),
-                digest=segmentation_file(path, study_uid, series_uid, uid),
+                digest=segmentation_file(
+                    path, study_uid, series_uid, uid, is_compressed=is_compressed
+                ),
                 sop_instance_uid=uid,
                 series_uid=series_uid,
             )

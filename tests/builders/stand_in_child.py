@@ -29,10 +29,11 @@ def main() -> None:
     ignore_stop_requests()
     die_with_parent()
     prepare_process()
-    from tests.builders.stub_models import stub_bundle  # noqa: PLC0415 - after the signals
+    from operators.dicom.selection import SelectionSettings  # noqa: PLC0415 - after the signals
+    from tests.builders.stub_models import stub_bundle  # noqa: PLC0415
 
     answer(Ready(profile="stub", models={}))
-    serve(sys.stdin.buffer, answer, stub_bundle())
+    serve(sys.stdin.buffer, answer, stub_bundle(), SelectionSettings())
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from app.archive.spool import Spool
-from app.jobs.identity import WorkIdentity
 from app.jobs.intake import Intake
 from app.jobs.origin import OriginDesk, Questions
 from app.jobs.watch import Surroundings
@@ -18,9 +17,17 @@ from app.journal.arrivals import association_ended
 from app.journal.engine import reading, transaction
 from app.settings import NodeSettings
 from app.telemetry.events import Event
+from operators.dicom.provenance import WorkIdentity
 from operators.dicom.selection import SelectionSettings
 from tests.builders.journals import empty_journal
 from tests.builders.received import Inbox
+
+IDENTITY = WorkIdentity(
+    semantic_digest="a1",
+    instance_digest="b2",
+    software_version="0.1.0",
+    numeric_profile="auto-auto",
+)
 
 
 class AtOnce(Executor):
@@ -65,7 +72,7 @@ class VirtualIntake:
             engine=self.engine,
             node=self.node,
             spool=Spool(self.node.data / "spool"),
-            identity=WorkIdentity(("model", "0.1.0")),
+            identity=IDENTITY,
             selection=SelectionSettings(),
             executor=self.executor,
             clock=lambda: self.now,

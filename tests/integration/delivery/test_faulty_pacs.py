@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from pydicom import dcmread
+from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom.dsutils import decode
 
 from app.delivery.attempt import SLOTS, Courier, Verdict
 from app.journal.deliveries import discard, due, release, resend
 from app.journal.destinations import health_of
 from app.journal.engine import reading, transaction
 from app.peers.dimse import Patience
+from app.peers.store import read_storable, store_files
 from app.settings import PeerSettings
 from tests.builders.faulty_pacs import ABORT, CLOSE, HANG, HOST, faulty_pacs, silent_server
 from tests.builders.orthanc import free_port
@@ -26,6 +30,7 @@ from tests.builders.planned_deliveries import (
     journal_in,
     node_of,
     plan_job,
+    segmentation_file,
     states_of,
 )
 
@@ -101,6 +106,67 @@ def test_a_peer_that_knows_implicit_vr_only_gets_the_same_attributes(tmp_path: P
     assert sent.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
     assert sent.PixelData in received
     assert not job.paths[0].read_bytes().endswith(received)
+
+
+def test_a_compressed_object_arrives_byte_for_byte_where_rle_is_taken(tmp_path: Path) -> None:
+    with faulty_pacs() as pacs:
+        scene = Scene(tmp_path, pacs.peer())
+        job = scene.plan(objects=1, is_compressed=True)
+        scene.courier.attempt(job.group())
+    assert job.paths[0].read_bytes().endswith(pacs.held[job.sop_instance_uids[0]])
+    (row,) = delivery_rows(scene.engine, job)
+    assert (row.state, row.is_uncompressed) == ("delivered", 0)
+    assert scene.heard.numbers() == [501, 502]
+
+
+@pytest.mark.parametrize(
+    ("taken", "used"),
+    [
+        ([ExplicitVRLittleEndian, ImplicitVRLittleEndian], ExplicitVRLittleEndian),
+        ([ExplicitVRLittleEndian], ExplicitVRLittleEndian),
+        ([ImplicitVRLittleEndian], ImplicitVRLittleEndian),
+    ],
+)
+def test_a_peer_without_rle_gets_the_same_object_uncompressed_and_the_journal_says_so(
+    tmp_path: Path, taken: list[str], used: str
+) -> None:
+    with faulty_pacs(transfer_syntaxes=taken) as pacs:
+        scene = Scene(tmp_path, pacs.peer())
+        job = scene.plan(objects=2, is_compressed=True)
+        assert scene.courier.attempt(job.group()).is_finished
+    for wanted in map(dcmread, job.paths):
+        sent = BytesIO(pacs.held[wanted.SOPInstanceUID])
+        received = decode(sent, used == ImplicitVRLittleEndian, True)
+        assert received.PixelData == wanted.pixel_array.tobytes()
+        del wanted.PixelData, received.PixelData
+        assert received == wanted
+    rows = delivery_rows(scene.engine, job)
+    assert [(row.state, row.is_uncompressed) for row in rows] == [("delivered", 1)] * 2
+    assert scene.heard.events[1] == (
+        508,
+        {"job": job.job_id, "peer": "pacs", "count": 2},
+    )
+
+
+def test_a_compressed_object_whose_pixels_are_damaged_is_parked_where_rle_is_not_taken(
+    tmp_path: Path,
+) -> None:
+    with faulty_pacs(transfer_syntaxes=[ExplicitVRLittleEndian]) as pacs:
+        path = tmp_path / "damaged.dcm"
+        segmentation_file(path, "1.2", "1.2.3", "1.2.3.4", is_compressed=True)
+        damaged = dcmread(path)
+        damaged.PixelData = encapsulate([b"no run lengths"] * 2)
+        damaged["PixelData"].is_undefined_length = True
+        damaged.save_as(path)
+        answers: list[int | None] = []
+        store_files(
+            pacs.peer(),
+            "SPINENODE",
+            [read_storable(path)],
+            on_answer=lambda _file, status: answers.append(status),
+        )
+    assert answers == [None]
+    assert pacs.received == []
 
 
 @pytest.mark.parametrize("status", [0xB000, 0xB007, 0x0107])

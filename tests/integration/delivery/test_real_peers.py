@@ -8,14 +8,19 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from pydicom import dcmread
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 from app.delivery.attempt import Courier
+from app.errors import PeerUnreachableError
 from app.journal.deliveries import due, resend
 from app.journal.engine import transaction
+from app.peers.dimse import echo
 from app.settings import PeerSettings
 from tests.builders.faulty_pacs import HOST, faulty_pacs
 from tests.builders.orthanc import Orthanc, free_port, needs_orthanc, running_orthanc
@@ -110,6 +115,69 @@ def test_an_object_that_orthanc_lost_is_sent_again_when_a_person_says_so(
         (group,) = due(c, time.time())
     assert courier.attempt(group).is_finished
     assert pacs.sop_instance_uids() == list(job.sop_instance_uids)
+
+
+@needs_orthanc
+def test_orthanc_keeps_a_compressed_object_as_it_is(tmp_path: Path, pacs: Orthanc) -> None:
+    data = tmp_path / "node"
+    engine = journal_in(data)
+    job = plan_job(engine, data, objects=1, is_compressed=True)
+    courier = Courier(engine, node_of(data, orthanc_peer(pacs)))
+    assert courier.attempt(job.group()).is_finished
+    kept = dcmread(BytesIO(pacs.file(job.sop_instance_uids[0])))
+    assert kept.file_meta.TransferSyntaxUID == RLELossless
+    assert kept.PixelData == dcmread(job.paths[0]).PixelData
+
+
+@pytest.mark.skipif(STORESCP is None, reason="dcmtk is not installed (make peers)")
+@pytest.mark.parametrize(
+    ("accepts", "kept_in"),
+    [
+        ("+xs", ExplicitVRLittleEndian),  # JPEG lossless and uncompressed, no RLE
+        ("+xi", ImplicitVRLittleEndian),
+        ("+xr", RLELossless),
+    ],
+)
+def test_dcmtk_storescp_gets_a_compressed_object_in_a_syntax_it_takes(
+    tmp_path: Path, accepts: str, kept_in: str
+) -> None:
+    with storescp(tmp_path / "received", accepts) as (port, received):
+        data = tmp_path / "node"
+        engine = journal_in(data)
+        job = plan_job(engine, data, objects=1, is_compressed=True)
+        peer = PeerSettings(name="pacs", ae_title="STORESCP", host=HOST, port=port)
+        assert Courier(engine, node_of(data, peer)).attempt(job.group()).is_finished
+        (file,) = received.iterdir()
+    kept, sent = dcmread(file), dcmread(job.paths[0])
+    assert kept.file_meta.TransferSyntaxUID == kept_in
+    assert kept.SOPInstanceUID == sent.SOPInstanceUID
+    assert kept.pixel_array.tobytes() == sent.pixel_array.tobytes()
+    (row,) = delivery_rows(engine, job)
+    assert bool(row.is_uncompressed) == (kept_in != RLELossless)
+
+
+@contextmanager
+def storescp(folder: Path, *options: str) -> Iterator[tuple[int, Path]]:
+    """dcmtk's receiver on a free port, once it answers."""
+    folder.mkdir()
+    port = free_port()
+    server = subprocess.Popen(
+        [str(STORESCP), "-q", "-od", str(folder), *options, str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        peer = PeerSettings(name="pacs", ae_title="STORESCP", host=HOST, port=port)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            with suppress(PeerUnreachableError):
+                echo(peer, "SPINENODE")
+                break
+            time.sleep(0.05)
+        yield port, folder
+    finally:
+        server.terminate()
+        server.wait()
 
 
 @pytest.mark.skipif(STORESCP is None, reason="dcmtk is not installed (make peers)")

@@ -30,5 +30,6 @@ def test_the_report_is_plain_data() -> None:
         "total": 3,
         "sent": 1,
         "answers": {"0xA700": 1, "0xC000": 2},
+        "uncompressed": 0,
         "failure": "the peer does not answer",
     }

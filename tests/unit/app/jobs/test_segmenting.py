@@ -10,6 +10,7 @@ from sqlalchemy.engine import Engine
 
 from app.archive.spool import Spool
 from app.errors import SpoolError
+from app.jobs.identity import job_id_of
 from app.jobs.segmenting import SegmentDesk
 from app.jobs.workfolder import WorkFolders
 from app.journal import jobs, overview, runs
@@ -20,6 +21,7 @@ from operators.dicom.provenance import Predecessor
 from operators.dicom.stack_identity import ONLY_STACK, StackIdentity
 from tests.builders.journal_rows import insert
 from tests.builders.journals import empty_journal
+from tests.builders.virtual_intake import IDENTITY
 
 
 @pytest.fixture
@@ -34,7 +36,14 @@ def desk(tmp_path: Path) -> Iterator[SegmentDesk]:
         c.execute(
             JOB_INPUT.insert().values(job_id="j1", sop_instance_uid="1.2.3.1.1", digest="0" * 64)
         )
-    yield SegmentDesk(engine=engine, folders=folders, worker_id="w", clock=lambda: 5.0, emit=silent)
+    yield SegmentDesk(
+        engine=engine,
+        folders=folders,
+        worker_id="w",
+        identity=IDENTITY,
+        clock=lambda: 5.0,
+        emit=silent,
+    )
     engine.dispose()
 
 
@@ -119,3 +128,78 @@ def test_a_revision_names_the_results_of_all_earlier_jobs_with_their_stacks(desk
     assert (latest.kind, latest.sop_instance_uid) == ("semantic", "2.25.7")
     assert latest.stack == StackIdentity(number=2, of=2, centre_mm=(0.0, 1.0, 2.0))
     assert (oldest.sop_instance_uid, oldest.stack) == ("2.25.1", ONLY_STACK)
+
+
+class TestRunAgainAfterAnUpdate:
+    """A job made by another version (its id is not the one of its content today)."""
+
+    @pytest.fixture
+    def old(self, desk: SegmentDesk) -> SegmentDesk:
+        with transaction(desk.engine) as c:
+            insert(c, "result", name="k_semantic.dcm", sop_instance_uid="2.25.1")
+            insert(c, "result", name="k_instances.dcm", sop_instance_uid="2.25.3")
+            c.exec_driver_sql("UPDATE job SET state = 'succeeded', record = '{}', revision = 4")
+            assert jobs.replay(c, "j1", 3.0)
+        return desk
+
+    def test_becomes_a_new_job_on_the_same_objects_that_names_the_results_of_the_old_one(
+        self, old: SegmentDesk
+    ):
+        assert old.begin("j1", 2) is None
+        assert job_row(old, "j1").state == "succeeded"
+        with reading(old.engine) as c:
+            (waiting,) = jobs.waiting(c)
+        new = job_row(old, waiting.job_id)
+        assert new.job_id == job_id_of(IDENTITY, "1.2.3.1", "c" * 64)
+        assert (new.predecessor_job_id, new.revision, new.created_at) == ("j1", 4, 5.0)
+        assert new.inputs == 1
+        begun = old.begin(new.job_id, 1)
+        assert begun is not None
+        request = old.request_of(begun)
+        assert {(p.kind, p.sop_instance_uid) for p in request.predecessors} == {
+            ("semantic", "2.25.1"),
+            ("instances", "2.25.3"),
+        }
+        assert request.started.timestamp() == 5.0
+
+    def test_a_second_wish_runs_the_new_job_again_and_makes_no_third(self, old: SegmentDesk):
+        old.begin("j1", 2)
+        new_id = job_id_of(IDENTITY, "1.2.3.1", "c" * 64)
+        with transaction(old.engine) as c:
+            c.exec_driver_sql("UPDATE job SET state = 'succeeded' WHERE state != 'succeeded'")
+            assert jobs.replay(c, "j1", 6.0)
+        assert old.begin("j1", 3) is None
+        with reading(old.engine) as c:
+            assert [(run.job_id, run.run_number) for run in jobs.waiting(c)] == [(new_id, 2)]
+            assert len(overview.list_jobs(c, overview.Window())) == 2
+
+    def test_the_new_job_run_again_by_the_same_version_asks_for_the_very_same(
+        self, old: SegmentDesk
+    ):
+        old.begin("j1", 2)
+        new_id = job_id_of(IDENTITY, "1.2.3.1", "c" * 64)
+        first = old.begin(new_id, 1)
+        assert first is not None
+        asked = old.request_of(first)
+        with transaction(old.engine) as c:
+            insert(c, "result", job_id=new_id, name="k_semantic.dcm", sop_instance_uid="2.25.7")
+            c.exec_driver_sql("UPDATE job SET state = 'succeeded' WHERE state != 'succeeded'")
+            assert jobs.replay(c, new_id, 9.0)
+        again = old.begin(new_id, 2)
+        assert again is not None
+        assert old.request_of(again) == asked
+
+    def test_a_job_that_never_had_a_result_goes_on_under_its_id(self, desk: SegmentDesk):
+        with transaction(desk.engine) as c:
+            c.exec_driver_sql("UPDATE job SET state = 'dead'")
+            assert jobs.replay(c, "j1", 3.0)
+        begun = desk.begin("j1", 2)
+        assert begun is not None
+        assert begun.job_id == "j1"
+
+
+def job_row(desk: SegmentDesk, job_id: str) -> overview.JobRow:
+    with reading(desk.engine) as c:
+        found = overview.find_job(c, job_id)
+    assert found is not None
+    return found

@@ -13,6 +13,7 @@ from operators.errors import UnreadableInputError
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 IMPLICIT = "1.2.840.10008.1.2"
+RLE = "1.2.840.10008.1.2.5"
 JPEG_2000 = "1.2.840.10008.1.2.4.90"
 
 
@@ -34,6 +35,7 @@ def file_of(sop_class: str, syntax: str, number: int = 0) -> StorableFile:
         (JPEG_2000, [JPEG_2000]),
         ("1.2.840.10008.1.2.2", ["1.2.840.10008.1.2.2"]),
         ("1.2.840.10008.1.2.1.99", ["1.2.840.10008.1.2.1.99", IMPLICIT]),
+        (RLE, [RLE]),
     ],
 )
 def test_each_syntax_gets_a_context_of_its_own_and_uncompressed_ones_the_default_too(
@@ -42,6 +44,16 @@ def test_each_syntax_gets_a_context_of_its_own_and_uncompressed_ones_the_default
     contexts = _contexts([file_of("1.2.3", syntax), file_of("1.2.3", syntax, 1)])
     assert [[str(one) for one in context.transfer_syntax] for context in contexts] == [
         [one] for one in sorted(proposed)
+    ]
+
+
+def test_a_segmentation_in_rle_may_also_be_sent_uncompressed() -> None:
+    segmentation = "1.2.840.10008.5.1.4.1.1.66.4"
+    contexts = _contexts([file_of(segmentation, RLE)])
+    assert [[str(one) for one in context.transfer_syntax] for context in contexts] == [
+        [IMPLICIT],
+        [EXPLICIT],
+        [RLE],
     ]
 
 
