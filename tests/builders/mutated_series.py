@@ -116,9 +116,11 @@ class Original:
 
     def outcomes(self, folder: Path) -> list[Outcome]:
         """What came of each series of a folder, and what is wrong with that."""
+        decisions = decide(scan(folder).series)
         return [
-            self._outcome(decision.stack or decision.series)
-            for decision in decide(scan(folder).series)
+            self._outcome(record)
+            for decision in decisions
+            for record in [chosen.record for chosen in decision.stacks] or [decision.series]
         ]
 
     def _outcome(self, stack: SeriesRecord) -> Outcome:
