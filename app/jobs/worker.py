@@ -181,7 +181,7 @@ class _Worker:
             clock=time.time,
             monotonic=time.monotonic,
         )
-        self._intake = self._make_intake(spool) if options.with_intake else None
+        self._intake = self._make_intake(settings, spool) if options.with_intake else None
 
     @contextmanager
     def running(self, stop: Event) -> Iterator[None]:
@@ -234,7 +234,7 @@ class _Worker:
             courier_threads=self._threads["courier"],
         )
 
-    def _make_intake(self, spool: Spool) -> Intake:
+    def _make_intake(self, settings: Settings, spool: Spool) -> Intake:
         base, secret = self._base, site_secret(self._node.data)
 
         def keyed(uid: str) -> str:
