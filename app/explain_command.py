@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.errors import ExitCode
 from app.settings import load_settings
+from operators.dicom.input_files import nothing_found
 from operators.dicom.outlook import as_json as outlook_as_json
 from operators.dicom.selection import SelectionSettings, decide
 from operators.dicom.series import scan
@@ -25,7 +25,13 @@ def explain(
     config: Annotated[Path | None, typer.Option("--config", help="app.yaml to use.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False,  # noqa: FBT002
 ) -> None:
-    """Say for every series whether it would be segmented, and why. No inference."""
+    """Say for every series whether it would be segmented, and why. No inference.
+
+    Raises
+    ------
+    UnreadableInputError
+        If there is no series: ``missing_input``, or ``no_dicom`` with what is there instead.
+    """
     options = load_settings(config).selection
     found = scan(folder)
     decisions = decide(found.series, SelectionSettings(**options.model_dump()))
@@ -39,9 +45,11 @@ def explain(
             typer.echo(text + (f"\n   the same for {count} series" if count > 1 else ""))
         for name in found.unreadable:
             typer.echo(f"unreadable: {name}")
-        typer.echo(f"{len(rows)} series, {len(found.unreadable)} files are not DICOM images")
+        for item in found.passed_over:
+            typer.echo(f"not read: {item.path} ({item.reason})")
+        typer.echo(f"{len(rows)} series")
     if not rows:
-        raise typer.Exit(int(ExitCode.UNREADABLE_INPUT))
+        raise nothing_found(found.passed_over, len(found.unreadable))
 
 
 def _lines(row: dict[str, Any]) -> Iterator[str]:

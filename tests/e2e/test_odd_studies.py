@@ -18,7 +18,8 @@ import pytest
 from pynetdicom import AE
 
 from app.execute import Job, execute
-from operators.dicom.selection import as_json, decide
+from operators.dicom.outlook import as_json
+from operators.dicom.selection import decide
 from operators.dicom.series import scan
 from tests.builders.counting_pacs import CountingPacs, counting_pacs
 from tests.builders.killable_node import KillableNode, killable_node
