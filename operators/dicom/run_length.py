@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from pydicom.encaps import encapsulate
 from pydicom.uid import RLELossless
-from rle.rle import encode_row  # type: ignore[import-untyped] # compiled, without stubs
+from rle.rle import encode_row  # type: ignore[import-not-found] # compiled, without stubs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from operators.dicom.stack_identity import from_json
 from operators.imaging.volume import Volume
 from tests.builders.nifti_images import noise
 from tests.builders.stations import two_stacks_in_one_object, two_stations
-from tests.builders.stub_models import StubSemanticModel, spine_series, stub_bundle
+from tests.builders.stub_models import StubSemanticModel, config_of, spine_series, stub_bundle
 
 CLOCK = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -96,6 +97,28 @@ def test_a_repeat_writes_the_same_bytes(tmp_path: Path) -> None:
         execute(job(tmp_path / "in", tmp_path / name), stub_bundle())
     first, second = (sorted((tmp_path / n).iterdir()) for n in ("first", "second"))
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
+
+
+def test_a_setting_that_changes_results_and_another_use_of_a_model_are_other_objects(
+    tmp_path: Path,
+) -> None:
+    spine_series(tmp_path / "in")
+    mirrored = StubSemanticModel(config=replace(config_of("semantic"), mirror_left_right=True))
+    runs = {
+        "plain": (job(tmp_path / "in", tmp_path / "plain"), stub_bundle()),
+        "setting": (
+            job(tmp_path / "in", tmp_path / "setting", parameters=(("section.key", "1"),)),
+            stub_bundle(),
+        ),
+        "mirrored": (job(tmp_path / "in", tmp_path / "mirrored"), stub_bundle(mirrored)),
+    }
+    found = {}
+    for name, (work, models) in runs.items():
+        execute(work, models)
+        found[name] = [pydicom.dcmread(p) for p in sorted((tmp_path / name).iterdir())]
+    assert len({one.SOPInstanceUID for pair in found.values() for one in pair}) == 6
+    for pair in found.values():
+        assert [one.PixelData for one in pair] == [one.PixelData for one in found["plain"]]
 
 
 def test_three_stations_are_each_segmented_and_a_broken_one_loses_no_other(

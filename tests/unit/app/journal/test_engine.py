@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import sqlalchemy as sa
 
 from app.errors import JournalError
+from app.journal import engine as journal_engine
 from app.journal.engine import journal_url, open_journal, reading, statements_of, transaction
-from app.journal.tables import COUNTER, METADATA
+from app.journal.tables import COUNTER, DELIVERY, METADATA
 
 
 @pytest.fixture
@@ -32,6 +35,28 @@ def test_opening_twice_migrates_once(tmp_path, engine):
         versions = connection.execute(sa.text("SELECT version FROM schema_version")).all()
     again.dispose()
     assert [row.version for row in versions] == sorted({row.version for row in versions})
+
+
+def test_the_first_journal_opens_and_its_deliveries_went_as_they_were(tmp_path, monkeypatch):
+    first = tmp_path / "migrations"
+    first.mkdir()
+    shutil.copy(journal_engine.MIGRATIONS / "0001_journal.sql", first)
+    with monkeypatch.context() as patch:
+        patch.setattr(journal_engine, "MIGRATIONS", first)
+        old = open_journal(journal_url(tmp_path, None))
+        with transaction(old) as connection:
+            connection.execute(
+                sa.text(
+                    "INSERT INTO delivery (delivery_id, job_id, sop_instance_uid, destination,"
+                    " state, created_at) VALUES ('d', 'j', '1.2', 'pacs', 'delivered', 0)"
+                )
+            )
+        old.dispose()
+    new = open_journal(journal_url(tmp_path, None))
+    with reading(new) as connection:
+        (row,) = connection.execute(DELIVERY.select()).all()
+    new.dispose()
+    assert (row.delivery_id, row.is_uncompressed) == ("d", 0)
 
 
 def test_a_commit_is_synchronous_and_in_wal_mode(engine):

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from app.journal.engine import transaction
 from app.journal.states import JobState, SeriesState
-from app.journal.tables import INSTANCE, JOB, SERIES
+from app.journal.tables import DELIVERY, INSTANCE, JOB, SERIES
 from app.web.site import Site
 from app.web.wording import DELIVERIES, JOBS
 from app.web.wording import SERIES as SERIES_WORDS
@@ -196,3 +196,13 @@ def test_empty_journal_shows_empty_lists(tmp_path: Path):
     client = client_of(site_of(tmp_path))
     for address in PAGES[:8]:
         assert client.get(address).status_code == 200
+
+
+def test_a_delivery_says_where_the_destination_takes_no_rle(site: Site):
+    client = client_of(site)
+    told = "uncompressed: the destination takes no RLE Lossless"
+    assert told not in client.get("/deliveries").text
+    with transaction(site.engine) as c:
+        c.execute(DELIVERY.update().values(is_uncompressed=1))
+    assert told in client.get("/deliveries").text
+    assert client.get("/api/v1/deliveries").json()[0]["is_uncompressed"] is True
