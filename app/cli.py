@@ -22,7 +22,7 @@ from app.identity import parameters_of
 from app.model_commands import JsonOption, ModelsOption, models_app
 from app.record import write_record
 from app.registry import read_registry, verify_model
-from app.run_checks import RunPaths, require_usable
+from app.run_checks import RunPaths, require_folder, require_usable
 from app.send_command import send
 from app.settings import Settings, load_settings
 from app.signals import stop_requests
@@ -134,6 +134,7 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to fill.")] = Path("demo"),
 ) -> None:
     """Take a sample study through a node and a PACS, and show what was found."""
+    require_folder(output)
     settings = load_settings()
     with stop_requests() as stop, reporting(as_json=False) as progress:
         from app.demo import show_demo
@@ -145,7 +146,10 @@ def demo(
 @app.command()
 def synthesize(  # noqa: PLR0917 - one parameter per documented option
     output: Annotated[Path, typer.Option("--output", "-o", help="Dataset folder to fill.")],
-    seed: Annotated[int, typer.Option(help="Of the first patient; the next ones count on.")] = 1,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, max=2**32 - 1, help="Of the first patient; the next ones count on."),
+    ] = 1,
     patients: Annotated[int, typer.Option(min=1, max=9999)] = 1,
     whole_spine: Annotated[  # noqa: FBT002
         bool, typer.Option("--whole-spine", help="Cervical and thoracic stations too.")

@@ -60,15 +60,21 @@ def require_usable(paths: RunPaths) -> None:
     """
     if not paths.source.exists():
         raise UnreadableInputError("the input does not exist", reasons=("missing_input",))
-    _require_folder(paths.output)
+    require_folder(paths.output)
     if paths.report is not None:
         _require_report(paths.report, paths)
     if paths.semantic_mask is not None:
         _require_mask(paths.semantic_mask)
 
 
-def _require_folder(output: Path) -> None:
-    """Look at the nearest folder that is there; the others are made later."""
+def require_folder(output: Path) -> None:
+    """Refuse an output folder that can neither be used nor made.
+
+    Raises
+    ------
+    OutputUnwritableError
+        ``output_unwritable``.
+    """
     place = output
     while not place.exists() and place != place.parent:
         place = place.parent

@@ -70,7 +70,7 @@ FoldsOption = Annotated[
     int | None,
     typer.Option(min=1, max=10, help="Networks, each with other subjects held out; the preset's."),
 ]
-SeedOption = Annotated[int, typer.Option(help="Of weights and samples.")]
+SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of weights and samples.")]
 DeviceOption = Annotated[str, typer.Option(help="A torch device, such as cpu or cuda.")]
 MinutesOption = Annotated[
     float | None,

@@ -21,7 +21,7 @@ def require_device(device: str) -> None:
         ``no_such_device``.
     """
     try:
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=device).tolist()  # "meta" holds no values
     except (RuntimeError, AssertionError) as error:
         raise ConfigurationError(
             f"the device {device} cannot be used here", reasons=("no_such_device",)
