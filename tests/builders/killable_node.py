@@ -97,9 +97,17 @@ def is_alive(process: psutil.Process) -> bool:
 
 @contextmanager
 def killable_node(
-    folder: Path, pacs: CountingPacs, *, work_s: float = WORK_S, **sections: Any
+    folder: Path,
+    pacs: CountingPacs,
+    *,
+    work_s: float = WORK_S,
+    with_graph: bool = False,
+    **sections: Any,
 ) -> Iterator[KillableNode]:
-    """A node that sends everything to `pacs`, ready; `sections` replace parts of its settings."""
+    """A node that sends everything to `pacs`, ready; `sections` replace parts of its settings.
+
+    `with_graph`: the real graph with stand-in networks takes the place of stand-in objects.
+    """
     data = folder / "data"
     settings = {
         "data": str(data),
@@ -113,7 +121,8 @@ def killable_node(
         **sections,
     }
     config = write_config(folder / "app.yaml", settings)
-    worker = stub_worker_command(config, "--work", str(work_s))
+    inference = ("--graph",) if with_graph else ("--work", str(work_s))
+    worker = stub_worker_command(config, *inference)
     node = KillableNode(
         listener=NodeProcess("listener", role_command("listener", config), folder / "listener.log"),
         worker=NodeProcess("worker", worker, folder / "worker.log"),
