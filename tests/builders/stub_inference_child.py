@@ -50,10 +50,11 @@ def main() -> None:
     if chosen.refuse_start:
         answer(Failed(code="SPN-2000", message="the model folder cannot be used"))
         sys.exit(20)
-    answer(Ready(profile="stub", models={"semantic": {"name": "stub", "version": "0"}}))
+    ready = Ready(profile="stub", models={"semantic": {"name": "stub", "version": "0"}})
     if chosen.graph:
-        serve_graph(answer)
+        serve_graph(answer, ready)
         return
+    answer(ready)
     for line in sys.stdin.buffer:
         request = decode_request(line)
         word, dash, _ = request.job_id.partition("-")
@@ -68,7 +69,7 @@ def main() -> None:
             answer(Done(job_id=request.job_id, record=segment(request)))
 
 
-def serve_graph(answer: AnswerPipe) -> None:
+def serve_graph(answer: AnswerPipe, ready: Ready) -> None:
     """Answer as the real child does, with networks that paint boxes."""
     # Not at the top: they load the graph, which the plain stand-in does without.
     from app.bootstrap import prepare_process  # noqa: PLC0415
@@ -77,6 +78,9 @@ def serve_graph(answer: AnswerPipe) -> None:
     from tests.builders.stub_models import stub_bundle  # noqa: PLC0415
 
     prepare_process()
+    import app.graph  # noqa: F401, PLC0415 - seconds, before it is ready
+
+    answer(ready)
     serve(sys.stdin.buffer, answer, stub_bundle(), SelectionSettings())
 
 

@@ -27,7 +27,7 @@ def send(port: int, paths: tuple[Path, ...]) -> None:
 
 
 def results(pacs: CountingPacs, count: int) -> dict[str, Kept]:
-    assert wait_until(lambda: len(pacs.kept) >= count, 60)
+    assert wait_until(lambda: len(pacs.kept) >= count, 120)
     return dict(pacs.kept)
 
 
