@@ -130,6 +130,7 @@ REASONS: Final[dict[str, str]] = {
     "unusual_field_of_view": "The field of view is unusual for a spine",
     "frames_left_out": "Some frames are not used",
     "several_stacks": "Several stacks of slices, each segmented for itself",
+    "mixed_contrast": "Slices of several contrasts in one stack",
     "ambiguous_stacks": "Several images of each place, and nothing says which is T2-weighted",
     "t2_echo_taken": "The T2-weighted echo is taken",
     "later_echo_taken": "The later of two echoes is taken",

@@ -117,10 +117,28 @@ def judge_stacks(
             *judge_field(headers),
             *judge_body_part(headers[0], decides=settings.reject_other_body_parts),
         ]
+        if not is_rejected(contrast):
+            reasons += _mixed_contrast(stack, settings.contrast)
         if stack.echo_time_ms is not None and len(echoes) >= _RELAXOMETRY_ECHOES:
             reasons.append(against("relaxometry_echo_train", f"{len(echoes)} echo times"))
         judged.append(JudgedStack(stack, physics, tuple(reasons)))
     return tuple(judged)
+
+
+def _mixed_contrast(stack: Stack, limits: ContrastLimits) -> tuple[Reason, ...]:
+    """Reject a stack of which one slice has an echo time that is not T2: the median hides it."""
+    times = distinct_echo_times_ms(stack.frames)
+    if len(times) < 2:  # noqa: PLR2004 - two echo times
+        return ()
+    odd = [
+        frame
+        for frame in stack.frames
+        if is_rejected(judge_contrast(read_physics([frame.header]), limits))
+    ]
+    if not odd:
+        return ()
+    detail = f"{len(odd)} of {len(stack.frames)} slices, TE {times[0]:.0f} to {times[-1]:.0f} ms"
+    return (against("mixed_contrast", detail),)
 
 
 def _settle_by_text(reason: Reason, frame: Frame) -> Reason:

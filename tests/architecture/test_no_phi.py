@@ -25,7 +25,6 @@ from tests.builders.counting_pacs import CountingPacs, counting_pacs
 from tests.builders.killable_node import KillableNode, killable_node, peer_entry
 from tests.builders.mr_series import MadeSeries
 from tests.builders.node_processes import NodeProcess, role_command, wait_until
-from tests.builders.stub_inference_child import COMMAND
 from tests.builders.stub_models import spine_series
 
 CANARY = "CANARY"
@@ -128,7 +127,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
             "worker": {"lease_s": 2, "retry_after_s": 0.1, "attempts": 2},
             "web": {"port": 0},
         }
-        with killable_node(folder, pacs, child=COMMAND, **sections) as node:
+        with killable_node(folder, pacs, work_s=0.0, **sections) as node:
             web = NodeProcess("web", role_command("web", node.config), folder / "web.log")
             web.start()
             try:

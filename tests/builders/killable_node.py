@@ -6,7 +6,7 @@ They deliver to a `CountingPacs` at once. Whoever is killed is started again.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,6 @@ from tests.builders.node_processes import (
     wait_until,
     write_config,
 )
-from tests.builders.stub_inference_child import COMMAND
 
 WORK_S = 0.2
 """What the stand-in takes for a series."""
@@ -101,10 +100,14 @@ def killable_node(
     folder: Path,
     pacs: CountingPacs,
     *,
-    child: Sequence[str] = (*COMMAND, "--work", str(WORK_S)),
+    work_s: float = WORK_S,
+    with_graph: bool = False,
     **sections: Any,
 ) -> Iterator[KillableNode]:
-    """A node that sends everything to `pacs`, ready; `sections` replace parts of its settings."""
+    """A node that sends everything to `pacs`, ready; `sections` replace parts of its settings.
+
+    `with_graph`: the real graph with stand-in networks takes the place of stand-in objects.
+    """
     data = folder / "data"
     settings = {
         "data": str(data),
@@ -118,7 +121,8 @@ def killable_node(
         **sections,
     }
     config = write_config(folder / "app.yaml", settings)
-    worker = stub_worker_command(config, child=child)
+    inference = ("--graph",) if with_graph else ("--work", str(work_s))
+    worker = stub_worker_command(config, *inference)
     node = KillableNode(
         listener=NodeProcess("listener", role_command("listener", config), folder / "listener.log"),
         worker=NodeProcess("worker", worker, folder / "worker.log"),

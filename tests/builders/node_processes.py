@@ -38,11 +38,9 @@ def role_command(role: str, config: Path) -> tuple[str, ...]:
     return (sys.executable, "-m", "app.cli", role, "--child", "--config", str(config))
 
 
-def stub_worker_command(
-    config: Path, *options: str, child: Sequence[str] = COMMAND
-) -> tuple[str, ...]:
-    """The real worker with a stand-in for its inference child."""
-    return (*STUB_WORKER, "--config", str(config), "--", *child, *options)
+def stub_worker_command(config: Path, *options: str) -> tuple[str, ...]:
+    """The real worker with the stand-in for its inference child."""
+    return (*STUB_WORKER, "--config", str(config), "--", *COMMAND, *options)
 
 
 @dataclass

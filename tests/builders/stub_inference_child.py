@@ -4,7 +4,7 @@ It writes two small DICOM Segmentation objects that follow from the objects of t
 that a repeat gives the same bytes and the same UIDs. What comes before a dash in a job id makes
 it misbehave; the ids of real jobs are hexadecimal digits.
 
-Run: ``python -m tests.builders.stub_inference_child [--work SECONDS] [--refuse-start]``.
+Run: ``python -m tests.builders.stub_inference_child [--work SECONDS] [--graph] [--refuse-start]``.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ SLEEPER = (sys.executable, "-c", "import time; time.sleep(3600)")
 def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--work", type=float, default=0.0, help="seconds per request")
+    options.add_argument("--graph", action="store_true", help="the real graph, stand-in networks")
     options.add_argument("--refuse-start", action="store_true")
     options.add_argument("--hang-at-start", action="store_true")
     chosen = options.parse_args()
@@ -49,7 +50,11 @@ def main() -> None:
     if chosen.refuse_start:
         answer(Failed(code="SPN-2000", message="the model folder cannot be used"))
         sys.exit(20)
-    answer(Ready(profile="stub", models={"semantic": {"name": "stub", "version": "0"}}))
+    ready = Ready(profile="stub", models={"semantic": {"name": "stub", "version": "0"}})
+    if chosen.graph:
+        serve_graph(answer, ready)
+        return
+    answer(ready)
     for line in sys.stdin.buffer:
         request = decode_request(line)
         word, dash, _ = request.job_id.partition("-")
@@ -62,6 +67,21 @@ def main() -> None:
             answer(Done(job_id=request.job_id, record={"pid": os.getpid(), "exit_code": 0}))
         else:
             answer(Done(job_id=request.job_id, record=segment(request)))
+
+
+def serve_graph(answer: AnswerPipe, ready: Ready) -> None:
+    """Answer as the real child does, with networks that paint boxes."""
+    # Not at the top: they load the graph, which the plain stand-in does without.
+    from app.bootstrap import prepare_process  # noqa: PLC0415
+    from app.inference.child import serve  # noqa: PLC0415
+    from operators.dicom.selection import SelectionSettings  # noqa: PLC0415
+    from tests.builders.stub_models import stub_bundle  # noqa: PLC0415
+
+    prepare_process()
+    import app.graph  # noqa: F401, PLC0415 - seconds, before it is ready
+
+    answer(ready)
+    serve(sys.stdin.buffer, answer, stub_bundle(), SelectionSettings())
 
 
 def misbehave(word: str, answer: AnswerPipe) -> None:

@@ -56,7 +56,7 @@ def write_results(request: Request) -> ResultRecord:
     for kind in ("semantic", "instances"):
         dataset = segmentation(source, f"{key} {kind}", request)
         dataset.SeriesDescription = f"SPINEPS {kind}"
-        replaced = [item for item in request.predecessors if item.kind == kind]
+        replaced = [item for item in request.predecessors if item.kind == kind][:1]
         if replaced:
             # Not at the top: it loads highdicom.
             from operators.dicom.predecessors import name_predecessors  # noqa: PLC0415

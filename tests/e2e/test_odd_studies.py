@@ -25,7 +25,6 @@ from tests.builders.counting_pacs import CountingPacs, counting_pacs
 from tests.builders.killable_node import KillableNode, killable_node
 from tests.builders.node_processes import wait_until
 from tests.builders.odd_studies import STUDIES, OddStudy
-from tests.builders.stand_in_child import COMMAND
 from tests.builders.stub_models import stub_bundle
 
 CLOCK = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -139,7 +138,7 @@ def arrived(
         killable_node(
             tmp_path_factory.mktemp("node"),
             pacs,
-            child=COMMAND,
+            with_graph=True,
             completeness={"quiet_s": 1, "query_after_s": 0.1, "deadline_s": 3},
         ) as node,
     ):

@@ -11,6 +11,7 @@ from pynetdicom.sop_class import MRImageStorage
 from tests.builders.counting_pacs import CountingPacs, Kept, counting_pacs
 from tests.builders.killable_node import killable_node
 from tests.builders.node_processes import wait_until
+from tests.builders.stations import two_stations
 from tests.builders.stub_models import spine_series
 
 KINDS = ("SPINEPS semantic", "SPINEPS instances")
@@ -26,7 +27,7 @@ def send(port: int, paths: tuple[Path, ...]) -> None:
 
 
 def results(pacs: CountingPacs, count: int) -> dict[str, Kept]:
-    assert wait_until(lambda: len(pacs.kept) >= count, 30)
+    assert wait_until(lambda: len(pacs.kept) >= count, 120)
     return dict(pacs.kept)
 
 
@@ -52,3 +53,27 @@ def test_two_late_slices_give_a_new_pair_of_objects_that_names_the_old_pair(tmp_
         )
         assert [revision for revision, _ in jobs] == [1, 2]
         assert set(pacs.arrivals.values()) == {1}
+
+
+@pytest.mark.slow
+def test_a_station_that_comes_late_into_a_series_replaces_the_result_of_no_other_station(
+    tmp_path: Path,
+):
+    upper, lower = two_stations(tmp_path / "mr", tilt=True)
+    with counting_pacs() as pacs:
+        node = killable_node(tmp_path, pacs, with_graph=True, completeness={"quiet_s": 2})
+        with node as running:
+            send(running.listener.port, lower.paths)
+            first = results(pacs, 2)
+            send(running.listener.port, upper.paths)
+            second = {uid: kept for uid, kept in results(pacs, 6).items() if uid not in first}
+            names = running.journal.rows("SELECT name FROM result WHERE kind = 'segmentation'")
+    old = {kept.description.split(" - ")[0]: uid for uid, kept in first.items()}
+    assert sorted(old) == sorted(KINDS)
+    replaced = {kept.description.split(" - ")[0]: kept.replaces for kept in second.values()}
+    assert replaced == {
+        **{f"{kind}, stack 1 of 2": () for kind in KINDS},
+        **{f"{kind}, stack 2 of 2": (old[kind],) for kind in KINDS},
+    }
+    assert len({kept.series_uid for kept in (*first.values(), *second.values())}) == 6
+    assert len(set(names)) == 6

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from pydicom.uid import EnhancedMRImageStorage, ImplicitVRLittleEndian, RLELossless
+from pydicom.uid import (
+    EnhancedMRImageStorage,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+)
 
 from operators.dicom.assembly import assemble, header_findings
 from operators.dicom.series import SeriesRecord, scan

@@ -168,6 +168,21 @@ def test_of_two_t2_echoes_equally_far_from_100_ms_the_longer_one_is_taken_in_any
         assert {frame.header.EchoTime for frame in chosen.record.frames} == {120.0}
 
 
+@pytest.mark.parametrize(("others", "accepted"), [((11.0,) * 5, False), ((95.0, 105.0), True)])
+def test_slices_of_another_contrast_among_t2_slices_are_not_hidden_by_the_median(
+    others: tuple[float, ...],
+    accepted: bool,  # noqa: FBT001 - a parametrised expectation
+):
+    headers = t2_headers(11)
+    headers[: len(others)] = [
+        changed(item, EchoTime=time) for item, time in zip(headers, others, strict=False)
+    ]
+    decision = decide([series_of(headers)])[0]
+
+    expected = set() if accepted else {"mixed_contrast"}
+    assert _names(decision, speaks_for=False) == expected
+
+
 def test_a_measurement_without_a_rank_is_not_preferred_to_the_first_one():
     headers = [
         changed(item, TemporalPositionIdentifier=rank)
