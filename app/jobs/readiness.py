@@ -84,7 +84,7 @@ class Readiness:
     reasons : tuple of str
         Stable names: ``forced``, ``enhanced``, ``images_in_acquisition``, ``number_of_slices``,
         ``series_instances``, ``peer_count`` (proofs); ``quiet``, ``peer_has_no_more``;
-        ``missing_slices``, ``missing_images``, ``fewer_than_announced``, ``fewer_than_at_peer``,
+        ``missing_slice``, ``missing_images``, ``fewer_than_announced``, ``fewer_than_at_peer``,
         ``association_broken_off`` (against).
     present : int
         Objects here.
@@ -173,7 +173,7 @@ def _weigh(
 def _doubts(known: Survey, evidence: Evidence) -> Iterator[str]:
     """Everything that speaks against completeness."""
     if known.coverage.missing:
-        yield "missing_slices"
+        yield "missing_slice"
     if known.coverage.lacking:
         yield "missing_images"
     if any(count.present < count.expected for count in known.counts):

@@ -178,7 +178,6 @@ REASONS: Final[dict[str, str]] = {
     "peer_count": "As many objects as the sender's archive has (C-FIND)",
     "quiet": "Nothing speaks against it and nothing more came for the quiet time",
     "peer_has_no_more": "The sender's archive has no more (C-FIND), whatever the header announces",
-    "missing_slices": "Slices are missing between others",
     "missing_images": "An echo or time lacks images where another one has them",
     "fewer_than_announced": "Fewer than the header announces",
     "fewer_than_at_peer": "Fewer than the sender's archive has (C-FIND)",

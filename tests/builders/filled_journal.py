@@ -40,7 +40,7 @@ WHOLE: Final = Readiness(
 )
 HOLED: Final = Readiness(
     verdict=Verdict.INCOMPLETE,
-    reasons=("missing_slices", "fewer_than_at_peer"),
+    reasons=("missing_slice", "fewer_than_at_peer"),
     present=17,
     expected=19,
     expected_source="c_find",

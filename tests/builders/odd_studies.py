@@ -186,7 +186,7 @@ STUDIES: dict[str, OddStudy] = {
         write=edited(own_series_each), reason="acquisition_split_over_series", code=12
     ),
     "a knee in every text": OddStudy(
-        write=edited(knee_in_every_text), reason="texts_name_other_body_part", code=11
+        write=edited(knee_in_every_text), reason="other_body_part", code=11
     ),
     "two stations": OddStudy(write=two_stations, stacks=2),
     "missing slice": OddStudy(write=whole(missing=(5,)), reason="missing_slice", code=12),

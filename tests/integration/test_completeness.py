@@ -386,7 +386,7 @@ def test_a_gap_in_one_of_two_stations_is_held(make_node: Maker, tmp_path: Path):
     node.receive([*upper.paths, *lower.paths])
     node.wait(950.0, step=10.0)
     assert (node.state(upper.series_uid), node.jobs()) == ("held", [])
-    assert node.series(upper.series_uid).completeness["reasons"] == ["missing_slices"]
+    assert node.series(upper.series_uid).completeness["reasons"] == ["missing_slice"]
 
 
 def test_one_acquisition_in_twelve_series_is_rejected_by_that_name_in_each(

@@ -45,7 +45,7 @@ def test_a_gap_outweighs_every_count(lost: int, silence_s: float):
     facts = [fact for n, fact in enumerate(series_facts(15, series_instances=14)) if n != lost]
     answer = judged(facts, silence_s, Evidence(peer_count=14))
     assert not answer.is_complete
-    assert "missing_slices" in answer.reasons
+    assert "missing_slice" in answer.reasons
     assert len(answer.missing_mm) == 1
 
 
@@ -124,7 +124,7 @@ def test_a_person_overrules_everything_and_the_answer_still_names_what_is_missin
     facts = [fact for n, fact in enumerate(series_facts(15)) if n != 7]
     answer = judged(facts, 0.0, Evidence(is_forced=True, peer_count=15))
     assert answer.verdict is Verdict.COMPLETE_ASSUMED
-    assert answer.reasons == ("forced", "missing_slices", "fewer_than_at_peer")
+    assert answer.reasons == ("forced", "missing_slice", "fewer_than_at_peer")
 
 
 @given(

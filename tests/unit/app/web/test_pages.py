@@ -124,7 +124,7 @@ def test_a_filter_shows_one_state_only(shown: TestClient):
     assert "/jobs/j-running" in shown.get("/jobs?state=nonsense").text
 
 
-def test_the_slice_map_shows_both_missing_slices_in_picture_and_words(shown: TestClient):
+def test_the_slice_map_shows_both_missing_slice_in_picture_and_words(shown: TestClient):
     text = shown.get(f"/series/{series_uid_of('held')}").text
     assert len(re.findall(r'class="there"', text)) == 17
     assert len(re.findall(r'class="missing"', text)) == 2
