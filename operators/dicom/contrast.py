@@ -217,7 +217,7 @@ def _unread(physics: MrPhysics) -> Iterator[Reason]:
     for keyword, name in _UNREADABLE.items():
         needless = keyword == "EchoTrainLength" and physics.echo_time_ms is not None
         if keyword in physics.unreadable and not needless:
-            yield against(name, f"{keyword} holds no number")
+            yield against(name, f"{keyword} holds no such number")
 
 
 def _positive(physics: MrPhysics) -> Reason:

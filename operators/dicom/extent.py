@@ -11,6 +11,7 @@ import os
 import struct
 from typing import TYPE_CHECKING, BinaryIO
 
+from pydicom.dataelem import RawDataElement
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from operators.dicom.pixel_description import described, length_problem
@@ -46,7 +47,7 @@ def pixel_problem(file: BinaryIO, dataset: FileDataset) -> str | None:
         return "truncated_header"
     if "Rows" not in dataset or _is_deflated(dataset):
         return None
-    implicit, little = dataset.original_encoding
+    implicit, little = _encoding(dataset)
     order, head_bytes = "<" if little else ">", 8 if implicit else 12
     head = file.read(head_bytes)
     if len(head) < head_bytes or struct.unpack(order + "H", head[:2])[0] != _PIXEL_GROUP:
@@ -56,6 +57,16 @@ def pixel_problem(file: BinaryIO, dataset: FileDataset) -> str | None:
         size = os.fstat(file.fileno()).st_size
         return None if _fragments_are_complete(file, size) else "truncated_pixels"
     return _native_problem(file, dataset, int(length))
+
+
+def _encoding(dataset: FileDataset) -> tuple[bool, bool]:
+    """Whether the elements are implicit VR and little endian: as read, whatever the meta says."""
+    for tag in list(dataset.keys())[-1:]:
+        raw: object = dataset.get_item(tag)
+        if isinstance(raw, RawDataElement):
+            return raw.is_implicit_VR, raw.is_little_endian
+    implicit, little = dataset.original_encoding
+    return bool(implicit), bool(little)
 
 
 def _native_problem(file: BinaryIO, dataset: FileDataset, length: int) -> str | None:

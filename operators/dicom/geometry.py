@@ -30,6 +30,9 @@ _MAX_LENGTH_ERROR = 0.01
 _COARSEST_ROUNDING = 0.005
 """Cosines of two decimals are off by up to this; with fewer a plane has no orientation."""
 
+_SMALLEST_PIXEL_MM, _LARGEST_PIXEL_MM = 0.01, 20.0
+"""Beyond any MR protocol: zero, negative, or in other units (metres, micrometres)."""
+
 _COUNTS = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
 _MOST_DECIMALS = 16
 _SKEW_OF_ROUNDING = 2 * math.sqrt(3)
@@ -98,7 +101,8 @@ def plane_of(header: Dataset) -> ImagePlane:
     Returns
     -------
     ImagePlane
-        What makes no sense (wrong count, not finite, not perpendicular, not positive) is None.
+        What makes no sense (wrong count, not finite, not perpendicular, no size of a pixel) is
+        None.
     """
     problems: list[str] = []
     position = _read(header, "ImagePositionPatient", "position", problems)
@@ -108,7 +112,7 @@ def plane_of(header: Dataset) -> ImagePlane:
     axes = _unit_axes(orientation, rounding) if orientation else None
     if orientation and axes is None:
         problems.append("invalid_orientation")
-    if spacing and min(spacing) <= 0:
+    if spacing and not _SMALLEST_PIXEL_MM <= min(spacing) <= max(spacing) <= _LARGEST_PIXEL_MM:
         problems.append("invalid_pixel_spacing")
         spacing = ()
     echo = (header.get("EchoTime"), header.get("EchoNumbers"))

@@ -171,10 +171,11 @@ def read_physics(headers: Sequence[Dataset]) -> MrPhysics:
 
 
 def _is_unreadable(headers: Sequence[Dataset], keyword: str) -> bool:
-    """Whether slices hold a quantity, but none of them in a form that can be read."""
-    return any(keyword in unreadable(header) for header in headers) and not any(
-        numbers(header, keyword) for header in headers
-    )
+    """Whether slices hold a quantity, but none of them a value that it can have (0: not set)."""
+    said = [numbers(header, keyword) for header in headers]
+    is_broken = any(keyword in unreadable(header) for header in headers)
+    is_negative = any(values[0] < 0 for values in said if values)
+    return (is_broken or is_negative) and not any(values[0] >= 0 for values in said if values)
 
 
 def _sequence_name(header: Dataset) -> str:

@@ -15,7 +15,6 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
-from tests.builders.mr_series import make_series
 from tests.builders.mutated_series import Original
 
 
@@ -30,8 +29,7 @@ def main() -> int:
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        made = make_series(folder, slices=11, rows=8, columns=10, shuffle_seed=None)
-        original = Original.of(made)
+        original = Original.written_to(folder)
         for seed in range(chosen.first, chosen.first + chosen.mutations):
             original.damage(seed)
             try:
@@ -44,6 +42,7 @@ def main() -> int:
             if complaints:
                 failed += 1
                 sys.stdout.write(f"seed {seed}: {'; '.join(complaints)}\n")
+                sys.stdout.flush()
     for outcome, count in counts.most_common():
         sys.stdout.write(f"{count:6} {outcome}\n")
     sys.stdout.write(f"{chosen.mutations} mutations, {failed} not read right and not refused\n")

@@ -16,6 +16,7 @@ from operators.dicom.selection import decide
 from operators.dicom.series import scan
 from operators.dicom.source_headers import read_source_headers
 from operators.errors import InputRejectedError
+from tests.builders.mr_series import make_series
 from tests.builders.mutations import mutate
 from tests.builders.sloppy_elements import write
 
@@ -71,6 +72,21 @@ _SLOPPY: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (
 """VR and text of a careless writer: the value stays what it was, or is gone."""
 
 
+_NEEDLESS = (
+    *(
+        f"{event}{what}"
+        for event in ("Series", "Acquisition", "Content")
+        for what in ("Date", "Time")
+    ),
+    *("AccessionNumber", "Manufacturer", "ManufacturerModelName", "DeviceSerialNumber"),
+    *("SoftwareVersions", "InstitutionName", "ReferringPhysicianName", "StudyDescription"),
+    *("SeriesDescription", "ProtocolName", "PatientBirthDate", "PatientSex", "PatientAge"),
+    *("BodyPartExamined", "MagneticFieldStrength", "StudyID", "PositionReferenceIndicator"),
+    *("PatientPosition", "ScanOptions", "FlipAngle", "NumberOfAverages", "ImagedNucleus"),
+    *("ImagingFrequency", "PixelBandwidth", "Laterality", "SliceLocation"),
+)
+"""Left out for speed: nothing decides on them."""
+
 _TOLERANCE_MM = 1e-3
 
 
@@ -90,7 +106,10 @@ class Original:
     contents: tuple[bytes, ...]
 
     @classmethod
-    def of(cls, made: MadeSeries) -> Original:
+    def written_to(cls, folder: Path) -> Original:
+        """11 slices of 8 x 10 voxels with the attributes on which something depends."""
+        options = {"slices": 11, "rows": 8, "columns": 10, "shuffle_seed": None}
+        made = make_series(folder, tags=dict.fromkeys(_NEEDLESS), **options)
         return cls(made, tuple(path.read_bytes() for path in made.paths))
 
     def damage(self, seed: int) -> None:

@@ -50,6 +50,7 @@ def test_stable_codes_are_unique_over_all_source_files_whatever_is_imported() ->
         (errors.SeriesUnsuitableError, 11),
         (errors.GeometryError, 12),
         (errors.PixelDataError, 12),
+        (errors.SourceIdentityError, 12),
         (errors.NoSpineFoundError, 13),
         (errors.ModelUnusableError, 20),
         (errors.CorpusNotSeparableError, 30),

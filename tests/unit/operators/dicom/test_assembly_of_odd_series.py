@@ -230,6 +230,7 @@ _UNCLEAR: dict[str, tuple[str, bytes, tuple[str, ...]]] = {
     "spacing of words": ("PixelSpacing", b"a\\b", ("unreadable_pixel_spacing",)),
     "one spacing": ("PixelSpacing", b"0.9", ("unreadable_pixel_spacing",)),
     "negative spacing": ("PixelSpacing", b"0.9\\-0.6", ("invalid_pixel_spacing",)),
+    "spacing in micrometres": ("PixelSpacing", b"900\\600", ("invalid_pixel_spacing",)),
     "position of two": ("ImagePositionPatient", b"1\\2", ("unreadable_position",)),
     "position with a hole": ("ImagePositionPatient", b"1\\\\2\\3", ("unreadable_position",)),
     "orientation of words": ("ImageOrientationPatient", b"sagittal", ("unreadable_orientation",)),
@@ -348,6 +349,25 @@ def test_rows_lost_from_the_header_of_an_image_with_a_dark_end_are_no_padding(tm
     edit_files(made.paths, edit)
 
     assert _refusal(tmp_path) == ("pixel_length_mismatch",)
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
+def test_files_that_are_not_in_the_syntax_they_name_are_read_as_they_are(
+    tmp_path: Path, syntax: str
+):
+    made = make_series(tmp_path, transfer_syntax=syntax)
+    implicit, explicit = b"UI\x12\x001.2.840.10008.1.2\0", b"UI\x14\x001.2.840.10008.1.2.1\0"
+    names = (implicit, explicit) if syntax == ImplicitVRLittleEndian else (explicit, implicit)
+    for path in made.paths:
+        content = path.read_bytes()
+        meta_bytes = int.from_bytes(content[140:144], "little")
+        longer = len(names[1]) - len(names[0])
+        renamed = content.replace(*names)
+        path.write_bytes(
+            renamed[:140] + (meta_bytes + longer).to_bytes(4, "little") + renamed[144:]
+        )
+
+    assert _is_as_made(_assembled(tmp_path), made)
 
 
 # Identity

@@ -160,6 +160,14 @@ def test_times_with_decimal_commas_are_times():
     assert physics.unreadable == frozenset()
 
 
+@pytest.mark.parametrize(("echo_ms", "unread"), [("-12", {"EchoTime"}), ("0", set())])
+def test_a_negative_time_is_unreadable_and_0_is_not_set(echo_ms: str, unread: set[str]):
+    physics = read_physics([_with_unreadable(EchoTime=echo_ms)] * 11)
+
+    assert physics.echo_time_ms is None
+    assert physics.unreadable == unread
+
+
 def test_a_quantity_is_unreadable_only_where_no_slice_tells_it():
     unread, plain = _with_unreadable(InversionTime="short"), _with_unreadable(InversionTime="160")
 
