@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from pydicom.uid import EnhancedMRImageStorage, ImplicitVRLittleEndian, RLELossless
+from pydicom.uid import (
+    EnhancedMRImageStorage,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+)
 
 from operators.dicom.assembly import assemble, header_findings
 from operators.dicom.series import SeriesRecord, scan
@@ -360,12 +365,9 @@ def test_files_that_are_not_in_the_syntax_they_name_are_read_as_they_are(
     names = (implicit, explicit) if syntax == ImplicitVRLittleEndian else (explicit, implicit)
     for path in made.paths:
         content = path.read_bytes()
-        meta_bytes = int.from_bytes(content[140:144], "little")
-        longer = len(names[1]) - len(names[0])
+        meta_bytes = int.from_bytes(content[140:144], "little") + len(names[1]) - len(names[0])
         renamed = content.replace(*names)
-        path.write_bytes(
-            renamed[:140] + (meta_bytes + longer).to_bytes(4, "little") + renamed[144:]
-        )
+        path.write_bytes(renamed[:140] + meta_bytes.to_bytes(4, "little") + renamed[144:])
 
     assert _is_as_made(_assembled(tmp_path), made)
 
