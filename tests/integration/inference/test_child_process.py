@@ -17,11 +17,7 @@ import pytest
 from app.errors import InferenceLostError
 from app.inference.protocol import Request
 from app.inference.supervisor import Supervisor, child_command
-from app.settings import (
-    ModelSettings,
-    WorkerSettings,
-    load_settings,
-)
+from app.settings import ModelSettings, WorkerSettings, load_settings
 from app.synthetic.dicom_series import STUDY_PHANTOM, StudyOptions, write_study
 from operators.dicom.provenance import Predecessor
 from tests.builders.node_processes import wait_until
