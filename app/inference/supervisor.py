@@ -25,30 +25,19 @@ if TYPE_CHECKING:
 
     from app.inference.process import OnProgress
     from app.inference.protocol import Ready, Request
-    from app.settings import (
-        InferenceSettings,
-        ModelSettings,
-        SelectionOptions,
-        WorkerSettings,
-    )
+    from app.settings import Settings, WorkerSettings
     from app.telemetry.logs import Emit
 
 _T = TypeVar("_T")
 
 
-def child_command(
-    models: ModelSettings, inference: InferenceSettings, selection: SelectionOptions
-) -> tuple[str, ...]:
+def child_command(settings: Settings) -> tuple[str, ...]:
     """Command line of the real child.
 
     Parameters
     ----------
-    models : ModelSettings
-        Which networks it loads.
-    inference : InferenceSettings
-        Where and how they run.
-    selection : SelectionOptions
-        What is worth segmenting.
+    settings : Settings
+        Which networks it loads, where and how they run, and what is worth segmenting.
 
     Returns
     -------
@@ -56,7 +45,11 @@ def child_command(
         For `Supervisor`. The settings go along as text, so that parent and child never read two
         versions of one file.
     """
-    sections = {"--models": models, "--inference": inference, "--selection": selection}
+    sections = {
+        "--models": settings.models,
+        "--inference": settings.inference,
+        "--selection": settings.selection,
+    }
     told = (
         word for name, section in sections.items() for word in (name, section.model_dump_json())
     )

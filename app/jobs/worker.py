@@ -154,9 +154,7 @@ class _Worker:
         }
         self._loops: list[Future[None]] = []
         spool = Spool(node.data / "spool")
-        command = options.command or child_command(
-            settings.models, settings.inference, settings.selection
-        )
+        command = options.command or child_command(settings)
         self._supervisor = Supervisor(command, node.worker, base.emit)
         url = engine_url(node.data, node.database_url)
         self._queue = JobQueue(url, base.name, version=options.version)

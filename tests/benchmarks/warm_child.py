@@ -36,7 +36,7 @@ def cold(source: Path, output: Path) -> float:
 async def warm(source: Path, output: Path, requests: int) -> list[str]:
     """Lines about the same study in one child."""
     settings = load_settings()
-    command = child_command(settings.models, settings.inference, settings.selection)
+    command = child_command(settings)
     supervisor = Supervisor(command, settings.node.worker)
     begun = time.monotonic()
     await supervisor.start()

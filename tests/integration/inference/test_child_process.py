@@ -17,13 +17,7 @@ import pytest
 from app.errors import InferenceLostError
 from app.inference.protocol import Request
 from app.inference.supervisor import Supervisor, child_command
-from app.settings import (
-    InferenceSettings,
-    ModelSettings,
-    SelectionOptions,
-    WorkerSettings,
-    load_settings,
-)
+from app.settings import ModelSettings, WorkerSettings, load_settings
 from app.synthetic.dicom_series import STUDY_PHANTOM, StudyOptions, write_study
 from operators.dicom.provenance import Predecessor
 from tests.builders.node_processes import wait_until
@@ -41,9 +35,7 @@ def test_two_requests_share_the_loaded_models_and_a_revision_names_what_it_repla
     settings = load_settings()
 
     async def work() -> tuple[list[dict], list[float], set[int | None]]:
-        supervisor = Supervisor(
-            child_command(settings.models, settings.inference, settings.selection), WorkerSettings()
-        )
+        supervisor = Supervisor(child_command(settings), WorkerSettings())
         await supervisor.start()
         records, times, pids = [], [], set()
         for number, replaced in enumerate(((), (_predecessor("semantic"),))):
@@ -78,11 +70,10 @@ def test_two_requests_share_the_loaded_models_and_a_revision_names_what_it_repla
 
 def test_a_model_that_is_missing_is_named_by_the_child_and_not_a_crash(tmp_path: Path):
     nothing = ModelSettings(directory=tmp_path, semantic="none", instance="none")
+    settings = load_settings().model_copy(update={"models": nothing})
 
     async def work() -> None:
-        supervisor = Supervisor(
-            child_command(nothing, InferenceSettings(), SelectionOptions()), WorkerSettings()
-        )
+        supervisor = Supervisor(child_command(settings), WorkerSettings())
         with pytest.raises(InferenceLostError, match="exit 20, SPN-2000: ") as caught:
             await supervisor.start()
         assert caught.value.reasons == ("start", "exit 20", "SPN-2000")
@@ -93,11 +84,11 @@ def test_a_model_that_is_missing_is_named_by_the_child_and_not_a_crash(tmp_path:
 
 def test_a_worker_killed_while_its_child_loads_leaves_no_child():
     settings = load_settings()
-    command = child_command(settings.models, settings.inference, settings.selection)
+    command = child_command(settings)
     script = (
         "import asyncio, sys, time\n"
         "from app.inference.supervisor import Supervisor\n"
-        "from app.settings import SelectionOptions, WorkerSettings\n"
+        "from app.settings import WorkerSettings\n"
         "s = Supervisor(sys.argv[1:], WorkerSettings())\n"
         "async def start():\n"
         "    task = asyncio.create_task(s.start())\n"
