@@ -70,6 +70,13 @@ FoldsOption = Annotated[
     int | None,
     typer.Option(min=1, max=10, help="Networks, each with other subjects held out; the preset's."),
 ]
+HoldOutOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME,NAME,...",
+        help="Subjects of the data sets to hold out; every fifth if absent.",
+    ),
+]
 SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of weights and samples.")]
 DeviceOption = Annotated[str, typer.Option(help="A torch device, such as cpu or cuda.")]
 MinutesOption = Annotated[
@@ -100,6 +107,7 @@ def train_semantic(  # noqa: PLR0913, PLR0917 - one parameter per documented opt
     start: StartOption = None,
     fold: FoldOption = None,
     folds: FoldsOption = None,
+    hold_out: HoldOutOption = None,
     seed: SeedOption = 2026,
     device: DeviceOption = "cpu",
     minutes: MinutesOption = None,
@@ -118,6 +126,7 @@ def train_semantic(  # noqa: PLR0913, PLR0917 - one parameter per documented opt
         "start": start,
         "fold": fold,
         "folds": folds,
+        "hold_out": _subjects(hold_out),
         "seed": seed,
         "device": device,
         "stop_after_seconds": _seconds(minutes),
@@ -137,6 +146,7 @@ def train_instance(  # noqa: PLR0913, PLR0917 - one parameter per documented opt
     first_case: FirstCaseOption = 0,
     steps: StepsOption = None,
     predicted_by: PredictedByOption = None,
+    hold_out: HoldOutOption = None,
     seed: SeedOption = 2027,
     device: DeviceOption = "cpu",
     minutes: MinutesOption = None,
@@ -153,6 +163,7 @@ def train_instance(  # noqa: PLR0913, PLR0917 - one parameter per documented opt
         "first_spine": first_case,
         "steps": steps,
         "predicted_by": None if predicted_by is None else _model_folder(predicted_by),
+        "hold_out": _subjects(hold_out),
         "seed": seed,
         "device": device,
         "stop_after_seconds": _seconds(minutes),
@@ -197,6 +208,10 @@ def _train(asked: dict[str, Any], data: _Data, *, as_json: bool) -> None:
 
 def _model_folder(name_or_path: str) -> Path:
     return find_model(load_settings().models.directory, name_or_path)
+
+
+def _subjects(text: str | None) -> frozenset[str]:
+    return frozenset(part.strip() for part in (text or "").split(",") if part.strip())
 
 
 def _seconds(minutes: float | None) -> float | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 import torch
 
@@ -20,6 +20,7 @@ from app.training.compact_state import pack_optimizer, pack_weights, unpack_opti
 from app.training.drawing_ahead import DrawnAhead, default_workers
 from app.training.own_state import other_training, read_own_state
 from app.training.weights import average_into
+from operators.networks.unet3d_inference import computes_in_bfloat16
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,7 +87,7 @@ class LoopOptions:
     device : str
         A torch device.
     half_precision : bool
-        bfloat16 autocast.
+        bfloat16 autocast where the device computes in it (`computes_in_bfloat16`).
     workers : int or None
         Threads that draw samples ahead; None = `default_workers`. It changes no sample.
     identity : mapping of str to plain values
@@ -146,6 +147,8 @@ class Training(Generic[Sample]):
         self.optimizer = _optimizer(options, self.network)
         self.history = History()
         self.step = 0
+        fast = options.half_precision and computes_in_bfloat16(torch.device(options.device))
+        self.precision: Literal["bf16", "fp32"] = "bf16" if fast else "fp32"
         state = read_own_state(options.state, options.identity)
         if state is not None:
             self._resume(state)
@@ -242,9 +245,10 @@ class Training(Generic[Sample]):
             group["lr"] = options.schedule.rate(self.step, options.steps)
         self.optimizer.zero_grad(set_to_none=True)
         sums = [0.0, 0.0]
-        device = torch.device(options.device).type
         for sample in samples:
-            with torch.autocast(device, torch.bfloat16, enabled=options.half_precision):
+            with torch.autocast(
+                torch.device(options.device).type, torch.bfloat16, enabled=self.precision == "bf16"
+            ):
                 logits = self._phase.answer(self.network, sample)
             entropy, dice = self._phase.judge(logits, sample)
             ((entropy + dice) / len(samples)).backward()  # type: ignore[no-untyped-call]

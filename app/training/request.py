@@ -52,6 +52,8 @@ class Request:
         Only this fold; None = all of them.
     folds : int or None
         Networks to train, each with other subjects held out (phase 1); None = the preset's.
+    hold_out : frozenset of str
+        Subjects of the data sets to hold out of a training of one network; empty = every fifth.
     seed : int
         Of weights and samples.
     device : str
@@ -75,6 +77,7 @@ class Request:
     predicted_by: Path | None = None
     fold: int | None = None
     folds: int | None = None
+    hold_out: frozenset[str] = frozenset()
     seed: int = 2026
     device: str = "cpu"
     stop_after_seconds: float | None = None
@@ -111,6 +114,7 @@ class Request:
         return {
             "seed": self.seed,
             "folds": self.count_of_folds,
+            "hold_out": sorted(self.hold_out),
             "mix": self.drawn,
             "datasets": [
                 [source.name, source.kind, str(source.folder.resolve())]
@@ -142,9 +146,10 @@ def require_usable(request: Request) -> None:
     Raises
     ------
     ConfigurationError
-        ``no_such_fold``, ``no_such_device``, ``predictions_in_phase_1``, ``held_out_seeds`` where
-        the spines reach into those kept for validation and evaluation, ``other_model`` where the
-        model folder holds a model that this work folder knows nothing of.
+        ``no_such_fold``, ``several_folds`` with named subjects, ``no_such_device``,
+        ``predictions_in_phase_1``, ``held_out_seeds`` where the spines reach into those kept for
+        validation and evaluation, ``other_model`` where the model folder holds a model that this
+        work folder knows nothing of.
     UnreadableInputError
         ``no_dataset`` where the mix names none that is there, ``no_vertebra_parts`` for SPIDER in
         phase 2.
@@ -160,6 +165,11 @@ def require_usable(request: Request) -> None:
         raise ConfigurationError(
             f"there is no fold {request.fold}: this training has folds 0 to {folds - 1}",
             reasons=("no_such_fold",),
+        )
+    if request.hold_out and folds > 1:
+        raise ConfigurationError(
+            "subjects are held out by name of one network; of several folds, each holds out others",
+            reasons=("several_folds",),
         )
     if request.seeds.stop > HELD_OUT_FIRST_SEED:
         raise ConfigurationError(

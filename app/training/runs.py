@@ -17,7 +17,14 @@ from app.training.presets import INSTANCE_PRESETS, SEMANTIC_PRESETS, STEPS_PER_E
 from app.training.report import write_report
 from app.training.request import require_usable
 from app.training.semantic import SemanticPhase
-from app.training.sources import SYNTHETIC, PreparedCases, RealCases, import_source, make_spines
+from app.training.sources import (
+    SYNTHETIC,
+    PreparedCases,
+    RealCases,
+    import_source,
+    make_spines,
+    require_subjects,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,8 +65,8 @@ def train(
     Raises
     ------
     SpineError
-        Of `require_usable`, `import_dataset`, `predict_maps` or `Training`, by name, before the
-        first step.
+        Of `require_usable`, `import_dataset`, `require_subjects`, `predict_maps` or `Training`,
+        by name, before the first step.
     InterruptedRunError
         If it is stopped before the first step.
     """
@@ -100,6 +107,7 @@ def _prepare(request: Request, listener: Listener, stop: Callable[[], bool]) -> 
         for source in request.datasets
         if source.name in request.drawn
     )
+    require_subjects(real, request.hold_out)
     # After the data sets: an hour of spines is no good way to learn of a wrong folder.
     if SYNTHETIC in request.drawn:
         make_spines(home, request.seeds, grid, listener, stop, device=request.device)
@@ -118,6 +126,7 @@ def _prepare(request: Request, listener: Listener, stop: Callable[[], bool]) -> 
         synthetic_weight=request.drawn.get(SYNTHETIC, 0.0),
         real=real,
         predicted=predicted,
+        hold_out=request.hold_out,
     )
 
 
@@ -144,6 +153,7 @@ class _Fold:
             **request.identity,
             "steps": training.step,
             "schedule_steps": options.steps,
+            "precision": training.precision,
             "synthetic_spines": request.spines if SYNTHETIC in request.drawn else 0,
             "first_spine": request.first_spine,
             "held_out_cases": data.held_out_cases,

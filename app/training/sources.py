@@ -13,7 +13,7 @@ from app.training.cases import fill
 from app.training.datasets import ImportListener, import_dataset
 from app.training.semantic import TrainingData
 from app.training.shelf import CaseShelf, JoinedShelves, Mix, fold_of, subject_of
-from operators.errors import InterruptedRunError
+from operators.errors import InterruptedRunError, UnreadableInputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +85,8 @@ class PreparedCases:
         Data sets with a weight.
     predicted : Path or None
         Folder of `app.training.predicted.predict_maps`, with a folder of each source's name.
+    hold_out : frozenset of str
+        Subjects that are not trained on; without any, every fifth or a fold's share of them.
     """
 
     synthetic: Path
@@ -93,6 +95,7 @@ class PreparedCases:
     synthetic_weight: float = 0.0
     real: tuple[RealCases, ...] = field(default_factory=tuple)
     predicted: Path | None = None
+    hold_out: frozenset[str] = frozenset()
 
     def of_fold(self, fold: int, folds: int) -> TrainingData:
         """Select the cases of a fold.
@@ -100,7 +103,7 @@ class PreparedCases:
         Parameters
         ----------
         fold, folds : int
-            Which of how many. With one fold, a fifth of the subjects is held out.
+            Which of how many. With one fold, the named subjects or a fifth of them are held out.
 
         Returns
         -------
@@ -117,10 +120,10 @@ class PreparedCases:
                 self.synthetic_weight,
             )
         names = [name for source in self.real for name in source.names]
-        place = fold_of(names, folds if folds > 1 else _ONE_FOLD_HOLDS_OUT)
+        out = self.hold_out or _share(names, fold, folds if folds > 1 else _ONE_FOLD_HOLDS_OUT)
         trained: set[str] = set()
         for source in self.real:
-            kept = {name for name in source.names if place[name] != fold} or set(source.names)
+            kept = {n for n in source.names if subject_of(n) not in out} or set(source.names)
             parts += self._halves(source.folder, kept.__contains__, source.weight)
             trained |= {subject_of(name) for name in kept}
         left = {name for name in names if subject_of(name) not in trained}
@@ -145,6 +148,41 @@ class PreparedCases:
         if not predicted.names:
             return [(true, weight)]
         return [(true, weight / 2), (predicted, weight / 2)]
+
+
+def _share(names: list[str], fold: int, folds: int) -> frozenset[str]:
+    """Subjects of one fold."""
+    place = fold_of(names, folds)
+    return frozenset(subject_of(name) for name in names if place[name] == fold)
+
+
+def require_subjects(real: tuple[RealCases, ...], hold_out: frozenset[str]) -> None:
+    """Refuse a wish to hold out subjects that are not there, or all that are.
+
+    Parameters
+    ----------
+    real : tuple of RealCases
+        Data sets of the training.
+    hold_out : frozenset of str
+        Subjects by name.
+
+    Raises
+    ------
+    UnreadableInputError
+        ``no_such_subject``, or ``no_training_cases`` where a data set has no other subject.
+    """
+    subjects = [{subject_of(name) for name in source.names} for source in real]
+    missing = hold_out.difference(*subjects)
+    if missing:
+        raise UnreadableInputError(
+            f"{len(missing)} of the {len(hold_out)} subjects to hold out are in no data set",
+            reasons=("no_such_subject",),
+        )
+    if hold_out and any(known <= hold_out for known in subjects):
+        raise UnreadableInputError(
+            "all subjects of a data set are held out, so none is left to train on",
+            reasons=("no_training_cases",),
+        )
 
 
 def make_spines(

@@ -142,15 +142,18 @@ def _through(pool: Pool, block1: nn.Module, block2: nn.Module, x: Tensor) -> Ten
     return result
 
 
+def computes_in_bfloat16(device: torch.device) -> bool:
+    """Tell whether a device computes in bfloat16; others imitate it, many times slower."""
+    return bool(
+        torch.cuda.is_bf16_supported()
+        if device.type == "cuda"
+        else torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - no public question exists
+    )
+
+
 def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """Choose bfloat16 only where it's computed, not imitated."""
     if precision == "auto":
-        fast = (
-            torch.cuda.is_bf16_supported()
-            if device.type == "cuda"
-            else torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - no public question exists
-        )
-        return torch.bfloat16 if fast else torch.float32
+        return torch.bfloat16 if computes_in_bfloat16(device) else torch.float32
     return torch.bfloat16 if precision == "bf16" else torch.float32
 
 

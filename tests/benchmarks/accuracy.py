@@ -4,7 +4,8 @@ Runs ``spine-node run`` on the studies of ``$SPINE_SHARED/data/dicom/spine``, re
 SEG objects back and compares them with the reference of vertebral bodies (lumbar_a, lumbar_b) and
 discs (lumbar_c). Label 255 (S1) is not scored: what is predicted there counts neither way. Levels
 above and below the annotated ones have no reference; scores are taken between the top and the
-bottom of what is annotated ("slab"), and over the whole image beside it ("all").
+bottom of what is annotated ("slab"), and over the whole image beside it ("all"). The lowest
+annotated level is L5 or the disc below it: vertebrae further down ("below") are part of the sacrum.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ CASES = {
     "lumbar_c": ("lumbar_c", "2_t2_sag_truth.nii.gz", "disc"),
 }
 NOT_SCORED = 255
+LOWEST = 1
+"""The disc below L5; bodies count from L5 (1 or 2) upwards."""
+
 PIR = ("P", "I", "R")
 
 
@@ -47,6 +51,32 @@ def recognition_quality(truth: np.ndarray, found: np.ndarray) -> tuple[float, in
     return counts.rq, counts.tp, counts.fp, counts.fn
 
 
+def vertebrae_below(bodies: np.ndarray, annotated: np.ndarray) -> list[int]:
+    """Numbers of the vertebrae found below the annotated ones.
+
+    Parameters
+    ----------
+    bodies : (R, I, P) ndarray of int
+        Number of the vertebra on every voxel of a body, 0 elsewhere.
+    annotated : (R, I, P) ndarray of bool
+        The annotated vertebrae down to L5, or the disc below L5.
+
+    Returns
+    -------
+    list of int
+        Those of whose body less than half is annotated and whose centre lies lower than the
+        centre of what is annotated.
+    """
+    lowest = np.argwhere(annotated)[:, 1].mean()
+    found = []
+    for n in np.unique(bodies[bodies > 0]).tolist():
+        body = bodies == n
+        share = np.count_nonzero(body & annotated) / np.count_nonzero(body)
+        if share < 0.5 and np.argwhere(body)[:, 1].mean() > lowest:
+            found.append(n)
+    return found
+
+
 def score(out: Path, truth_file: Path, kind: str) -> dict[str, object]:
     """Compare the SEG objects of one run with the reference."""
     truth_map = reorient(read_label_map(truth_file), PIR)
@@ -54,8 +84,12 @@ def score(out: Path, truth_file: Path, kind: str) -> dict[str, object]:
     semantic, names = read_segments(next(out.glob("*_semantic.dcm")))
     instances, instance_names = read_segments(next(out.glob("*_instances.dcm")))
     parts = resample_labels_to_grid(semantic, truth_map.grid).labels_zyx
-    wanted = {"body": "Vertebral body", "disc": "Intervertebral disc"}[kind]
-    number = next(n for n, name in names.items() if name == wanted)
+    number_of = {name: n for n, name in names.items()}
+    body, disc = (number_of[name] for name in ("Vertebral body", "Intervertebral disc"))
+    number = body if kind == "body" else disc
+    single = resample_labels_to_grid(instances, truth_map.grid).labels_zyx
+    vertebrae = [n for n, name in instance_names.items() if name.startswith("vertebra ")]
+    bodies = np.where((parts == body) & np.isin(single, vertebrae), single, 0)
     scored = truth != NOT_SCORED
     found = (parts == number) & scored
     reference = (truth > 0) & scored
@@ -64,11 +98,10 @@ def score(out: Path, truth_file: Path, kind: str) -> dict[str, object]:
     result: dict[str, object] = {
         "dice_slab": round(dice(found[:, slab], reference[:, slab]), 4),
         "dice_all": round(dice(found, reference), 4),
+        "below": len(vertebrae_below(bodies, reference if kind == "body" else truth == LOWEST)),
     }
     if kind == "body":
-        single = resample_labels_to_grid(instances, truth_map.grid).labels_zyx
-        vertebrae = [n for n, name in instance_names.items() if name.startswith("vertebra ")]
-        bodies = np.where(found & np.isin(single, vertebrae), single, 0)
+        bodies = np.where(scored, bodies, 0)
         result["rq_all"], *counts = recognition_quality(reference * truth, bodies)
         centres = {
             n: np.flatnonzero((bodies == n).any(axis=(0, 2))).mean()

@@ -8,7 +8,9 @@ a model. The 1 mm volumes were interpolated through the plane: their slices are 
 "Slab" = between the first and the last annotated level over the whole depth and width, because
 levels outside are not annotated. Bodies are scored alone (49), with their endplates (49 + 62), and
 as instances (IoU >= 0.5; a found body counts where its centre lies in the slab). S1 (255) counts
-neither way. The knee of the table is not here: there is no such image; noise and a brain are.
+neither way there; "below L5" counts the images with a vertebra below the annotated ones, which is
+part of the sacrum (`accuracy.vertebrae_below`). The knee of the table is not here: there is no such
+image; noise and a brain are.
 """
 
 from __future__ import annotations
@@ -39,7 +41,14 @@ from operators.spine.instance_phase import segment_vertebrae
 from operators.spine.plausibility import require_spine
 from operators.spine.postprocessing import PostprocessSettings, postprocess
 from operators.spine.semantic_cleanup import clean_semantic
-from tests.benchmarks.accuracy import NOT_SCORED, PIR, dice, recognition_quality
+from tests.benchmarks.accuracy import (
+    LOWEST,
+    NOT_SCORED,
+    PIR,
+    dice,
+    recognition_quality,
+    vertebrae_below,
+)
 
 THICK = 4
 HEALTHY = ("VB2_02", "VB2_05", "VB2_09", "VB2_16")
@@ -118,6 +127,11 @@ def plates(semantic: np.ndarray) -> np.ndarray:
     return np.isin(semantic, (PLATE, 52, 53))
 
 
+def bodies_of(found: Found) -> np.ndarray:
+    """Number of the vertebra on every voxel of a body."""
+    return np.where((found.semantic == BODY) & (found.instances < SACRUM), found.instances, 0)
+
+
 def score_bodies(found: Found, truth: np.ndarray) -> dict[str, object]:
     """Slab Dice of 49, of 49 + 62, and the counts of the instances."""
     scored = truth != NOT_SCORED
@@ -140,6 +154,7 @@ def score_bodies(found: Found, truth: np.ndarray) -> dict[str, object]:
         "precision": float((side[0] & side[1]).sum() / max(1, side[0].sum())),
         "recall": float((side[0] & side[1]).sum() / side[1].sum()),
         "tp_fp_fn": (hits, extra, misses),
+        "below": len(vertebrae_below(bodies_of(found), reference)),
     }
 
 
@@ -153,6 +168,7 @@ def score_discs(found: Found, truth: np.ndarray) -> dict[str, object]:
             int(sum((mask & (truth == n)).sum() > 0.5 * (truth == n).sum() for n in _ids(truth))),
             len(_ids(truth)),
         ],
+        "below": len(vertebrae_below(bodies_of(found), truth == LOWEST)),
     }
 
 
@@ -168,7 +184,7 @@ def score_template(found: Found, levels: np.ndarray, points: np.ndarray) -> dict
     where there is no disc: it is hit by any part of C1 or C2. A body is found where one vertebra's
     body has its centre at the height of the level (L2: below the last one).
     """
-    body = np.where((found.semantic == BODY) & (found.instances < SACRUM), found.instances, 0)
+    body = bodies_of(found)
     middle = [
         np.flatnonzero((body == n).any(axis=(0, 2))).mean() for n in np.unique(body[body > 0])
     ]
@@ -278,6 +294,8 @@ def rows_of(table: dict[str, dict[str, object]]) -> list[tuple[str, str, str]]:
 
     counts = np.sum([table[n]["tp_fp_fn"] for n in (*HEALTHY, *PATHOLOGY)], axis=0)
     rq = counts[0] / (counts[0] + counts[1] / 2 + counts[2] / 2)
+    lumbar = (*HEALTHY, *PATHOLOGY, *DISCS)
+    below = [name for name in lumbar if table[name]["below"]]
     crop, template = table["tptbox"], table["pam50"]
     return [
         ("bodies 49, VB2, slab", "0.89", mean(HEALTHY, "dice")),
@@ -286,6 +304,7 @@ def rows_of(table: dict[str, dict[str, object]]) -> list[tuple[str, str, str]]:
         ("bodies 49 + 62, VB1 T2w, slab", "-", mean(PATHOLOGY, "dice_with_endplates")),
         ("body instances RQ, VB2 + VB1", "0.95", f"{rq:.3f} (TP FP FN {counts.tolist()})"),
         ("discs, IVD, slab", "0.72", mean(DISCS, "dice")),
+        ("below L5", "none", f"{len(below)} of {len(lumbar)} {' '.join(below)}"),
         ("cord, SCT cervical crop", "0.80", f"{table['sct_cervical']['cord']:.3f}"),
         ("cord, PAM50", "0.80", f"{template['cord']:.3f}"),
         ("PAM50 bodies C3-L2", "all", f"{template['bodies_c3_l2']}"),

@@ -121,3 +121,14 @@ def test_the_bundled_models_are_as_registered() -> None:
     names = read_registry(bundled).models
     assert len(names) >= 2
     assert {name: verify_model(bundled, name) for name in names} == {name: [] for name in names}
+
+
+def test_a_bundled_model_that_saw_real_subjects_carries_their_attribution() -> None:
+    bundled = Path(__file__).resolve().parents[3] / "models"
+    real = {n: m for n, m in read_registry(bundled).models.items() if "SPIDER" in m.provenance}
+    assert list(real) == ["spine_t2w_compact"]
+    for name, entry in real.items():
+        assert "ATTRIBUTION.md" in entry.files
+        text = (bundled / name / "ATTRIBUTION.md").read_text("utf-8")
+        for said in ("10.1038/s41597-024-03090-w", "CC BY 4.0", "Changes made", "034, 055, 081"):
+            assert said in text

@@ -60,6 +60,15 @@ def test_a_data_set_alone_trains_on_real_images_and_a_mix_on_both(asked: list[Re
     assert (first.phase, first.datasets[0].kind, first.mix) == ("instance", "bids", {"real": 1.0})
     assert (second.datasets[0].kind, second.mix) == ("spider", {"spider": 1.0, "synthetic": 2.0})
     assert (second.preset, second.fold, second.stop_after_seconds) == ("paper", 1, 120.0)
+    assert first.hold_out == second.hold_out == frozenset()
+
+
+@pytest.mark.parametrize("phase", ["semantic", "instance"])
+def test_subjects_to_hold_out_are_named_with_commas(asked: list[Request], phase: str) -> None:
+    options = ["--dataset", "data", "--hold-out", "sub-01, 034"]
+    result = RUN.invoke(app, ["train", phase, "-o", "m", *options])
+    assert result.exit_code == 0, result.output
+    assert asked[0].hold_out == {"sub-01", "034"}
 
 
 def test_automatic_and_manual_annotations_are_mixed_by_their_names(asked: list[Request]) -> None:

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from app.errors import ConfigurationError
+from app.training import loop
 from app.training.loop import LoopOptions, Training
 from app.training.presets import Schedule
 from app.training.weights import plain_weights
@@ -56,6 +57,25 @@ def options(folder: Path, **changes: object) -> LoopOptions:
         half_precision=False,
     )
     return replace(base, **changes)
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("bf16", torch.bfloat16), ("fp32", torch.float32)]
+)
+def test_bfloat16_is_taken_only_where_the_device_computes_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str, dtype: torch.dtype
+) -> None:
+    seen: set[torch.dtype] = set()
+
+    class Telling(Line):
+        def judge(self, logits: torch.Tensor, sample: float) -> tuple[torch.Tensor, torch.Tensor]:
+            seen.add(logits.dtype)
+            return super().judge(logits.float(), sample)
+
+    monkeypatch.setattr(loop, "computes_in_bfloat16", lambda _device: precision == "bf16")
+    training = Training(Telling(tmp_path), options(tmp_path, steps=2, half_precision=True))
+    training.run()
+    assert (training.precision, seen) == (precision, {dtype})
 
 
 def test_200_steps_find_the_line_and_export_at_every_checkpoint(tmp_path: Path) -> None:

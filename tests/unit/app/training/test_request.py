@@ -29,6 +29,7 @@ def spider(folder: Path) -> DatasetSource:
     [
         ({"fold": 1}, ConfigurationError, "no_such_fold"),
         ({"preset": "paper", "fold": 3}, ConfigurationError, "no_such_fold"),
+        ({"folds": 2, "hold_out": frozenset({"01"})}, ConfigurationError, "several_folds"),
         ({"device": "banana"}, ConfigurationError, "no_such_device"),
         ({"device": "cuda:99"}, ConfigurationError, "no_such_device"),
         ({"start": Path("nowhere")}, ModelUnusableError, "fold_missing"),
@@ -121,6 +122,7 @@ def test_more_spines_and_steps_are_the_same_training_and_another_mix_is_not(
     for changes in (
         {"seed": 1},
         {"folds": 2},
+        {"hold_out": frozenset({"01"})},
         {"mix": {"synthetic": 2.0}},
         {"start": tmp_path},
         {"predicted_by": tmp_path},

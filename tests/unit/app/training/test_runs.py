@@ -97,6 +97,7 @@ def test_synthetic_spines_train_two_folds_and_leave_reports_with_curves(tmp_path
     report = json.loads(reports[1].read_text("utf-8"))
     assert (report["fold"], report["steps"], report["mix"]) == (1, 4, {"synthetic": 1.0})
     assert report["losses"][-1]["step"] == 4
+    assert report["precision"] in {"bf16", "fp32"}
     assert set(report["validation"][-1]) == {"step", "dice_49"}
     for kind in ("curves", "held-out"):
         picture = (tmp_path / "work" / f"semantic-compact-fold1-{kind}.png").read_bytes()
@@ -285,6 +286,27 @@ def test_a_data_set_that_is_not_there_is_refused_before_any_spine_is_made(tmp_pa
         )
     assert raised.value.reasons == ("missing_input",)
     assert told.data == []
+
+
+def test_the_report_names_the_subjects_that_were_held_out_and_another_one_is_not_there(
+    tmp_path: Path,
+) -> None:
+    two = (DatasetSource(folder=bids(tmp_path / "two", "01", "02"), kind="bids"),)
+    wanted = request(
+        tmp_path, datasets=two, mix={"real": 1.0}, folds=1, hold_out=frozenset({"sub-02"})
+    )
+    report = json.loads(train(wanted, Told().listener)[0].read_text("utf-8"))
+    assert (report["hold_out"], report["held_out_cases"]) == (["sub-02"], 1)
+    typo = replace(
+        wanted, hold_out=frozenset({"sub-2"}), work=tmp_path / "b", output=tmp_path / "n"
+    )
+    with pytest.raises(UnreadableInputError) as raised:
+        train(
+            replace(typo, output=tmp_path / "n", mix={"real": 1.0, "synthetic": 1.0}),
+            Told().listener,
+        )
+    assert raised.value.reasons == ("no_such_subject",)
+    assert not list((tmp_path / "b").glob("cases-*/synthetic"))
 
 
 def test_one_subject_trains_with_a_note_that_nothing_is_validated(tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from app.training.cases import Case, store
 from app.training.shelf import JoinedShelves
-from app.training.sources import PreparedCases, RealCases
+from app.training.sources import PreparedCases, RealCases, require_subjects
+from operators.errors import UnreadableInputError
 
 
 def real(folder: Path, weight: float, *names: str) -> RealCases:
@@ -66,6 +68,36 @@ def test_a_data_set_of_one_subject_is_trained_on_and_validates_nothing(tmp_path:
     trained, held = names(prepared, 0, 2)
     assert trained == [{"sub-02.aa.npz"}, {"sub-01.bb.npz"}]
     assert held == []  # sub-01 of the first set is the subject that the second trains on
+
+
+def test_named_subjects_are_held_out_of_every_data_set_instead_of_a_fifth(tmp_path: Path) -> None:
+    automatic = real(tmp_path / "a", 1.0, *(f"{n:03d}_x.aa" for n in range(1, 8)))
+    manual = real(tmp_path / "m", 1.0, "004_y.bb", "009_y.bb")
+    sources = (automatic, manual)
+    wanted = frozenset({"004", "007"})
+    require_subjects(sources, wanted)
+    prepared = PreparedCases(
+        synthetic=tmp_path / "s", held_out=tmp_path / "h", real=sources, hold_out=wanted
+    )
+    trained, held = names(prepared, 0, 1)
+    assert trained == [{f"{n:03d}_x.aa.npz" for n in (1, 2, 3, 5, 6)}, {"009_y.bb.npz"}]
+    assert sorted(held) == ["0/004_x.aa.npz", "0/007_x.aa.npz", "1/004_y.bb.npz"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reason"),
+    [({"004", "4"}, "no_such_subject"), ({"004", "009"}, "no_training_cases")],
+)
+def test_subjects_that_are_not_there_or_are_all_there_are_are_refused(
+    tmp_path: Path, wanted: set[str], reason: str
+) -> None:
+    sources = (
+        real(tmp_path / "a", 1.0, "003_x.aa", "004_x.aa"),
+        real(tmp_path / "m", 1.0, "004_y.bb", "009_y.bb"),
+    )
+    with pytest.raises(UnreadableInputError) as raised:
+        require_subjects(sources, frozenset(wanted))
+    assert raised.value.reasons == (reason,)
 
 
 def test_only_the_wanted_number_of_spines_is_trained_on(tmp_path: Path) -> None:
