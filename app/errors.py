@@ -89,6 +89,12 @@ class InferenceLostError(ServiceError):
     code = "SPN-9400"
 
 
+class AlertNotSentError(ServiceError):
+    """An alert was not taken by its mail server or webhook."""
+
+    code = "SPN-9600"
+
+
 class ExitCode(IntEnum):
     """What the process answers when it ends."""
 

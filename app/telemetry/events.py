@@ -49,6 +49,8 @@ def _event(number: int, level: Level, text: str, *fields: str) -> Event:
 PROCESS_STARTED: Final = _event(700, "info", "process started", "role", "version")
 PROCESS_READY: Final = _event(701, "info", "process ready", "role", "port", "duration_s")
 PROCESS_STOPPED: Final = _event(702, "info", "process stopped", "role", "reason")
+ALERT_SENT: Final = _event(720, "info", "alert sent", "channel", "count")
+ALERT_FAILED: Final = _event(721, "error", "alert could not be sent", "channel", "error")
 PROCESS_RESTARTED: Final = _event(703, "error", "process died and is started again", "role", "code")
 INTERNAL_ERROR: Final = _event(790, "error", "internal error", "role", "place")
 

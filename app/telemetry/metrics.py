@@ -38,8 +38,8 @@ class Measurements:
         (destination, state) -> number now.
     queue_age_s : float
         Age of the oldest job that waits for a worker, s; 0 without one.
-    dead_letters : mapping
-        Kind -> number that waits for a person.
+    attention : mapping
+        (kind, severity) -> number that needs a person; the alarms' sum is that on the page.
     disk_free_bytes, disk_reserve_bytes : int
         Of the data folder.
     heartbeat_age_s : mapping
@@ -57,7 +57,7 @@ class Measurements:
     jobs: Mapping[str, int] = field(default_factory=dict)
     deliveries: Mapping[tuple[str, str], int] = field(default_factory=dict)
     queue_age_s: float = 0.0
-    dead_letters: Mapping[str, int] = field(default_factory=dict)
+    attention: Mapping[tuple[str, str], int] = field(default_factory=dict)
     disk_free_bytes: int = 0
     disk_reserve_bytes: int = 0
     heartbeat_age_s: Mapping[str, float] = field(default_factory=dict)
@@ -108,7 +108,19 @@ class _Snapshot(Collector):
         for (destination, state), count in sorted(now.deliveries.items()):
             deliveries.add_metric([destination, state], count)
         yield deliveries
-        yield _gauge("dead_letters", "What waits for a person.", "kind", now.dead_letters)
+        attention = GaugeMetricFamily(
+            "spine_node_attention",
+            "What needs a person by kind; tasks are planned work, alarms are not.",
+            labels=["kind", "severity"],
+        )
+        for (kind, severity), count in now.attention.items():
+            attention.add_metric([kind, severity], count)
+        yield attention
+        yield GaugeMetricFamily(
+            "spine_node_needs_person",
+            "Alarms that wait for a person: the number on the page.",
+            sum(count for (_, severity), count in now.attention.items() if severity == "alarm"),
+        )
         yield _gauge(
             "destination_paused",
             "1: the circuit breaker is open.",

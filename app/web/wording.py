@@ -193,6 +193,11 @@ ERRORS: Final[dict[str, str]] = {
     "destination_paused": "Paused: the destination failed repeatedly",
     "destination_unknown": "The settings do not name this destination any more",
     "file_missing_or_damaged": "The file is not what the job wrote",
+    "login_refused": "The mail server refuses user or password",
+    "recipients_refused": "The mail server refuses every recipient",
+    "mail_refused": "The mail server refuses the message",
+    "tls_failed": "No secure connection: the certificate or the protocol is not accepted",
+    "secret_unreadable": "The file with the secret cannot be read",
     "status_0122": "The peer does not support this SOP class",
     "status_A700": "The peer is out of resources",
     "status_C000": "The peer cannot understand the object",
@@ -204,6 +209,8 @@ _REFUSED: Final = "refused_"
 
 DONE: Final[dict[str, str]] = {
     "done": "Done.",
+    "alert_sent": "The test message was taken by every way that is set up.",
+    "alert_failed": "The test message was not taken by every way: see Alerts below.",
     "moved": "Nothing was changed: it is no longer in a state in which this is possible.",
 }
 """Answer to an action, by the word in the address that the browser is led to."""
