@@ -29,6 +29,16 @@ _BUFFER_BYTES: Final = 1 << 16
 _SUFFIX: Final = ".part"
 
 
+class DroppedObject:
+    """An object that the site never wants: heard out, and kept nowhere."""
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Take the next bytes of the data set to nowhere."""
+
+    def discard(self) -> None:
+        """Nothing is there."""
+
+
 class IncomingFile:
     """A Part 10 file that is growing.
 

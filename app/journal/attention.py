@@ -7,11 +7,11 @@ state, and is not counted any more.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from app.journal.attention_kinds import KINDS, OBSERVED, Severity
+from app.journal.attention_kinds import KINDS, OBSERVED, Found, Severity
 from app.journal.states import DeliveryState, InstanceState, JobState, SeriesState
 from app.journal.tables import (
     ACKNOWLEDGEMENT,
@@ -27,18 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sqlalchemy.engine import Connection
-
-
-class Found(NamedTuple):
-    """One thing that needs a person.
-
-    `stamp` tells this occurrence from another one of the same subject; `since` is when it began,
-    epoch seconds, None where nobody knows.
-    """
-
-    subject: str
-    since: float | None
-    stamp: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +21,18 @@ class Severity(StrEnum):
     """Something went wrong; it counts in the number on the page."""
     TASK = "task"
     """Planned work; it is listed, and raises no alarm."""
+
+
+class Found(NamedTuple):
+    """One thing that needs a person.
+
+    `stamp` tells this occurrence from another one of the same subject; `since` is when it began,
+    epoch seconds, None where nobody knows.
+    """
+
+    subject: str
+    since: float | None
+    stamp: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

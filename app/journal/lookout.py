@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from app.journal import tallies
-from app.journal.attention import AttentionRow, Circumstances, Found, read_attention
+from app.journal.attention import AttentionRow, Circumstances, read_attention
+from app.journal.attention_kinds import Found
 from app.journal.pulses import Pulses, Stillness
 from app.journal.states import JobState
 from app.journal.tables import JOB

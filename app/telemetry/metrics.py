@@ -32,6 +32,8 @@ class Measurements:
     ----------
     objects : mapping
         Outcome -> objects offered to the listener so far.
+    association_outcomes, rejected_contexts : mapping
+        Outcome of an association, reason of a rejected context -> number so far.
     series, jobs : mapping
         State -> number now.
     deliveries : mapping
@@ -53,6 +55,8 @@ class Measurements:
     """
 
     objects: Mapping[str, int] = field(default_factory=dict)
+    association_outcomes: Mapping[str, int] = field(default_factory=dict)
+    rejected_contexts: Mapping[str, int] = field(default_factory=dict)
     series: Mapping[str, int] = field(default_factory=dict)
     jobs: Mapping[str, int] = field(default_factory=dict)
     deliveries: Mapping[tuple[str, str], int] = field(default_factory=dict)
@@ -92,12 +96,19 @@ class _Snapshot(Collector):
 
     def collect(self) -> Iterator[Metric]:
         now = self._now
-        objects = CounterMetricFamily(
-            "spine_node_objects", "DICOM objects offered by C-STORE.", labels=["outcome"]
+        yield _counter("objects", "DICOM objects offered by C-STORE.", "outcome", now.objects)
+        yield _counter(
+            "association_outcomes",
+            "DICOM associations that are over, by how they ended or why they were refused.",
+            "outcome",
+            now.association_outcomes,
         )
-        for outcome, count in sorted(now.objects.items()):
-            objects.add_metric([outcome], count)
-        yield objects
+        yield _counter(
+            "rejected_contexts",
+            "Presentation contexts that were rejected, by reason.",
+            "reason",
+            now.rejected_contexts,
+        )
         yield _gauge("series", "Series by state.", "state", now.series)
         yield _gauge("jobs", "Segmentation jobs by state.", "state", now.jobs)
         deliveries = GaugeMetricFamily(
@@ -159,6 +170,15 @@ def _gauge(
     name: str, documentation: str, label: str, values: Mapping[str, float]
 ) -> GaugeMetricFamily:
     family = GaugeMetricFamily(f"spine_node_{name}", documentation, labels=[label])
+    for value, number in sorted(values.items()):
+        family.add_metric([value], number)
+    return family
+
+
+def _counter(
+    name: str, documentation: str, label: str, values: Mapping[str, int]
+) -> CounterMetricFamily:
+    family = CounterMetricFamily(f"spine_node_{name}", documentation, labels=[label])
     for value, number in sorted(values.items()):
         family.add_metric([value], number)
     return family

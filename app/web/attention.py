@@ -14,8 +14,8 @@ from pydantic import BaseModel, Field
 from sqlalchemy.engine import Connection
 
 from app.journal import attention, overview
-from app.journal.attention import AttentionRow, Circumstances, Found
-from app.journal.attention_kinds import KINDS, OBSERVED
+from app.journal.attention import AttentionRow, Circumstances
+from app.journal.attention_kinds import KINDS, OBSERVED, Found
 from app.journal.audit import Deed, record_deed
 from app.journal.engine import reading, transaction
 from app.telemetry import events

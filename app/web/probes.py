@@ -111,6 +111,8 @@ def measure(site: Site, clock: StepClock) -> Measurements:
         ages[process.role] = min(age, ages.get(process.role, age))
     return Measurements(
         objects=counts.objects,
+        association_outcomes=counts.associations,
+        rejected_contexts=counts.rejected_contexts,
         series=counts.series,
         jobs=counts.jobs,
         deliveries=counts.deliveries,

@@ -152,6 +152,8 @@ def environment() -> Environment:
         step_words=wording.step_words,
         verdict_words=wording.verdict_words,
         error_words=wording.error_words,
+        association_words=wording.association_words,
+        context_words=wording.context_words,
     )
     made.globals.update(
         state_words=wording.state_words, states=wording.STATES, version=__version__, notice=NOTICE

@@ -28,6 +28,7 @@ from app.telemetry.logs import site_secret
 from app.web.alerting import ALERTS
 from app.web.api import API
 from app.web.attention import ATTENTION
+from app.web.connections import CONNECTIONS
 from app.web.forms import FORMS
 from app.web.health import check_all
 from app.web.pages import PAGES
@@ -78,7 +79,7 @@ def create_app(site: Site) -> Guard:
     )
     app.state.site = site
     app.state.steps = StepClock()
-    for router in (PROBES, API, REFERENCE, FORMS, ATTENTION, ALERTS, PAGES):
+    for router in (PROBES, API, REFERENCE, FORMS, ATTENTION, ALERTS, CONNECTIONS, PAGES):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     app.add_exception_handler(SpineError, _answer_error)

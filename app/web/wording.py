@@ -66,6 +66,40 @@ DELIVERIES: Final[dict[str, StateWords]] = {
     DeliveryState.DISCARDED: StateWords("discarded", "quiet", "A person said: do not send it."),
 }
 
+ASSOCIATIONS: Final[dict[str, StateWords]] = {
+    "released": StateWords("released", "good", "The peer ended it in order."),
+    "broken_off": StateWords("broken off", "waits", "The peer aborted, vanished or fell silent."),
+    "called_ae_title_unknown": StateWords(
+        "refused: wrong called title", "bad", "The called AE title is none of this node's."
+    ),
+    "calling_ae_title_unknown": StateWords(
+        "refused: unknown caller", "bad", "listener.calling_ae_titles does not name the caller."
+    ),
+    "network_not_allowed": StateWords(
+        "refused: network", "bad", "The address is in none of listener.networks."
+    ),
+    "too_many_associations": StateWords(
+        "refused: too many", "bad", "listener.max_associations were open; the peer may come again."
+    ),
+    "too_many_associations_of_peer": StateWords(
+        "refused: too many of this peer",
+        "bad",
+        "listener.max_associations_per_peer were open; the peer may come again.",
+    ),
+    "request_not_understood": StateWords(
+        "no valid request", "quiet", "What came was no association request."
+    ),
+}
+"""How an association ended, or why it was refused."""
+
+CONTEXTS: Final[dict[str, str]] = {
+    "abstract_syntax_not_supported": "this kind of object is not taken",
+    "transfer_syntaxes_not_supported": "none of its transfer syntaxes is taken",
+    "user_rejection": "rejected",
+    "no_reason": "rejected",
+}
+"""Why a presentation context was not accepted."""
+
 STATES: Final = {"series": SERIES, "job": JOBS, "delivery": DELIVERIES}
 
 STEPS: Final[dict[str, str]] = {
@@ -253,6 +287,16 @@ def error_words(name: str) -> str:
     if name.startswith(_STATUS) and name not in ERRORS:
         return f"The peer answered 0x{name.removeprefix(_STATUS)}"
     return ERRORS.get(name) or plain(name)
+
+
+def association_words(outcome: str) -> StateWords:
+    """How the end of an association is shown."""
+    return ASSOCIATIONS.get(outcome) or StateWords(plain(outcome).lower(), "quiet", "")
+
+
+def context_words(reason: str) -> str:
+    """Words for why a presentation context was not accepted."""
+    return CONTEXTS.get(reason) or plain(reason).lower()
 
 
 def step_words(name: str) -> str:

@@ -39,6 +39,8 @@ PAGES = [
     "/jobs",
     "/deliveries",
     "/attention",
+    "/attention/job_refused",
+    "/connections",
     "/destinations",
     "/system",
     "/api",

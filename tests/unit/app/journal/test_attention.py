@@ -11,8 +11,8 @@ from sqlalchemy.engine import Connection
 
 from app.journal import attention
 from app.journal.alert_channels import make_known, note_failure, note_sent
-from app.journal.attention import Circumstances, Found, alarms, list_found, read_attention
-from app.journal.attention_kinds import KINDS, OBSERVED, Severity
+from app.journal.attention import Circumstances, alarms, list_found, read_attention
+from app.journal.attention_kinds import KINDS, OBSERVED, Found, Severity
 from app.journal.destinations import note_failure as peer_failed
 from app.journal.destinations import note_success, open_breaker
 from app.journal.engine import journal_url, open_journal, transaction
