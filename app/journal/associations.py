@@ -16,7 +16,7 @@ from app.journal.arrivals import raise_counters
 from app.journal.tables import ASSOCIATION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -64,7 +64,7 @@ class AssociationRecord:
         Each SOP class and reason once.
     objects : int
         Offered by C-STORE.
-    statuses : mapping
+    statuses : dict
         DIMSE status, four hexadecimal digits -> how often it was answered.
     repeats : int
         Associations that the row stands for.
@@ -80,7 +80,7 @@ class AssociationRecord:
     accepted_contexts: int = 0
     rejected_contexts: tuple[RejectedContext, ...] = ()
     objects: int = 0
-    statuses: Mapping[str, int] = field(default_factory=dict)
+    statuses: dict[str, int] = field(default_factory=dict)
     repeats: int = 1
 
 
@@ -183,7 +183,7 @@ def _values(record: AssociationRecord) -> dict[str, Any]:
     contexts = [[one.sop_class_uid, one.name, one.reason] for one in record.rejected_contexts]
     return values | {
         "rejected_contexts": json.dumps(contexts),
-        "statuses": json.dumps(dict(record.statuses)),
+        "statuses": json.dumps(record.statuses),
     }
 
 

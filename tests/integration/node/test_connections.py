@@ -17,11 +17,9 @@ from pynetdicom.sop_class import (
     MRImageStorage,
     Verification,
 )
-from sqlalchemy import event
 
 from app.errors import ConfigurationError
 from app.journal.tables import ASSOCIATION, COUNTER
-from app.node import recorder
 from app.node.admission import dropped_classes
 from app.settings import ListenerSettings
 from tests.builders.listener import RunningListener, running_listener
@@ -101,35 +99,6 @@ def test_an_association_that_breaks_off_says_so(node: RunningListener):
         association.abort()
     (row,) = rows_of(node)
     assert row["outcome"] == "broken_off"
-
-
-def test_20_objects_are_21_commits_and_the_record_adds_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    sent = make_series(tmp_path / "in", slices=20)
-    commits: list[int] = []
-    with running_listener(tmp_path / "data") as node:
-        original = recorder.write_associations
-        written: list[int] = []
-
-        def counted(connection: object, records: list[object]) -> None:
-            if not commits:
-                event.listen(connection.engine, "commit", lambda _: commits.append(1))  # type: ignore[attr-defined]
-            written.extend([1] * len(records))
-            original(connection, records)  # type: ignore[arg-type]
-
-        monkeypatch.setattr(recorder, "write_associations", counted)
-        with calling(node, MRImageStorage) as association:
-            for path in sent.paths:
-                assert association.send_c_store(pydicom.dcmread(path)).Status == 0
-        rows_of(node)
-    # One per object, and one for the end of the association, as without a record.
-    assert (len(written), len(commits) - _beats(commits)) == (1, 21)
-
-
-def _beats(commits: list[int]) -> int:
-    """Commits of the heartbeat, which has nothing to do with objects."""
-    return len(commits) - 21 if 21 < len(commits) <= 24 else 0
 
 
 def test_a_class_that_the_site_never_wants_is_answered_counted_and_not_kept(tmp_path: Path):

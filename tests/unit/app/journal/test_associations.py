@@ -20,9 +20,8 @@ from app.journal.associations import (
 from app.journal.engine import journal_url, open_journal, transaction
 from app.journal.tallies import read_tallies
 
-CT = RejectedContext(
-    "1.2.840.10008.5.1.4.1.1.2", "CT Image Storage", "abstract_syntax_not_supported"
-)
+NOT_TAKEN = "abstract_syntax_not_supported"
+CT = RejectedContext("1.2.840.10008.5.1.4.1.1.2", "CT Image Storage", NOT_TAKEN)
 
 
 def record(name: str, at: float = 0.0, **values: object) -> AssociationRecord:
