@@ -75,6 +75,8 @@ def _send_mail(settings: AlertSettings, message: Message) -> None:
         raise AlertNotSentError(reasons=("secret_unreadable",)) from error
     except smtplib.SMTPAuthenticationError as error:
         raise AlertNotSentError(reasons=("login_refused",)) from error
+    except smtplib.SMTPServerDisconnected as error:
+        raise AlertNotSentError(reasons=("no_answer",)) from error
     except smtplib.SMTPRecipientsRefused as error:
         raise AlertNotSentError(reasons=("recipients_refused",)) from error
     except ssl.SSLError as error:

@@ -136,7 +136,7 @@ def _line(notice: Notice) -> str:
     if notice.change is Change.RESOLVED:
         return f"RESOLVED: {row.title}: none any more."
     since = _iso(row.oldest_at)
-    told = f"{row.count} {row.title}" + (f", the oldest since {since}" if since else "")
+    told = f"{row.title}: {row.count}" + (f", the oldest since {since}" if since else "")
     return f"{'STILL' if notice.change is Change.REMINDER else 'NEW'}: {told}."
 
 
