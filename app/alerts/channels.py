@@ -71,20 +71,8 @@ def _send_mail(settings: AlertSettings, message: Message) -> None:
     try:
         with _connected(mail) as server:
             server.send_message(letter)
-    except ConfigurationError as error:
-        raise AlertNotSentError(reasons=("secret_unreadable",)) from error
-    except smtplib.SMTPAuthenticationError as error:
-        raise AlertNotSentError(reasons=("login_refused",)) from error
-    except smtplib.SMTPServerDisconnected as error:
-        raise AlertNotSentError(reasons=("no_answer",)) from error
-    except smtplib.SMTPRecipientsRefused as error:
-        raise AlertNotSentError(reasons=("recipients_refused",)) from error
-    except ssl.SSLError as error:
-        raise AlertNotSentError(reasons=("tls_failed",)) from error
-    except smtplib.SMTPException as error:
-        raise AlertNotSentError(reasons=("mail_refused",)) from error
-    except (OSError, ValueError) as error:
-        raise AlertNotSentError(reasons=("unreachable",)) from error
+    except tuple(_FAILURES) as error:
+        raise AlertNotSentError(reasons=(_failure(error),)) from error
 
 
 def _connected(mail: MailSettings) -> smtplib.SMTP:
@@ -120,10 +108,8 @@ def _send_webhook(settings: AlertSettings, message: Message) -> None:
             timeout=TIMEOUT_S,
             follow_redirects=False,
         )
-    except ConfigurationError as error:
-        raise AlertNotSentError(reasons=("secret_unreadable",)) from error
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-        raise AlertNotSentError(reasons=("unreachable",)) from error
+    except tuple(_FAILURES) as error:
+        raise AlertNotSentError(reasons=(_failure(error),)) from error
     if not answer.is_success:
         raise AlertNotSentError(reasons=(f"http_{answer.status_code}",))
 
@@ -133,6 +119,24 @@ def _headers(hook: WebhookSettings) -> dict[str, str]:
     return {} if secret is None else {hook.secret_header: secret.get_secret_value()}
 
 
+def _failure(error: BaseException) -> str:
+    """Name of what went wrong; nearest class in the method resolution order."""
+    return next(_FAILURES[cls] for cls in type(error).__mro__ if cls in _FAILURES)
+
+
+_FAILURES: Final[Mapping[type[BaseException], str]] = {
+    ConfigurationError: "secret_unreadable",
+    smtplib.SMTPAuthenticationError: "login_refused",
+    smtplib.SMTPServerDisconnected: "no_answer",
+    smtplib.SMTPRecipientsRefused: "recipients_refused",
+    smtplib.SMTPException: "mail_refused",
+    httpx.TimeoutException: "no_answer",
+    httpx.HTTPError: "unreachable",
+    httpx.InvalidURL: "unreachable",
+    ssl.SSLError: "tls_failed",
+    OSError: "unreachable",
+    ValueError: "unreachable",
+}
 _SENDERS: Final[Mapping[str, Callable[[AlertSettings, Message], None]]] = {
     "mail": _send_mail,
     "webhook": _send_webhook,

@@ -70,7 +70,7 @@ class _MailHandler(socketserver.StreamRequestHandler):
                 self.server.sink.recipients.append(line.decode().partition("<")[2].strip(">\r\n"))
                 self.say(self.server.sink.refusal or "250 ok")
             else:
-                self.say("250 ok")
+                self.say("221 bye" if word == b"QUIT" else "250 ok")
 
     def take(self) -> None:
         self.say("354 go on")
