@@ -110,6 +110,21 @@ class IncomingFile:
         except (OSError, DiskFullError) as error:
             self._fail(error)
 
+    def reopen(self) -> BinaryIO:
+        """Open what has come of the data set for reading, at its beginning.
+
+        Raises
+        ------
+        OSError
+            If it is not on the disk.
+        """
+        if self._file is None or self._failure is not None:
+            raise FileNotFoundError
+        self._file.flush()
+        opened = self.path.open("rb")
+        opened.seek(self._prefix_bytes)
+        return opened
+
     def finish(self, final: Path) -> None:
         """Put all bytes on the disk and give the file its final name.
 

@@ -213,7 +213,7 @@ class Visit:
             raise ObjectNotUnderstoodError
         if not incoming.data_bytes:
             raise ObjectNotUnderstoodError
-        header = read_header(bytes(incoming.head), offer.transfer_syntax_uid)
+        header = read_header(bytes(incoming.head), offer.transfer_syntax_uid, incoming.reopen)
         _compare(offer, header)
         is_quarantined = not (
             header.is_whole
