@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from app.archive.header import is_uid, read_header
 from app.archive.incoming import DroppedObject
-from app.errors import crash_line
+from app.errors import ObjectMismatchError, ObjectNotUnderstoodError, crash_line
 from app.journal.arrivals import Arrival, ArrivalOutcome
 from app.journal.associations import AssociationRecord
 from app.node.guest_book import rejected_contexts, tidy_title
 from app.node.statuses import (
     OUTCOMES,
     SUCCESS,
-    ObjectMismatchError,
-    ObjectNotUnderstoodError,
     status_of,
 )
 from app.telemetry import events
@@ -206,7 +204,7 @@ class Visit:
             return self._refuse(error, error.code)
         except Exception as error:  # noqa: BLE001 - the border to the sender
             self._house.emit(events.INTERNAL_ERROR, role="listener", place=crash_line(error))
-            return self._refuse(error, "SPN-0000")
+            return self._refuse(error, SpineError.code)
 
     def _keep(self, offer: Offer, incoming: IncomingFile | None) -> ArrivalOutcome:
         if incoming is None or not is_uid(offer.sop_instance_uid):
