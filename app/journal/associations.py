@@ -57,7 +57,7 @@ class AssociationRecord:
     calling_ae_title, called_ae_title, peer_address : str
         Who called whom from where; empty in the row for those beyond the limit of a minute.
     outcome : str
-        ``released``, ``broken_off``, or the reason of the refusal.
+        ``released``, ``broken_off``, ``nothing_accepted``, or the reason of the refusal.
     accepted_contexts : int
         Presentation contexts.
     rejected_contexts : tuple of RejectedContext

@@ -135,7 +135,11 @@ class Visit:
             return
         self._is_inside = False
         self._house.admission.leave(self._address)
-        self._note("released" if is_released else "broken_off")
+        accepted, rejected = self._contexts
+        if rejected and not accepted:
+            self._note("nothing_accepted")
+        else:
+            self._note("released" if is_released else "broken_off")
         if self._series:
             series_uids = frozenset(self._series)
             self._house.recorder.end(series_uids, self._house.clock(), is_released=is_released)

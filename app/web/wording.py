@@ -86,6 +86,9 @@ ASSOCIATIONS: Final[dict[str, StateWords]] = {
         "bad",
         "listener.max_associations_per_peer were open; the peer may come again.",
     ),
+    "nothing_accepted": StateWords(
+        "nothing accepted", "bad", "None of the presentation contexts was accepted: no object came."
+    ),
     "request_not_understood": StateWords(
         "no valid request", "quiet", "What came was no association request."
     ),

@@ -18,7 +18,7 @@ CREATE TABLE association (
   calling_ae_title  VARCHAR(16) NOT NULL,
   called_ae_title   VARCHAR(16) NOT NULL,
   peer_address      VARCHAR(64) NOT NULL,
-  outcome           VARCHAR(48) NOT NULL,      -- released, broken_off, or why it was refused
+  outcome           VARCHAR(48) NOT NULL,      -- released, broken_off, nothing_accepted, or why it was refused
   accepted_contexts INTEGER NOT NULL DEFAULT 0,
   rejected_contexts TEXT NOT NULL DEFAULT '[]', -- JSON: SOP class, its name, why
   objects           INTEGER NOT NULL DEFAULT 0,

@@ -76,7 +76,7 @@ def test_a_ct_and_a_presentation_state_are_on_record_as_not_accepted(node: Runni
     with calling(node, CTImageStorage, GrayscaleSoftcopyPresentationStateStorage):
         pass
     (row,) = rows_of(node)
-    assert (row["accepted_contexts"], row["objects"]) == (0, 0)
+    assert (row["outcome"], row["objects"]) == ("nothing_accepted", 0)
     assert "CT Image Storage" in str(row["rejected_contexts"])
     assert "Grayscale Softcopy Presentation State" in str(row["rejected_contexts"])
     assert counters(node, "contexts") == {"abstract_syntax_not_supported": 2}

@@ -36,7 +36,7 @@ def fill(site: Site, *records: dict[str, object]) -> None:
 def test_a_ct_and_a_wrong_title_are_told_in_words_and_counted_as_metrics(site: Site):
     fill(
         site,
-        {"rejected_contexts": (CT,)},
+        {"rejected_contexts": (CT,), "outcome": "nothing_accepted"},
         {"outcome": "called_ae_title_unknown", "called_ae_title": "ELSEWHERE", "repeats": 3},
         {"objects": 16, "statuses": {"0000": 15, "A700": 1}, "accepted_contexts": 1},
     )
@@ -44,7 +44,7 @@ def test_a_ct_and_a_wrong_title_are_told_in_words_and_counted_as_metrics(site: S
     text = client.get("/connections").text
     assert "CT Image Storage" in text
     assert "this kind of object is not taken" in text
-    assert "Nothing else was proposed" in text
+    assert "nothing accepted" in text
     assert "refused: wrong called title" in text
     assert "3 times" in text
     assert "ELSEWHERE" in text
