@@ -168,11 +168,13 @@ def acknowledge(
         chosen &= sa.func.coalesce(found.c.since, 0.0) <= until
     earlier = ACKNOWLEDGEMENT.c.subject.in_(sa.select(found.c.subject).where(chosen))
     connection.execute(ACKNOWLEDGEMENT.delete().where(ACKNOWLEDGEMENT.c.kind == kind, earlier))
+    # Not the insert's own count of rows: psycopg does not tell it.
+    chosen_rows = sa.select(sa.func.count()).select_from(found).where(chosen)
+    count = int(connection.execute(chosen_rows).scalar_one())
     rows = sa.select(sa.literal(kind), found.c.subject, found.c.stamp, sa.literal(now))
     columns = ["kind", "subject", "stamp", "at"]
-    return connection.execute(
-        ACKNOWLEDGEMENT.insert().from_select(columns, rows.where(chosen))
-    ).rowcount
+    connection.execute(ACKNOWLEDGEMENT.insert().from_select(columns, rows.where(chosen)))
+    return count
 
 
 def acknowledge_observed(
