@@ -26,6 +26,7 @@ from app.run_checks import RunPaths, require_folder, require_usable
 from app.send_command import send
 from app.settings import Settings, load_settings
 from app.signals import stop_requests
+from app.telemetry.codes import error_codes
 from app.training_commands import train_app
 from operators.dicom.selection import SelectionSettings
 from operators.errors import SpineError
@@ -216,6 +217,7 @@ def description(settings: Settings) -> dict[str, Any]:
             "input": settings.application.input_formats,
             "output": settings.application.output_formats,
             "exit_codes": {code.name.lower(): int(code) for code in ExitCode},
+            "error_codes": {entry.code: entry.meaning for entry in error_codes()},
         },
         "intended_use": "research use only, not for diagnosis",
     }

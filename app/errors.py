@@ -1,5 +1,7 @@
 """Errors of the house, and the table from every error to an exit code.
 
+Every code stands here or in `operators.errors`, and nowhere else (`app.telemetry.codes`).
+
 The exit codes are part of the product's contract (README, exit codes): hosts and scripts act
 on them.
 """
@@ -53,6 +55,19 @@ class JournalError(ServiceError):
     code = "SPN-9100"
 
 
+class EngineError(ServiceError):
+    """The job engine does not answer."""
+
+    code = "SPN-9120"
+
+
+class WorkflowLostError(ServiceError):
+    """The job engine ended the workflow of a job without a result, time and again."""
+
+    code = "SPN-9130"
+    retryable = False
+
+
 class DiskFullError(ServiceError):
     """Too little space is left on the disk."""
 
@@ -88,6 +103,30 @@ class InferenceLostError(ServiceError):
     """The inference process died, hung or used too much memory."""
 
     code = "SPN-9400"
+
+
+class ProtocolError(ServiceError):
+    """The inference process said something that is no message."""
+
+    code = "SPN-9410"
+
+
+class ObjectMismatchError(SpineError):
+    """The data set is not the object that the request announced."""
+
+    code = "SPN-9500"
+
+
+class ObjectNotUnderstoodError(SpineError):
+    """The request holds no object that could be filed."""
+
+    code = "SPN-9510"
+
+
+class AlertNotSentError(ServiceError):
+    """An alert was not taken by its mail server or webhook."""
+
+    code = "SPN-9600"
 
 
 class ExitCode(IntEnum):

@@ -11,8 +11,17 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from app.alert_settings import AlertSettings
 from app.errors import ConfigurationError
 
 REPOSITORY_CONFIG = Path(__file__).resolve().parent.parent / "app.yaml"
@@ -78,6 +87,8 @@ class OutputSettings(_Section):
 AeTitle = Annotated[str, Field(pattern=r"^[!-\[\]-~][ -\[\]-~]{0,15}$")]
 """Application Entity title: 1-16 characters without backslash (DICOM PS3.5, 6.2, VR AE)."""
 
+SopClassUid = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)+$", max_length=64)]
+
 Priority = Literal["urgent", "normal", "batch"]
 Release = Literal["hold", "auto"]
 
@@ -102,6 +113,9 @@ class ListenerSettings(_Section):
     max_pdu_bytes: int = Field(ge=4096, default=131072)
     extra_sop_classes: list[str] = Field(default_factory=list)
     """Further storage SOP class UIDs that are stored (never segmented)."""
+    dropped_sop_classes: list[SopClassUid] = Field(default_factory=list)
+    """Storage SOP class UIDs that are accepted, answered 0x0000, counted and not kept: for
+    senders that cannot be told to leave them out."""
 
 
 class PeerSettings(_Section):
@@ -173,6 +187,8 @@ class RetentionSettings(_Section):
     rejected_days: float = Field(ge=0, default=3)
     discarded_days: float = Field(ge=0, default=7)
     results_days: float = Field(ge=0, default=90)
+    connections_days: float = Field(ge=0, default=7)
+    """Record of who connected."""
     disk_reserve_mb: int = Field(ge=0, default=2000)
     """Below this much free space objects are answered 0xA700."""
 
@@ -204,6 +220,7 @@ class NodeSettings(_Section):
     delivery: DeliverySettings = DeliverySettings()
     retention: RetentionSettings = RetentionSettings()
     web: WebSettings = WebSettings()
+    alerts: AlertSettings = AlertSettings()
 
     @model_validator(mode="after")
     def _names_exist(self) -> NodeSettings:
@@ -302,6 +319,37 @@ def _with_environment(node: NodeSettings) -> NodeSettings:
     data = Path(os.environ.get("SPINE_NODE_DATA") or node.data).absolute()
     url = os.environ.get("SPINE_NODE_DATABASE_URL") or node.database_url
     return node.model_copy(update={"data": data, "database_url": url})
+
+
+def secret_of(variable: str, file: Path | None) -> SecretStr | None:
+    """Secret from the environment or a file; the environment wins.
+
+    Parameters
+    ----------
+    variable : str
+        Of the environment.
+    file : Path or None
+        Holds nothing but the secret; blanks around it do not count.
+
+    Returns
+    -------
+    SecretStr or None
+        None where neither is there.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file cannot be read.
+    """
+    named = os.environ.get(variable)
+    if named:
+        return SecretStr(named)
+    if file is None:
+        return None
+    try:
+        return SecretStr(file.read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError("a file with a secret cannot be read") from error
 
 
 def host_folders() -> HostFolders:

@@ -1,8 +1,9 @@
-"""The header of a received object, read from the first bytes of its data set.
+"""The header of a received object, read from the beginning of its data set.
 
 The bytes come from outside: whatever is wrong with them, the answer is a header with less in it.
 Values are taken raw and read here, since pydicom would warn about odd ones by quoting them.
 All that is wanted stands before group 2002; functional groups and pixels are never looked at.
+A header longer than what is kept in memory (private elements of megabytes) is read from the file.
 """
 
 from __future__ import annotations
@@ -11,10 +12,9 @@ import math
 import re
 import threading
 import warnings
-import zlib
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Final, Literal
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, cast
 
 from pydicom.charset import python_encoding
 from pydicom.dataelem import RawDataElement
@@ -29,9 +29,19 @@ from pydicom.uid import (
     MRImageStorage,
 )
 
+from app.archive.header_stream import (
+    LARGEST_HEADER_BYTES,
+    UNDEFINED,
+    Bounded,
+    Inflated,
+    skip_undefined,
+)
 from app.archive.incoming import HEAD_BYTES
 from app.journal.facts import ArrivalFacts
 from operators.dicom.frames import PARSE_ERRORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 IMAGE_CLASSES: Final = frozenset(
     {MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage}
@@ -69,6 +79,7 @@ _TAGS: Final = {
     "philips_slices": 0x20011018,
 }
 _WANTED: Final[list[BaseTag | int]] = [BaseTag(tag) for tag in _TAGS.values()]
+_NAMES: Final = {tag: name for name, tag in _TAGS.items()}
 _BEHIND: Final = 0x20020000
 
 _PHILIPS: Final = "PHILIPS IMAGING DD 001"
@@ -120,7 +131,9 @@ def is_uid(text: str) -> bool:
     return len(text) <= _LONGEST_UID and _UID.fullmatch(text) is not None
 
 
-def read_header(head: bytes, transfer_syntax_uid: str) -> ArrivedHeader:
+def read_header(
+    head: bytes, transfer_syntax_uid: str, reopen: Callable[[], BinaryIO] | None = None
+) -> ArrivedHeader:
     """Read the header of a data set.
 
     Parameters
@@ -129,13 +142,24 @@ def read_header(head: bytes, transfer_syntax_uid: str) -> ArrivedHeader:
         The data set's first bytes, at most `HEAD_BYTES` of them are used.
     transfer_syntax_uid : str
         How they are encoded.
+    reopen : callable, optional
+        Gives the whole data set, for a header that does not end within `head`; it is looked for
+        in its first `LARGEST_HEADER_BYTES`. Default: `head` is all there is.
 
     Returns
     -------
     ArrivedHeader
         Never an error: what cannot be read is not in it.
     """
-    values = _read_values(head, transfer_syntax_uid)
+    values = _read_values(BytesIO(head), HEAD_BYTES, transfer_syntax_uid)
+    is_deflated = transfer_syntax_uid == DeflatedExplicitVRLittleEndian
+    may_go_on = len(head) >= HEAD_BYTES or is_deflated
+    if reopen is not None and may_go_on and not values.has_ended:
+        try:
+            with reopen() as whole:
+                values = _read_values(whole, LARGEST_HEADER_BYTES, transfer_syntax_uid)
+        except OSError:
+            values.is_broken = True
     sop_class_uid = values.uid("sop_class_uid")
     return ArrivedHeader(
         sop_class_uid=sop_class_uid,
@@ -154,7 +178,14 @@ class _Values:
 
     raw: dict[str, bytes]
     byte_order: Literal["little", "big"] = "little"
-    is_whole: bool = True
+    is_broken: bool = False
+    has_ended: bool = False
+    is_at_end: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the header was there and could be read."""
+        return not self.is_broken and (self.has_ended or self.is_at_end)
 
     def words(self, name: str) -> tuple[str, ...]:
         """Values of a coded or numeric string (their repertoire is ASCII)."""
@@ -205,37 +236,62 @@ class _Values:
         return int.from_bytes(value, self.byte_order) if is_sound else None
 
 
-def _read_values(head: bytes, transfer_syntax_uid: str) -> _Values:
+def _read_values(data_set: BinaryIO, bound: int, transfer_syntax_uid: str) -> _Values:
+    """Read raw values up to group 2002, or until bytes that are needed are not there.
+
+    Parameters
+    ----------
+    data_set : BinaryIO
+        At its beginning.
+    bound : int
+        Bytes (inflated) that may be looked at.
+    transfer_syntax_uid : str
+        Of the data set.
+
+    Returns
+    -------
+    _Values
+        `has_ended` tells whether all of the header was seen.
+    """
     is_implicit = transfer_syntax_uid == ImplicitVRLittleEndian
     is_little = transfer_syntax_uid != ExplicitVRBigEndian
-    names = {tag: name for name, tag in _TAGS.items()}
     values = _Values({}, "little" if is_little else "big")
+    is_deflated = transfer_syntax_uid == DeflatedExplicitVRLittleEndian
+    stream = Bounded(Inflated(data_set) if is_deflated else data_set, bound)
     with _FILTERS, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            if transfer_syntax_uid == DeflatedExplicitVRLittleEndian:
-                head = zlib.decompressobj(-zlib.MAX_WBITS).decompress(head, HEAD_BYTES)
-            stream = BytesIO(head[:HEAD_BYTES])
-            elements = data_element_generator(
-                stream,
-                is_implicit,
-                is_little,
-                stop_when=lambda tag, _vr, _length: tag >= _BEHIND,
-                specific_tags=_WANTED,
-            )
-            is_cut = False
-            for element in elements:
-                value = element.value
-                if isinstance(element, RawDataElement) and isinstance(value, bytes):
-                    values.raw[names[int(element.tag)]] = value
-                    is_cut |= len(value) != element.length
-            # pydicom reads and skips beyond the end of what it was given without a word. That is
-            # in order where only the beginning of a long header was given.
-            is_read = 0 < stream.tell() <= len(head) and not is_cut
-            values.is_whole = is_read or len(head) >= HEAD_BYTES
+            while _take_values(stream, values, is_implicit=is_implicit, is_little=is_little):
+                skip_undefined(stream, is_implicit=is_implicit, is_little=is_little)
         except PARSE_ERRORS:
-            values.is_whole = False
+            values.is_broken = True
     return values
+
+
+def _take_values(stream: Bounded, values: _Values, *, is_implicit: bool, is_little: bool) -> bool:
+    """Read up to the next element of undefined length; False: the header is over."""
+    stopped: list[int] = []
+
+    def is_stop(tag: BaseTag, _vr: str | None, length: int) -> bool:
+        if tag < _BEHIND and length != UNDEFINED:
+            return False
+        stopped.append(int(tag))
+        return True
+
+    elements = data_element_generator(
+        cast("BinaryIO", stream), is_implicit, is_little, stop_when=is_stop, specific_tags=_WANTED
+    )
+    for element in elements:
+        value = element.value
+        if isinstance(element, RawDataElement) and isinstance(value, bytes):
+            values.raw[_NAMES[int(element.tag)]] = value
+            values.is_broken |= len(value) != element.length
+    if not stopped:
+        # pydicom reads and skips beyond the end of what it was given without a word.
+        values.is_at_end = stream.is_within()
+        return False
+    values.has_ended = stopped[0] >= _BEHIND
+    return not values.has_ended
 
 
 def _facts(values: _Values, sop_class_uid: str) -> ArrivalFacts:

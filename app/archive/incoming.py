@@ -29,6 +29,16 @@ _BUFFER_BYTES: Final = 1 << 16
 _SUFFIX: Final = ".part"
 
 
+class DroppedObject:
+    """An object that the site never wants: heard out, and kept nowhere."""
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Take the next bytes of the data set to nowhere."""
+
+    def discard(self) -> None:
+        """Nothing is there."""
+
+
 class IncomingFile:
     """A Part 10 file that is growing.
 
@@ -99,6 +109,21 @@ class IncomingFile:
                 self._unsynced = 0
         except (OSError, DiskFullError) as error:
             self._fail(error)
+
+    def reopen(self) -> BinaryIO:
+        """Open what has come of the data set for reading, at its beginning.
+
+        Raises
+        ------
+        OSError
+            If it is not on the disk.
+        """
+        if self._file is None or self._failure is not None:
+            raise FileNotFoundError
+        self._file.flush()
+        opened = self.path.open("rb")
+        opened.seek(self._prefix_bytes)
+        return opened
 
     def finish(self, final: Path) -> None:
         """Put all bytes on the disk and give the file its final name.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.errors import SpoolError
 from app.journal import retention as journal
+from app.journal.associations import forget_associations_before
 from app.journal.engine import transaction
 from app.journal.states import SeriesState
 from app.telemetry import events
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 BATCH: Final = 50
 """Series, objects or jobs per transaction: the listener must not wait long for the lock."""
+
+_CONNECTIONS: Final = 1000
+"""Rows of the record of connections per transaction; they have no files."""
 
 _DAY_S: Final = 86_400.0
 
@@ -68,6 +72,11 @@ def apply_retention(
     strays_before = now - settings.received_days * _DAY_S
     counts["stray"] = _delete_strays(engine, data / "spool", strays_before)
     counts["result"] = _delete_results(engine, data, now - settings.results_days * _DAY_S)
+    connections_before = now - settings.connections_days * _DAY_S
+    with transaction(engine) as connection:
+        counts["connection"] = forget_associations_before(
+            connection, connections_before, _CONNECTIONS
+        )
     for kind, count in counts.items():
         if count:
             emit(events.RETENTION_DELETED, kind=kind, count=count)

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psutil
 
-from app.errors import InferenceLostError
+from app.errors import InferenceLostError, ProtocolError
 from app.inference.protocol import (
     LONGEST_LINE,
     Done,
     Failed,
     Progress,
-    ProtocolError,
     Ready,
     decode_answer,
     encode,

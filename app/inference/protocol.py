@@ -11,17 +11,11 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from app.errors import ServiceError
+from app.errors import ProtocolError
 from operators.dicom.provenance import Predecessor
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
 """Bytes; a record lists every series of a study with its reasons, some kilobytes each."""
-
-
-class ProtocolError(ServiceError):
-    """The inference process said something that is no message."""
-
-    code = "SPN-9410"
 
 
 class _Message(BaseModel):

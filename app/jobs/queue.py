@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from dbos import DBOS, DBOSPortableJSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.errors import ServiceError
+from app.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,12 +53,6 @@ ACTIVE: Final = frozenset({"ENQUEUED", "PENDING", "DELAYED"})
 
 _THREADS: Final = 8
 _CONNECTIONS: Final = 5
-
-
-class EngineError(ServiceError):
-    """The job engine does not answer."""
-
-    code = "SPN-9120"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from app.errors import WorkflowLostError
 from app.jobs.queue import delivery_id, segment_id
 from app.journal import deliveries, jobs, runs
 from app.journal.engine import reading, transaction
@@ -35,8 +36,6 @@ _CLEAN_EVERY_S: Final = 3600.0
 _LOOK_AGAIN_S: Final = 60.0
 _BATCH: Final = 200
 _DAY_S: Final = 86_400.0
-DROPPED: Final = "SPN-9510"
-"""Error code of a job whose workflow ended without settling it, time and again."""
 
 
 @dataclass(slots=True)
@@ -168,7 +167,7 @@ class Reconciler:
                 run_number=run.run_number,
                 state=JobState.DEAD,
                 finished_at=self.clock(),
-                error_code=DROPPED,
+                error_code=WorkflowLostError.code,
                 error_message="the workflow ended without a result",
             )
             runs.finish(c, end)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from app.delivery.routing import destinations_of
-from app.errors import ExitCode, OutputUnwritableError, SpoolError
+from app.errors import ExitCode, OutputUnwritableError, ServiceError, SpoolError
 from app.journal import deliveries, runs
 from app.journal.engine import transaction
 from app.journal.runs import SEGMENTATION, RunEnd
@@ -75,7 +75,7 @@ def failed(error: SpineError, *, counts: bool = True) -> Outcome:
 def disk_failed(error: OSError) -> Outcome:
     """Outcome of an attempt that the disk did not permit: no job's fault, tried again."""
     message = f"disk: {error.strerror}"
-    return {"kind": "failed", "code": "SPN-9210", "message": message, "counts": False}
+    return {"kind": "failed", "code": SpoolError.code, "message": message, "counts": False}
 
 
 CANCELLED: Final[Outcome] = {"kind": "cancelled"}
@@ -178,7 +178,7 @@ class Settlement:
             self._end(end, reasons=",".join(error.get("reasons", ())))
             return Settled(delay_s=None, attempts=attempts)
         outcome = {
-            "code": str(error.get("code", "SPN-9000")),
+            "code": str(error.get("code", ServiceError.code)),
             "message": str(error.get("message", "")),
             "record": record,
         }

@@ -14,7 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from threading import Event
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Final
 
 from app import __version__
@@ -24,6 +24,7 @@ from app.delivery.attempt import Courier
 from app.errors import InferenceLostError, ServiceError
 from app.identity import identity_of
 from app.inference.supervisor import Supervisor, child_command
+from app.jobs.announcing import start_alerts
 from app.jobs.intake import Intake
 from app.jobs.lease import Pulse, worker_name
 from app.jobs.origin import OriginDesk
@@ -35,6 +36,7 @@ from app.jobs.watch import Surroundings
 from app.jobs.workflows import Tools, Workflows
 from app.jobs.workfolder import WorkFolders
 from app.journal.engine import journal_url, open_journal
+from app.journal.lookout import LEAVING
 from app.journal.processes import PulseWatch
 from app.telemetry import events
 from app.telemetry.logs import key_of, site_secret
@@ -153,6 +155,7 @@ class _Worker:
             )
         }
         self._loops: list[Future[None]] = []
+        self._alerts: Thread | None = None
         spool = Spool(node.data / "spool")
         command = options.command or child_command(settings)
         self._supervisor = Supervisor(command, node.worker, base.emit)
@@ -194,12 +197,15 @@ class _Worker:
                 self._threads["loop"].submit(self._loop, self._tidy, RETENTION_EVERY_S, stop),
                 self._threads["loop"].submit(self._warm_up),
             ]
+            self._alerts = start_alerts(self._base.journal, self._node, self._base.emit, ended)
             yield
         finally:
             stop.set()
             self._pulse.is_leaving = True
             self._workflows.drain(self._node.worker.grace_s)
             self._queue.stop()
+            # The last word: this worker is not lost, it left.
+            self._pulse.tick()
             ended.set()
             asyncio.run(self._supervisor.close())
             for pool in self._threads.values():
@@ -211,6 +217,8 @@ class _Worker:
             for loop in self._loops:
                 if loop.done():
                     loop.result()
+            if self._alerts is not None and not self._alerts.is_alive():
+                raise ServiceError("the alerts ended by themselves")
 
     def _tools(self, folders: WorkFolders) -> Tools:
         base, node = self._base, self._node
@@ -263,6 +271,7 @@ class _Worker:
         ready = self._supervisor.ready
         return {
             "pid": os.getpid(),
+            LEAVING: self._pulse.is_leaving,
             "software": __version__,
             VERSION_KEY: self._options.version,
             "profile": ready.profile if ready else "",

@@ -138,9 +138,11 @@ INSERT_SERIES: Final = Prepared(
 
 RAISE_COUNTER: Final = Prepared(
     sa.update(COUNTER)
-    .where(COUNTER.c.name == OBJECTS, COUNTER.c.label == bindparam("a_label"))
+    .where(COUNTER.c.name == bindparam("a_name"), COUNTER.c.label == bindparam("a_label"))
     .values(value=COUNTER.c.value + bindparam("a_amount", type_=sa.BigInteger))
 )
 INSERT_COUNTER: Final = Prepared(
-    sa.insert(COUNTER).values(name=OBJECTS, label=bindparam("a_label"), value=bindparam("a_amount"))
+    sa.insert(COUNTER).values(
+        name=bindparam("a_name"), label=bindparam("a_label"), value=bindparam("a_amount")
+    )
 )

@@ -31,6 +31,7 @@ __all__ = [
     "association_ended",
     "count_objects",
     "forget_associations",
+    "raise_counters",
     "record_arrival",
 ]
 
@@ -193,8 +194,23 @@ def count_objects(connection: Connection, amounts: Mapping[str, int]) -> None:
     amounts : mapping of str to int
         Label (an `ArrivalOutcome` or ``refused_A700`` and the like) -> how many more.
     """
+    raise_counters(connection, statements.OBJECTS, amounts)
+
+
+def raise_counters(connection: Connection, name: str, amounts: Mapping[str, int]) -> None:
+    """Raise counters of one name.
+
+    Parameters
+    ----------
+    connection : Connection
+        Within a transaction.
+    name : str
+        What is counted.
+    amounts : mapping of str to int
+        Label -> how many more.
+    """
     for label, amount in sorted(amounts.items()):
-        values = {"a_label": label, "a_amount": amount}
+        values = {"a_name": name, "a_label": label, "a_amount": amount}
         if not statements.RAISE_COUNTER.run(connection, values).rowcount:
             statements.INSERT_COUNTER.run(connection, values)
 

@@ -13,18 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import sqlalchemy as sa
 
 from app.journal.rows import DeliveryRow, JobRow, ResultRow, SeriesRow, StrayRow, Window
-from app.journal.states import DeliveryState, InstanceState, JobState, SeriesState
+from app.journal.states import InstanceState
 from app.journal.tables import DELIVERY, INSTANCE, JOB, JOB_INPUT, RESULT, SERIES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection
 
     from sqlalchemy.engine import Connection
-
-ATTENTION_SERIES: Final = (SeriesState.HELD,)
-ATTENTION_JOBS: Final = (JobState.DEAD,)
-ATTENTION_DELIVERIES: Final = (DeliveryState.DEAD, DeliveryState.PARKED)
-"""States that nothing leaves without a person."""
 
 _Row = TypeVar("_Row")
 
@@ -109,30 +104,30 @@ def find_delivery(connection: Connection, delivery_id: str) -> DeliveryRow | Non
     return next(iter(_deliveries(connection, chosen, Window(limit=1))), None)
 
 
-def list_quarantined(connection: Connection, limit: int) -> list[StrayRow]:
-    """Objects that were kept but belong to no usable series, the newest first."""
+def series_named(connection: Connection, uids: Collection[str]) -> list[SeriesRow]:
+    """Series of these UIDs, the last active first."""
+    rows = _series(connection, SERIES.c.series_uid.in_(uids))
+    return sorted(rows, key=lambda row: (-row.last_activity_at, row.series_uid))
+
+
+def jobs_named(connection: Connection, ids: Collection[str]) -> list[JobRow]:
+    """Jobs of these ids, the newest first."""
+    return _jobs(connection, JOB.c.job_id.in_(ids), Window(limit=len(ids)))
+
+
+def deliveries_named(connection: Connection, ids: Collection[str]) -> list[DeliveryRow]:
+    """Deliveries of these ids, the newest first."""
+    return _deliveries(connection, DELIVERY.c.delivery_id.in_(ids), Window(limit=len(ids)))
+
+
+def quarantined_at(connection: Connection, paths: Collection[str]) -> list[StrayRow]:
+    """Objects in quarantine at these spool paths, the newest first."""
     query = (
         sa.select(INSTANCE)
-        .where(_IN_QUARANTINE)
-        .order_by(INSTANCE.c.received_at.desc())
-        .limit(limit)
+        .where(_IN_QUARANTINE, INSTANCE.c.path.in_(paths))
+        .order_by(INSTANCE.c.received_at.desc(), INSTANCE.c.path)
     )
     return [_row(StrayRow, dict(row)) for row in connection.execute(query).mappings()]
-
-
-def count_attention(connection: Connection) -> int:
-    """How many things wait for a person because something went wrong."""
-    pairs: Sequence[tuple[sa.Table, Sequence[str]]] = (
-        (SERIES, ATTENTION_SERIES),
-        (JOB, ATTENTION_JOBS),
-        (DELIVERY, ATTENTION_DELIVERIES),
-    )
-    return sum(
-        connection.execute(
-            sa.select(sa.func.count()).select_from(table).where(table.c.state.in_(states))
-        ).scalar_one()
-        for table, states in pairs
-    )
 
 
 def _series(connection: Connection, chosen: sa.ColumnElement[bool]) -> list[SeriesRow]:

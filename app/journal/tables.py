@@ -161,3 +161,37 @@ AUDIT: Final = _table(
 PROCESS: Final = _table(
     "process", "process_id", process_id=String, role=String, beat=Float, detail=Text
 )
+
+ACKNOWLEDGEMENT: Final = _table(
+    "acknowledgement", "kind subject", kind=String, subject=String, stamp=Float, at=Float
+)
+
+ASSOCIATION: Final = _table(
+    "association",
+    "association_id",
+    association_id=String,
+    began_at=Float,
+    ended_at=Float,
+    calling_ae_title=String,
+    called_ae_title=String,
+    peer_address=String,
+    outcome=String,
+    accepted_contexts=Integer,
+    rejected_contexts=Text,
+    objects=Integer,
+    statuses=Text,
+    repeats=Integer,
+)
+
+ALERT_CHANNEL: Final = _table(
+    "alert_channel",
+    "name",
+    name=String,
+    version=Integer,
+    told=Text,
+    sent_at=Float,
+    next_attempt_at=Float,
+    failures=Integer,
+    failing_since=Float,
+    last_error=String,
+)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
+from app.journal.arrival_statements import OBJECTS
+from app.journal.associations import OUTCOMES, REJECTED_CONTEXTS
 from app.journal.states import DeliveryState, JobState, SeriesState
 from app.journal.tables import (
     COUNTER,
@@ -36,6 +38,9 @@ class Tallies:
     ----------
     objects : dict
         Listener's counter: outcome -> objects offered.
+    associations, rejected_contexts : dict
+        Listener's counters: outcome of an association that is over, reason of a rejected
+        presentation context -> number.
     series, jobs : dict
         State -> number; every state is named.
     deliveries : dict
@@ -45,6 +50,8 @@ class Tallies:
     """
 
     objects: dict[str, int]
+    associations: dict[str, int]
+    rejected_contexts: dict[str, int]
     series: dict[str, int]
     jobs: dict[str, int]
     deliveries: dict[tuple[str, str], int]
@@ -86,9 +93,9 @@ def read_tallies(connection: Connection) -> Tallies:
     Tallies
         Complete: states without a row count 0.
     """
-    objects = connection.execute(
-        sa.select(COUNTER.c.label, COUNTER.c.value).where(COUNTER.c.name == "objects")
-    )
+    counters: dict[str, dict[str, int]] = {}
+    for name, label, value in connection.execute(sa.select(COUNTER)):
+        counters.setdefault(str(name), {})[str(label)] = int(value)
     deliveries = connection.execute(
         sa.select(DELIVERY.c.destination, DELIVERY.c.state, sa.func.count()).group_by(
             DELIVERY.c.destination, DELIVERY.c.state
@@ -98,7 +105,9 @@ def read_tallies(connection: Connection) -> Tallies:
         JOB.c.state.in_((JobState.WAITING, JobState.QUEUED))
     )
     return Tallies(
-        objects={str(label): int(value) for label, value in objects},
+        objects=counters.get(OBJECTS, {}),
+        associations=counters.get(OUTCOMES, {}),
+        rejected_contexts=counters.get(REJECTED_CONTEXTS, {}),
         series=_by_state(connection, SERIES, [str(state) for state in SeriesState]),
         jobs=_by_state(connection, JOB, [str(state) for state in JobState]),
         deliveries={(str(name), str(state)): int(count) for name, state, count in deliveries},

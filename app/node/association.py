@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pynetdicom.ae import ApplicationEntity
     from pynetdicom.presentation import PresentationContext
 
-    from app.archive.incoming import IncomingFile
+    from app.archive.incoming import DroppedObject, IncomingFile
     from app.node.admission import Refusal
 
 
@@ -69,10 +69,13 @@ class Guest(Protocol):
     def admit(self, calling: str, called: str) -> Refusal | None:
         """Let it in, or say why not; raising an error closes the connection."""
 
-    def begin(self, offer: Offer) -> IncomingFile:
+    def agree(self, accepted: int, rejected: list[PresentationContext]) -> None:
+        """Hear how many presentation contexts were accepted, and which were not."""
+
+    def begin(self, offer: Offer) -> IncomingFile | DroppedObject:
         """Open the file for an object whose data set is about to come."""
 
-    def store(self, offer: Offer, incoming: IncomingFile | None) -> int:
+    def store(self, offer: Offer, incoming: IncomingFile | DroppedObject | None) -> int:
         """Answer a C-STORE by a DIMSE status; its data set, if there was one, is in the file."""
 
 
@@ -166,6 +169,7 @@ class _Negotiation(ACSE):
             return
         # The peer hears the title it called, whichever of ours it is.
         super().negotiate_association()
+        association.guest.agree(len(association.accepted_contexts), association.rejected_contexts)
 
 
 class _ObjectStream(DIMSEServiceProvider):
@@ -179,7 +183,7 @@ class _ObjectStream(DIMSEServiceProvider):
         super().__init__(assoc)
         self._guest = assoc.guest
         self._offer: Offer | None = None
-        self._incoming: IncomingFile | None = None
+        self._incoming: IncomingFile | DroppedObject | None = None
         self.msg_queue = _Messages(self._answer)
 
     def take(self, context_id: int, control: int, data: memoryview) -> None:
@@ -265,7 +269,7 @@ class _Messages(queue.Queue[Any]):
 class _Sink:
     """An incoming file in the shape that pynetdicom writes to."""
 
-    def __init__(self, incoming: IncomingFile) -> None:
+    def __init__(self, incoming: IncomingFile | DroppedObject) -> None:
         self.incoming = incoming
         self.file = self
 

@@ -7,16 +7,19 @@ are on the disk (fsync of the file, fsync of its folder, commit) before it is gi
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from app.archive.header import is_uid, read_header
-from app.errors import crash_line
+from app.archive.incoming import DroppedObject
+from app.errors import ObjectMismatchError, ObjectNotUnderstoodError, crash_line
 from app.journal.arrivals import Arrival, ArrivalOutcome
+from app.journal.associations import AssociationRecord
+from app.node.guest_book import rejected_contexts, tidy_title
 from app.node.statuses import (
     OUTCOMES,
-    ObjectMismatchError,
-    ObjectNotUnderstoodError,
+    SUCCESS,
     status_of,
 )
 from app.telemetry import events
@@ -26,10 +29,13 @@ from operators.errors import SpineError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pynetdicom.presentation import PresentationContext
+
     from app.archive.disk import DiskReserve
     from app.archive.header import ArrivedHeader
     from app.archive.incoming import IncomingFile
     from app.archive.spool import Spool
+    from app.journal.associations import RejectedContext
     from app.node.admission import Admission, Refusal
     from app.node.association import Offer
     from app.node.recorder import Recorder
@@ -60,6 +66,8 @@ class House:
         Seconds since the epoch.
     peer_names : dict
         AE title -> name in the settings, for the log.
+    dropped_classes : frozenset of str
+        SOP classes that are accepted and not kept.
     """
 
     admission: Admission
@@ -70,6 +78,7 @@ class House:
     secret: bytes
     clock: Callable[[], float]
     peer_names: dict[str, str]
+    dropped_classes: frozenset[str] = frozenset()
 
 
 class Visit:
@@ -90,33 +99,79 @@ class Visit:
         self._calling = ""
         self._called = ""
         self._is_inside = False
+        self._is_noted = False
+        self._began_at = house.clock()
+        self._contexts: tuple[int, tuple[RejectedContext, ...]] = (0, ())
+        self._statuses: Counter[str] = Counter()
         self._series: set[str] = set()
 
     def admit(self, calling: str, called: str) -> Refusal | None:
         """Let the peer in, or say why not."""
-        self._calling, self._called = calling, called
+        self._calling, self._called = tidy_title(calling), tidy_title(called)
         refusal = self._house.admission.enter(calling=calling, called=called, address=self._address)
         if refusal is None:
             self._is_inside = True
         else:
             peer = self._house.peer_names.get(calling, "unknown")
-            self._house.emit(events.ASSOCIATION_REFUSED, reason=refusal.reason, peer=peer)
+            self._house.emit(
+                events.ASSOCIATION_REFUSED,
+                reason=refusal.reason,
+                peer=peer,
+                calling=self._calling,
+                called=self._called,
+                address=self._address,
+            )
+            self._note(refusal.reason)
         return refusal
+
+    def agree(self, accepted: int, rejected: list[PresentationContext]) -> None:
+        """Keep what was negotiated, for the record of the association."""
+        self._contexts = (accepted, rejected_contexts(rejected))
 
     def leave(self, *, is_released: bool) -> None:
         """Note the end of the association; not released: the peer died, or gave up."""
         if not self._is_inside:
+            self._note("request_not_understood")
             return
         self._is_inside = False
         self._house.admission.leave(self._address)
+        accepted, rejected = self._contexts
+        if rejected and not accepted:
+            self._note("nothing_accepted")
+        else:
+            self._note("released" if is_released else "broken_off")
         if self._series:
             series_uids = frozenset(self._series)
             self._house.recorder.end(series_uids, self._house.clock(), is_released=is_released)
-        else:
+        elif self._statuses:
             self._house.recorder.flush()
 
-    def begin(self, offer: Offer) -> IncomingFile:
+    def _note(self, outcome: str) -> None:
+        """Put the association on record, once."""
+        if self._is_noted:
+            return
+        self._is_noted = True
+        accepted, rejected = self._contexts
+        self._house.recorder.note(
+            AssociationRecord(
+                association_id=self._id,
+                began_at=self._began_at,
+                ended_at=self._house.clock(),
+                calling_ae_title=self._calling,
+                called_ae_title=self._called,
+                peer_address=self._address,
+                outcome=outcome,
+                accepted_contexts=accepted,
+                rejected_contexts=rejected,
+                objects=self._statuses.total(),
+                statuses=dict(self._statuses),
+            )
+        )
+
+    def begin(self, offer: Offer) -> IncomingFile | DroppedObject:
         """Open the file for an object whose data set is about to come."""
+        if {offer.sop_class_uid, offer.abstract_syntax_uid} <= self._house.dropped_classes:
+            return DroppedObject()
         return self._house.spool.receive(
             sop_class_uid=offer.sop_class_uid,
             sop_instance_uid=offer.sop_instance_uid,
@@ -124,14 +179,14 @@ class Visit:
             reserve=self._house.reserve,
         )
 
-    def store(self, offer: Offer, incoming: IncomingFile | None) -> int:
+    def store(self, offer: Offer, incoming: IncomingFile | DroppedObject | None) -> int:
         """Answer a C-STORE.
 
         Parameters
         ----------
         offer : Offer
             What the request announces.
-        incoming : IncomingFile or None
+        incoming : IncomingFile, DroppedObject or None
             The received data set; None: there was none.
 
         Returns
@@ -139,20 +194,28 @@ class Visit:
         int
             DIMSE status (`app.node.statuses`).
         """
+        status = self._status_for(offer, incoming)
+        self._statuses[f"{status:04X}"] += 1
+        return status
+
+    def _status_for(self, offer: Offer, incoming: IncomingFile | DroppedObject | None) -> int:
+        if isinstance(incoming, DroppedObject):
+            self._house.recorder.count("dropped")
+            return SUCCESS
         try:
             return OUTCOMES[self._keep(offer, incoming)]
         except SpineError as error:
             return self._refuse(error, error.code)
         except Exception as error:  # noqa: BLE001 - the border to the sender
             self._house.emit(events.INTERNAL_ERROR, role="listener", place=crash_line(error))
-            return self._refuse(error, "SPN-0000")
+            return self._refuse(error, SpineError.code)
 
     def _keep(self, offer: Offer, incoming: IncomingFile | None) -> ArrivalOutcome:
         if incoming is None or not is_uid(offer.sop_instance_uid):
             raise ObjectNotUnderstoodError
         if not incoming.data_bytes:
             raise ObjectNotUnderstoodError
-        header = read_header(bytes(incoming.head), offer.transfer_syntax_uid)
+        header = read_header(bytes(incoming.head), offer.transfer_syntax_uid, incoming.reopen)
         _compare(offer, header)
         is_quarantined = not (
             header.is_whole

@@ -34,7 +34,7 @@ from app.errors import ConfigurationError, DiskFullError, JournalError, crash_li
 from app.journal.arrivals import forget_associations
 from app.journal.engine import journal_url, open_journal, transaction
 from app.journal.processes import Heartbeat, beat
-from app.node.admission import Admission
+from app.node.admission import Admission, dropped_classes
 from app.node.association import AcceptedAssociation
 from app.node.doorway import Doorway
 from app.node.handlers import House, Visit
@@ -82,6 +82,7 @@ _M_MMAP_THRESHOLD: Final = -3
 _BUFFER_BYTES: Final = 1 << 16
 
 _BEAT_S: Final = 5.0
+_FLUSH_S: Final = 1.0
 _FAREWELL_S: Final = 10.0
 """How long associations may finish after the stop; then they are aborted, s."""
 HANDOVER_S: Final = 3.0
@@ -133,6 +134,7 @@ def serve_listener(
             secret=site_secret(node.data),
             clock=clock,
             peer_names={peer.ae_title: peer.name for peer in node.peers},
+            dropped_classes=dropped_classes(node.listener),
         )
         # pydicom would warn about an odd value on standard error, by quoting it.
         with disable_value_validation():
@@ -277,7 +279,9 @@ def _entity(settings: ListenerSettings) -> AE:
 
 def _contexts(settings: ListenerSettings) -> list[PresentationContext]:
     """Verification and every storage class, each with every transfer syntax."""
-    classes = dict.fromkeys((*KEPT_CLASSES, *settings.extra_sop_classes))
+    classes = dict.fromkeys(
+        (*KEPT_CLASSES, *settings.extra_sop_classes, *settings.dropped_sop_classes)
+    )
     storage = [build_context(uid, list(TRANSFER_SYNTAXES)) for uid in classes]
     return [build_context(VERIFICATION), *storage]
 
@@ -285,13 +289,14 @@ def _contexts(settings: ListenerSettings) -> list[PresentationContext]:
 def _keep_house(house: House, engine: Engine, stop: threading.Event) -> None:
     """Show a sign of life, watch the disk, and write what the journal would not take before."""
     name = f"listener@{socket.gethostname()}"
-    while True:
+    while not stop.is_set():
         detail = {"pid": os.getpid(), "associations": house.admission.established}
         heart = Heartbeat(process_id=name, role="listener", beat=house.clock(), detail=detail)
         with suppress(JournalError), transaction(engine) as connection:
             beat(connection, heart)
-        house.recorder.flush()
         with suppress(DiskFullError):
             house.reserve.check()
-        if stop.wait(_BEAT_S):
-            return
+        for _ in range(round(_BEAT_S / _FLUSH_S)):
+            house.recorder.flush()
+            if stop.wait(_FLUSH_S):
+                return

@@ -18,7 +18,9 @@ from app.journal.arrivals import (
     count_objects,
     record_arrival,
 )
+from app.journal.associations import write_associations
 from app.journal.engine import transaction
+from app.node.guest_book import GuestBook
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from app.archive.spool import Spool
     from app.journal.arrivals import Arrival
+    from app.journal.associations import AssociationRecord
 
 
 @dataclass(slots=True)
@@ -71,6 +74,7 @@ class Recorder:
         self._waiting: list[_Ticket] = []
         self._ends: list[_End] = []
         self._counts: Counter[str] = Counter()
+        self._book = GuestBook()
 
     def record(self, arrival: Arrival, folder: Path) -> ArrivalOutcome:
         """Write an arrival; when this returns, file, name and row survive a power cut.
@@ -110,6 +114,10 @@ class Recorder:
             self._ends.append(_End(series_uids, at, is_released))
         self.flush()
 
+    def note(self, record: AssociationRecord) -> None:
+        """Keep an association that is over; written at the next opportunity."""
+        self._book.note(record)
+
     def count(self, label: str) -> None:
         """Count an object that was not stored; written at the next opportunity."""
         with self._lock:
@@ -126,7 +134,8 @@ class Recorder:
             tickets, self._waiting = self._waiting, []
             ends, self._ends = self._ends, []
             counts, self._counts = self._counts, Counter()
-        if not (tickets or ends or counts):
+        records = self._book.take()
+        if not (tickets or ends or counts or records):
             return
         try:
             self._spool.sync({ticket.folder for ticket in tickets})
@@ -137,10 +146,12 @@ class Recorder:
                     association_ended(
                         connection, end.series_uids, end.at, is_released=end.is_released
                     )
+                write_associations(connection, records)
         except ServiceError as error:
             with self._lock:
                 self._ends = ends + self._ends
                 self._counts += counts
+            self._book.put_back(records)
             for ticket in tickets:
                 ticket.error = error
         else:

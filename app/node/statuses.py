@@ -5,11 +5,20 @@ The table is the conformance statement's list of statuses (DICOM PS3.4, B.2.3; P
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from app.errors import DiskFullError, JournalError, ServiceError, SpoolError
+from app.errors import (
+    DiskFullError,
+    JournalError,
+    ObjectMismatchError,
+    ObjectNotUnderstoodError,
+    ServiceError,
+    SpoolError,
+)
 from app.journal.arrivals import ArrivalOutcome
-from operators.errors import SpineError
+
+if TYPE_CHECKING:
+    from operators.errors import SpineError
 
 SUCCESS: Final = 0x0000
 """The object is on the disk and in the journal; power may fail now."""
@@ -23,18 +32,6 @@ CANNOT_UNDERSTAND: Final = 0xC000
 """Not kept: no data set, or no identifier to file it under."""
 INTERNAL: Final = 0xC001
 """Not kept: an error of the node itself, which its log names."""
-
-
-class ObjectMismatchError(SpineError):
-    """The data set is not the object that the request announced."""
-
-    code = "SPN-9500"
-
-
-class ObjectNotUnderstoodError(SpineError):
-    """The request holds no object that could be filed."""
-
-    code = "SPN-9510"
 
 
 OUTCOMES: Final[dict[ArrivalOutcome, int]] = {

@@ -2,7 +2,8 @@
 
 Ranges: 100 node (listener), 200 archive, 300 jobs, 400 inference, 500 delivery, 600 web,
 700 process. A field that an event does not list is an error in tests and dropped in production.
-Allowed fields hold counts, codes, names from the settings, and keyed hashes (`series`, `job`).
+Allowed fields hold counts, codes, names from the settings, titles and addresses of refused devices,
+and keyed hashes (`series`, `job`).
 """
 
 from __future__ import annotations
@@ -49,10 +50,15 @@ def _event(number: int, level: Level, text: str, *fields: str) -> Event:
 PROCESS_STARTED: Final = _event(700, "info", "process started", "role", "version")
 PROCESS_READY: Final = _event(701, "info", "process ready", "role", "port", "duration_s")
 PROCESS_STOPPED: Final = _event(702, "info", "process stopped", "role", "reason")
+ALERT_SENT: Final = _event(720, "info", "alert sent", "channel", "count")
+ALERT_FAILED: Final = _event(721, "error", "alert could not be sent", "channel", "error")
 PROCESS_RESTARTED: Final = _event(703, "error", "process died and is started again", "role", "code")
 INTERNAL_ERROR: Final = _event(790, "error", "internal error", "role", "place")
 
-ASSOCIATION_REFUSED: Final = _event(101, "warning", "association refused", "reason", "peer")
+ASSOCIATION_REFUSED: Final = _event(
+    101, "warning", "association refused", "reason", "peer", "calling", "called", "address"
+)
+"""AE titles and addresses name devices; the listener bounds what a stranger says of itself."""
 OBJECT_STORED: Final = _event(110, "debug", "object stored", "series", "size_bytes")
 OBJECT_DUPLICATE: Final = _event(111, "debug", "object already held", "series")
 OBJECT_CHANGED: Final = _event(112, "warning", "known object arrived with other bytes", "series")

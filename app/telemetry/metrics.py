@@ -32,14 +32,16 @@ class Measurements:
     ----------
     objects : mapping
         Outcome -> objects offered to the listener so far.
+    association_outcomes, rejected_contexts : mapping
+        Outcome of an association, reason of a rejected context -> number so far.
     series, jobs : mapping
         State -> number now.
     deliveries : mapping
         (destination, state) -> number now.
     queue_age_s : float
         Age of the oldest job that waits for a worker, s; 0 without one.
-    dead_letters : mapping
-        Kind -> number that waits for a person.
+    attention : mapping
+        (kind, severity) -> number that needs a person; the alarms' sum is that on the page.
     disk_free_bytes, disk_reserve_bytes : int
         Of the data folder.
     heartbeat_age_s : mapping
@@ -53,11 +55,13 @@ class Measurements:
     """
 
     objects: Mapping[str, int] = field(default_factory=dict)
+    association_outcomes: Mapping[str, int] = field(default_factory=dict)
+    rejected_contexts: Mapping[str, int] = field(default_factory=dict)
     series: Mapping[str, int] = field(default_factory=dict)
     jobs: Mapping[str, int] = field(default_factory=dict)
     deliveries: Mapping[tuple[str, str], int] = field(default_factory=dict)
     queue_age_s: float = 0.0
-    dead_letters: Mapping[str, int] = field(default_factory=dict)
+    attention: Mapping[tuple[str, str], int] = field(default_factory=dict)
     disk_free_bytes: int = 0
     disk_reserve_bytes: int = 0
     heartbeat_age_s: Mapping[str, float] = field(default_factory=dict)
@@ -92,12 +96,19 @@ class _Snapshot(Collector):
 
     def collect(self) -> Iterator[Metric]:
         now = self._now
-        objects = CounterMetricFamily(
-            "spine_node_objects", "DICOM objects offered by C-STORE.", labels=["outcome"]
+        yield _counter("objects", "DICOM objects offered by C-STORE.", "outcome", now.objects)
+        yield _counter(
+            "association_outcomes",
+            "DICOM associations that are over, by how they ended or why they were refused.",
+            "outcome",
+            now.association_outcomes,
         )
-        for outcome, count in sorted(now.objects.items()):
-            objects.add_metric([outcome], count)
-        yield objects
+        yield _counter(
+            "rejected_contexts",
+            "Presentation contexts that were rejected, by reason.",
+            "reason",
+            now.rejected_contexts,
+        )
         yield _gauge("series", "Series by state.", "state", now.series)
         yield _gauge("jobs", "Segmentation jobs by state.", "state", now.jobs)
         deliveries = GaugeMetricFamily(
@@ -108,7 +119,19 @@ class _Snapshot(Collector):
         for (destination, state), count in sorted(now.deliveries.items()):
             deliveries.add_metric([destination, state], count)
         yield deliveries
-        yield _gauge("dead_letters", "What waits for a person.", "kind", now.dead_letters)
+        attention = GaugeMetricFamily(
+            "spine_node_attention",
+            "What needs a person by kind; tasks are planned work, alarms are not.",
+            labels=["kind", "severity"],
+        )
+        for (kind, severity), count in now.attention.items():
+            attention.add_metric([kind, severity], count)
+        yield attention
+        yield GaugeMetricFamily(
+            "spine_node_needs_person",
+            "Alarms that wait for a person: the number on the page.",
+            sum(count for (_, severity), count in now.attention.items() if severity == "alarm"),
+        )
         yield _gauge(
             "destination_paused",
             "1: the circuit breaker is open.",
@@ -147,6 +170,15 @@ def _gauge(
     name: str, documentation: str, label: str, values: Mapping[str, float]
 ) -> GaugeMetricFamily:
     family = GaugeMetricFamily(f"spine_node_{name}", documentation, labels=[label])
+    for value, number in sorted(values.items()):
+        family.add_metric([value], number)
+    return family
+
+
+def _counter(
+    name: str, documentation: str, label: str, values: Mapping[str, int]
+) -> CounterMetricFamily:
+    family = CounterMetricFamily(f"spine_node_{name}", documentation, labels=[label])
     for value, number in sorted(values.items()):
         family.add_metric([value], number)
     return family

@@ -11,6 +11,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 
 from app import __version__
 from app.journal import overview, tallies
+from app.journal.attention import alarms
 from app.journal.audit import Deed, list_deeds
 from app.journal.engine import reading
 from app.journal.rows import DeliveryRow, JobRow, ResultRow, SeriesRow, Window
@@ -59,6 +60,7 @@ class Status:
     jobs: dict[str, int]
     deliveries: dict[str, dict[str, int]]
     attention: int
+    attention_by_kind: dict[str, int]
     processes: list[ProcessRow]
 
 
@@ -68,7 +70,7 @@ def get_status(site: CurrentSite) -> Status:
     with reading(site.engine) as connection:
         counts = tallies.read_tallies(connection)
         processes = tallies.list_processes(connection, site.clock())
-        attention = overview.count_attention(connection)
+        rows = site.attention(connection)
     checks = check_all(site)
     by_destination: dict[str, dict[str, int]] = {}
     for (destination, state), count in counts.deliveries.items():
@@ -83,7 +85,8 @@ def get_status(site: CurrentSite) -> Status:
         series=counts.series,
         jobs=counts.jobs,
         deliveries=by_destination,
-        attention=attention,
+        attention=alarms(rows),
+        attention_by_kind={row.kind: row.count for row in rows},
         processes=processes,
     )
 

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Final
 from app.errors import JournalError
 from app.journal import tallies
 from app.journal.engine import reading
+from app.journal.lookout import ROLES
 
 if TYPE_CHECKING:
     from app.journal.tallies import ProcessRow
     from app.web.site import Site
-
-ROLES: Final = ("listener", "worker", "web")
-"""At least one process of each must have reported lately."""
 
 _BYTES_PER_MB: Final = 1_000_000
 
@@ -57,7 +55,7 @@ class Disk:
 
 def silences(site: Site, processes: list[ProcessRow]) -> dict[str, float]:
     """Seconds of silence of every process, now."""
-    return site.pulses.silences(processes, now=site.clock(), monotonic_s=site.monotonic())
+    return site.lookout.pulses.silences(processes, now=site.clock(), monotonic_s=site.monotonic())
 
 
 def disk_of(site: Site) -> Disk:

@@ -6,6 +6,8 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import FileResponse, Response
 
 from app.journal import overview, tallies
+from app.journal.attention import alarms, is_unseen
+from app.journal.attention_kinds import Severity
 from app.journal.audit import list_deeds
 from app.journal.engine import reading
 from app.journal.rows import JobRow, SeriesRow, Window
@@ -25,6 +27,10 @@ PAGES: Final = APIRouter(include_in_schema=False)
 
 _PAGE_ROWS: Final = 50
 _SHORT_LIST: Final = 10
+_ATTENTION_KINDS: Final = {
+    str(JobState.DEAD): "job_failed",
+    str(JobState.REFUSED): "job_refused",
+}
 _ALIVE: Final = frozenset({JobState.WAITING, JobState.QUEUED, JobState.RUNNING})
 
 Offset = Annotated[int, Query(ge=0, le=1_000_000)]
@@ -40,9 +46,9 @@ def show_overview(request: Request, site: CurrentSite) -> Response:
             "jobs": overview.list_jobs(connection, Window(limit=_SHORT_LIST)),
             "studies": _by_study(overview.list_series(connection, Window(limit=_SHORT_LIST // 2))),
         }
-    sent = values["counts"].deliveries
-    held = sum(count for (_, state), count in sent.items() if state == DeliveryState.HELD)
-    values |= {"checks": check_all(site), "held": held}
+        rows = site.attention(connection)
+    values |= {"checks": check_all(site), "attention": alarms(rows)}
+    values["tasks"] = [row for row in rows if row.severity == Severity.TASK and row.count]
     return page(request, site, "overview.html", values)
 
 
@@ -102,6 +108,8 @@ def show_job(request: Request, site: CurrentSite, job_id: str) -> Response:
         results = overview.results_of_job(connection, job_id)
         deliveries = overview.deliveries_of_job(connection, job_id)
         deeds = list_deeds(connection, subject=job_id)
+        kind = _ATTENTION_KINDS.get(row.state)
+        needs = kind if kind is not None and is_unseen(connection, kind, job_id) else None
     held = {DeliveryState.HELD} & {str(delivery.state) for delivery in deliveries}
     return page(
         request,
@@ -116,6 +124,7 @@ def show_job(request: Request, site: CurrentSite, job_id: str) -> Response:
             "overlays": [r for r in results if r.kind == "overlay" and r.path],
             "deliveries": [(d, offers("delivery", d.delivery_id, {d.state})) for d in deliveries],
             "deeds": deeds,
+            "needs": needs,
             "offers": offers("job", job_id, {row.state, *map(str, held)}),
         },
     )
@@ -176,30 +185,6 @@ def show_deliveries(
         site,
         "deliveries.html",
         {"deliveries": listed, "counts": chosen, "paging": paging},
-    )
-
-
-@PAGES.get("/attention")
-def show_attention(request: Request, site: CurrentSite) -> Response:
-    """Everything that nothing but a person moves on."""
-    with reading(site.engine) as connection:
-        held = overview.list_series(connection, Window(states=overview.ATTENTION_SERIES))
-        dead = overview.list_jobs(connection, Window(states=overview.ATTENTION_JOBS))
-        stuck = overview.list_deliveries(connection, Window(states=overview.ATTENTION_DELIVERIES))
-        strays = overview.list_quarantined(connection, _PAGE_ROWS)
-    return page(
-        request,
-        site,
-        "attention.html",
-        {
-            "held": [
-                (row, offers("series", row.series_uid, {row.state}), slice_map_of(row.completeness))
-                for row in held
-            ],
-            "dead": [(row, offers("job", row.job_id, {row.state})) for row in dead],
-            "quarantined": strays,
-            "stuck": [(row, offers("delivery", row.delivery_id, {row.state})) for row in stuck],
-        },
     )
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from app.journal import overview, tallies
+from app.journal import tallies
 from app.journal.engine import reading
 from app.telemetry.metrics import Measurements, exposition
 from app.web.health import check_all, disk_of, silences
@@ -102,29 +102,22 @@ def measure(site: Site, clock: StepClock) -> Measurements:
         counts = tallies.read_tallies(connection)
         processes = tallies.list_processes(connection, now)
         destinations = tallies.list_destinations(connection)
+        rows = site.attention(connection)
     waiting = counts.oldest_waiting_at
     silent = silences(site, processes)
     ages: dict[str, float] = {}
     for process in processes:
         age = silent[process.process_id]
         ages[process.role] = min(age, ages.get(process.role, age))
-    stuck = [
-        count
-        for (_, state), count in counts.deliveries.items()
-        if state in overview.ATTENTION_DELIVERIES
-    ]
     return Measurements(
         objects=counts.objects,
+        association_outcomes=counts.associations,
+        rejected_contexts=counts.rejected_contexts,
         series=counts.series,
         jobs=counts.jobs,
         deliveries=counts.deliveries,
         queue_age_s=0.0 if waiting is None else max(0.0, now - waiting),
-        dead_letters={
-            "series": sum(counts.series[state] for state in overview.ATTENTION_SERIES),
-            "job": sum(counts.jobs[state] for state in overview.ATTENTION_JOBS),
-            "delivery": sum(stuck),
-            "object": counts.objects.get("quarantined", 0),
-        },
+        attention={(row.kind, row.severity): row.count for row in rows},
         disk_free_bytes=disk.free_bytes,
         disk_reserve_bytes=disk.reserve_bytes,
         heartbeat_age_s=ages,

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from starlette.responses import HTMLResponse
 
 from app import __version__
-from app.journal import overview
+from app.journal.attention import alarms
 from app.journal.engine import reading
 from app.record import NOTICE
 from app.web import reasons, wording
@@ -154,6 +154,8 @@ def environment() -> Environment:
         step_words=wording.step_words,
         verdict_words=wording.verdict_words,
         error_words=wording.error_words,
+        association_words=wording.association_words,
+        context_words=wording.context_words,
     )
     made.globals.update(
         state_words=wording.state_words, states=wording.STATES, version=__version__, notice=NOTICE
@@ -178,7 +180,7 @@ def page(
     template : str
         File in ``templates``.
     values : dict
-        What the template shows.
+        What the template shows; `attention` is counted here where it is not in it.
     status : int
         HTTP status.
 
@@ -187,8 +189,9 @@ def page(
     Response
         With a session cookie where the browser had none.
     """
-    with reading(site.engine) as connection:
-        attention = overview.count_attention(connection)
+    if "attention" not in values:
+        with reading(site.engine) as connection:
+            values = {**values, "attention": alarms(site.attention(connection))}
     session = request.cookies.get(SESSION_COOKIE, "") or new_session()
     html = _ENVIRONMENT.get_template(template).render(
         {
@@ -196,7 +199,6 @@ def page(
             "csrf_token": token_of(session, site.secret),
             "path": request.url.path,
             "here": _here(request),
-            "attention": attention,
             "answer": wording.DONE.get(request.query_params.get("answer", "")),
             "node": site.node,
             **values,

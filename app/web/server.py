@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.staticfiles import StaticFiles
 
 from app import __version__
+from app.alerts.rounds import Herald
 from app.archive.disk import free_bytes
 from app.errors import ConfigurationError, JournalError, ServiceError
 from app.journal import processes
@@ -24,7 +25,10 @@ from app.journal.engine import journal_url, open_journal, transaction
 from app.journal.processes import Heartbeat
 from app.telemetry import events
 from app.telemetry.logs import site_secret
+from app.web.alerting import ALERTS
 from app.web.api import API
+from app.web.attention import ATTENTION
+from app.web.connections import CONNECTIONS
 from app.web.forms import FORMS
 from app.web.health import check_all
 from app.web.pages import PAGES
@@ -75,7 +79,7 @@ def create_app(site: Site) -> Guard:
     )
     app.state.site = site
     app.state.steps = StepClock()
-    for router in (PROBES, API, REFERENCE, FORMS, PAGES):
+    for router in (PROBES, API, REFERENCE, FORMS, ATTENTION, ALERTS, CONNECTIONS, PAGES):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     app.add_exception_handler(SpineError, _answer_error)
@@ -126,7 +130,8 @@ def serve_web(
         )
         with _listening(node.web) as listener, _running(create_app(site), listener) as thread:
             ready(int(listener.getsockname()[1]))
-            _beat_until(stop, site, thread)
+            herald = Herald(engine, node, site.moment, emit, lookout=site.lookout)
+            _beat_until(stop, site, (thread, herald.start(stop)))
     finally:
         engine.dispose()
 
@@ -171,10 +176,10 @@ def _running(app: Guard, listener: socket.socket) -> Iterator[threading.Thread]:
         thread.join(_GRACE_S * 2)
 
 
-def _beat_until(stop: threading.Event, site: Site, thread: threading.Thread) -> None:
+def _beat_until(stop: threading.Event, site: Site, threads: tuple[threading.Thread, ...]) -> None:
     """Tell the journal that the page lives; readiness rests on it."""
     identity = f"{socket.gethostname()}:web"
-    while thread.is_alive():
+    while all(thread.is_alive() for thread in threads):
         heart = Heartbeat(
             process_id=identity,
             role="web",
@@ -190,7 +195,7 @@ def _beat_until(stop: threading.Event, site: Site, thread: threading.Thread) -> 
             site.emit(events.INTERNAL_ERROR, role="web", place=error.message)
         if stop.wait(BEAT_EVERY_S):
             return
-    raise ServiceError("the web server ended by itself")
+    raise ServiceError("the web server or its alerts ended by themselves")
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
+from app.journal.attention import AttentionRow
+from app.journal.lookout import Lookout, Moment
 from app.settings import NodeSettings
 from app.telemetry.logs import Emit
-from app.web.pulses import Pulses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +32,8 @@ class Site:
         Event log.
     free_bytes : callable
         Free space of the disk of a folder, bytes.
-    pulses : Pulses
-        Who has been silent for how long.
+    lookout : Lookout
+        Who has been silent, and what has stood still, for how long.
     """
 
     node: NodeSettings
@@ -42,7 +43,19 @@ class Site:
     monotonic: Callable[[], float]
     emit: Emit
     free_bytes: Callable[[Path], int]
-    pulses: Pulses = field(default_factory=Pulses)
+    lookout: Lookout = field(default_factory=Lookout)
+
+    def attention(self, connection: Connection) -> list[AttentionRow]:
+        """Count what needs a person, by kind."""
+        return self.lookout.look(connection, self.node, self.moment())
+
+    def moment(self) -> Moment:
+        """Clocks and disk, now."""
+        return Moment(
+            now=self.clock(),
+            monotonic_s=self.monotonic(),
+            free_bytes=self.free_bytes(self.node.data),
+        )
 
 
 def _site_of(request: Request) -> Site:

@@ -66,6 +66,43 @@ DELIVERIES: Final[dict[str, StateWords]] = {
     DeliveryState.DISCARDED: StateWords("discarded", "quiet", "A person said: do not send it."),
 }
 
+ASSOCIATIONS: Final[dict[str, StateWords]] = {
+    "released": StateWords("released", "good", "The peer ended it in order."),
+    "broken_off": StateWords("broken off", "waits", "The peer aborted, vanished or fell silent."),
+    "called_ae_title_unknown": StateWords(
+        "refused: wrong called title", "bad", "The called AE title is none of this node's."
+    ),
+    "calling_ae_title_unknown": StateWords(
+        "refused: unknown caller", "bad", "listener.calling_ae_titles does not name the caller."
+    ),
+    "network_not_allowed": StateWords(
+        "refused: network", "bad", "The address is in none of listener.networks."
+    ),
+    "too_many_associations": StateWords(
+        "refused: too many", "bad", "listener.max_associations were open; the peer may come again."
+    ),
+    "too_many_associations_of_peer": StateWords(
+        "refused: too many of this peer",
+        "bad",
+        "listener.max_associations_per_peer were open; the peer may come again.",
+    ),
+    "nothing_accepted": StateWords(
+        "nothing accepted", "bad", "None of the presentation contexts was accepted: no object came."
+    ),
+    "request_not_understood": StateWords(
+        "no valid request", "quiet", "What came was no association request."
+    ),
+}
+"""How an association ended, or why it was refused."""
+
+CONTEXTS: Final[dict[str, str]] = {
+    "abstract_syntax_not_supported": "this kind of object is not taken",
+    "transfer_syntaxes_not_supported": "none of its transfer syntaxes is taken",
+    "user_rejection": "rejected",
+    "no_reason": "rejected",
+}
+"""Why a presentation context was not accepted."""
+
 STATES: Final = {"series": SERIES, "job": JOBS, "delivery": DELIVERIES}
 
 STEPS: Final[dict[str, str]] = {
@@ -220,6 +257,11 @@ ERRORS: Final[dict[str, str]] = {
     "destination_paused": "Paused: the destination failed repeatedly",
     "destination_unknown": "The settings do not name this destination any more",
     "file_missing_or_damaged": "The file is not what the job wrote",
+    "login_refused": "The mail server refuses user or password",
+    "recipients_refused": "The mail server refuses every recipient",
+    "mail_refused": "The mail server refuses the message",
+    "tls_failed": "No secure connection: the certificate or the protocol is not accepted",
+    "secret_unreadable": "The file with the secret cannot be read",
     "status_0122": "The peer does not support this SOP class",
     "status_A700": "The peer is out of resources",
     "status_C000": "The peer cannot understand the object",
@@ -231,6 +273,8 @@ _REFUSED: Final = "refused_"
 
 DONE: Final[dict[str, str]] = {
     "done": "Done.",
+    "alert_sent": "The test message was taken by every way that is set up.",
+    "alert_failed": "The test message was not taken by every way: see Alerts below.",
     "moved": "Nothing was changed: it is no longer in a state in which this is possible.",
 }
 """Answer to an action, by the word in the address that the browser is led to."""
@@ -273,6 +317,16 @@ def error_words(name: str) -> str:
     if name.startswith(_STATUS) and name not in ERRORS:
         return f"The peer answered 0x{name.removeprefix(_STATUS)}"
     return ERRORS.get(name) or plain(name)
+
+
+def association_words(outcome: str) -> StateWords:
+    """How the end of an association is shown."""
+    return ASSOCIATIONS.get(outcome) or StateWords(plain(outcome).lower(), "quiet", "")
+
+
+def context_words(reason: str) -> str:
+    """Words for why a presentation context was not accepted."""
+    return CONTEXTS.get(reason) or plain(reason).lower()
 
 
 def step_words(name: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.journal import overview, tallies
+from app.journal.attention import Circumstances, list_found, read_attention
 from app.journal.engine import journal_url, open_journal, reading, transaction
 from app.journal.rows import Window
 from app.journal.tables import DELIVERY, INSTANCE, JOB, SERIES
@@ -37,8 +38,8 @@ READS: dict[str, Callable[[Connection], object]] = {
     "jobs, 50 of all": lambda c: overview.list_jobs(c, Window()),
     "jobs, 50 that failed": lambda c: overview.list_jobs(c, Window(states=("dead",))),
     "deliveries, 50 of all": lambda c: overview.list_deliveries(c, Window()),
-    "attention": overview.count_attention,
-    "quarantine": lambda c: overview.list_quarantined(c, 50),
+    "attention": lambda c: read_attention(c, Circumstances()),
+    "quarantine": lambda c: list_found(c, "object_quarantined", limit=50),
     "counts for metrics": tallies.read_tallies,
 }
 

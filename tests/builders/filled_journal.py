@@ -215,6 +215,7 @@ def _jobs(c: Connection) -> None:
         },
         JobState.REFUSED: {
             "finished_at": NOW - 1100,
+            "revision": 3,
             "step": "assemble_volume",
             "error_code": "SPN-1200",
             "error_message": "slices are missing",
@@ -222,6 +223,7 @@ def _jobs(c: Connection) -> None:
         },
         JobState.DEAD: {
             "finished_at": NOW - 800,
+            "revision": 3,
             "step": "segment_instances",
             "attempts": 3,
             "error_code": "SPN-9400",

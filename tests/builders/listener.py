@@ -59,7 +59,9 @@ class RunningListener:
         return {row["series_uid"]: row for row in self.rows(SERIES)}
 
     def counters(self) -> dict[object, object]:
-        return {row["label"]: row["value"] for row in self.rows(COUNTER)}
+        return {
+            row["label"]: row["value"] for row in self.rows(COUNTER) if row["name"] == "objects"
+        }
 
 
 @contextmanager

@@ -39,6 +39,8 @@ PAGES = [
     "/jobs",
     "/deliveries",
     "/attention",
+    "/attention/job_refused",
+    "/connections",
     "/destinations",
     "/system",
     "/api",
@@ -126,7 +128,7 @@ def state_of(served: Served, job_id: str) -> tuple[str, int]:
 
 def test_a_click_on_retry_moves_the_job_and_is_audited(served: Served, page):
     page.goto(f"{served.address}/attention")
-    page.get_by_role("button", name="Retry").click()
+    page.get_by_role("button", name="Retry").first.click()
     page.get_by_role("status").wait_for()
     assert page.get_by_role("status").inner_text() == "Done."
     assert page.url.endswith("/attention?answer=done")
@@ -134,6 +136,16 @@ def test_a_click_on_retry_moves_the_job_and_is_audited(served: Served, page):
     with reading(served.engine) as connection:
         deed = list_deeds(connection, limit=1)[0]
     assert (deed.actor, deed.action, deed.subject) == ("local", "job.replay", "j-dead")
+
+
+def test_a_click_on_seen_lowers_the_number_in_the_bar(served: Served, page):
+    page.goto(f"{served.address}/jobs/j-refused")
+    number = page.locator("nav .count")
+    before = int(number.inner_text())
+    page.get_by_role("button", name="Seen").click()
+    page.get_by_role("status").wait_for()
+    assert int(number.inner_text()) == before - 1
+    assert state_of(served, "j-refused")[0] == "refused"
 
 
 def test_without_scripts_results_are_released_and_a_grave_action_is_asked_back(
@@ -292,6 +304,9 @@ def test_the_page_follows_the_browsers_colour_scheme_and_fits_a_narrow_screen(
 ):
     context = browser.new_context(color_scheme=scheme, viewport={"width": 400, "height": 800})
     page = context.new_page()
+    for address in ("/attention", "/attention/object_quarantined", "/connections"):
+        page.goto(f"{served.address}{address}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
     page.goto(f"{served.address}/jobs/j-succeeded")
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 23, 28)"}[scheme]

@@ -267,3 +267,17 @@ def test_changed_bytes_of_a_known_object_are_kept_beside_the_old_ones(
             assert sender.offer(data_set_of(path), sop_instance_uid_of(path)) == 0
     assert len(node.files()) == 2
     wait_for(lambda: node.counters() == {"stored": 1, "changed": 1})
+
+
+def test_identifiers_behind_3_mib_of_private_data_are_no_reason_for_quarantine(
+    tmp_path: Path, node: RunningListener
+) -> None:
+    path = make_series(tmp_path / "in", slices=1).paths[0]
+    dataset = pydicom.dcmread(path)
+    dataset.private_block(0x0009, "VENDOR", create=True).add_new(1, "OB", bytes(3 << 20))
+    dataset.save_as(path)
+    with associated(node.port) as sender:
+        assert sender.offer(data_set_of(path), str(dataset.SOPInstanceUID)) == 0
+    assert node.counters() == {"stored": 1}
+    assert set(node.series()) == {str(dataset.SeriesInstanceUID)}
+    assert hashlib.sha256(data_set_of(path)).hexdigest() == node.instances()[0]["digest"]

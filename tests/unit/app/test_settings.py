@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import ConfigurationError
-from app.settings import REPOSITORY_CONFIG, host_folders, load_settings
+from app.settings import REPOSITORY_CONFIG, host_folders, load_settings, secret_of
 
 MINIMAL = "application: {title: T, version: 1.2.3}\n"
 
@@ -68,3 +68,49 @@ def test_host_folders_come_from_the_map_variables(monkeypatch: pytest.MonkeyPatc
         Path("/var/holoscan/output"),
     )
     assert folders.models is None
+
+
+NODE = MINIMAL + "node: {alerts: {%s}}\n"
+MAIL = "mail: {host: mail.example.org, sender: a@example.org, recipients: [%s]%s}"
+
+
+@pytest.mark.parametrize(
+    ("alerts", "named"),
+    [
+        (MAIL % ("", ""), "recipients"),
+        (MAIL % ("nobody", ""), "recipients"),
+        (MAIL % ("b@example.org", ", password: x"), "password"),
+        (MAIL % ("b@example.org", ", security: ssl3"), "security"),
+        ("webhook: {url: 'ftp://example.org/secret-hook'}", "url"),
+        ("webhook: {url: 'https://example.org/h', secret_header: 'a b'}", "secret_header"),
+    ],
+)
+def test_alerts_that_could_reach_nobody_are_refused_without_quoting_an_address(
+    tmp_path: Path, alerts: str, named: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=named) as caught:
+        load_settings(write(tmp_path, NODE % alerts))
+    assert "secret-hook" not in str(caught.value)
+
+
+def test_a_secret_comes_from_the_environment_or_from_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "password"
+    assert secret_of("SPINE_NODE_SMTP_PASSWORD", None) is None
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        secret_of("SPINE_NODE_SMTP_PASSWORD", file)
+    file.write_text("from the file\n", encoding="utf-8")
+    found = secret_of("SPINE_NODE_SMTP_PASSWORD", file)
+    assert found is not None
+    assert (found.get_secret_value(), "file" in repr(found)) == ("from the file", False)
+    monkeypatch.setenv("SPINE_NODE_SMTP_PASSWORD", "from the environment")
+    found = secret_of("SPINE_NODE_SMTP_PASSWORD", file)
+    assert found is not None
+    assert found.get_secret_value() == "from the environment"
+
+
+def test_a_dropped_class_is_a_uid(tmp_path: Path) -> None:
+    listener = "node: {listener: {dropped_sop_classes: ['CT Image Storage']}}\n"
+    with pytest.raises(ConfigurationError, match="dropped_sop_classes"):
+        load_settings(write(tmp_path, MINIMAL + listener))

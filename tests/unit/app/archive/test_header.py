@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     EnhancedMRImageStorage,
@@ -19,6 +20,7 @@ from pydicom.uid import (
 from pynetdicom.dsutils import encode
 
 from app.archive.header import is_uid, read_header
+from app.archive.header_stream import MOST_READS
 from app.archive.incoming import HEAD_BYTES
 from tests.builders.dicom_sender import data_set_of
 from tests.builders.mr_series import make_series
@@ -166,12 +168,112 @@ def test_an_empty_data_set_and_a_cut_off_one_are_not_whole() -> None:
     assert not read_header(whole[:-1], LITTLE).is_whole
 
 
-def test_a_long_header_is_whole_although_only_its_beginning_is_read() -> None:
+def private(element: int, vr: str, value: object) -> tuple[int, str, object]:
+    return 0x00090000 + element, vr, value
+
+
+def nested(size: int) -> Sequence:
+    inner = Dataset()
+    inner.add_new(0x00091010, "OB", bytes(size))
+    inner.is_undefined_length_sequence_item = True
+    outer = Dataset()
+    outer.add_new(0x00091020, "SQ", Sequence([inner]))
+    outer[0x00091020].is_undefined_length = True
+    outer.is_undefined_length_sequence_item = True
+    return Sequence([outer, outer])
+
+
+LONG = {
+    "one element of 3 MiB": [private(0x1001, "OB", bytes(3 * HEAD_BYTES))],
+    "5000 elements of 1 kB": [private(0x1000 + n, "OB", bytes(1000)) for n in range(5000)],
+    "nested sequences of undefined length": [private(0x1001, "SQ", nested(HEAD_BYTES))],
+}
+
+
+def long_header(case: str) -> Dataset:
     dataset = image()
-    dataset.add_new(0x00181400, "UT", "x" * (2 * HEAD_BYTES))
-    content = encoded(dataset)
-    header = read_header(content[:HEAD_BYTES], LITTLE)
+    for tag, vr, value in LONG[case]:
+        dataset.add_new(tag, vr, value)
+        dataset[tag].is_undefined_length = vr == "SQ"
+    dataset.add_new(0x7FE00010, "OW", bytes(1000))
+    return dataset
+
+
+@pytest.mark.parametrize("case", LONG)
+@pytest.mark.parametrize(
+    "syntax",
+    [LITTLE, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian],
+)
+def test_identifiers_behind_megabytes_of_private_data_are_found(case: str, syntax: str) -> None:
+    content = encoded(long_header(case), syntax)
+    header = read_header(content[:HEAD_BYTES], syntax, lambda: BytesIO(content))
     assert header.is_whole
+    assert header.series_uid == "1.2.3"
+    assert header.facts == read_header(encoded(image()), LITTLE).facts
+
+
+def test_a_long_header_that_is_cut_off_is_not_whole() -> None:
+    content = encoded(long_header("one element of 3 MiB"))[: 2 * HEAD_BYTES]
+    header = read_header(content[:HEAD_BYTES], LITTLE, lambda: BytesIO(content))
+    assert not header.is_whole
+
+
+class Watched(BytesIO):
+    """Knows how much was read of it at a time."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.reads: list[int] = []
+
+    def read(self, count: int | None = -1, /) -> bytes:
+        value = super().read(count)
+        self.reads.append(len(value))
+        return value
+
+
+def test_what_is_skipped_is_not_held_in_memory() -> None:
+    content = encoded(long_header("one element of 3 MiB"))
+    watched = Watched(content)
+    assert read_header(content[:HEAD_BYTES], LITTLE, lambda: watched).is_whole
+    assert max(watched.reads) < 100
+    assert sum(watched.reads) < 2000
+
+
+def test_a_header_behind_64_mebibytes_is_not_found_and_costs_no_memory() -> None:
+    element = b"\x09\x00\x01\x10OB\0\0" + (80 << 20).to_bytes(4, "little")
+    content = element + bytes(80 << 20) + encoded(image())
+    header = read_header(content[:HEAD_BYTES], LITTLE, lambda: BytesIO(content))
+    assert (header.is_whole, header.series_uid) == (False, "")
+
+
+def test_a_wanted_value_of_gigabytes_is_cut_off() -> None:
+    element = b"\x08\x00\x3e\x10UT\0\0" + (0xFFFFFFF0).to_bytes(4, "little")
+    content = element + bytes(3 * HEAD_BYTES)
+    header = read_header(content[:HEAD_BYTES], LITTLE, lambda: BytesIO(content))
+    assert not header.is_whole
+    assert len(header.description) <= 64
+
+
+@pytest.mark.parametrize(
+    ("opening", "element"),
+    [
+        (b"\x09\x00\x01\x10SQ\0\0\xff\xff\xff\xff", b"\xfe\xff\x00\xe0\0\0\0\0"),
+        (b"", b"\x09\x00\x01\x10LO\0\0"),
+    ],
+)
+def test_a_million_empty_elements_end_at_the_bound(opening: bytes, element: bytes) -> None:
+    content = opening + element * 1_000_000 + encoded(image())
+    watched = Watched(content)
+    assert not read_header(content[:HEAD_BYTES], LITTLE, lambda: watched).is_whole
+    assert len(watched.reads) == MOST_READS
+
+
+def test_a_file_that_cannot_be_read_again_is_no_whole_header() -> None:
+    def gone() -> BytesIO:
+        raise FileNotFoundError
+
+    content = encoded(long_header("one element of 3 MiB"))
+    assert not read_header(content[:HEAD_BYTES], LITTLE, gone).is_whole
 
 
 def test_a_deflated_bomb_is_read_to_one_mebibyte_only() -> None:

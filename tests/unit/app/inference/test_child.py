@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from app.errors import ProtocolError
 from app.inference.child import PROGRESS_EVERY_S, AnswerPipe, ProgressGate, serve
 from app.inference.protocol import (
     Done,
     Progress,
-    ProtocolError,
     Ready,
     Request,
     decode_answer,

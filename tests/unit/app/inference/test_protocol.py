@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from app.errors import ProtocolError
 from app.inference.protocol import (
     Done,
     Failed,
     Progress,
-    ProtocolError,
     Ready,
     Request,
     decode_answer,

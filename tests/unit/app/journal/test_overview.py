@@ -77,13 +77,6 @@ def test_deliveries_are_chosen_by_state_and_destination(connection: Connection):
     assert len(overview.deliveries_of_job(connection, "j-succeeded")) == 7
 
 
-def test_attention_counts_only_what_waits_for_a_person_because_something_failed(
-    connection: Connection,
-):
-    assert overview.count_attention(connection) == 4
-    assert [row.path for row in overview.list_quarantined(connection, 10)] == ["q.dcm"]
-
-
 def test_quarantine_is_found_by_its_own_index_and_long_lists_by_age(connection: Connection):
     def plan(query: str) -> str:
         return str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").all())

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from app.archive.spool import Spool
 from app.errors import JournalError, SpoolError
 from app.journal.arrivals import Arrival, ArrivalFacts, ArrivalOutcome
+from app.journal.associations import AssociationRecord
 from app.journal.engine import open_journal, reading, transaction
-from app.journal.tables import COUNTER, INSTANCE, SERIES
+from app.journal.tables import ASSOCIATION, COUNTER, INSTANCE, SERIES
 from app.node import recorder as module
 from app.node.recorder import Recorder
 
@@ -134,3 +135,44 @@ def test_nothing_is_committed_when_the_folder_cannot_be_synchronised(desk: Desk)
     with pytest.raises(SpoolError):
         desk.recorder.record(SLICE, desk.folder / "absent")
     assert desk.count(INSTANCE) == 0
+
+
+OVER = AssociationRecord(
+    association_id="x",
+    began_at=1.0,
+    ended_at=2.0,
+    calling_ae_title="SCANNER",
+    called_ae_title="NODE",
+    peer_address="127.0.0.1",
+    outcome="released",
+    objects=20,
+    statuses={"0000": 20},
+)
+
+
+def test_20_objects_and_their_association_are_21_commits_as_without_its_record(
+    desk: Desk,
+) -> None:
+    commits: list[int] = []
+    sa.event.listen(desk.engine, "commit", lambda _connection: commits.append(1))
+    for number in range(20):
+        desk.recorder.record(numbered(number), desk.folder)
+    desk.recorder.note(OVER)
+    desk.recorder.end(frozenset({"1.2.3"}), 2.0, is_released=True)
+    assert len(commits) == 21
+    assert desk.count(ASSOCIATION) == 1
+
+
+def test_an_association_is_kept_while_the_journal_is_away(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise JournalError
+
+    desk.recorder.note(OVER)
+    with monkeypatch.context() as broken:
+        broken.setattr(module, "write_associations", away)
+        desk.recorder.flush()
+    assert desk.count(ASSOCIATION) == 0
+    desk.recorder.flush()
+    assert desk.count(ASSOCIATION) == 1

@@ -2,12 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from app.errors import DiskFullError, JournalError, ServiceError, SpoolError
+from app.errors import (
+    DiskFullError,
+    JournalError,
+    ObjectMismatchError,
+    ObjectNotUnderstoodError,
+    ServiceError,
+    SpoolError,
+)
 from app.journal.arrivals import ArrivalOutcome
 from app.node.statuses import (
     OUTCOMES,
-    ObjectMismatchError,
-    ObjectNotUnderstoodError,
     status_of,
 )
 

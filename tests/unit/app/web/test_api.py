@@ -57,7 +57,8 @@ def test_details_hold_what_belongs_together(client: TestClient):
 def test_status_tells_what_is_wrong(client: TestClient):
     status = client.get("/api/v1/status").json()
     assert status["is_ready"] is True
-    assert status["attention"] == 4
+    assert status["attention"] == 6
+    assert status["attention_by_kind"]["job_refused"] == 1
     assert status["deliveries"]["pacs"]["held"] == 1
     assert status["notice"] == "research use only, not for diagnosis"
 

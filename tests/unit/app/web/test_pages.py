@@ -23,6 +23,8 @@ PAGES = [
     "/jobs",
     "/deliveries",
     "/attention",
+    "/attention/job_refused",
+    "/connections",
     "/destinations",
     "/system",
     "/api",
@@ -194,7 +196,7 @@ def test_without_a_journal_the_page_says_so_and_the_process_lives(site: Site):
 
 def test_empty_journal_shows_empty_lists(tmp_path: Path):
     client = client_of(site_of(tmp_path))
-    for address in PAGES[:8]:
+    for address in PAGES[:10]:
         assert client.get(address).status_code == 200
 
 

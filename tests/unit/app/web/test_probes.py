@@ -29,7 +29,10 @@ def test_the_figures_are_those_of_the_journal(site: Site):
     assert found["spine_node_series", "held"] == 1
     assert found["spine_node_jobs", "running"] == 1
     assert found["spine_node_deliveries", "research", "parked"] == 1
-    assert found["spine_node_dead_letters", "delivery"] == 2
+    assert found["spine_node_attention", "delivery_parked", "alarm"] == 1
+    assert found["spine_node_attention", "delivery_held", "task"] == 1
+    assert found["spine_node_attention", "disk_low", "alarm"] == 0
+    assert found["spine_node_needs_person",] == 6
     assert found["spine_node_destination_paused", "research"] == 1
     assert found["spine_node_queue_age_seconds",] == 90
     assert found["spine_node_associations",] == 3

@@ -1,7 +1,7 @@
 """Silence by a clock that nobody sets."""
 
+from app.journal.pulses import Pulses
 from app.journal.tallies import ProcessRow
-from app.web.pulses import Pulses
 
 
 def row(beat: float) -> ProcessRow:
