@@ -52,10 +52,30 @@ class JournalError(ServiceError):
     code = "SPN-9100"
 
 
+class JournalNewerError(JournalError):
+    """The journal was made by a newer version of SPINEPS Node."""
+
+    code = "SPN-9101"
+    retryable = False
+
+
+class JournalDamagedError(JournalError):
+    """The journal is damaged."""
+
+    code = "SPN-9102"
+    retryable = False
+
+
 class DiskFullError(ServiceError):
     """Too little space is left on the disk."""
 
     code = "SPN-9200"
+
+
+class RoleTakenError(ConfigurationError):
+    """Another listener works on this data folder."""
+
+    code = "SPN-8010"
 
 
 class SpoolError(ServiceError):
@@ -101,6 +121,7 @@ class ExitCode(IntEnum):
     MODEL = 20
     INFERENCE = 30
     OUTPUT = 40
+    JOURNAL = 50
     INTERNAL = 70
     INCOMPLETE = 75
 
@@ -118,6 +139,8 @@ EXIT_CODES: Final[dict[type[SpineError], ExitCode]] = {
     SegmentationError: ExitCode.INFERENCE,
     EncodingError: ExitCode.OUTPUT,
     InterruptedRunError: ExitCode.INCOMPLETE,
+    JournalNewerError: ExitCode.JOURNAL,
+    JournalDamagedError: ExitCode.JOURNAL,
     ServiceError: ExitCode.INTERNAL,
     SpineError: ExitCode.INTERNAL,
 }

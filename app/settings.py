@@ -14,8 +14,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from app.errors import ConfigurationError
+from app.service_manager import ServiceManager
 
 REPOSITORY_CONFIG = Path(__file__).resolve().parent.parent / "app.yaml"
+_MICROSECONDS = 1_000_000
 
 
 class _Section(BaseModel):
@@ -130,6 +132,10 @@ class WorkerSettings(_Section):
 
     inference_timeout_s: float = Field(gt=0, default=1800)
     """One series, s; published-size models on two cores need minutes."""
+    inference_stall_s: float = Field(gt=0, default=600)
+    """A child that computes, but has told no progress for this long is killed, s."""
+    inference_idle_s: float = Field(gt=0, default=60)
+    """A child with work that has used no processor time for this long hangs and is killed, s."""
     memory_limit_mb: int = Field(ge=500, default=12000)
     attempts: int = Field(ge=1, default=3)
     """Attempts of a segmentation that failed in a retryable way, or deaths of the child."""
@@ -182,6 +188,8 @@ class NodeSettings(_Section):
     """Spool, journal, results; relative to the working directory. SPINE_NODE_DATA wins."""
     database_url: str | None = None
     """PostgreSQL for several workers; default: SQLite in `data`. SPINE_NODE_DATABASE_URL wins."""
+    hung_after_s: float = Field(gt=0, default=20)
+    """A process of ``serve`` without a sign of life for this long is killed and started again."""
     listener: ListenerSettings = ListenerSettings()
     peers: list[PeerSettings] = Field(default_factory=list)
     routes: list[RouteSettings] = Field(default_factory=list)
@@ -287,6 +295,16 @@ def _with_environment(node: NodeSettings) -> NodeSettings:
     data = Path(os.environ.get("SPINE_NODE_DATA") or node.data).absolute()
     url = os.environ.get("SPINE_NODE_DATABASE_URL") or node.database_url
     return node.model_copy(update={"data": data, "database_url": url})
+
+
+def service_manager() -> ServiceManager:
+    """Find the service manager that started this process (sd_notify(3), sd_watchdog_enabled(3))."""
+    is_meant = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    limit_us = os.environ.get("WATCHDOG_USEC", "")
+    return ServiceManager(
+        address=os.environ.get("NOTIFY_SOCKET", ""),
+        watchdog_s=int(limit_us) / _MICROSECONDS if is_meant and limit_us.isdecimal() else 0.0,
+    )
 
 
 def host_folders() -> HostFolders:

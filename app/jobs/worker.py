@@ -21,7 +21,7 @@ from app import __version__
 from app.archive.retention import apply_retention
 from app.archive.spool import Spool
 from app.delivery.attempt import Courier
-from app.errors import InferenceLostError, ServiceError
+from app.errors import InferenceLostError, JournalDamagedError, ServiceError
 from app.inference.supervisor import Supervisor, child_command
 from app.jobs.identity import identity_of
 from app.jobs.intake import Intake
@@ -36,6 +36,7 @@ from app.jobs.workflows import Tools, Workflows
 from app.jobs.workfolder import WorkFolders
 from app.journal.engine import journal_url, open_journal
 from app.journal.processes import PulseWatch
+from app.lifeline import no_beat
 from app.telemetry import events
 from app.telemetry.logs import key_of, site_secret
 
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
+    from app.lifeline import Beat
     from app.settings import NodeSettings, Settings
     from app.telemetry.logs import Emit
 
@@ -72,12 +74,15 @@ class WorkerOptions:
         Version of the workflows.
     host : str
         Name of this machine.
+    beat : Beat
+        Called while the worker's own loop goes round.
     """
 
     with_intake: bool = True
     command: tuple[str, ...] | None = None
     version: str = WORKFLOWS_VERSION
     host: str = platform.node()
+    beat: Beat = no_beat
 
 
 def serve_worker(
@@ -206,6 +211,7 @@ class _Worker:
     def watch(self, stop: Event) -> None:
         """Wait for the end; a loop that failed is the end, too."""
         while not stop.wait(_WATCH_S):
+            self._options.beat()
             for loop in self._loops:
                 if loop.done():
                     loop.result()
@@ -292,6 +298,8 @@ class _Worker:
             try:
                 turn()
                 is_told, pause_s = False, every_s
+            except JournalDamagedError:
+                raise  # waiting does not mend it
             except ServiceError as error:
                 if not is_told:
                     self._base.emit(events.ENGINE_UNREACHABLE, error=error.code)

@@ -50,6 +50,8 @@ PROCESS_STARTED: Final = _event(700, "info", "process started", "role", "version
 PROCESS_READY: Final = _event(701, "info", "process ready", "role", "port", "duration_s")
 PROCESS_STOPPED: Final = _event(702, "info", "process stopped", "role", "reason")
 PROCESS_RESTARTED: Final = _event(703, "error", "process died and is started again", "role", "code")
+PROCESS_HUNG: Final = _event(704, "error", "process hangs and is killed", "role", "silent_s")
+NODE_GIVEN_UP: Final = _event(705, "error", "process cannot run, the node ends", "role", "code")
 INTERNAL_ERROR: Final = _event(790, "error", "internal error", "role", "place")
 
 ASSOCIATION_REFUSED: Final = _event(101, "warning", "association refused", "reason", "peer")
