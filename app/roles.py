@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
@@ -24,7 +25,6 @@ from app.telemetry.logs import EventLog, quiet_foreign_logs
 from operators.errors import SpineError
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
 
     from app.lifeline import Beat
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from app.telemetry.logs import Emit
 
 PR_SET_PDEATHSIG: Final = 1
+FAREWELL_S: Final = 15.0
+"""Time to end beyond the worker's grace, s."""
+_FAREWELL_BEAT_S: Final = 0.5
 
 
 class Serve(Protocol):
@@ -139,6 +142,8 @@ def run_role(role: str, settings: Settings, parent: Parent | None = None) -> int
         prepare_data_folder(settings)
         with stop_requests() as stop:
             beat = no_beat if parent is None else parent.beat
+            farewell = (stop, beat, settings.node.worker.grace_s + FAREWELL_S)
+            threading.Thread(target=beat_while_ending, args=farewell, daemon=True).start()
             ROLES[role](settings, stop=stop, ready=ready, emit=emit, beat=beat)
     except SpineError as error:
         sys.stderr.write(f"{error}\n")
@@ -149,6 +154,25 @@ def run_role(role: str, settings: Settings, parent: Parent | None = None) -> int
         return int(ExitCode.INTERNAL)
     emit(events.PROCESS_STOPPED, role=role, reason="asked")
     return 0
+
+
+def beat_while_ending(stop: threading.Event, beat: Beat, limit_s: float) -> None:
+    """Go on to beat from the moment that the role ends: who finishes its work does not hang.
+
+    Parameters
+    ----------
+    stop : threading.Event
+        Set when the end begins, whoever wanted it.
+    beat : Beat
+        Sign of life.
+    limit_s : float
+        For so long, s.
+    """
+    stop.wait()
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        beat()
+        time.sleep(_FAREWELL_BEAT_S)
 
 
 def prepare_data_folder(settings: Settings) -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from app.telemetry import events
 from app.web import actions
 from app.web.security import SESSION_COOKIE, actor_of, is_token_of
-from app.web.site import CurrentSite
+from app.web.site import CurrentSite, Site
 
 FORMS: Final = APIRouter(include_in_schema=False)
 
@@ -27,10 +27,7 @@ def act(
     request: Request, site: CurrentSite, kind: str, name: str, *, form: Annotated[Fields, Form()]
 ) -> RedirectResponse:
     """Do what a button says and go back to the page it stands on."""
-    session = request.cookies.get(SESSION_COOKIE, "")
-    if not is_token_of(form.csrf_token, session, site.secret):
-        site.emit(events.REQUEST_REFUSED, reason="token")
-        raise HTTPException(403, "The form is out of date. Go back, load the page anew, try again.")
+    checked_session(request, site, form)
     wanted = actions.Request(
         kind=kind,
         name=name,
@@ -41,6 +38,20 @@ def act(
     if is_done is None:
         raise HTTPException(404, "There is no such thing here.")
     return RedirectResponse(with_answer(form.back, "done" if is_done else "moved"), 303)
+
+
+def checked_session(request: Request, site: Site, form: Fields) -> None:
+    """Refuse a form that is not from a page of this session.
+
+    Raises
+    ------
+    HTTPException
+        403.
+    """
+    session = request.cookies.get(SESSION_COOKIE, "")
+    if not is_token_of(form.csrf_token, session, site.secret):
+        site.emit(events.REQUEST_REFUSED, reason="token")
+        raise HTTPException(403, "The form is out of date. Go back, load the page anew, try again.")
 
 
 def with_answer(back: str, answer: str) -> str:

@@ -24,6 +24,7 @@ from app.lifeline import no_beat
 from app.telemetry.logs import site_secret
 from app.web.api import API
 from app.web.connections import BeatingServer, DoorProtocol
+from app.web.destination_routes import DESTINATIONS
 from app.web.forms import FORMS
 from app.web.pages import PAGES
 from app.web.probes import PROBES, Probing
@@ -76,7 +77,7 @@ def create_app(site: Site, probed: Site | None = None) -> Guard:
     )
     app.state.site = site
     app.state.probing = Probing(probed or site)
-    for router in (PROBES, API, REFERENCE, FORMS, PAGES):
+    for router in (PROBES, API, DESTINATIONS, REFERENCE, FORMS, PAGES):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     app.add_exception_handler(SpineError, _answer_error)
@@ -131,7 +132,10 @@ def serve_web(
         app = create_app(site, replace(site, engine=spare))
         with _listening(node.web) as listener, _running(app, listener, beat) as thread:
             ready(int(listener.getsockname()[1]))
-            watch_until(stop, site, thread)
+            try:
+                watch_until(stop, site, thread)
+            finally:
+                stop.set()
 
 
 @contextmanager

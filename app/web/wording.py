@@ -205,6 +205,9 @@ _REFUSED: Final = "refused_"
 DONE: Final[dict[str, str]] = {
     "done": "Done.",
     "moved": "Nothing was changed: it is no longer in a state in which this is possible.",
+    "idle": "Nothing waits for its next attempt there.",
+    "answered": "The destination answered the C-ECHO.",
+    "silent": "The destination did not answer the C-ECHO; the table says why.",
 }
 """Answer to an action, by the word in the address that the browser is led to."""
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -136,12 +136,17 @@ def test_an_answer_that_nobody_takes_is_broken_off(tmp_path: Path, monkeypatch: 
         request = b"GET /static/htmx.min.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
         client.sendall(request * 200)  # 10 MB of answers
         client.settimeout(10)
-        time.sleep(1.0)
-        taken = 0
-        with pytest.raises(ConnectionError):
-            while part := client.recv(65536):
-                taken += len(part)
-        assert taken < 8_000_000
+        time.sleep(1.0)  # longer than the page waits
+        assert received(client) < 8_000_000
+
+
+def received(client: socket.socket) -> int:
+    """Bytes until the connection ends, however it does."""
+    taken = 0
+    with suppress(ConnectionError):
+        while part := client.recv(65536):
+            taken += len(part)
+    return taken
 
 
 def test_probes_are_answered_while_every_thread_of_the_page_is_busy(
@@ -155,7 +160,7 @@ def test_probes_are_answered_while_every_thread_of_the_page_is_busy(
         begun = time.monotonic()
         try:
             assert codes(address, PROBES[:3]) == [200, 503, 200]
-            assert time.monotonic() - begun < 4
+            assert time.monotonic() - begun < 15  # and not the 20 s that the page takes
         finally:
             release.set()
         assert {one.result().status_code for one in stuck} == {200}

