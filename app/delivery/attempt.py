@@ -199,6 +199,6 @@ def _learn(breaker: Breaker, sent: Sent) -> None:
         case PeerCondition.REFUSES:
             breaker.note_refusal(sent.error)
         case PeerCondition.UNANSWERED:
-            breaker.note_refusal(sent.error, ends_pause=False)
+            breaker.note_unanswered(sent.error)
         case PeerCondition.UNKNOWN:
             pass

@@ -154,22 +154,25 @@ class Breaker:
         if was_open:
             self._emit(CIRCUIT_CLOSED, peer=self._destination)
 
-    def note_refusal(self, error: str, *, ends_pause: bool = True) -> None:
-        """Note that the peer answered, but did nothing of what it was asked: it counts.
+    def note_refusal(self, error: str) -> None:
+        """Note that the peer answered, but took none of these objects; whatever else waits may go.
 
         Parameters
         ----------
         error : str
             Name of its answer.
-        ends_pause : bool
-            It takes objects again, only not these: whatever else waits may go.
         """
         now = self._clock()
         with transaction(self._engine) as c:
             note_failure(c, self._destination, now, error)
-            if ends_pause and health_of(c, self._destination).open_until is not None:
+            if health_of(c, self._destination).open_until is not None:
                 open_breaker(c, self._destination, None)
                 hurry(c, self._destination, now)
+
+    def note_unanswered(self, error: str) -> None:
+        """Note that a query failed; the peer may still take objects, so no row of failures grows."""
+        with transaction(self._engine) as c:
+            note_failure(c, self._destination, self._clock(), error, is_in_a_row=False)
 
     def note_failure(self, error: str) -> None:
         """Note that nothing passes at the peer now; too often in a row, and it pauses.
