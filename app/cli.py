@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app import __version__, deploy_commands, node_commands
+from app import __version__, deploy_commands, node_commands, upkeep_commands
 from app.bootstrap import quiet_libraries
 from app.console import emit_json, reporting
 from app.errors import ExitCode, crash_line, exit_code_of
@@ -37,6 +37,7 @@ app = typer.Typer(
 app.add_typer(models_app, name="models")
 app.add_typer(train_app, name="train")
 node_commands.register(app)
+upkeep_commands.register(app)
 deploy_commands.register(app)
 app.command()(send)
 app.command()(evaluate)

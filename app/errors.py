@@ -60,7 +60,7 @@ class JournalNewerError(JournalError):
 
 
 class JournalDamagedError(JournalError):
-    """The journal is damaged."""
+    """The journal is damaged: stop the node, then ``spine-node journal rebuild`` or ``restore``."""
 
     code = "SPN-9102"
     retryable = False
@@ -76,6 +76,18 @@ class RoleTakenError(ConfigurationError):
     """Another listener works on this data folder."""
 
     code = "SPN-8010"
+
+
+class NodeRunningError(ConfigurationError):
+    """The node runs on this data folder: stop it first."""
+
+    code = "SPN-8011"
+
+
+class BackupError(ConfigurationError):
+    """A backup cannot be made or restored."""
+
+    code = "SPN-8020"
 
 
 class SpoolError(ServiceError):

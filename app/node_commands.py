@@ -41,7 +41,7 @@ def serve(
     as_json: Annotated[bool, typer.Option("--json", help="Ready lines as JSON.")] = False,  # noqa: FBT002
 ) -> None:
     """Run the PACS node: listener, worker and web page, until SIGTERM or Ctrl-C."""
-    settings = _settings(config, data)
+    settings = node_settings(config, data)
     prepare_data_folder(settings)
     quiet_foreign_logs()
     options = _options(config, data)
@@ -64,7 +64,7 @@ def worker(
     lifeline: LifelineOption = None,
 ) -> None:
     """Run one more worker: same database URL, spool on shared storage."""
-    raise typer.Exit(run_role("worker", _settings(config, data), _parent(child, lifeline)))
+    raise typer.Exit(run_role("worker", node_settings(config, data), _parent(child, lifeline)))
 
 
 def listener(
@@ -74,7 +74,7 @@ def listener(
     lifeline: LifelineOption = None,
 ) -> None:
     """Run the DICOM listener alone."""
-    raise typer.Exit(run_role("listener", _settings(config, data), _parent(child, lifeline)))
+    raise typer.Exit(run_role("listener", node_settings(config, data), _parent(child, lifeline)))
 
 
 def web(
@@ -84,14 +84,15 @@ def web(
     lifeline: LifelineOption = None,
 ) -> None:
     """Run the web page alone."""
-    raise typer.Exit(run_role("web", _settings(config, data), _parent(child, lifeline)))
+    raise typer.Exit(run_role("web", node_settings(config, data), _parent(child, lifeline)))
 
 
 def _parent(child: bool, lifeline: int | None) -> Parent | None:  # noqa: FBT001 - an option
     return Parent(beats_into(lifeline)) if child else None
 
 
-def _settings(config: Path | None, data: Path | None) -> Settings:
+def node_settings(config: Path | None, data: Path | None) -> Settings:
+    """Read the settings; a data folder that was given wins."""
     settings = load_settings(config)
     if data is None:
         return settings

@@ -170,7 +170,7 @@ class Breaker:
                 hurry(c, self._destination, now)
 
     def note_unanswered(self, error: str) -> None:
-        """Note that a query failed; the peer may still take objects, so no row of failures grows."""
+        """Note that a query failed; the peer may still take objects: no row of failures grows."""
         with transaction(self._engine) as c:
             note_failure(c, self._destination, self._clock(), error, is_in_a_row=False)
 

@@ -141,9 +141,9 @@ def confirm(ledger: Ledger, to: Correspondent, acknowledged: Sequence[Parcel]) -
         ledger.tell_failed(error.reasons[0], max(one.attempts for one in acknowledged))
         return Sent(condition=PeerCondition.UNANSWERED, error=error.reasons[0])
     standings = [_settle(ledger, parcel, found) for parcel in acknowledged]
-    error = "not_found" if Standing.MISSING in standings else ""
+    lacking = "not_found" if Standing.MISSING in standings else ""
     is_all = set(standings) == {Standing.MISSING}
-    return Sent(condition=PeerCondition.REFUSES if is_all else PeerCondition.WORKS, error=error)
+    return Sent(condition=PeerCondition.REFUSES if is_all else PeerCondition.WORKS, error=lacking)
 
 
 def _settle(ledger: Ledger, parcel: Parcel, found: frozenset[str] | None) -> Standing:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable
 
+    from uvicorn.protocols.http.h11_impl import RequestResponseCycle
+
     from app.lifeline import Beat
 
 REQUEST_S: Final = 10.0
@@ -41,7 +43,9 @@ class DoorProtocol(H11Protocol):
     @property
     def is_idle(self) -> bool:
         """Whether no request of it is being answered."""
-        return self.cycle is None or self.cycle.response_complete
+        # None until the first request, whatever uvicorn's annotation says.
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is None or cycle.response_complete
 
     @property
     def address(self) -> str:
@@ -62,7 +66,8 @@ class DoorProtocol(H11Protocol):
             self._request = self.loop.call_later(REQUEST_S, self._end_unfinished)
         super().data_received(data)
         if self.conn.their_state not in _UNFINISHED:
-            self._request = _cancelled(self._request)
+            self._request.cancel()
+            self._request = None
 
     def on_response_complete(self) -> None:
         """Rest until the next request, or begin with one that is there already."""
@@ -77,11 +82,15 @@ class DoorProtocol(H11Protocol):
     def resume_writing(self) -> None:
         """Go on: the client has taken something."""
         super().resume_writing()
-        self._answer = _cancelled(self._answer)
+        if self._answer is not None:
+            self._answer.cancel()
+            self._answer = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
-        self._request, self._answer = _cancelled(self._request), _cancelled(self._answer)
+        for timer in (self._request, self._answer):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
 
     def leave(self) -> None:
@@ -130,8 +139,3 @@ class BeatingServer(uvicorn.Server):
         """Do what uvicorn does ten times a second."""
         self._beat()
         return await super().on_tick(counter)
-
-
-def _cancelled(timer: asyncio.TimerHandle | None) -> None:
-    if timer is not None:
-        timer.cancel()
