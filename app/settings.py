@@ -165,6 +165,8 @@ class RetentionSettings(_Section):
     rejected_days: float = Field(ge=0, default=3)
     discarded_days: float = Field(ge=0, default=7)
     results_days: float = Field(ge=0, default=90)
+    texts_days: float = Field(ge=0, default=365)
+    """Descriptions, decisions, records and progress; identifiers, digests and states stay."""
     disk_reserve_mb: int = Field(ge=0, default=2000)
     """Below this much free space objects are answered 0xA700."""
 

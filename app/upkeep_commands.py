@@ -94,15 +94,18 @@ def restore(
 
 def check_journal(config: ConfigOption = None, data: DataOption = None) -> None:
     """Read the whole journal and say what is wrong with it; the node may run meanwhile."""
-    from app.journal.engine import journal_url, open_journal
+    import sqlalchemy as sa
+
+    from app.journal.engine import journal_url
     from app.journal.examination import problems_of
 
     node = node_settings(config, data).node
-    engine = open_journal(journal_url(node.data, node.database_url))
-    try:
-        problems = problems_of(engine, is_thorough=True)
-    finally:
-        engine.dispose()
+    url = journal_url(node.data, node.database_url)
+    if node.database_url is None and not (node.data / "journal.db").is_file():
+        raise ConfigurationError("there is no journal in the data folder")
+    problems = problems_of(
+        sa.create_engine(url), is_thorough=True
+    )  # not opened, which would bring it up to date
     for problem in problems:
         typer.echo(problem, err=True)
     typer.echo("the journal is damaged" if problems else "the journal is sound")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-import struct
 from collections import Counter
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -186,8 +185,8 @@ def _arrival_of(path: Path, relative: str, called: str) -> Arrival | None:
         meta = read_file_meta_info(path)
         with path.open("rb") as content:
             content.seek(_META_BEGIN)
-            (length,) = struct.unpack("<8xL", content.read(_GROUP_LENGTH_BYTES))
-            begin = _META_BEGIN + _GROUP_LENGTH_BYTES + length
+            element = content.read(_GROUP_LENGTH_BYTES)
+            begin = _META_BEGIN + len(element) + int.from_bytes(element[8:], "little")
             content.seek(begin)
             head = content.read(HEAD_BYTES)
             content.seek(begin)
@@ -196,7 +195,7 @@ def _arrival_of(path: Path, relative: str, called: str) -> Arrival | None:
         sop_class_uid = str(meta.MediaStorageSOPClassUID)
         sop_instance_uid = str(meta.MediaStorageSOPInstanceUID)
         header = read_header(head, transfer_syntax_uid)
-    except (*PARSE_ERRORS, struct.error):
+    except PARSE_ERRORS:
         return None
     # A file's name carries the beginning of the digest of what was acknowledged.
     if not is_uid(sop_instance_uid) or not path.stem.endswith(digest[:12]):

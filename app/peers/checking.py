@@ -104,7 +104,7 @@ def check_peer(
     Finding
         In order; ends at the first without which the rest is pointless.
     """
-    answered = _tried("C-ECHO", lambda: echo(peer, our_ae_title, patience) or "answered")
+    answered = _tried("C-ECHO", lambda: _echo(peer, our_ae_title, patience))
     yield answered
     if not answered.is_good:
         return
@@ -122,6 +122,11 @@ def _tried(name: str, work: Callable[[], str]) -> Finding:
         return Finding(name=name, is_good=True, detail=work())
     except _FAILURES as error:
         return Finding(name=name, is_good=False, detail=error.message)
+
+
+def _echo(peer: Peer, our_ae_title: str, patience: Patience) -> str:
+    echo(peer, our_ae_title, patience)
+    return "answered"
 
 
 def _contexts(peer: Peer, our_ae_title: str, patience: Patience) -> Iterator[Finding]:
