@@ -11,9 +11,9 @@ import typer
 
 from app.lifeline import beats_into
 from app.roles import ROLES, Parent, prepare_data_folder, run_role
-from app.serve import Child, Limits, role_command, supervise
+from app.serve import Child, Limits, Reload, role_command, supervise
 from app.settings import Settings, load_settings, service_manager
-from app.signals import stop_requests
+from app.signals import reload_requests, stop_requests
 from app.telemetry.logs import EventLog, quiet_foreign_logs
 
 if TYPE_CHECKING:
@@ -40,19 +40,24 @@ def serve(
     data: DataOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Ready lines as JSON.")] = False,  # noqa: FBT002
 ) -> None:
-    """Run the PACS node: listener, worker and web page, until SIGTERM or Ctrl-C."""
+    """Run the PACS node until SIGTERM or Ctrl-C; SIGHUP: read app.yaml anew."""
     settings = node_settings(config, data)
     prepare_data_folder(settings)
     quiet_foreign_logs()
     options = _options(config, data)
     on_ready = _tell_json if as_json else _teller(settings)
-    with stop_requests() as stop:
+    with stop_requests() as stop, reload_requests() as wanted:
         children = [Child(role, role_command(role, options), on_ready) for role in ROLES]
         limits = Limits(
             grace_s=settings.node.worker.grace_s, hung_after_s=settings.node.hung_after_s
         )
         code = supervise(
-            children, stop=stop, emit=EventLog("serve"), limits=limits, manager=service_manager()
+            children,
+            stop=stop,
+            emit=EventLog("serve"),
+            limits=limits,
+            manager=service_manager(),
+            reload=Reload(wanted, lambda: node_settings(config, data)),
         )
     raise typer.Exit(code)
 

@@ -14,6 +14,7 @@ from app.errors import ExitCode
 from app.lifeline import Lifeline
 from app.service_manager import READY, STOPPING, ServiceManager
 from app.telemetry import events
+from operators.errors import SpineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,6 +79,7 @@ class Child:
     start_again_at: float = 0.0
     failures: int = 0
     silent_s: float = 0.0
+    is_leaving: bool = False
     was_ready: threading.Event = field(default_factory=threading.Event)
     _lifeline: Lifeline | None = None
     _beats: int = 0
@@ -85,7 +87,7 @@ class Child:
     def start(self) -> None:
         """Start it; its standard error is ours."""
         self.started_at = time.monotonic()
-        self.silent_s, self._beats = 0.0, 0
+        self.silent_s, self._beats, self.is_leaving = 0.0, 0, False
         if self._lifeline is not None:
             self._lifeline.close()
         self._lifeline = Lifeline()
@@ -114,6 +116,12 @@ class Child:
             self.was_ready.set()
             self.on_ready(self.role, int(message["port"]))
 
+    def leave(self) -> None:
+        """Have it end in order; the next one is started as soon as it has."""
+        if self.process is not None and self.process.poll() is None:
+            self.is_leaving = True
+            self.process.terminate()
+
     def is_hung(self, turn_s: float, hung_after_s: float) -> bool:
         """Count its silence; a process that has not begun to beat has more time."""
         beats = self._beats if self._lifeline is None else self._lifeline.beats()
@@ -132,6 +140,36 @@ class Child:
         return delay
 
 
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """When to read the settings anew, and whether they can be used.
+
+    Attributes
+    ----------
+    wanted : threading.Event
+        Set by SIGHUP.
+    check : callable
+        Raises `SpineError` where the settings cannot be used: then everything stays as it is.
+    """
+
+    wanted: threading.Event
+    check: Callable[[], object]
+
+    def is_wanted(self, emit: Emit) -> bool:
+        """Whether the processes are to start again with new settings, which can be used."""
+        if not self.wanted.is_set():
+            return False
+        self.wanted.clear()
+        try:
+            self.check()
+        except SpineError as error:
+            sys.stderr.write(f"{error}\n")
+            emit(events.SETTINGS_REFUSED, code=error.code)
+            return False
+        emit(events.SETTINGS_RELOADED)
+        return True
+
+
 def supervise(
     children: Sequence[Child],
     *,
@@ -139,6 +177,7 @@ def supervise(
     emit: Emit,
     limits: Limits,
     manager: ServiceManager | None = None,
+    reload: Reload | None = None,
 ) -> int:
     """Keep all processes running until `stop` is set or one cannot be run at all.
 
@@ -154,6 +193,8 @@ def supervise(
         How long they may be silent, and how long they may take to end.
     manager : ServiceManager, optional
         Told when all are ready, that this process lives, and that it stops.
+    reload : Reload, optional
+        When to read the settings anew.
 
     Returns
     -------
@@ -173,6 +214,9 @@ def supervise(
         if not is_told and all(child.was_ready.is_set() for child in children):
             told.tell(READY)
             is_told = True
+        if reload is not None and reload.is_wanted(emit):
+            for child in children:
+                child.leave()
         told.tell_alive()
     told.tell(STOPPING)
     _end(children, limits.grace_s, told)
@@ -195,6 +239,9 @@ def _look_after(child: Child, turn_s: float, limits: Limits, emit: Emit) -> int:
     if code in HOPELESS_CODES or (code in FATAL_CODES and not child.was_ready.is_set()):
         emit(events.NODE_GIVEN_UP, role=child.role, code=code)
         return code
+    if child.is_leaving:
+        child.start()
+        return 0
     emit(events.PROCESS_RESTARTED, role=child.role, code=code)
     child.plan_restart()
     return 0

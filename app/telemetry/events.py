@@ -52,6 +52,8 @@ PROCESS_STOPPED: Final = _event(702, "info", "process stopped", "role", "reason"
 PROCESS_RESTARTED: Final = _event(703, "error", "process died and is started again", "role", "code")
 PROCESS_HUNG: Final = _event(704, "error", "process hangs and is killed", "role", "silent_s")
 NODE_GIVEN_UP: Final = _event(705, "error", "process cannot run, the node ends", "role", "code")
+SETTINGS_RELOADED: Final = _event(706, "info", "settings read anew, the processes start again")
+SETTINGS_REFUSED: Final = _event(707, "error", "new settings cannot be used, old ones stay", "code")
 INTERNAL_ERROR: Final = _event(790, "error", "internal error", "role", "place")
 
 ASSOCIATION_REFUSED: Final = _event(101, "warning", "association refused", "reason", "peer")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import psutil
+import yaml
 
 from tests.builders.node import REPOSITORY, Node, running_node
 
@@ -29,10 +30,30 @@ def is_ready(node: Node) -> bool:
         return False
 
 
+def tell_of_a_peer(node: Node, name: str) -> None:
+    """Write it into the settings of the running node, and have them read."""
+    document = yaml.safe_load(node.config.read_text("utf-8"))
+    document["node"]["peers"] = [{"name": name, "ae_title": "X", "host": "127.0.0.1", "port": 4}]
+    document["node"]["routes"] = [{"destinations": [name]}]
+    node.config.write_text(yaml.safe_dump(document), "utf-8")
+    node._process.send_signal(signal.SIGHUP)
+    shown = f'id="to-{name}"'
+
+    def is_shown() -> bool:
+        try:
+            return shown in node.page("/destinations").text
+        except httpx.TransportError:
+            return False
+
+    node.wait_until(is_shown, 60)
+
+
 def test_whatever_is_stopped_is_back_within_seconds_and_a_spoilt_journal_ends_the_node(
     tmp_path: Path,
 ):
     with running_node(tmp_path, hung_after_s=HUNG_S) as node:
+        node.wait_until(lambda: is_ready(node), 60)
+        tell_of_a_peer(node, "archive")
         node.wait_until(lambda: is_ready(node), 60)
         stopped = [process_of(node, role) for role in ("listener", "web", "worker")]
         begun = time.monotonic()

@@ -14,7 +14,8 @@ from contextlib import suppress
 
 import pytest
 
-from app.serve import Child, Limits, supervise
+from app.errors import ConfigurationError
+from app.serve import Child, Limits, Reload, supervise
 from app.service_manager import ServiceManager
 from app.telemetry.logs import EventLog
 
@@ -25,14 +26,14 @@ def child(script, on_ready=lambda role, port: None):
     return Child("listener", [sys.executable, "-c", script], on_ready)
 
 
-def supervised(children, *, until, seconds=20.0, hung_after_s=60.0, manager=None):
+def supervised(children, *, until, seconds=20.0, hung_after_s=60.0, **options):
     """Run `supervise` in a thread until `until()`; exit code and log lines."""
     limits = Limits(grace_s=1.0, hung_after_s=hung_after_s)
     stop, stream, result = threading.Event(), io.StringIO(), []
     log = EventLog("serve", is_strict=True, stream=stream)
     thread = threading.Thread(
         target=lambda: result.append(
-            supervise(children, stop=stop, emit=log, limits=limits, manager=manager)
+            supervise(children, stop=stop, emit=log, limits=limits, **options)
         )
     )
     thread.start()
@@ -124,6 +125,29 @@ def test_the_service_manager_hears_ready_alive_and_stopping(tmp_path):
             while True:
                 states.append(heard.recv(64).decode())
     assert [state for state in states if state != "WATCHDOG=1"] == ["READY=1", "STOPPING=1"]
+
+
+@pytest.mark.parametrize("is_usable", [True, False])
+def test_new_settings_are_taken_by_new_processes_and_bad_ones_change_nothing(is_usable):
+    starts, wanted, asked = [], threading.Event(), []
+    one = child(
+        f"{READY}; import time; time.sleep(60)",
+        lambda role, port: starts.append(one.process.pid),
+    )
+
+    def check():
+        asked.append(1)
+        if not is_usable:
+            raise ConfigurationError("app.yaml: a route names unknown peers: nobody")
+
+    def over():
+        if starts and not asked:
+            wanted.set()
+        return len(starts) == 2 if is_usable else bool(asked)
+
+    _, lines = supervised([one], until=over, reload=Reload(wanted, check))
+    assert [line["number"] for line in lines] == ([706] if is_usable else [707])
+    assert len(set(starts)) == 1 + is_usable
 
 
 @pytest.mark.parametrize("code", [2, 20])
