@@ -60,7 +60,7 @@ class JournalNewerError(JournalError):
 
 
 class JournalDamagedError(JournalError):
-    """The journal is damaged: stop the node, then ``spine-node journal rebuild`` or ``restore``."""
+    """The journal is damaged: stop the node, then 'spine-node journal rebuild' or 'restore'."""
 
     code = "SPN-9102"
     retryable = False

@@ -76,7 +76,8 @@ def _work(
     emit: Emit,
     beat: Beat,
 ) -> None:
-    from app.jobs.worker import WorkerOptions, serve_worker  # noqa: PLC0415 - as above
+    from app.jobs.options import WorkerOptions  # noqa: PLC0415 - as above
+    from app.jobs.worker import serve_worker  # noqa: PLC0415 - as above
 
     options = WorkerOptions(beat=beat)
     serve_worker(settings.node, settings, stop=stop, ready=ready, emit=emit, options=options)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import platform
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -26,8 +25,10 @@ from app.inference.supervisor import Supervisor, child_command
 from app.jobs.identity import identity_of
 from app.jobs.intake import Intake
 from app.jobs.lease import Pulse, worker_name
+from app.jobs.options import WorkerOptions
 from app.jobs.origin import OriginDesk
-from app.jobs.queue import WORKFLOWS_VERSION, JobQueue, engine_url
+from app.jobs.queue import JobQueue, engine_url
+from app.jobs.queue_file import put_aside_if_damaged
 from app.jobs.reconcile import VERSION_KEY, Reconciler
 from app.jobs.segmenting import SegmentDesk
 from app.jobs.settling import Settlement
@@ -36,7 +37,6 @@ from app.jobs.workflows import Tools, Workflows
 from app.jobs.workfolder import WorkFolders
 from app.journal.engine import journal_url, open_journal
 from app.journal.processes import PulseWatch
-from app.lifeline import no_beat
 from app.telemetry import events
 from app.telemetry.logs import key_of, site_secret
 
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-    from app.lifeline import Beat
     from app.settings import NodeSettings, Settings
     from app.telemetry.logs import Emit
 
@@ -58,31 +57,6 @@ _JOURNAL_THREADS: Final = 4
 _COURIER_THREADS: Final = 16
 _PEER_THREADS: Final = 4
 _SCAN_THREADS: Final = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerOptions:
-    """What differs between workers of one site, and in tests.
-
-    Attributes
-    ----------
-    with_intake : bool
-        Also turn received series into jobs.
-    command : tuple of str or None
-        Inference process; None for the real one.
-    version : str
-        Version of the workflows.
-    host : str
-        Name of this machine.
-    beat : Beat
-        Called while the worker's own loop goes round.
-    """
-
-    with_intake: bool = True
-    command: tuple[str, ...] | None = None
-    version: str = WORKFLOWS_VERSION
-    host: str = platform.node()
-    beat: Beat = no_beat
 
 
 def serve_worker(
@@ -124,6 +98,8 @@ def serve_worker(
         name = stack.enter_context(worker_name(node.data, chosen.host))
         journal = open_journal(journal_url(node.data, node.database_url))
         stack.callback(journal.dispose)
+        if node.database_url is None:
+            put_aside_if_damaged(node.data, name, emit)
         worker = _Worker(node, settings, chosen, _Base(name, journal, emit))
         stack.enter_context(worker.running(stop))
         ready(0)

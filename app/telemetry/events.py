@@ -83,6 +83,7 @@ JOBS_TAKEN_OVER: Final = _event(320, "warning", "jobs of a silent worker taken o
 ENGINE_UNREACHABLE: Final = _event(321, "error", "job engine does not answer", "error")
 PEER_QUERY_FAILED: Final = _event(322, "warning", "peer could not be asked", "peer", "error")
 REPAIR_REQUESTED: Final = _event(323, "info", "missing objects requested", "series", "peer")
+ENGINE_ANEW: Final = _event(324, "error", "engine's database damaged, begun anew", "kept_in")
 
 INFERENCE_READY: Final = _event(401, "info", "inference process ready", "profile", "duration_s")
 INFERENCE_LOST: Final = _event(402, "error", "inference process lost", "reason")

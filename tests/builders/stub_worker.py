@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app import roles
-from app.jobs.worker import WorkerOptions, serve_worker
+from app.jobs.options import WorkerOptions
+from app.jobs.worker import serve_worker
 from app.lifeline import Beat
 from app.settings import Settings, load_settings
 from app.telemetry.logs import Emit
