@@ -115,7 +115,6 @@ def test_a_result_lies_on_disk_and_progress_was_told(tmp_path: Path):
     ("word", "limit", "reason"),
     [
         ("freeze", {"inference_idle_s": 1}, "hung"),
-        ("hang", {"inference_idle_s": 1}, "hung"),
         ("spin", {"inference_stall_s": 1, "inference_idle_s": 1}, "stalled"),
     ],
 )
