@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app import __version__, deploy_commands, node_commands
+from app import __version__, deploy_commands, node_commands, upkeep_commands
 from app.bootstrap import quiet_libraries
 from app.console import emit_json, plain_output, reporting
 from app.errors import ConfigurationError, ExitCode, crash_line, exit_code_of
@@ -46,6 +46,7 @@ app = typer.Typer(
 app.add_typer(models_app, name="models")
 app.add_typer(train_app, name="train")
 node_commands.register(app)
+upkeep_commands.register(app)
 deploy_commands.register(app)
 app.command()(explain)
 app.command()(send)

@@ -55,6 +55,20 @@ class JournalError(ServiceError):
     code = "SPN-9100"
 
 
+class JournalNewerError(JournalError):
+    """The journal was made by a newer version of SPINEPS Node."""
+
+    code = "SPN-9101"
+    retryable = False
+
+
+class JournalDamagedError(JournalError):
+    """The journal is damaged: stop the node, then 'spine-node journal rebuild' or 'restore'."""
+
+    code = "SPN-9102"
+    retryable = False
+
+
 class EngineError(ServiceError):
     """The job engine does not answer."""
 
@@ -72,6 +86,24 @@ class DiskFullError(ServiceError):
     """Too little space is left on the disk."""
 
     code = "SPN-9200"
+
+
+class RoleTakenError(ConfigurationError):
+    """Another listener works on this data folder."""
+
+    code = "SPN-8010"
+
+
+class NodeRunningError(ConfigurationError):
+    """The node runs on this data folder: stop it first."""
+
+    code = "SPN-8011"
+
+
+class BackupError(ConfigurationError):
+    """A backup cannot be made or restored."""
+
+    code = "SPN-8020"
 
 
 class SpoolError(ServiceError):
@@ -141,6 +173,7 @@ class ExitCode(IntEnum):
     MODEL = 20
     INFERENCE = 30
     OUTPUT = 40
+    JOURNAL = 50
     INTERNAL = 70
     INCOMPLETE = 75
 
@@ -159,6 +192,8 @@ EXIT_CODES: Final[dict[type[SpineError], ExitCode]] = {
     SegmentationError: ExitCode.INFERENCE,
     EncodingError: ExitCode.OUTPUT,
     InterruptedRunError: ExitCode.INCOMPLETE,
+    JournalNewerError: ExitCode.JOURNAL,
+    JournalDamagedError: ExitCode.JOURNAL,
     ServiceError: ExitCode.INTERNAL,
     SpineError: ExitCode.INTERNAL,
 }

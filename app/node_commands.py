@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.roles import ROLES, prepare_data_folder, run_role
-from app.serve import Child, role_command, supervise
-from app.settings import Settings, load_settings
-from app.signals import stop_requests
+from app.lifeline import beats_into
+from app.roles import ROLES, Parent, prepare_data_folder, run_role
+from app.serve import Child, Limits, Reload, role_command, supervise
+from app.settings import Settings, load_settings, service_manager
+from app.signals import reload_requests, stop_requests
 from app.telemetry.logs import EventLog, quiet_foreign_logs
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ DataOption = Annotated[
     Path | None, typer.Option("--data", help="Folder of spool, journal and results.")
 ]
 ChildOption = Annotated[bool, typer.Option("--child", hidden=True)]
+LifelineOption = Annotated[int | None, typer.Option("--lifeline", hidden=True)]
 
 
 def register(app: typer.Typer) -> None:
@@ -38,16 +40,25 @@ def serve(
     data: DataOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Ready lines as JSON.")] = False,  # noqa: FBT002
 ) -> None:
-    """Run the PACS node: listener, worker and web page, until SIGTERM or Ctrl-C."""
-    settings = _settings(config, data)
+    """Run the PACS node until SIGTERM or Ctrl-C; SIGHUP: read app.yaml anew."""
+    settings = node_settings(config, data)
     prepare_data_folder(settings)
     quiet_foreign_logs()
     options = _options(config, data)
     on_ready = _tell_json if as_json else _teller(settings)
-    with stop_requests() as stop:
+    with stop_requests() as stop, reload_requests() as wanted:
         children = [Child(role, role_command(role, options), on_ready) for role in ROLES]
-        grace_s = settings.node.worker.grace_s
-        code = supervise(children, stop=stop, emit=EventLog("serve"), grace_s=grace_s)
+        limits = Limits(
+            grace_s=settings.node.worker.grace_s, hung_after_s=settings.node.hung_after_s
+        )
+        code = supervise(
+            children,
+            stop=stop,
+            emit=EventLog("serve"),
+            limits=limits,
+            manager=service_manager(),
+            reload=Reload(wanted, lambda: node_settings(config, data)),
+        )
     raise typer.Exit(code)
 
 
@@ -55,30 +66,38 @@ def worker(
     config: ConfigOption = None,
     data: DataOption = None,
     child: ChildOption = False,  # noqa: FBT002
+    lifeline: LifelineOption = None,
 ) -> None:
     """Run one more worker: same database URL, spool on shared storage."""
-    raise typer.Exit(run_role("worker", _settings(config, data), has_parent=child))
+    raise typer.Exit(run_role("worker", node_settings(config, data), _parent(child, lifeline)))
 
 
 def listener(
     config: ConfigOption = None,
     data: DataOption = None,
     child: ChildOption = False,  # noqa: FBT002
+    lifeline: LifelineOption = None,
 ) -> None:
     """Run the DICOM listener alone."""
-    raise typer.Exit(run_role("listener", _settings(config, data), has_parent=child))
+    raise typer.Exit(run_role("listener", node_settings(config, data), _parent(child, lifeline)))
 
 
 def web(
     config: ConfigOption = None,
     data: DataOption = None,
     child: ChildOption = False,  # noqa: FBT002
+    lifeline: LifelineOption = None,
 ) -> None:
     """Run the web page alone."""
-    raise typer.Exit(run_role("web", _settings(config, data), has_parent=child))
+    raise typer.Exit(run_role("web", node_settings(config, data), _parent(child, lifeline)))
 
 
-def _settings(config: Path | None, data: Path | None) -> Settings:
+def _parent(child: bool, lifeline: int | None) -> Parent | None:  # noqa: FBT001 - an option
+    return Parent(beats_into(lifeline)) if child else None
+
+
+def node_settings(config: Path | None, data: Path | None) -> Settings:
+    """Read the settings; a data folder that was given wins."""
     settings = load_settings(config)
     if data is None:
         return settings

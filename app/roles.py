@@ -11,28 +11,37 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from app import __version__
 from app.errors import ConfigurationError, ExitCode, crash_line, exit_code_of
+from app.lifeline import no_beat
 from app.signals import stop_requests
 from app.telemetry import events
 from app.telemetry.logs import EventLog, quiet_foreign_logs
 from operators.errors import SpineError
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
 
+    from app.lifeline import Beat
     from app.settings import Settings
     from app.telemetry.logs import Emit
 
 PR_SET_PDEATHSIG: Final = 1
+FAREWELL_S: Final = 15.0
+"""Time to end beyond the worker's grace, s."""
+_FAREWELL_BEAT_S: Final = 0.5
 
 
 class Serve(Protocol):
-    """Run a role until `stop` is set; call `ready` with the port (0: none) when it works."""
+    """Run a role until `stop` is set; call `ready` with the port (0: none) when it works.
+
+    `beat` is called at every turn of the loop that must not stand still.
+    """
 
     def __call__(
         self,
@@ -41,39 +50,64 @@ class Serve(Protocol):
         stop: threading.Event,
         ready: Callable[[int], None],
         emit: Emit,
+        beat: Beat,
     ) -> None:
         """Run until `stop` is set."""
 
 
 def _listen(
-    settings: Settings, *, stop: threading.Event, ready: Callable[[int], None], emit: Emit
+    settings: Settings,
+    *,
+    stop: threading.Event,
+    ready: Callable[[int], None],
+    emit: Emit,
+    beat: Beat,
 ) -> None:
     from app.node.listener import serve_listener  # noqa: PLC0415 - each role loads its own side
 
-    serve_listener(settings.node, stop=stop, ready=ready, emit=emit)
+    serve_listener(settings.node, stop=stop, ready=ready, emit=emit, beat=beat)
 
 
 def _work(
-    settings: Settings, *, stop: threading.Event, ready: Callable[[int], None], emit: Emit
+    settings: Settings,
+    *,
+    stop: threading.Event,
+    ready: Callable[[int], None],
+    emit: Emit,
+    beat: Beat,
 ) -> None:
+    from app.jobs.options import WorkerOptions  # noqa: PLC0415 - as above
     from app.jobs.worker import serve_worker  # noqa: PLC0415 - as above
 
-    serve_worker(settings.node, settings, stop=stop, ready=ready, emit=emit)
+    options = WorkerOptions(beat=beat)
+    serve_worker(settings.node, settings, stop=stop, ready=ready, emit=emit, options=options)
 
 
 def _show(
-    settings: Settings, *, stop: threading.Event, ready: Callable[[int], None], emit: Emit
+    settings: Settings,
+    *,
+    stop: threading.Event,
+    ready: Callable[[int], None],
+    emit: Emit,
+    beat: Beat,
 ) -> None:
     from app.web.server import serve_web  # noqa: PLC0415 - as above
 
-    serve_web(settings.node, stop=stop, ready=ready, emit=emit)
+    serve_web(settings.node, stop=stop, ready=ready, emit=emit, beat=beat)
 
 
 ROLES: Final[dict[str, Serve]] = {"listener": _listen, "worker": _work, "web": _show}
 """In the order they are started: the one that must not miss anything comes first."""
 
 
-def run_role(role: str, settings: Settings, *, has_parent: bool = False) -> int:
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The process that started this one: told when ready, and shown signs of life by `beat`."""
+
+    beat: Beat = no_beat
+
+
+def run_role(role: str, settings: Settings, parent: Parent | None = None) -> int:
     """Run one process of the node to its end.
 
     Parameters
@@ -82,15 +116,15 @@ def run_role(role: str, settings: Settings, *, has_parent: bool = False) -> int:
         Key of `ROLES`.
     settings : Settings
         Of this site.
-    has_parent : bool
-        End when the parent process ends, and tell it on standard output when ready.
+    parent : Parent, optional
+        End when it ends, and tell it on standard output when ready.
 
     Returns
     -------
     int
         Exit code.
     """
-    if has_parent:
+    if parent is not None:
         # Also a parent that is killed must leave nobody behind that holds the ports.
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     quiet_foreign_logs()
@@ -101,14 +135,17 @@ def run_role(role: str, settings: Settings, *, has_parent: bool = False) -> int:
     def ready(port: int) -> None:
         duration = round(time.monotonic() - start, 2)
         emit(events.PROCESS_READY, role=role, port=port, duration_s=duration)
-        if has_parent:
+        if parent is not None:
             sys.stdout.write(json.dumps({"event": "ready", "role": role, "port": port}) + "\n")
             sys.stdout.flush()
 
     try:
         prepare_data_folder(settings)
         with stop_requests() as stop:
-            ROLES[role](settings, stop=stop, ready=ready, emit=emit)
+            beat = no_beat if parent is None else parent.beat
+            farewell = (stop, beat, settings.node.worker.grace_s + FAREWELL_S)
+            threading.Thread(target=beat_while_ending, args=farewell, daemon=True).start()
+            ROLES[role](settings, stop=stop, ready=ready, emit=emit, beat=beat)
     except SpineError as error:
         sys.stderr.write(f"{error}\n")
         emit(events.PROCESS_STOPPED, role=role, reason=error.code)
@@ -118,6 +155,25 @@ def run_role(role: str, settings: Settings, *, has_parent: bool = False) -> int:
         return int(ExitCode.INTERNAL)
     emit(events.PROCESS_STOPPED, role=role, reason="asked")
     return 0
+
+
+def beat_while_ending(stop: threading.Event, beat: Beat, limit_s: float) -> None:
+    """Go on to beat from the moment that the role ends: who finishes its work does not hang.
+
+    Parameters
+    ----------
+    stop : threading.Event
+        Set when the end begins, whoever wanted it.
+    beat : Beat
+        Sign of life.
+    limit_s : float
+        For so long, s.
+    """
+    stop.wait()
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        beat()
+        time.sleep(_FAREWELL_BEAT_S)
 
 
 def prepare_data_folder(settings: Settings) -> None:

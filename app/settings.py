@@ -23,8 +23,10 @@ from pydantic import (
 
 from app.alert_settings import AlertSettings
 from app.errors import ConfigurationError
+from app.service_manager import ServiceManager
 
 REPOSITORY_CONFIG = Path(__file__).resolve().parent.parent / "app.yaml"
+_MICROSECONDS = 1_000_000
 
 
 class _Section(BaseModel):
@@ -158,6 +160,10 @@ class WorkerSettings(_Section):
 
     inference_timeout_s: float = Field(gt=0, default=1800)
     """One series, s; published-size models on two cores need minutes."""
+    inference_stall_s: float = Field(gt=0, default=600)
+    """A child that computes, but has told no progress for this long is killed, s."""
+    inference_idle_s: float = Field(gt=0, default=60)
+    """A child with work that has used no processor time for this long hangs and is killed, s."""
     memory_limit_mb: int = Field(ge=500, default=12000)
     attempts: int = Field(ge=1, default=3)
     """Attempts of a segmentation that failed in a retryable way, or deaths of the child."""
@@ -189,6 +195,8 @@ class RetentionSettings(_Section):
     results_days: float = Field(ge=0, default=90)
     connections_days: float = Field(ge=0, default=7)
     """Record of who connected."""
+    texts_days: float = Field(ge=0, default=365)
+    """Descriptions, decisions, records and progress; identifiers, digests and states stay."""
     disk_reserve_mb: int = Field(ge=0, default=2000)
     """Below this much free space objects are answered 0xA700."""
 
@@ -212,6 +220,8 @@ class NodeSettings(_Section):
     """Spool, journal, results; relative to the working directory. SPINE_NODE_DATA wins."""
     database_url: str | None = None
     """PostgreSQL for several workers; default: SQLite in `data`. SPINE_NODE_DATABASE_URL wins."""
+    hung_after_s: float = Field(gt=0, default=20)
+    """A process of ``serve`` without a sign of life for this long is killed and started again."""
     listener: ListenerSettings = ListenerSettings()
     peers: list[PeerSettings] = Field(default_factory=list)
     routes: list[RouteSettings] = Field(default_factory=list)
@@ -350,6 +360,16 @@ def secret_of(variable: str, file: Path | None) -> SecretStr | None:
         return SecretStr(file.read_text(encoding="utf-8").strip())
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError("a file with a secret cannot be read") from error
+
+
+def service_manager() -> ServiceManager:
+    """Find the service manager that started this process (sd_notify(3), sd_watchdog_enabled(3))."""
+    is_meant = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    limit_us = os.environ.get("WATCHDOG_USEC", "")
+    return ServiceManager(
+        address=os.environ.get("NOTIFY_SOCKET", ""),
+        watchdog_s=int(limit_us) / _MICROSECONDS if is_meant and limit_us.isdecimal() else 0.0,
+    )
 
 
 def host_folders() -> HostFolders:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -52,6 +53,27 @@ def stop_requests() -> Iterator[threading.Event]:
         is_over.set()
         waiter.join()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def reload_requests() -> Iterator[threading.Event]:
+    """Event that is set by SIGHUP while the context lasts; enter it in the main thread.
+
+    Yields
+    ------
+    threading.Event
+        Clear it when the wish is fulfilled. On a terminal it is never set: there, SIGHUP says that
+        the terminal is gone, and ends the process as it always did.
+    """
+    wanted = threading.Event()
+    if sys.stdin is not None and sys.stdin.isatty():
+        yield wanted
+        return
+    before = signal.signal(signal.SIGHUP, lambda _number, _frame: wanted.set())
+    try:
+        yield wanted
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def ignore_stop_requests() -> None:

@@ -53,7 +53,8 @@ def apply_retention(
     Returns
     -------
     dict of str to int
-        Files deleted, by kind; call again while any is at the size of a batch.
+        Files deleted, and series whose texts were forgotten, by kind; call again while any is at
+        the size of a batch.
 
     Raises
     ------
@@ -77,6 +78,7 @@ def apply_retention(
         counts["connection"] = forget_associations_before(
             connection, connections_before, _CONNECTIONS
         )
+    counts["text"] = _forget_texts(engine, now - settings.texts_days * _DAY_S)
     for kind, count in counts.items():
         if count:
             emit(events.RETENTION_DELETED, kind=kind, count=count)
@@ -107,6 +109,11 @@ def _delete_results(engine: Engine, data: Path, before: float) -> int:
         for job_id in journal.expired_results(connection, before, BATCH):
             count += _unlink(data, journal.forget_result_files(connection, job_id))
     return count
+
+
+def _forget_texts(engine: Engine, before: float) -> int:
+    with transaction(engine) as connection:
+        return journal.forget_texts(connection, before, BATCH)
 
 
 def _unlink(root: Path, paths: list[str]) -> int:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Final
 
-from app.delivery.circuit import PAUSE_S, Breaker
+from app.delivery.circuit import Breaker
 from app.delivery.ledger import Ledger
-from app.delivery.sending import Correspondent, PeerCondition, confirm, send
+from app.delivery.sending import Correspondent, PeerCondition, Sent, confirm, send
 from app.journal.states import DeliveryState
 from app.peers.dimse import PATIENT
 from app.telemetry.logs import silent
@@ -123,7 +123,9 @@ class Courier:
     def _talk(self, ledger: Ledger, to: Correspondent, due: Sequence[Parcel]) -> None:
         if not due:
             return
-        breaker = Breaker(self._engine, to.peer.name, clock=self._clock, emit=self._emit)
+        breaker = Breaker(
+            self._engine, to.peer.name, self._node.delivery, clock=self._clock, emit=self._emit
+        )
         wait_s = breaker.wait_s(due[0].delivery_id)
         if wait_s > 0:
             ledger.postponed(due, wait_s)
@@ -131,14 +133,14 @@ class Courier:
         queued = [one for one in due if one.state == DeliveryState.QUEUED]
         if queued:
             sent = send(ledger, to, queued)
-            breaker.note(works=sent.condition is PeerCondition.WORKS, error=sent.error)
+            _learn(breaker, sent)
             if sent.condition is PeerCondition.FAILS:
                 return
         acknowledged = [
             one for one in ledger.waiting() if one.state == DeliveryState.SENT and self._is_due(one)
         ]
-        if acknowledged and confirm(ledger, to, acknowledged) is PeerCondition.WORKS:
-            breaker.note(works=True)
+        if acknowledged:
+            _learn(breaker, confirm(ledger, to, acknowledged))
 
     def _verdict(self, ledger: Ledger) -> Verdict:
         now = self._clock()
@@ -154,7 +156,8 @@ class Courier:
         return wait_s <= _TOLERANCE_S or wait_s > self._longest_wait_s()
 
     def _longest_wait_s(self) -> float:
-        return 2 * max(self._node.delivery.longest_delay_s, PAUSE_S)
+        delivery = self._node.delivery
+        return 2 * max(delivery.longest_delay_s, delivery.confirm_after_s)
 
     def _correspondent(self, destination: str) -> Correspondent | None:
         peer = self._node.peer(destination)
@@ -164,7 +167,6 @@ class Courier:
             peer=peer,
             our_ae_title=self._node.listener.ae_title,
             data=self._node.data,
-            longest_delay_s=self._node.delivery.longest_delay_s,
             patience=self._patience,
         )
 
@@ -186,3 +188,17 @@ class Courier:
         finally:
             if is_free:
                 slots.release()
+
+
+def _learn(breaker: Breaker, sent: Sent) -> None:
+    match sent.condition:
+        case PeerCondition.WORKS:
+            breaker.note_success(sent.error)
+        case PeerCondition.FAILS:
+            breaker.note_failure(sent.error)
+        case PeerCondition.REFUSES:
+            breaker.note_refusal(sent.error)
+        case PeerCondition.UNANSWERED:
+            breaker.note_unanswered(sent.error)
+        case PeerCondition.UNKNOWN:
+            pass

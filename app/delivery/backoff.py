@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt.
+"""How long to wait before the next attempt: one function for every wait at a destination.
 
 The jitter follows from the delivery's key, not from a random number: a repeat after a crash
 computes the same time, and a thousand deliveries still spread.
@@ -6,6 +6,8 @@ computes the same time, and a thousand deliveries still spread.
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from operators.dicom.uids import digest
@@ -40,51 +42,58 @@ def jitter(key: str, number: int) -> float:
     return int(digest((key, str(number)))[:_DIGITS], 16) / float(16**_DIGITS)
 
 
-def retry_delay_s(attempts: int, key: str, settings: DeliverySettings) -> float:
-    """Delay before the next attempt: doubling, half of it jitter.
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """First and longest delay, s."""
+
+    first_s: float
+    longest_s: float
+
+
+def retry_pace(settings: DeliverySettings) -> Pace:
+    """How fast sending is tried again, and how long a destination pauses."""
+    return Pace(settings.first_delay_s, settings.longest_delay_s)
+
+
+def confirm_pace(settings: DeliverySettings) -> Pace:
+    """How fast a peer is asked again whether it holds an object."""
+    longest_s = min(CONFIRM_LONGEST_S, settings.longest_delay_s)
+    return Pace(min(CONFIRM_FIRST_S, longest_s), longest_s)
+
+
+def delay_s(number: int, key: str, pace: Pace, left_s: float = math.inf) -> float:
+    """Delay before the next attempt of anything: doubling, half of it jitter.
 
     Parameters
     ----------
-    attempts : int
-        Attempts so far, 1 or more.
+    number : int
+        Attempts or failures so far.
     key : str
-        Of the delivery.
-    settings : DeliverySettings
-        First and longest delay, s.
+        Of the delivery, or name of the destination.
+    pace : Pace
+        First and longest delay.
+    left_s : float
+        What is left of the time allowed, s: the last attempt is made at its end, not behind it.
 
     Returns
     -------
     float
-        Between the two, s.
+        Within the pace and the time left, not negative, s.
     """
-    exponent = min(attempts, _LARGEST_EXPONENT)
-    span = min(settings.first_delay_s * 2.0**exponent, settings.longest_delay_s)
-    delay = span * (1 + jitter(key, attempts)) / 2
-    return min(max(delay, settings.first_delay_s), settings.longest_delay_s)
+    exponent = min(max(number, 0), _LARGEST_EXPONENT)
+    span = min(pace.first_s * 2.0**exponent, pace.longest_s)
+    delay = max(span * (1 + jitter(key, number)) / 2, pace.first_s)
+    return max(0.0, min(delay, pace.longest_s, left_s))
 
 
-def confirm_delay_s(
-    since_sent_s: float, settings: DeliverySettings, longest_s: float = CONFIRM_LONGEST_S
-) -> float:
-    """Delay before the peer is asked (again) whether it holds an object: doubling.
+def questions_within(since_s: float) -> int:
+    """How often a peer was asked since it acknowledged an object, by doubling delays."""
+    return int(since_s / CONFIRM_FIRST_S).bit_length()
 
-    Parameters
-    ----------
-    since_sent_s : float
-        Time since the peer acknowledged it, s.
-    settings : DeliverySettings
-        When to ask first, s.
-    longest_s : float
-        Longest delay, s.
 
-    Returns
-    -------
-    float
-        Delay from now, s.
-    """
-    if since_sent_s < settings.confirm_after_s:
-        return settings.confirm_after_s - since_sent_s
-    return min(max(since_sent_s, CONFIRM_FIRST_S), longest_s)
+def left_s(released_at: float, now: float, settings: DeliverySettings) -> float:
+    """Give what is left of the time allowed for a delivery, s; negative: it is over."""
+    return settings.give_up_after_h * _SECONDS_PER_HOUR - (now - released_at)
 
 
 def is_expired(released_at: float, now: float, settings: DeliverySettings) -> bool:
@@ -102,4 +111,4 @@ def is_expired(released_at: float, now: float, settings: DeliverySettings) -> bo
     bool
         True: it waits for a person from now on.
     """
-    return now - released_at >= settings.give_up_after_h * _SECONDS_PER_HOUR
+    return left_s(released_at, now, settings) <= 0

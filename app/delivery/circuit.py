@@ -1,7 +1,8 @@
 """The circuit breaker of a destination: closed, open, or one trial after a pause.
 
-After 10 failures in a row a destination gets at most one attempt in 15 minutes, whatever waits
-for it. A person who sends again opens the way for one attempt at once.
+After 10 failures in a row a destination gets one attempt, and then a pause that follows the same
+function as every other delay and is never longer than the site's `longest_delay_s`. The first
+success lets everything go that waits. A person who sends again opens the way at once.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from app.delivery.backoff import jitter
+from app.delivery.backoff import delay_s, jitter, retry_pace
+from app.journal.deliveries import hurry
 from app.journal.destinations import (
     claim_trial,
     health_of,
@@ -27,11 +29,10 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from app.journal.destinations import DestinationHealth
+    from app.settings import DeliverySettings
     from app.telemetry.logs import Emit
 
 FAILURES_ALLOWED: Final = 10
-PAUSE_S: Final = 900.0
-
 _SPREAD: Final = 0.1
 """Those who wait come this part of the pause after the next trial, so that it can succeed."""
 
@@ -61,7 +62,7 @@ class Gate:
     wait_s: float = 0.0
 
 
-def gate(health: DestinationHealth, now: float) -> Gate:
+def gate(health: DestinationHealth, now: float, longest_s: float) -> Gate:
     """Judge the health of a destination.
 
     Parameters
@@ -70,16 +71,18 @@ def gate(health: DestinationHealth, now: float) -> Gate:
         As the journal knows it.
     now : float
         Epoch seconds.
+    longest_s : float
+        Longest pause there is, s.
 
     Returns
     -------
     Gate
-        A pause longer than 15 minutes is that of a clock which was set back: it is over.
+        A longer pause than there is comes from a clock that was set back: it is over.
     """
     if health.open_until is None:
         return Gate(way=Way.FREE)
     wait_s = health.open_until - now
-    if 0 < wait_s <= PAUSE_S:
+    if 0 < wait_s <= longest_s:
         return Gate(way=Way.BLOCKED, wait_s=wait_s)
     return Gate(way=Way.TRIAL)
 
@@ -88,9 +91,16 @@ class Breaker:
     """The breaker of one destination, kept in the journal: all processes share it."""
 
     def __init__(
-        self, engine: Engine, destination: str, *, clock: Callable[[], float], emit: Emit
+        self,
+        engine: Engine,
+        destination: str,
+        settings: DeliverySettings,
+        *,
+        clock: Callable[[], float],
+        emit: Emit,
     ) -> None:
-        """Keep the journal, the name, the clock (epoch seconds) and the log."""
+        """Keep the journal, the name, the pace, the clock (epoch seconds) and the log."""
+        self._pace = retry_pace(settings)
         self._engine = engine
         self._destination = destination
         self._clock = clock
@@ -112,38 +122,73 @@ class Breaker:
         now = self._clock()
         with transaction(self._engine) as c:
             health = health_of(c, self._destination)
-            verdict = gate(health, now)
+            verdict = gate(health, now, self._pace.longest_s)
+            pause_s = delay_s(health.consecutive_failures, self._destination, self._pace)
             if verdict.way is Way.FREE:
                 return 0.0
             if (
                 verdict.way is Way.TRIAL
                 and health.open_until is not None
-                and claim_trial(c, self._destination, health.open_until, now + PAUSE_S)
+                and claim_trial(c, self._destination, health.open_until, now + pause_s)
             ):
                 return 0.0
-        rest_s = verdict.wait_s or PAUSE_S
-        return rest_s + PAUSE_S * _SPREAD * jitter(key, int(now))
+        rest_s = verdict.wait_s or pause_s
+        wait_s = rest_s + self._pace.longest_s * _SPREAD * jitter(key, int(now))
+        return min(wait_s, self._pace.longest_s)
 
-    def note(self, *, works: bool, error: str = "") -> None:
-        """Note how an attempt went.
+    def note_success(self, error: str = "") -> None:
+        """Note that the peer took something or answered a query.
 
         Parameters
         ----------
-        works : bool
-            The peer took something or answered a query.
         error : str
-            Name of the peer's failure; empty with ``works=False``: nothing was learnt.
+            Name of what it refused in the same conversation; empty: nothing.
         """
         now = self._clock()
-        if works:
-            with transaction(self._engine) as c:
-                was_open = note_success(c, self._destination, now)
+        with transaction(self._engine) as c:
+            was_open = note_success(c, self._destination, now)
             if was_open:
-                self._emit(CIRCUIT_CLOSED, peer=self._destination)
-        elif error:
-            with transaction(self._engine) as c:
-                failures = note_failure(c, self._destination, now, error)
-                if failures >= FAILURES_ALLOWED:
-                    open_breaker(c, self._destination, now + PAUSE_S)
-            if failures == FAILURES_ALLOWED:
-                self._emit(CIRCUIT_OPENED, peer=self._destination, pause_s=PAUSE_S)
+                hurry(c, self._destination, now)
+            if error:
+                note_failure(c, self._destination, now, error, is_in_a_row=False)
+        if was_open:
+            self._emit(CIRCUIT_CLOSED, peer=self._destination)
+
+    def note_refusal(self, error: str) -> None:
+        """Note that the peer answered, but took none of these objects; whatever else waits may go.
+
+        Parameters
+        ----------
+        error : str
+            Name of its answer.
+        """
+        now = self._clock()
+        with transaction(self._engine) as c:
+            note_failure(c, self._destination, now, error)
+            if health_of(c, self._destination).open_until is not None:
+                open_breaker(c, self._destination, None)
+                hurry(c, self._destination, now)
+
+    def note_unanswered(self, error: str) -> None:
+        """Note that a query failed; the peer may still take objects: no row of failures grows."""
+        with transaction(self._engine) as c:
+            note_failure(c, self._destination, self._clock(), error, is_in_a_row=False)
+
+    def note_failure(self, error: str) -> None:
+        """Note that nothing passes at the peer now; too often in a row, and it pauses.
+
+        Parameters
+        ----------
+        error : str
+            Name of its failure.
+        """
+        now = self._clock()
+        with transaction(self._engine) as c:
+            was_open = health_of(c, self._destination).open_until is not None
+            failures = note_failure(c, self._destination, now, error)
+            pause_s = delay_s(failures, self._destination, self._pace)
+            is_open = failures >= FAILURES_ALLOWED
+            if is_open:
+                open_breaker(c, self._destination, now + pause_s)
+        if is_open and not was_open:
+            self._emit(CIRCUIT_OPENED, peer=self._destination, pause_s=round(pause_s, 1))

@@ -9,7 +9,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from app.delivery.backoff import confirm_delay_s, is_expired, retry_delay_s
+from app.delivery.backoff import (
+    CONFIRM_FIRST_S,
+    Pace,
+    confirm_pace,
+    delay_s,
+    is_expired,
+    left_s,
+    questions_within,
+    retry_pace,
+)
+from app.journal.destinations import note_confirmation
 from app.journal.engine import reading, transaction
 from app.journal.parcels import count_attempt, move, parcels_of
 from app.journal.states import DeliveryState
@@ -90,15 +100,19 @@ class Ledger:
     def delivered(self, parcel: Parcel, confirmed_by: str) -> None:
         """Note that the peer holds it, or is taken at its word."""
         now = self._clock()
-        done = self._move(
-            parcel,
-            DeliveryState.DELIVERED,
-            delivered_at=now,
-            sent_at=parcel.sent_at if parcel.sent_at is not None else now,
-            confirmed_by=confirmed_by,
-            last_error="",
-            next_attempt_at=None,
-        )
+        with transaction(self._engine) as c:
+            done = move(
+                c,
+                parcel,
+                DeliveryState.DELIVERED,
+                delivered_at=now,
+                sent_at=parcel.sent_at if parcel.sent_at is not None else now,
+                confirmed_by=confirmed_by,
+                last_error="",
+                next_attempt_at=None,
+            )
+            if done:
+                note_confirmation(c, self.group.destination, now, confirmed_by)
         if done:
             self._tell(DELIVERY_CONFIRMED)
 
@@ -128,25 +142,32 @@ class Ledger:
         if is_expired(parcel.released_at, now, self.settings):
             self.dead(parcel, error, status)
             return
-        delay_s = retry_delay_s(parcel.attempts, parcel.delivery_id, self.settings)
+        left = left_s(parcel.released_at, now, self.settings)
+        wait_s = delay_s(parcel.attempts, parcel.delivery_id, retry_pace(self.settings), left)
         self._move(
             parcel,
             DeliveryState.QUEUED,
             last_error=error,
             last_status=status,
-            next_attempt_at=now + delay_s,
+            next_attempt_at=now + wait_s,
             sent_at=None,
         )
 
-    def unconfirmed(self, parcel: Parcel, error: str, longest_s: float) -> None:
+    def unconfirmed(self, parcel: Parcel, error: str) -> None:
         """Have the peer asked again later whether it holds it, within the time allowed."""
         now = self._clock()
         if is_expired(parcel.released_at, now, self.settings):
             self.dead(parcel, error or parcel.last_error or "unconfirmed")
             return
         since_sent_s = now - (parcel.sent_at if parcel.sent_at is not None else now)
-        delay_s = confirm_delay_s(since_sent_s, self.settings, longest_s)
-        self._move(parcel, DeliveryState.SENT, last_error=error, next_attempt_at=now + delay_s)
+        wait_s = self.settings.confirm_after_s - since_sent_s
+        if wait_s <= 0:
+            # A peer that cannot answer at all is asked as seldom as one that takes nothing.
+            slow = Pace(CONFIRM_FIRST_S, self.settings.longest_delay_s)
+            pace = slow if error else confirm_pace(self.settings)
+            wait_s = delay_s(questions_within(since_sent_s), parcel.delivery_id, pace)
+        wait_s = min(wait_s, left_s(parcel.released_at, now, self.settings))
+        self._move(parcel, DeliveryState.SENT, last_error=error, next_attempt_at=now + wait_s)
 
     def unroutable(self, parcel: Parcel) -> None:
         """Note that its destination is no longer in the settings: a person decides."""
@@ -155,14 +176,15 @@ class Ledger:
         else:
             self.parked(parcel, "destination_unknown")
 
-    def postponed(self, parcels: Sequence[Parcel], delay_s: float) -> None:
+    def postponed(self, parcels: Sequence[Parcel], pause_s: float) -> None:
         """Postpone what the destination's pause holds up; give up what is out of time."""
         now = self._clock()
         for parcel in parcels:
             if is_expired(parcel.released_at, now, self.settings):
                 self.dead(parcel, parcel.last_error or "destination_paused")
             else:
-                self._move(parcel, parcel.state, next_attempt_at=now + delay_s)
+                wait_s = min(pause_s, left_s(parcel.released_at, now, self.settings))
+                self._move(parcel, parcel.state, next_attempt_at=now + wait_s)
 
     def tell_sent(self, count: int) -> None:
         """Event: so many objects were acknowledged."""

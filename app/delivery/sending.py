@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from app.delivery.backoff import CONFIRM_LONGEST_S
 from app.delivery.confirmation import Standing, look_for, standing_of
 from app.delivery.statuses import Answer, answer_of, name_of
 from app.errors import PeerRefusedError, PeerUnreachableError
@@ -30,13 +29,18 @@ class PeerCondition(Enum):
 
     WORKS = auto()
     UNKNOWN = auto()
-    """It answered, but took nothing; or nothing was there to be sent."""
+    """Nothing was asked of it."""
+    REFUSES = auto()
+    """It answered, but took none of these objects; others may pass."""
+    UNANSWERED = auto()
+    """Its queries fail; it may still take objects."""
     FAILS = auto()
+    """No connection, no answer, out of order: nothing passes now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """How a conversation ended; `error` names the failure, free of patient data."""
+    """How a conversation ended; `error` names what failed, also where other things worked."""
 
     condition: PeerCondition
     error: str = ""
@@ -54,8 +58,6 @@ class Correspondent:
         Calling AE title.
     data : Path
         Folder that the paths of results are relative to.
-    longest_delay_s : float
-        Longest wait between two questions that get no answer, s.
     patience : Patience
         Limits on every wait.
     """
@@ -63,7 +65,6 @@ class Correspondent:
     peer: PeerSettings
     our_ae_title: str
     data: Path
-    longest_delay_s: float
     patience: Patience
 
 
@@ -91,12 +92,12 @@ def send(ledger: Ledger, to: Correspondent, queued: Sequence[Parcel]) -> Sent:
         What was learnt about the peer.
     """
     open_ones = {one.delivery_id: one for one in ledger.begin(queued)}
-    answers: list[Answer] = []
+    answers: list[_Said] = []
     uncompressed: set[StorableFile] = set()
     try:
         for parcel in _already_there(to, list(open_ones.values())):
             ledger.delivered(open_ones.pop(parcel.delivery_id), "c_find")
-            answers.append(Answer.STORED)
+            answers.append(_Said(Answer.STORED))
         files = _files(ledger, to, open_ones)
 
         def note(file: StorableFile, status: int | None) -> None:
@@ -120,12 +121,12 @@ def send(ledger: Ledger, to: Correspondent, queued: Sequence[Parcel]) -> Sent:
             ledger.failed(parcel, name)
         ledger.tell_failed(name, max(one.attempts for one in queued) + 1)
         return _NOTHING if is_ours else Sent(condition=PeerCondition.FAILS, error=name)
-    ledger.tell_sent(answers.count(Answer.STORED))
+    ledger.tell_sent(sum(said.answer is Answer.STORED for said in answers))
     ledger.tell_uncompressed(len(uncompressed))
     return _learnt(ledger, queued, answers)
 
 
-def confirm(ledger: Ledger, to: Correspondent, acknowledged: Sequence[Parcel]) -> PeerCondition:
+def confirm(ledger: Ledger, to: Correspondent, acknowledged: Sequence[Parcel]) -> Sent:
     """Ask for objects that the peer acknowledged.
 
     Parameters
@@ -139,27 +140,34 @@ def confirm(ledger: Ledger, to: Correspondent, acknowledged: Sequence[Parcel]) -
 
     Returns
     -------
-    PeerCondition
+    Sent
         Never ``FAILS``: a peer whose queries fail may still take objects.
     """
     try:
         found = look_for(to.peer, to.our_ae_title, acknowledged, to.patience)
     except (PeerUnreachableError, PeerRefusedError) as error:
         for parcel in acknowledged:
-            ledger.unconfirmed(parcel, error.reasons[0], to.longest_delay_s)
+            ledger.unconfirmed(parcel, error.reasons[0])
         ledger.tell_failed(error.reasons[0], max(one.attempts for one in acknowledged))
-        return PeerCondition.UNKNOWN
-    for parcel in acknowledged:
-        match standing_of(parcel, found, ledger.now(), ledger.settings):
-            case Standing.FOUND:
-                ledger.delivered(parcel, "c_find")
-            case Standing.TAKEN_AT_WORD:
-                ledger.delivered(parcel, "c_store")
-            case Standing.MISSING:
-                ledger.failed(parcel, "not_found")
-            case Standing.NOT_YET:
-                ledger.unconfirmed(parcel, "", CONFIRM_LONGEST_S)
-    return PeerCondition.WORKS
+        return Sent(condition=PeerCondition.UNANSWERED, error=error.reasons[0])
+    standings = [_settle(ledger, parcel, found) for parcel in acknowledged]
+    lacking = "not_found" if Standing.MISSING in standings else ""
+    is_all = set(standings) == {Standing.MISSING}
+    return Sent(condition=PeerCondition.REFUSES if is_all else PeerCondition.WORKS, error=lacking)
+
+
+def _settle(ledger: Ledger, parcel: Parcel, found: frozenset[str] | None) -> Standing:
+    standing = standing_of(parcel, found, ledger.now(), ledger.settings)
+    match standing:
+        case Standing.FOUND:
+            ledger.delivered(parcel, "c_find")
+        case Standing.TAKEN_AT_WORD:
+            ledger.delivered(parcel, "c_store")
+        case Standing.MISSING:
+            ledger.failed(parcel, "not_found")
+        case Standing.NOT_YET:
+            ledger.unconfirmed(parcel, "")
+    return standing
 
 
 def _already_there(to: Correspondent, parcels: Sequence[Parcel]) -> list[Parcel]:
@@ -195,7 +203,15 @@ def _files(
     return files
 
 
-def _note(ledger: Ledger, parcel: Parcel, status: int | None, *, is_uncompressed: bool) -> Answer:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a peer said of one object, and its name where that is no success."""
+
+    answer: Answer
+    name: str = ""
+
+
+def _note(ledger: Ledger, parcel: Parcel, status: int | None, *, is_uncompressed: bool) -> _Said:
     answer = answer_of(status)
     match answer:
         case Answer.STORED:
@@ -206,13 +222,17 @@ def _note(ledger: Ledger, parcel: Parcel, status: int | None, *, is_uncompressed
             ledger.dead(parcel, name_of(status), status)
         case Answer.BUSY | Answer.RETRY:
             ledger.failed(parcel, name_of(status), status)
-    return answer
+    return _Said(answer, "" if answer is Answer.STORED else name_of(status))
 
 
-def _learnt(ledger: Ledger, queued: Sequence[Parcel], answers: Sequence[Answer]) -> Sent:
+def _learnt(ledger: Ledger, queued: Sequence[Parcel], said: Sequence[_Said]) -> Sent:
+    refused = next((one.name for one in reversed(said) if one.name), "")
+    answers = {one.answer for one in said}
     if Answer.STORED in answers:
-        return Sent(condition=PeerCondition.WORKS)
-    if Answer.BUSY in answers:
-        ledger.tell_failed("busy", max(one.attempts for one in queued) + 1)
-        return Sent(condition=PeerCondition.FAILS, error="busy")
-    return _NOTHING
+        return Sent(condition=PeerCondition.WORKS, error=refused)
+    if not answers:
+        return _NOTHING
+    ledger.tell_failed(refused, max(one.attempts for one in queued) + 1)
+    is_out_of_order = bool(answers & {Answer.BUSY, Answer.RETRY})
+    condition = PeerCondition.FAILS if is_out_of_order else PeerCondition.REFUSES
+    return Sent(condition=condition, error=refused)

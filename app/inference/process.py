@@ -1,4 +1,4 @@
-"""One inference child from its start to its end: time-out, memory limit, the reason of a loss.
+"""One inference child from its start to its end: limits on time and memory, reason of a loss.
 
 Everything that goes wrong ends in the same way: the process is killed (or has died), its pipe
 ends, and whoever waits for an answer gets `InferenceLostError` with a named reason.
@@ -14,8 +14,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import psutil
-
 from app.errors import InferenceLostError, ProtocolError
 from app.inference.protocol import (
     LONGEST_LINE,
@@ -26,6 +24,7 @@ from app.inference.protocol import (
     decode_answer,
     encode,
 )
+from app.inference.vitals import LOOK_S, Silence, usage_of
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -41,7 +40,6 @@ _T = TypeVar("_T")
 
 START_TIMEOUT_S: Final = 300.0
 """Loading models from a slow disk on a busy machine."""
-MEMORY_POLL_S: Final = 0.5
 CANCELLED: Final = "cancelled"
 
 _END_TIMEOUT_S: Final = 5.0
@@ -60,7 +58,8 @@ class InferenceProcess:
         self._loop = asyncio.get_running_loop()
         self._kill_reason = ""
         self._last_words: Failed | None = None
-        self._memory_watch = self._loop.create_task(self._watch_memory())
+        self._silence = Silence()
+        self._watch = self._loop.create_task(self._keep_watch())
         self.ready: Ready | None = None
         self.served = 0
 
@@ -187,7 +186,7 @@ class InferenceProcess:
     async def wait(self) -> None:
         """Wait for its end."""
         await self._process.wait()
-        self._memory_watch.cancel()
+        self._watch.cancel()
 
     def kill(self, reason: str) -> None:
         """End the process and whatever it started, at once; the first reason counts."""
@@ -199,6 +198,7 @@ class InferenceProcess:
     async def _within(self, timeout_s: float, reason: str, answer: Coroutine[Any, Any, _T]) -> _T:
         """Await `answer`; whatever ends that early, a cancellation included, ends the process."""
         alarm = self._loop.call_later(timeout_s, self.kill, reason)
+        self._silence = Silence(is_awaited=True)
         try:
             return await answer
         except BaseException:
@@ -207,6 +207,7 @@ class InferenceProcess:
             raise
         finally:
             alarm.cancel()
+            self._silence = Silence()
 
     async def _converse(self, request: Request, on_progress: OnProgress | None) -> dict[str, Any]:
         try:
@@ -231,6 +232,7 @@ class InferenceProcess:
             if not line:
                 raise await self._lost()
             answer = decode_answer(line)
+            self._silence.untold_s = 0.0
         except (ProtocolError, ValueError):  # ValueError: a line beyond the limit
             raise await self._broken() from None
         if isinstance(answer, Failed):
@@ -254,31 +256,16 @@ class InferenceProcess:
             text = f"{text}: {self._last_words.message}"
         return InferenceLostError(text, reasons=self.reasons)
 
-    async def _watch_memory(self) -> None:
+    async def _keep_watch(self) -> None:
+        """Look at its memory and its processor time; `_within` looks at the time it takes."""
         limit = self._settings.memory_limit_mb * _MEGABYTE
         while self._process.returncode is None:
-            if resident_bytes(self._process.pid) > limit:
+            used = usage_of(self._process.pid)
+            if used.resident_bytes > limit:
                 self.kill("memory")
-            await asyncio.sleep(MEMORY_POLL_S)
-
-
-def resident_bytes(pid: int) -> int:
-    """Resident memory of a process and all its descendants; 0 where it is gone.
-
-    Parameters
-    ----------
-    pid : int
-        Process id.
-
-    Returns
-    -------
-    int
-        Bytes.
-    """
-    total = 0
-    with suppress(psutil.NoSuchProcess):
-        root = psutil.Process(pid)
-        for process in (root, *root.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess):
-                total += process.memory_info().rss
-    return total
+            self._silence.look(used.processor_s)
+            if self._silence.idle_s > self._settings.inference_idle_s:
+                self.kill("hung")
+            if self.ready and self._silence.untold_s > self._settings.inference_stall_s:
+                self.kill("stalled")
+            await asyncio.sleep(LOOK_S)

@@ -133,9 +133,9 @@ class Supervisor:
         ------
         InferenceLostError
             If the child died, hung or used too much memory; ``reasons`` holds ``signal N``,
-            ``exit N``, ``timeout``, ``memory``, ``protocol`` or ``closed``, after ``start`` where
-            it had not come up yet, and before the error code of its last words. A new child is
-            started behind the scenes.
+            ``exit N``, ``timeout``, ``stalled``, ``hung``, ``memory``, ``protocol`` or ``closed``,
+            after ``start`` where it had not come up yet, and before the error code of its last
+            words. A new child is started behind the scenes.
 
         Notes
         -----

@@ -7,15 +7,14 @@ jobs. The jobs of a worker that does not come back are taken over by those that 
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from app.errors import ServiceError
+from app.errors import JournalDamagedError, ServiceError
 from app.journal.engine import transaction
+from app.journal.locks import holding
 from app.journal.processes import WORKER, Heartbeat, PulseWatch, beat, heartbeats
 from app.telemetry import events
 
@@ -53,22 +52,13 @@ def worker_name(data: Path, host: str) -> Iterator[str]:
     ServiceError
         If there are too many workers on this machine.
     """
-    folder = data / "locks"
-    folder.mkdir(exist_ok=True)
     plain = re.sub(r"[^A-Za-z0-9.-]", "-", host)[:64] or "host"
     for number in range(_MOST_WORKERS):
         name = f"{plain}-{number}"
-        descriptor = os.open(folder / f"{name}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            continue
-        try:
-            yield name
-        finally:
-            os.close(descriptor)
-        return
+        with holding(data, name) as is_ours:
+            if is_ours:
+                yield name
+                return
     raise ServiceError(f"{_MOST_WORKERS} workers run on this machine already")
 
 
@@ -128,6 +118,8 @@ class Pulse:
             silent = self.watch.silent(hearts, self.monotonic())
             dead = [name for name in silent if name != self.name]
             count = self.queue.take_over(dead) if dead and not self.is_leaving else 0
+        except JournalDamagedError:
+            raise  # waiting does not mend it
         except ServiceError as error:
             # After an outage everybody's heartbeat looks old.
             self.watch.contact_lost()

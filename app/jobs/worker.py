@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import platform
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -21,14 +20,16 @@ from app import __version__
 from app.archive.retention import apply_retention
 from app.archive.spool import Spool
 from app.delivery.attempt import Courier
-from app.errors import InferenceLostError, ServiceError
+from app.errors import InferenceLostError, JournalDamagedError, ServiceError
 from app.identity import identity_of
 from app.inference.supervisor import Supervisor, child_command
 from app.jobs.announcing import start_alerts
 from app.jobs.intake import Intake
 from app.jobs.lease import Pulse, worker_name
+from app.jobs.options import WorkerOptions
 from app.jobs.origin import OriginDesk
-from app.jobs.queue import WORKFLOWS_VERSION, JobQueue, engine_url
+from app.jobs.queue import JobQueue, engine_url
+from app.jobs.queue_file import put_aside_if_damaged
 from app.jobs.reconcile import VERSION_KEY, Reconciler
 from app.jobs.segmenting import SegmentDesk
 from app.jobs.settling import Settlement
@@ -59,28 +60,6 @@ _JOURNAL_THREADS: Final = 4
 _COURIER_THREADS: Final = 16
 _PEER_THREADS: Final = 4
 _SCAN_THREADS: Final = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerOptions:
-    """What differs between workers of one site, and in tests.
-
-    Attributes
-    ----------
-    with_intake : bool
-        Also turn received series into jobs.
-    command : tuple of str or None
-        Inference process; None for the real one.
-    version : str
-        Version of the workflows.
-    host : str
-        Name of this machine.
-    """
-
-    with_intake: bool = True
-    command: tuple[str, ...] | None = None
-    version: str = WORKFLOWS_VERSION
-    host: str = platform.node()
 
 
 def serve_worker(
@@ -122,6 +101,8 @@ def serve_worker(
         name = stack.enter_context(worker_name(node.data, chosen.host))
         journal = open_journal(journal_url(node.data, node.database_url))
         stack.callback(journal.dispose)
+        if node.database_url is None:
+            put_aside_if_damaged(node.data, name, emit)
         worker = _Worker(node, settings, chosen, _Base(name, journal, emit))
         stack.enter_context(worker.running(stop))
         ready(0)
@@ -214,6 +195,7 @@ class _Worker:
     def watch(self, stop: Event) -> None:
         """Wait for the end; a loop that failed is the end, too."""
         while not stop.wait(_WATCH_S):
+            self._options.beat()
             for loop in self._loops:
                 if loop.done():
                     loop.result()
@@ -305,6 +287,8 @@ class _Worker:
             try:
                 turn()
                 is_told, pause_s = False, every_s
+            except JournalDamagedError:
+                raise  # waiting does not mend it
             except ServiceError as error:
                 if not is_told:
                     self._base.emit(events.ENGINE_UNREACHABLE, error=error.code)

@@ -181,6 +181,45 @@ def resend(c: Connection, identifier: str, now: float) -> bool:
     return _queue_anew(c, identifier, _RESENDABLE, now)
 
 
+def hurry(c: Connection, destination: str, now: float) -> bool:
+    """Have everything that waits for its next attempt at a destination tried at once.
+
+    Attempts and the time allowed go on counting; a pause of the destination ends.
+
+    Parameters
+    ----------
+    c : Connection
+        A transaction.
+    destination : str
+        Name of the peer.
+    now : float
+        Epoch seconds. What is being tried just now is left alone.
+
+    Returns
+    -------
+    bool
+        Whether anything waited, or the destination was paused.
+    """
+    waits = sa.and_(
+        DELIVERY.c.destination == destination,
+        DELIVERY.c.state == DeliveryState.QUEUED,
+        DELIVERY.c.next_attempt_at > now,
+    )
+    jobs = c.execute(sa.select(DELIVERY.c.job_id).where(waits).distinct()).scalars().all()
+    for job_id in jobs:
+        c.execute(
+            sa.update(DELIVERY)
+            .where(waits, DELIVERY.c.job_id == job_id)
+            .values(generation=_next_generation(c, job_id, destination), next_attempt_at=None)
+        )
+    ended = c.execute(
+        sa.update(DESTINATION)
+        .where(DESTINATION.c.name == destination, DESTINATION.c.open_until > now)
+        .values(open_until=None)
+    )
+    return bool(jobs) or ended.rowcount > 0
+
+
 def discard(c: Connection, identifier: str, now: float) -> bool:
     """Send no more; what the destination already has stays there.
 

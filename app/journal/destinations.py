@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -13,6 +13,9 @@ from app.journal.tables import DESTINATION
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
+
+
+_LONGEST_ERROR: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +113,10 @@ def note_success(c: Connection, name: str, now: float) -> bool:
     return was_open
 
 
-def note_failure(c: Connection, name: str, now: float, error: str) -> int:
-    """Note that the peer did not work.
+def note_failure(
+    c: Connection, name: str, now: float, error: str, *, is_in_a_row: bool = True
+) -> int:
+    """Note that the peer did not do what it was asked.
 
     Parameters
     ----------
@@ -123,6 +128,8 @@ def note_failure(c: Connection, name: str, now: float, error: str) -> int:
         Epoch seconds.
     error : str
         Name of the error, free of patient data.
+    is_in_a_row : bool
+        False where it did something else in the same conversation.
 
     Returns
     -------
@@ -134,7 +141,8 @@ def note_failure(c: Connection, name: str, now: float, error: str) -> int:
         sa.update(DESTINATION)
         .where(DESTINATION.c.name == name)
         .values(
-            consecutive_failures=DESTINATION.c.consecutive_failures + 1,
+            consecutive_failures=DESTINATION.c.consecutive_failures + int(is_in_a_row),
+            failures=DESTINATION.c.failures + 1,
             last_failure_at=now,
             last_error=error,
         )
@@ -142,8 +150,8 @@ def note_failure(c: Connection, name: str, now: float, error: str) -> int:
     return health_of(c, name).consecutive_failures
 
 
-def open_breaker(c: Connection, name: str, until: float) -> None:
-    """Pause a destination.
+def note_confirmation(c: Connection, name: str, now: float, confirmed_by: str) -> None:
+    """Note how the last object that arrived was confirmed.
 
     Parameters
     ----------
@@ -151,8 +159,40 @@ def open_breaker(c: Connection, name: str, until: float) -> None:
         A transaction.
     name : str
         Destination.
-    until : float
-        Begin of the next trial, epoch seconds.
+    now : float
+        Epoch seconds.
+    confirmed_by : str
+        ``c_find``, or ``c_store`` where the peer was taken at its word.
+    """
+    _make_known(c, name)
+    c.execute(
+        sa.update(DESTINATION)
+        .where(DESTINATION.c.name == name)
+        .values(confirmed_by=confirmed_by, confirmed_at=now)
+    )
+
+
+def note_echo(c: Connection, name: str, now: float, error: str) -> None:
+    """Note what became of a C-ECHO that a person asked for; no error: it was answered."""
+    _make_known(c, name)
+    c.execute(
+        sa.update(DESTINATION)
+        .where(DESTINATION.c.name == name)
+        .values(echo_at=now, echo_error=error[:_LONGEST_ERROR])
+    )
+
+
+def open_breaker(c: Connection, name: str, until: float | None) -> None:
+    """Pause a destination, or end its pause.
+
+    Parameters
+    ----------
+    c : Connection
+        A transaction.
+    name : str
+        Destination.
+    until : float or None
+        Begin of the next trial, epoch seconds; None: no pause.
     """
     c.execute(sa.update(DESTINATION).where(DESTINATION.c.name == name).values(open_until=until))
 

@@ -7,6 +7,7 @@ A commit is on the disk when it returns (SQLite: WAL with synchronous=FULL), bec
 from __future__ import annotations
 
 import re
+import sqlite3
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.errors import JournalError
+from app.errors import JournalDamagedError, JournalError, JournalNewerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,8 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S: Final = 30
 """How long a writer waits for another one on SQLite, s."""
 
+_PRIMARY_CODE: Final = 0xFF
+"""Of an extended result code of SQLite (https://www.sqlite.org/rescode.html)."""
 _LOCK_KEY: Final = 0x5350494E45
 """Advisory lock of PostgreSQL that lets one process migrate at a time ("SPINE")."""
 
@@ -65,8 +68,12 @@ def open_journal(url: str) -> Engine:
 
     Raises
     ------
+    JournalNewerError
+        If it was made by a newer version.
+    JournalDamagedError
+        If it is damaged.
     JournalError
-        If the database cannot be reached or written, or is of a newer version.
+        If the database cannot be reached or written.
     """
     engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
     if engine.dialect.name == "sqlite":
@@ -76,7 +83,7 @@ def open_journal(url: str) -> Engine:
         _migrate(engine)
     except SQLAlchemyError as error:
         engine.dispose()
-        raise JournalError(f"the journal cannot be opened: {type(error).__name__}") from error
+        raise named("the journal cannot be opened", error) from error
     return engine
 
 
@@ -99,7 +106,29 @@ def transaction(engine: Engine) -> Iterator[Connection]:
             yield connection
     except SQLAlchemyError as error:
         # The text of the statement and its parameters (UIDs) stay out of the message.
-        raise JournalError(f"the journal did not answer: {type(error).__name__}") from error
+        raise named("the journal did not answer", error) from error
+
+
+def named(what: str, error: SQLAlchemyError) -> JournalError:
+    """Name a database error: whether waiting may help, or the file is damaged.
+
+    Parameters
+    ----------
+    what : str
+        What could not be done, for the message.
+    error : SQLAlchemyError
+        As it came.
+
+    Returns
+    -------
+    JournalError
+        `JournalDamagedError` for SQLITE_CORRUPT and SQLITE_NOTADB.
+    """
+    cause = getattr(error, "orig", None)
+    code = getattr(cause, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return JournalDamagedError()
+    return JournalError(f"{what}: {type(error).__name__}")
 
 
 @contextmanager
@@ -149,7 +178,7 @@ def _migrate(engine: Engine) -> None:
         done = set(connection.execute(sa.text("SELECT version FROM schema_version")).scalars())
         known = {int(file.name[:4]): file for file in files}
         if done - known.keys():
-            raise JournalError("the journal was made by a newer version of SPINEPS Node")
+            raise JournalNewerError
         for version in sorted(known.keys() - done):
             for statement in statements_of(known[version].read_text(encoding="utf-8")):
                 connection.execute(sa.text(statement))

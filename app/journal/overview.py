@@ -56,6 +56,48 @@ def list_series(connection: Connection, window: Window) -> list[SeriesRow]:
     return sorted(rows, key=lambda row: (place[row.study_uid], row.first_instance_at))
 
 
+def page_of_series(connection: Connection, window: Window) -> list[SeriesRow]:
+    """List series, those of the study that was active last first, in pages of bounded length.
+
+    Parameters
+    ----------
+    connection : Connection
+        Reading.
+    window : Window
+        `limit` and `offset` count series: a study of hundreds goes on over several pages.
+
+    Returns
+    -------
+    list of SeriesRow
+        Within a study by time of arrival.
+    """
+    chosen = sa.true() if not window.states else SERIES.c.state.in_(window.states)
+    active = (
+        sa.select(SERIES.c.study_uid, sa.func.max(SERIES.c.last_activity_at).label("at"))
+        .where(chosen)
+        .group_by(SERIES.c.study_uid)
+        .subquery()
+    )
+    uids = list(
+        connection.execute(
+            sa.select(SERIES.c.series_uid)
+            .join(active, active.c.study_uid == SERIES.c.study_uid)
+            .where(chosen)
+            .order_by(
+                active.c.at.desc(),
+                SERIES.c.study_uid,
+                SERIES.c.first_instance_at,
+                SERIES.c.series_uid,
+            )
+            .limit(window.limit)
+            .offset(window.offset)
+        ).scalars()
+    )
+    place = {uid: number for number, uid in enumerate(uids)}
+    rows = _series(connection, SERIES.c.series_uid.in_(uids))
+    return sorted(rows, key=lambda row: place[row.series_uid])
+
+
 def find_series(connection: Connection, series_uid: str) -> SeriesRow | None:
     """One series, or None."""
     return next(iter(_series(connection, SERIES.c.series_uid == series_uid)), None)

@@ -16,6 +16,18 @@ FINISHED_JOBS: Final = (JobState.SUCCEEDED, JobState.REFUSED, JobState.CANCELLED
 """A dead job waits for a person, who needs its images."""
 
 FINISHED_DELIVERIES: Final = (DeliveryState.DELIVERED, DeliveryState.DISCARDED)
+_NOTHING: Final = "{}"
+"""A JSON column without content."""
+
+
+_NEEDED_BY_NOTHING: Final = (
+    ~sa.exists().where(JOB.c.series_uid == SERIES.c.series_uid, JOB.c.state.not_in(FINISHED_JOBS)),
+    ~sa.exists()
+    .where(JOB.c.series_uid == SERIES.c.series_uid)
+    .where(DELIVERY.c.job_id == JOB.c.job_id)
+    .where(DELIVERY.c.state.not_in(FINISHED_DELIVERIES)),
+)
+"""No job of the series is unfinished, and none of its deliveries unconfirmed."""
 
 
 def expired_series(
@@ -42,23 +54,59 @@ def expired_series(
     has_files = sa.exists().where(
         INSTANCE.c.series_uid == SERIES.c.series_uid, INSTANCE.c.state != InstanceState.DELETED
     )
-    unfinished = sa.exists().where(
-        JOB.c.series_uid == SERIES.c.series_uid, JOB.c.state.not_in(FINISHED_JOBS)
-    )
-    undelivered = (
-        sa.exists()
-        .where(JOB.c.series_uid == SERIES.c.series_uid)
-        .where(DELIVERY.c.job_id == JOB.c.job_id)
-        .where(DELIVERY.c.state.not_in(FINISHED_DELIVERIES))
-    )
     query = (
         sa.select(SERIES.c.series_uid)
         .where(SERIES.c.state == state, SERIES.c.last_activity_at < before)
-        .where(has_files, ~unfinished, ~undelivered)
+        .where(has_files, *_NEEDED_BY_NOTHING)
         .order_by(SERIES.c.last_activity_at)
         .limit(limit)
     )
     return list(connection.execute(query).scalars())
+
+
+def forget_texts(connection: Connection, before: float, limit: int) -> int:
+    """Forget what people wrote and what was decided about series that nothing needs any more.
+
+    Identifiers, digests, states and times stay, of jobs and results, too: that nothing is done
+    twice depends on them.
+
+    Parameters
+    ----------
+    connection : Connection
+        A transaction.
+    before : float
+        Series without activity since then, epoch seconds.
+    limit : int
+        At most this many.
+
+    Returns
+    -------
+    int
+        How many series.
+    """
+    has_texts = sa.or_(
+        SERIES.c.description != "", SERIES.c.decision != _NOTHING, SERIES.c.completeness != _NOTHING
+    )
+    ended = (SeriesState.ACCEPTED, SeriesState.REJECTED, SeriesState.DISCARDED)
+    query = (
+        sa.select(SERIES.c.series_uid)
+        .where(SERIES.c.state.in_(ended), SERIES.c.last_activity_at < before)
+        .where(has_texts, *_NEEDED_BY_NOTHING)
+        .order_by(SERIES.c.last_activity_at)
+        .limit(limit)
+    )
+    uids = list(connection.execute(query).scalars())
+    connection.execute(
+        SERIES.update()
+        .where(SERIES.c.series_uid.in_(uids))
+        .values(description="", decision=_NOTHING, completeness=_NOTHING)
+    )
+    connection.execute(
+        JOB.update()
+        .where(JOB.c.series_uid.in_(uids))
+        .values(record=_NOTHING, step="", fraction=0.0)
+    )
+    return len(uids)
 
 
 def expired_strays(connection: Connection, before: float, limit: int) -> list[str]:

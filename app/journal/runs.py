@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from app.journal.states import JobState, origins_of
+from app.journal.steps import overall
 from app.journal.tables import JOB, RESULT, SERIES
 
 if TYPE_CHECKING:
@@ -150,19 +151,21 @@ def is_wanted(c: Connection, job_id: str, run_number: int) -> bool:
 def note_progress(
     c: Connection, job_id: str, run_number: int, *, step: str, fraction: float
 ) -> None:
-    """How far a run is, for the page."""
-    c.execute(_running(job_id, run_number).values(step=step[:32], fraction=fraction))
+    """How far a run is, for the page; a repeated attempt shows once it gets further."""
+    row = c.execute(
+        sa.select(JOB.c.step, JOB.c.fraction).where(
+            JOB.c.job_id == job_id, JOB.c.run_number == run_number
+        )
+    ).first()
+    if row is not None and overall(step, fraction) >= overall(row.step, row.fraction):
+        c.execute(_running(job_id, run_number).values(step=step[:32], fraction=fraction))
 
 
 def note_attempt(
     c: Connection, job_id: str, run_number: int, *, attempts: int, error_code: str
 ) -> None:
     """Keep how often this run has failed; writing the same number again does no harm."""
-    c.execute(
-        _running(job_id, run_number).values(
-            attempts=attempts, error_code=error_code, step="", fraction=0.0
-        )
-    )
+    c.execute(_running(job_id, run_number).values(attempts=attempts, error_code=error_code))
 
 
 def note_drop(c: Connection, job_id: str, run_number: int) -> int | None:

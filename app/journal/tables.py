@@ -143,6 +143,11 @@ DESTINATION: Final = _table(
     last_success_at=Float,
     last_failure_at=Float,
     last_error=String,
+    failures=BigInteger,
+    confirmed_by=String,
+    confirmed_at=Float,
+    echo_at=Float,
+    echo_error=String,
 )
 
 COUNTER: Final = _table("counter", "name label", name=String, label=String, value=BigInteger)

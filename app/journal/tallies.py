@@ -78,6 +78,11 @@ class DestinationRow:
     last_success_at: float | None
     last_failure_at: float | None
     last_error: str
+    failures: int = 0
+    confirmed_by: str = ""
+    confirmed_at: float | None = None
+    echo_at: float | None = None
+    echo_error: str = ""
 
 
 def read_tallies(connection: Connection) -> Tallies:

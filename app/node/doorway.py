@@ -14,9 +14,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from app.lifeline import no_beat
+
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
+
+    from app.lifeline import Beat
 
 _HEADER_BYTES: Final = 6
 _ASSOCIATE_RQ: Final = 0x01
@@ -78,10 +82,11 @@ class Doorway:
         """Port that was bound."""
         return int(self._listening.getsockname()[1])
 
-    def serve(self, stop: threading.Event) -> None:
+    def serve(self, stop: threading.Event, beat: Beat = no_beat) -> None:
         """Watch over the door until `stop` is set; then close it and show out who waits."""
         try:
             while not stop.is_set():
+                beat()
                 for key, _ in self._selector.select(_TICK_S):
                     if key.fileobj is self._listening:
                         self._accept(stop)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import os
-import socket
 import threading
 import time
-from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pydicom.config import disable_value_validation
@@ -30,24 +28,27 @@ from pynetdicom.presentation import PresentationContext, build_context
 from app.archive.disk import DiskReserve
 from app.archive.header import IMAGE_CLASSES
 from app.archive.spool import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Spool
-from app.errors import ConfigurationError, DiskFullError, JournalError, crash_line
+from app.errors import ConfigurationError, crash_line
 from app.journal.arrivals import forget_associations
 from app.journal.engine import journal_url, open_journal, transaction
-from app.journal.processes import Heartbeat, beat
+from app.lifeline import no_beat
 from app.node.admission import Admission, dropped_classes
 from app.node.association import AcceptedAssociation
 from app.node.doorway import Doorway
 from app.node.handlers import House, Visit
+from app.node.keeping import HANDOVER_POLL_S, HANDOVER_S, Keeper, alone
 from app.node.recorder import Recorder
 from app.telemetry import events
 from app.telemetry.logs import quiet_foreign_logs, site_secret
 from operators.dicom.frames import PARSE_ERRORS
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from sqlalchemy.engine import Engine
 
+    from app.lifeline import Beat
     from app.settings import ListenerSettings, NodeSettings
     from app.telemetry.logs import Emit
 
@@ -81,13 +82,8 @@ _M_MMAP_THRESHOLD: Final = -3
 """Parameters of mallopt(3)."""
 _BUFFER_BYTES: Final = 1 << 16
 
-_BEAT_S: Final = 5.0
-_FLUSH_S: Final = 1.0
 _FAREWELL_S: Final = 10.0
 """How long associations may finish after the stop; then they are aborted, s."""
-HANDOVER_S: Final = 3.0
-"""How long a port may still be held by a listener that was killed, s."""
-_HANDOVER_POLL_S: Final = 0.1
 
 
 def serve_listener(
@@ -97,6 +93,7 @@ def serve_listener(
     ready: Callable[[int], None],
     emit: Emit,
     clock: Callable[[], float] = time.time,
+    beat: Beat = no_beat,
 ) -> None:
     """Receive objects until told to stop.
 
@@ -112,11 +109,15 @@ def serve_listener(
         The log.
     clock : callable
         Seconds since the epoch.
+    beat : Beat
+        Called while the door is watched.
 
     Raises
     ------
     ConfigurationError
         If the address cannot be bound.
+    RoleTakenError
+        If another listener works on the data folder.
     JournalError
         If the journal cannot be opened.
     """
@@ -137,35 +138,40 @@ def serve_listener(
             dropped_classes=dropped_classes(node.listener),
         )
         # pydicom would warn about an odd value on standard error, by quoting it.
-        with disable_value_validation():
-            _serve(node.listener, house, engine, stop=stop, ready=ready)
+        with disable_value_validation(), alone(node.data):
+            _serve(node.listener, house, engine, turn=_Turn(stop, ready, beat))
     finally:
         engine.dispose()
 
 
-def _serve(
-    settings: ListenerSettings,
-    house: House,
-    engine: Engine,
-    *,
-    stop: threading.Event,
-    ready: Callable[[int], None],
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """When to end, and whom to tell."""
+
+    stop: threading.Event
+    ready: Callable[[int], None]
+    beat: Beat
+
+
+def _serve(settings: ListenerSettings, house: House, engine: Engine, turn: _Turn) -> None:
     reception = Reception(settings, house)
-    doorway = _open_door(settings, reception, stop)
-    # The port is ours, so no other listener is at work here: what lies there is left over.
+    doorway = _open_door(settings, reception, turn.stop)
+    # No other listener is at work on this folder: what lies there is left over.
     swept = house.spool.sweep_incoming()
     if swept:
         house.emit(events.SPOOL_SWEPT, count=swept)
     with transaction(engine) as connection:
         forget_associations(connection)
-    keeper = threading.Thread(target=_keep_house, args=(house, engine, stop), daemon=True)
-    keeper.start()
-    ready(doorway.port)
-    doorway.serve(stop)
+    keeper = Keeper(house, engine, doorway.port)
+    thread = threading.Thread(target=keeper.keep, args=(turn.stop,), daemon=True)
+    thread.start()
+    turn.ready(doorway.port)
+    doorway.serve(turn.stop, turn.beat)
     reception.close()
-    keeper.join()
+    thread.join()
     house.recorder.flush()
+    if keeper.damage is not None:
+        raise keeper.damage
 
 
 class Reception:
@@ -259,7 +265,7 @@ def _open_door(settings: ListenerSettings, reception: Reception, stop: threading
             )
         except OSError as error:
             is_taken = error.errno == errno.EADDRINUSE
-            if not is_taken or time.monotonic() > deadline or stop.wait(_HANDOVER_POLL_S):
+            if not is_taken or time.monotonic() > deadline or stop.wait(HANDOVER_POLL_S):
                 raise ConfigurationError(
                     f"listener: {settings.host}:{settings.port} cannot be bound "
                     f"(error {error.errno})"
@@ -284,19 +290,3 @@ def _contexts(settings: ListenerSettings) -> list[PresentationContext]:
     )
     storage = [build_context(uid, list(TRANSFER_SYNTAXES)) for uid in classes]
     return [build_context(VERIFICATION), *storage]
-
-
-def _keep_house(house: House, engine: Engine, stop: threading.Event) -> None:
-    """Show a sign of life, watch the disk, and write what the journal would not take before."""
-    name = f"listener@{socket.gethostname()}"
-    while not stop.is_set():
-        detail = {"pid": os.getpid(), "associations": house.admission.established}
-        heart = Heartbeat(process_id=name, role="listener", beat=house.clock(), detail=detail)
-        with suppress(JournalError), transaction(engine) as connection:
-            beat(connection, heart)
-        with suppress(DiskFullError):
-            house.reserve.check()
-        for _ in range(round(_BEAT_S / _FLUSH_S)):
-            house.recorder.flush()
-            if stop.wait(_FLUSH_S):
-                return

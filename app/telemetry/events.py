@@ -53,6 +53,10 @@ PROCESS_STOPPED: Final = _event(702, "info", "process stopped", "role", "reason"
 ALERT_SENT: Final = _event(720, "info", "alert sent", "channel", "count")
 ALERT_FAILED: Final = _event(721, "error", "alert could not be sent", "channel", "error")
 PROCESS_RESTARTED: Final = _event(703, "error", "process died and is started again", "role", "code")
+PROCESS_HUNG: Final = _event(704, "error", "process hangs and is killed", "role", "silent_s")
+NODE_GIVEN_UP: Final = _event(705, "error", "process cannot run, the node ends", "role", "code")
+SETTINGS_RELOADED: Final = _event(706, "info", "settings read anew, the processes start again")
+SETTINGS_REFUSED: Final = _event(707, "error", "new settings cannot be used, old ones stay", "code")
 INTERNAL_ERROR: Final = _event(790, "error", "internal error", "role", "place")
 
 ASSOCIATION_REFUSED: Final = _event(
@@ -86,6 +90,7 @@ JOBS_TAKEN_OVER: Final = _event(320, "warning", "jobs of a silent worker taken o
 ENGINE_UNREACHABLE: Final = _event(321, "error", "job engine does not answer", "error")
 PEER_QUERY_FAILED: Final = _event(322, "warning", "peer could not be asked", "peer", "error")
 REPAIR_REQUESTED: Final = _event(323, "info", "missing objects requested", "series", "peer")
+ENGINE_ANEW: Final = _event(324, "error", "engine's database damaged, begun anew", "kept_in")
 
 INFERENCE_READY: Final = _event(401, "info", "inference process ready", "profile", "duration_s")
 INFERENCE_LOST: Final = _event(402, "error", "inference process lost", "reason")

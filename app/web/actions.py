@@ -103,6 +103,7 @@ ACTIONS: Final[Mapping[tuple[str, str], Action]] = {
         explanation="Send this object again, from the first attempt on.",
         offered=frozenset(
             {
+                DeliveryState.QUEUED,
                 DeliveryState.DEAD,
                 DeliveryState.PARKED,
                 DeliveryState.DISCARDED,

@@ -1,17 +1,20 @@
 """Is the node fit to work: journal, disk, and the processes that must be alive.
 
 The page's own heartbeat is a commit to the journal every few seconds, so a fresh one proves that
-the journal can be written; asking costs no write.
+the journal can be written; asking costs no write. A process that was killed shows at once by the
+lock that it does not hold any more, a closed port by a knock at it.
 """
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from app.errors import JournalError
 from app.journal import tallies
 from app.journal.engine import reading
+from app.journal.locks import LISTENER, is_held
 from app.journal.lookout import ROLES
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from app.web.site import Site
 
 _BYTES_PER_MB: Final = 1_000_000
+_KNOCK_S: Final = 1.0
+_LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +100,51 @@ def check_all(site: Site) -> list[Check]:
 def check_role(
     site: Site, role: str, processes: list[ProcessRow], silent: dict[str, float]
 ) -> Check:
-    """Whether a process of that role reported within the lease."""
-    ages = [silent[process.process_id] for process in processes if process.role == role]
-    if not ages:
+    """Whether a process of that role lives, reported within the lease, and is at its door."""
+    rows = [row for row in processes if row.role == role]
+    if not rows:
         return Check(name=role, is_good=False, detail="has not reported")
-    is_fresh = min(ages) <= site.node.worker.lease_s
-    return Check(name=role, is_good=is_fresh, detail=f"reported {min(ages):.0f} s ago")
+    living = [row for row in rows if is_held(site.node.data, _lock_of(row)) is not False]
+    if not living:
+        return Check(name=role, is_good=False, detail="no process is alive")
+    freshest = min(living, key=lambda row: silent[row.process_id])
+    age_s = silent[freshest.process_id]
+    detail = f"reported {age_s:.0f} s ago"
+    if age_s > site.node.worker.lease_s:
+        return Check(name=role, is_good=False, detail=detail)
+    port = freshest.detail.get("port")
+    if port is not None and _is_here(freshest) and not is_open(site.node.listener.host, int(port)):
+        return Check(name=role, is_good=False, detail=f"does not answer on port {int(port)}")
+    return Check(name=role, is_good=True, detail=detail)
+
+
+def is_open(host: str, port: int) -> bool:
+    """Whether somebody takes connections there.
+
+    Parameters
+    ----------
+    host : str
+        As bound; a wildcard is asked on loopback.
+    port : int
+        TCP port.
+
+    Returns
+    -------
+    bool
+        The connection is closed at once, without a word.
+    """
+    address = _LOOPBACK_OF.get(host, host)
+    try:
+        with socket.create_connection((address, port), timeout=_KNOCK_S):
+            return True
+    except OSError:
+        return False
+
+
+def _lock_of(row: ProcessRow) -> str:
+    """Lock that the process holds while it lives; a page holds none."""
+    return LISTENER if row.role == LISTENER else row.process_id
+
+
+def _is_here(row: ProcessRow) -> bool:
+    return row.process_id.partition("@")[2] == socket.gethostname()

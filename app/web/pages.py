@@ -25,7 +25,7 @@ _Row = TypeVar("_Row")
 
 PAGES: Final = APIRouter(include_in_schema=False)
 
-_PAGE_ROWS: Final = 50
+_PAGE_ROWS: Final = 25
 _SHORT_LIST: Final = 10
 _ATTENTION_KINDS: Final = {
     str(JobState.DEAD): "job_failed",
@@ -44,7 +44,7 @@ def show_overview(request: Request, site: CurrentSite) -> Response:
         values: dict[str, Any] = {
             "counts": tallies.read_tallies(connection),
             "jobs": overview.list_jobs(connection, Window(limit=_SHORT_LIST)),
-            "studies": _by_study(overview.list_series(connection, Window(limit=_SHORT_LIST // 2))),
+            "studies": _by_study(overview.page_of_series(connection, Window(limit=_SHORT_LIST))),
         }
         rows = site.attention(connection)
     values |= {"checks": check_all(site), "attention": alarms(rows)}
@@ -58,10 +58,10 @@ def show_arrivals(
 ) -> Response:
     """Studies and their series, the last active first."""
     with reading(site.engine) as connection:
-        rows = overview.list_series(connection, _window("series", state, offset))
+        rows = overview.page_of_series(connection, _window("series", state, offset))
         counts = tallies.read_tallies(connection).series
     studies = _by_study(rows)
-    paging = _paging(state, offset, len(studies))
+    paging = _paging(state, offset, len(rows))
     return page(
         request, site, "arrivals.html", {"studies": studies, "counts": counts, "paging": paging}
     )

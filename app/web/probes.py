@@ -1,8 +1,14 @@
-"""For machines that watch the node: does it live, is it ready, what are its figures."""
+"""For machines that watch the node: does it live, is it ready, what are its figures.
 
+They are answered by threads and journal connections of their own, whatever the page is busy with.
+"""
+
+import asyncio
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
@@ -12,10 +18,13 @@ from app.journal import tallies
 from app.journal.engine import reading
 from app.telemetry.metrics import Measurements, exposition
 from app.web.health import check_all, disk_of, silences
-from app.web.site import CurrentSite, Site
+from app.web.site import Site
 
 PROBES: Final = APIRouter()
 
+_T = TypeVar("_T")
+
+_THREADS: Final = 2
 _BATCH: Final = 1000
 _OVERLAP_S: Final = 600.0
 """Jobs of several workers are not written in the order in which they finished."""
@@ -28,19 +37,24 @@ async def is_alive() -> PlainTextResponse:
 
 
 @PROBES.get("/readyz", tags=["probes"])
-def is_ready(site: CurrentSite) -> JSONResponse:
+async def is_ready(request: Request) -> JSONResponse:
     """200 where journal, disk, listener and worker are fit to work, else 503 with what is not."""
-    checks = check_all(site)
+    checks = await _apart(request, lambda probing: check_all(probing.site))
     is_good = all(check.is_good for check in checks)
     body = {check.name: {"ok": check.is_good, "detail": check.detail} for check in checks}
     return JSONResponse({"ready": is_good, "checks": body}, 200 if is_good else 503)
 
 
 @PROBES.get("/metrics", tags=["probes"])
-def give_metrics(request: Request, site: CurrentSite) -> Response:
+async def give_metrics(request: Request) -> Response:
     """Figures for Prometheus, text format."""
-    clock: StepClock = request.app.state.steps
-    return Response(exposition(measure(site, clock)), media_type=CONTENT_TYPE_LATEST)
+    figures = await _apart(request, lambda probing: measure(probing.site, probing.steps))
+    return Response(exposition(figures), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _apart(request: Request, work: Callable[["Probing"], _T]) -> _T:
+    probing: Probing = request.app.state.probing
+    return await asyncio.get_running_loop().run_in_executor(probing.threads, work, probing)
 
 
 @dataclass(slots=True)
@@ -80,6 +94,27 @@ class StepClock:
         kept = self._latest - _OVERLAP_S
         self._recent = {key: at for key, at in self._recent.items() if at >= kept}
         return len(fresh) >= _BATCH
+
+
+@dataclass(frozen=True, slots=True)
+class Probing:
+    """What the probes have for themselves.
+
+    Attributes
+    ----------
+    site : Site
+        The node, with journal connections of its own.
+    steps : StepClock
+        Sums of step times.
+    threads : Executor
+        Where the journal is asked.
+    """
+
+    site: Site
+    steps: StepClock = field(default_factory=StepClock)
+    threads: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(_THREADS, thread_name_prefix="probe")
+    )
 
 
 def measure(site: Site, clock: StepClock) -> Measurements:

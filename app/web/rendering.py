@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse
 from app import __version__
 from app.journal.attention import alarms
 from app.journal.engine import reading
+from app.journal.steps import overall
 from app.record import NOTICE
 from app.web import reasons, wording
 from app.web.security import SESSION_COOKIE, new_session, token_of
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from app.journal.rows import JobRow
     from app.web.site import Site
 
 FOLDER: Final = Path(__file__).parent
@@ -118,6 +120,11 @@ def _said(value: object) -> str:
     return ", ".join(_said(part) for name, part in value.items() if name != "digest")
 
 
+def overall_of(row: JobRow) -> float:
+    """How far a job is as a whole, 0 to 1."""
+    return overall(row.step, row.fraction)
+
+
 def quoted(text: str) -> str:
     """Part of an address; not even a slash gets through."""
     return quote(text, safe="")
@@ -152,6 +159,7 @@ def environment() -> Environment:
         source_words=wording.source_words,
         structure_words=wording.structure_words,
         step_words=wording.step_words,
+        overall=overall_of,
         verdict_words=wording.verdict_words,
         error_words=wording.error_words,
         association_words=wording.association_words,
@@ -198,6 +206,7 @@ def page(
             "now": site.clock(),
             "csrf_token": token_of(session, site.secret),
             "path": request.url.path,
+            "layout": "fragment.html" if "HX-Request" in request.headers else "base.html",
             "here": _here(request),
             "answer": wording.DONE.get(request.query_params.get("answer", "")),
             "node": site.node,

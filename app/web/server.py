@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
@@ -19,50 +19,52 @@ from starlette.staticfiles import StaticFiles
 from app import __version__
 from app.alerts.rounds import Herald
 from app.archive.disk import free_bytes
-from app.errors import ConfigurationError, JournalError, ServiceError
-from app.journal import processes
-from app.journal.engine import journal_url, open_journal, transaction
-from app.journal.processes import Heartbeat
-from app.telemetry import events
+from app.errors import ConfigurationError
+from app.journal.engine import journal_url, open_journal
+from app.lifeline import no_beat
 from app.telemetry.logs import site_secret
 from app.web.alerting import ALERTS
 from app.web.api import API
 from app.web.attention import ATTENTION
 from app.web.connections import CONNECTIONS
+from app.web.destination_routes import DESTINATIONS
 from app.web.forms import FORMS
-from app.web.health import check_all
+from app.web.http_connections import BeatingServer, DoorProtocol
 from app.web.pages import PAGES
-from app.web.probes import PROBES, StepClock
+from app.web.probes import PROBES, Probing
 from app.web.reference import REFERENCE
 from app.web.rendering import FOLDER, plain_page
 from app.web.security import Guard
 from app.web.site import Site
 from app.web.statuses import http_status_of
+from app.web.watch import watch_until
 from operators.errors import SpineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sqlalchemy.engine import Engine
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from app.lifeline import Beat
     from app.settings import NodeSettings, WebSettings
     from app.telemetry.logs import Emit
 
-BEAT_EVERY_S: Final = 5.0
-_MAX_CONNECTIONS: Final = 64
 _KEEP_ALIVE_S: Final = 5
 _GRACE_S: Final = 3
 """How long an answer that has begun may take after the end was asked for, s."""
 
 
-def create_app(site: Site) -> Guard:
+def create_app(site: Site, probed: Site | None = None) -> Guard:
     """Build the application.
 
     Parameters
     ----------
     site : Site
         The node.
+    probed : Site, optional
+        The same node with journal connections that only the probes use.
 
     Returns
     -------
@@ -78,8 +80,9 @@ def create_app(site: Site) -> Guard:
         redoc_url=None,
     )
     app.state.site = site
-    app.state.steps = StepClock()
-    for router in (PROBES, API, REFERENCE, FORMS, ATTENTION, ALERTS, CONNECTIONS, PAGES):
+    app.state.probing = Probing(probed or site)
+    routers = (PROBES, API, DESTINATIONS, REFERENCE, FORMS, ATTENTION, ALERTS, CONNECTIONS, PAGES)
+    for router in routers:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     app.add_exception_handler(SpineError, _answer_error)
@@ -94,6 +97,7 @@ def serve_web(
     stop: threading.Event,
     ready: Callable[[int], None],
     emit: Emit,
+    beat: Beat = no_beat,
 ) -> None:
     """Serve the page until `stop` is set.
 
@@ -107,6 +111,8 @@ def serve_web(
         Told the port once the page answers.
     emit : Emit
         Event log.
+    beat : Beat
+        Called while requests are taken.
 
     Raises
     ------
@@ -117,8 +123,8 @@ def serve_web(
     ServiceError
         If the server ended by itself.
     """
-    engine = open_journal(journal_url(node.data, node.database_url))
-    try:
+    url = journal_url(node.data, node.database_url)
+    with closing_engine(url) as engine, closing_engine(url) as spare:
         site = Site(
             node=node,
             engine=engine,
@@ -128,10 +134,22 @@ def serve_web(
             emit=emit,
             free_bytes=free_bytes,
         )
-        with _listening(node.web) as listener, _running(create_app(site), listener) as thread:
+        app = create_app(site, replace(site, engine=spare))
+        with _listening(node.web) as listener, _running(app, listener, beat) as thread:
             ready(int(listener.getsockname()[1]))
             herald = Herald(engine, node, site.moment, emit, lookout=site.lookout)
-            _beat_until(stop, site, (thread, herald.start(stop)))
+            try:
+                watch_until(stop, site, (thread, herald.start(stop)))
+            finally:
+                stop.set()
+
+
+@contextmanager
+def closing_engine(url: str) -> Iterator[Engine]:
+    """Journal that is closed when the context ends."""
+    engine = open_journal(url)
+    try:
+        yield engine
     finally:
         engine.dispose()
 
@@ -149,19 +167,20 @@ def _listening(web: WebSettings) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def _running(app: Guard, listener: socket.socket) -> Iterator[threading.Thread]:
+def _running(app: Guard, listener: socket.socket, beat: Beat) -> Iterator[threading.Thread]:
     config = uvicorn.Config(
         app,
+        http=DoorProtocol,
+        ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=_MAX_CONNECTIONS,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    server = uvicorn.Server(config)
+    server = BeatingServer(config, beat)
     # Not in the main thread, whose signal handlers uvicorn would replace.
     thread = threading.Thread(
         target=server.run, kwargs={"sockets": [listener]}, name="uvicorn", daemon=True
@@ -174,28 +193,6 @@ def _running(app: Guard, listener: socket.socket) -> Iterator[threading.Thread]:
     finally:
         server.should_exit = True
         thread.join(_GRACE_S * 2)
-
-
-def _beat_until(stop: threading.Event, site: Site, threads: tuple[threading.Thread, ...]) -> None:
-    """Tell the journal that the page lives; readiness rests on it."""
-    identity = f"{socket.gethostname()}:web"
-    while all(thread.is_alive() for thread in threads):
-        heart = Heartbeat(
-            process_id=identity,
-            role="web",
-            beat=site.clock(),
-            detail={"pid": os.getpid(), "version": __version__},
-        )
-        try:
-            with transaction(site.engine) as connection:
-                processes.beat(connection, heart)
-            check_all(site)  # watches the other processes, whether anybody asks or not
-        except JournalError as error:
-            # The page stays up and shows it; the next beat tries again.
-            site.emit(events.INTERNAL_ERROR, role="web", place=error.message)
-        if stop.wait(BEAT_EVERY_S):
-            return
-    raise ServiceError("the web server or its alerts ended by themselves")
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:

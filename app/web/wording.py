@@ -276,6 +276,9 @@ DONE: Final[dict[str, str]] = {
     "alert_sent": "The test message was taken by every way that is set up.",
     "alert_failed": "The test message was not taken by every way: see Alerts below.",
     "moved": "Nothing was changed: it is no longer in a state in which this is possible.",
+    "idle": "Nothing waits for its next attempt there.",
+    "answered": "The destination answered the C-ECHO.",
+    "silent": "The destination did not answer the C-ECHO; the table says why.",
 }
 """Answer to an action, by the word in the address that the browser is led to."""
 

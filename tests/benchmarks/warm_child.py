@@ -16,9 +16,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app.inference.process import resident_bytes
 from app.inference.protocol import Request
 from app.inference.supervisor import Supervisor, child_command
+from app.inference.vitals import usage_of
 from app.settings import load_settings
 from app.synthetic.dicom_series import StudyOptions, write_study
 
@@ -48,7 +48,7 @@ async def warm(source: Path, output: Path, requests: int) -> list[str]:
         record = await supervisor.run(request)
         seconds = time.monotonic() - begun
         steps = sum(sum(entry["durations_s"].values()) for entry in record["series"])
-        memory = resident_bytes(supervisor.pid or 0) / 2**20
+        memory = usage_of(supervisor.pid or 0).resident_bytes / 2**20
         lines.append(
             f"child: request {number + 1} took {seconds:.1f} s ({steps:.1f} s in the steps), "
             f"exit code {record['exit_code']}, {memory:.0f} MB resident"

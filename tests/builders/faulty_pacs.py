@@ -18,6 +18,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, evt
 from pynetdicom.sop_class import (
     MRImageStorage,
+    SecondaryCaptureImageStorage,
     SegmentationStorage,
     StudyRootQueryRetrieveInformationModelFind,
     Verification,
@@ -112,6 +113,7 @@ def faulty_pacs(
     script: Sequence[Step] = (),
     *,
     takes_segmentations: bool = True,
+    takes_captures: bool = False,
     offers_find: bool = True,
     transfer_syntaxes: Sequence[str] = tuple(ALL_TRANSFER_SYNTAXES),
     known_callers: Sequence[str] = (),
@@ -124,6 +126,8 @@ def faulty_pacs(
     entity.add_supported_context(MRImageStorage, list(transfer_syntaxes))
     if takes_segmentations:
         entity.add_supported_context(SegmentationStorage, list(transfer_syntaxes))
+    if takes_captures:
+        entity.add_supported_context(SecondaryCaptureImageStorage, list(transfer_syntaxes))
     if offers_find:
         entity.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
     entity.require_calling_aet = list(known_callers)

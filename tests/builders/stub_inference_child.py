@@ -91,6 +91,7 @@ def misbehave(word: str, answer: AnswerPipe) -> None:
         "freeze": lambda: os.kill(os.getpid(), signal.SIGSTOP),
         "exit": lambda: sys.exit(3),
         "hang": hang,
+        "spin": spin,
         "grandchild": lambda: (subprocess.Popen(SLEEPER), hang()),
         "garbage": lambda: (os.write(answer.descriptor, b"Segmenting [##  ] 40%\n"), hang()),
         "stranger": lambda: (answer(Done(job_id="of somebody else", record={})), hang()),
@@ -103,6 +104,11 @@ def misbehave(word: str, answer: AnswerPipe) -> None:
 
 def hang(_hoard: bytes = b"") -> None:
     time.sleep(3600)
+
+
+def spin() -> None:
+    while True:
+        sum(range(1000))
 
 
 def write_for_ever(descriptor: int) -> None:

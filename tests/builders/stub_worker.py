@@ -12,7 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app import roles
-from app.jobs.worker import WorkerOptions, serve_worker
+from app.jobs.options import WorkerOptions
+from app.jobs.worker import serve_worker
+from app.lifeline import Beat
 from app.settings import Settings, load_settings
 from app.telemetry.logs import Emit
 
@@ -24,13 +26,18 @@ def main() -> int:
     chosen = parser.parse_args()
 
     def work(
-        settings: Settings, *, stop: threading.Event, ready: Callable[[int], None], emit: Emit
+        settings: Settings,
+        *,
+        stop: threading.Event,
+        ready: Callable[[int], None],
+        emit: Emit,
+        beat: Beat,
     ) -> None:
-        options = WorkerOptions(command=tuple(chosen.command))
+        options = WorkerOptions(command=tuple(chosen.command), beat=beat)
         serve_worker(settings.node, settings, stop=stop, ready=ready, emit=emit, options=options)
 
     roles.ROLES["worker"] = work
-    return roles.run_role("worker", load_settings(chosen.config), has_parent=True)
+    return roles.run_role("worker", load_settings(chosen.config), roles.Parent())
 
 
 if __name__ == "__main__":

@@ -105,7 +105,8 @@ def eventually(condition: Callable[[], object], within_s: float = 20.0) -> None:
 
 def main() -> None:
     """Import what is heavy here: the test process only needs the class above."""
-    from app.jobs.worker import WorkerOptions, serve_worker  # noqa: PLC0415
+    from app.jobs.options import WorkerOptions  # noqa: PLC0415
+    from app.jobs.worker import serve_worker  # noqa: PLC0415
     from app.settings import NodeSettings, load_settings  # noqa: PLC0415
     from app.signals import stop_requests  # noqa: PLC0415
     from app.telemetry.logs import EventLog, quiet_foreign_logs  # noqa: PLC0415

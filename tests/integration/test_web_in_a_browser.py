@@ -312,3 +312,15 @@ def test_the_page_follows_the_browsers_colour_scheme_and_fits_a_narrow_screen(
     assert ground == {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 23, 28)"}[scheme]
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     context.close()
+
+
+def test_a_phone_shows_every_list_without_scrolling_sideways(served: Served, browser):
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    for address in ("/", "/arrivals", "/jobs", "/deliveries", "/destinations", "/jobs/j-running"):
+        page.goto(served.address + address)
+        too_wide = page.evaluate(
+            "[document.documentElement, ...document.querySelectorAll('.scroll')]"
+            ".map(one => one.scrollWidth - one.clientWidth)"
+        )
+        assert max(too_wide) <= 0, address
+    page.close()

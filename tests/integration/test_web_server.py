@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -85,6 +85,85 @@ def test_30_silent_clients_and_garbage_do_not_keep_it_from_answering(tmp_path: P
         assert time.monotonic() - start < 15
         for client in silent:
             client.close()
+
+
+PROBES = ("/healthz", "/readyz", "/metrics", "/")
+
+
+def codes(address: str, paths: tuple[str, ...] = PROBES) -> list[int]:
+    return [httpx.get(f"{address}{path}", timeout=5).status_code for path in paths]
+
+
+def test_63_idle_connections_and_200_more_keep_nobody_out(tmp_path: Path):
+    with serving(tmp_path) as address, ExitStack() as stack:
+        port = int(address.rsplit(":", 1)[1])
+
+        def connect() -> socket.socket:
+            return stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+
+        clients = [connect() for _ in range(63)]
+        assert codes(address) == [200, 503, 200, 200]
+        for client in clients[:30]:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: ")  # and never a word more
+        clients += [connect() for _ in range(200)]
+        assert codes(address) == [200, 503, 200, 200]
+        clients[0].settimeout(5)
+        assert clients[0].recv(1) == b""  # the longest idle one had to go
+
+
+def test_a_request_that_does_not_come_whole_ends_in_time_and_a_whole_one_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("app.web.http_connections.REQUEST_S", 0.4)
+    with serving(tmp_path) as address:
+        port = int(address.rsplit(":", 1)[1])
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+            client.sendall(b"POST /actions/job/cancel HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+            begun = time.monotonic()
+            assert client.recv(1) == b""
+            assert 0.2 < time.monotonic() - begun < 3
+        with httpx.Client(base_url=address) as browser:
+            assert browser.get("/healthz").status_code == 200
+            time.sleep(0.6)
+            assert browser.get("/healthz").status_code == 200
+
+
+def test_an_answer_that_nobody_takes_is_broken_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("app.web.http_connections.ANSWER_S", 0.4)
+    with serving(tmp_path) as address, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", int(address.rsplit(":", 1)[1])))
+        request = b"GET /static/htmx.min.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+        client.sendall(request * 200)  # 10 MB of answers
+        client.settimeout(10)
+        time.sleep(1.0)  # longer than the page waits
+        assert received(client) < 8_000_000
+
+
+def received(client: socket.socket) -> int:
+    """Bytes until the connection ends, however it does."""
+    taken = 0
+    with suppress(ConnectionError):
+        while part := client.recv(65536):
+            taken += len(part)
+    return taken
+
+
+def test_probes_are_answered_while_every_thread_of_the_page_is_busy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    release = threading.Event()
+    monkeypatch.setattr("app.journal.overview.list_jobs", lambda *_: release.wait(20) and [])
+    with serving(tmp_path) as address, ThreadPoolExecutor(45) as pool:
+        stuck = [pool.submit(httpx.get, f"{address}/jobs", timeout=30) for _ in range(45)]
+        time.sleep(0.5)
+        begun = time.monotonic()
+        try:
+            assert codes(address, PROBES[:3]) == [200, 503, 200]
+            assert time.monotonic() - begun < 15  # and not the 20 s that the page takes
+        finally:
+            release.set()
+        assert {one.result().status_code for one in stuck} == {200}
 
 
 def test_the_page_loads_nothing_heavy():

@@ -336,7 +336,7 @@ def test_a_dead_peer_is_tried_for_the_whole_time_and_then_waits_for_a_person(
     assert scene.heard.numbers().count(505) == 1
 
 
-def test_ten_rejects_leave_at_most_one_attempt_in_15_minutes_whatever_waits(
+def test_ten_rejects_leave_one_attempt_per_pause_of_7_to_15_minutes_whatever_waits(
     tmp_path: Path,
 ) -> None:
     with faulty_pacs(known_callers=["SOMEBODY"]) as pacs:
@@ -355,8 +355,8 @@ def test_ten_rejects_leave_at_most_one_attempt_in_15_minutes_whatever_waits(
             due_at[group] = scene.clock() + verdict.delay_s
         assert pacs.received == []
     later = failed_at[10:]
-    assert 7 <= len(later) <= 12
-    assert all(b - a >= 900 for a, b in zip(failed_at[9:], later, strict=False))
+    assert 11 <= len(later) <= 24
+    assert all(450 <= b - a <= 990 for a, b in zip(failed_at[9:], later, strict=False))
     assert scene.heard.numbers().count(506) == 1
     assert delivery_rows(scene.engine, jobs[0])[0].last_error == "rejected_calling_ae_title_unknown"
 
@@ -377,7 +377,7 @@ def test_a_person_who_sends_again_opens_the_way_for_one_attempt_at_once(tmp_path
         job = scene.plan(objects=1)
         for _ in range(10):
             scene.clock.advance(scene.courier.attempt(job.group()).delay_s or 0)
-        assert scene.courier.attempt(job.group()).delay_s > 800  # type: ignore[operator]
+        assert 1 < scene.courier.attempt(job.group()).delay_s <= 10  # type: ignore[operator]
         with transaction(scene.engine) as c:
             assert resend(c, job.job_id, scene.clock())
             assert due(c, scene.clock()) == [job.group(generation=2)]

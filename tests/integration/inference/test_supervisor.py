@@ -111,6 +111,27 @@ def test_a_result_lies_on_disk_and_progress_was_told(tmp_path: Path):
     supervised(work)
 
 
+@pytest.mark.parametrize(
+    ("word", "limit", "reason"),
+    [
+        ("freeze", {"inference_idle_s": 1}, "hung"),
+        ("spin", {"inference_stall_s": 1, "inference_idle_s": 1}, "stalled"),
+    ],
+)
+def test_a_child_that_gets_nowhere_is_killed_long_before_its_time_is_over(
+    word: str, limit: dict[str, float], reason: str
+):
+    async def work(supervisor: Supervisor) -> None:
+        begun = time.monotonic()
+        with pytest.raises(InferenceLostError) as lost:
+            await supervisor.run(request(f"{word}-1"))
+        assert lost.value.reasons == (reason,)
+        assert 1 < time.monotonic() - begun < 20
+        assert (await supervisor.run(request(ECHO)))["exit_code"] == 0
+
+    supervised(work, **limit)
+
+
 def test_a_repeat_gives_the_same_bytes_and_a_predecessor_another_object(tmp_path: Path):
     make_series(tmp_path / "in", slices=5)
     before = Predecessor(kind="semantic", study_uid="1", series_uid="2", sop_instance_uid="3")

@@ -7,7 +7,7 @@ import pytest
 from app.archive.retention import apply_retention
 from app.errors import SpoolError
 from app.journal.engine import journal_url, open_journal, reading, transaction
-from app.journal.tables import INSTANCE, RESULT
+from app.journal.tables import INSTANCE, JOB, RESULT, SERIES
 from app.settings import RetentionSettings
 from app.telemetry.logs import silent
 from tests.builders.journal_rows import insert
@@ -110,3 +110,50 @@ def test_a_file_that_cannot_be_deleted_stays_in_the_journal(engine, data):
         deleted_after(engine, data, 20)
     with reading(engine) as connection:
         assert connection.execute(INSTANCE.select()).one().state == "stored"
+
+
+TEXTS = {"description": "t2_tse_sag", "decision": '{"accepted": true}', "completeness": '{"a": 1}'}
+
+
+def with_texts(engine, *, series="accepted", **job):
+    with transaction(engine) as connection:
+        insert(connection, "series", state=series, last_activity_at=0.0, **TEXTS)
+        insert(
+            connection,
+            "job",
+            finished_at=0.0,
+            record='{"b": 2}',
+            step="publish",
+            fraction=1.0,
+            **job,
+        )
+
+
+def test_texts_are_forgotten_after_a_year_and_what_is_done_once_depends_on_stays(engine, data):
+    with_texts(engine, state="succeeded")
+    with reading(engine) as connection:
+        before = [
+            dict(row)
+            for table in (SERIES, JOB)
+            for row in connection.execute(table.select()).mappings()
+        ]
+    assert deleted_after(engine, data, 364)["text"] == 0
+    assert deleted_after(engine, data, 366)["text"] == 1
+    assert deleted_after(engine, data, 367)["text"] == 0
+    with reading(engine) as connection:
+        after = [
+            dict(row)
+            for table in (SERIES, JOB)
+            for row in connection.execute(table.select()).mappings()
+        ]
+    series, job = before
+    assert after == [
+        series | {"description": "", "decision": "{}", "completeness": "{}"},
+        job | {"record": "{}", "step": "", "fraction": 0.0},
+    ]
+
+
+@pytest.mark.parametrize(("series", "job"), [("held", "succeeded"), ("accepted", "dead")])
+def test_texts_of_what_waits_for_a_person_are_kept(engine, data, series, job):
+    with_texts(engine, series=series, state=job)
+    assert deleted_after(engine, data, 10_000)["text"] == 0

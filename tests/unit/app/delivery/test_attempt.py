@@ -120,10 +120,15 @@ class Desk:
 
     def finish(self, limit: int = 2000) -> int:
         """Attempts until nothing is left."""
+        group = self.job.group()
         for number in range(1, limit):
-            verdict = self.courier.attempt(self.job.group())
+            verdict = self.courier.attempt(group)
             if verdict.delay_s is None:
-                return number
+                newest = max(row.generation for row in delivery_rows(self.engine, self.job))
+                if newest == group.generation:
+                    return number
+                group = self.job.group(generation=newest)  # hurried on: a workflow of its own
+                continue
             assert 0.2 <= verdict.delay_s <= 1800
             self.clock.advance(verdict.delay_s)
         raise AssertionError("never finished")
@@ -147,8 +152,8 @@ def test_a_peer_down_for_72_hours_leaves_dead_letters_with_the_reason(tmp_path: 
     assert 72 <= (desk.clock() - START) / 3600 < 72.6
     rows = delivery_rows(desk.engine, desk.job)
     assert [(row.state, row.last_error) for row in rows] == [("dead", "unreachable")] * 2
-    # 10 attempts within the first hour or two, then one per pause of 15 to 16.5 minutes.
-    assert 255 <= desk.heard.numbers().count(503) <= 300
+    # Pauses of 7.5 to 15 minutes, as without the breaker.
+    assert 350 <= desk.heard.numbers().count(503) <= 420
 
 
 def test_a_peer_that_is_down_10_minutes_of_every_hour_gets_50_jobs(tmp_path: Path) -> None:

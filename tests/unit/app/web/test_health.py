@@ -1,11 +1,15 @@
 """Ready or not, and why."""
 
+import json
+import socket
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
-from app.journal.engine import transaction
+from app.journal.engine import reading, transaction
+from app.journal.locks import holding
 from app.journal.tables import PROCESS
 from app.web.health import check_all
 from app.web.site import Site
@@ -67,3 +71,31 @@ def test_a_journal_that_does_not_answer_is_named(site: Site):
         connection.exec_driver_sql("DROP TABLE process")
     assert failing(site) == {"journal"}
     assert client_of(site).get("/readyz").status_code == 503
+
+
+def test_a_worker_that_was_killed_shows_at_once_though_it_reported_a_moment_ago(site: Site):
+    with reading(site.engine) as connection:
+        (name,) = connection.execute(
+            select(PROCESS.c.process_id).where(PROCESS.c.role == "worker")
+        ).scalars()
+    with holding(site.node.data, name) as is_ours:
+        assert is_ours
+        assert failing(site) == set()
+    assert failing(site) == {"worker"}
+    detail = client_of(site).get("/readyz").json()["checks"]["worker"]["detail"]
+    assert detail == "no process is alive"
+
+
+def test_a_listener_that_reports_but_whose_port_is_closed_is_not_ready(site: Site):
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        port = door.getsockname()[1]
+        here = {
+            "process_id": f"listener@{socket.gethostname()}",
+            "detail": json.dumps({"port": port}),
+        }
+        with transaction(site.engine) as connection:
+            connection.execute(PROCESS.update().where(PROCESS.c.role == "listener").values(**here))
+        assert failing(site) == set()
+    assert failing(site) == {"listener"}
+    checks = client_of(site).get("/readyz").json()["checks"]
+    assert checks["listener"]["detail"] == f"does not answer on port {port}"

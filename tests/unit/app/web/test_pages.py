@@ -164,8 +164,55 @@ def test_pages_go_on_where_a_list_is_longer_than_one(site: Site):
         connection.execute(JOB.insert(), [row | {"job_id": f"x-{n}"} for n in range(60)])
     client = client_of(site)
     first = client.get("/jobs?state=dead").text
-    assert "/jobs?offset=50&amp;state=dead" in first
+    assert "/jobs?offset=25&amp;state=dead" in first
     assert "Newer" in client.get("/jobs?state=dead&offset=50").text
+
+
+def crowded(site: Site, count: int) -> TestClient:
+    """The site with one study of so many more series, all of them active last."""
+    with transaction(site.engine) as connection:
+        held = SERIES.c.series_uid == series_uid_of("held")
+        row = dict(connection.execute(SERIES.select().where(held)).mappings().one())
+        more = {"study_uid": "9.9", "last_activity_at": row["last_activity_at"] + 1e6}
+        connection.execute(
+            SERIES.insert(), [row | more | {"series_uid": f"9.9.{n}"} for n in range(count)]
+        )
+    return client_of(site)
+
+
+def test_a_study_of_400_series_makes_no_page_of_400_rows_and_each_is_on_one(site: Site):
+    client = crowded(site, 400)
+    seen: list[str] = []
+    for offset in range(0, 425, 25):
+        text = client.get(f"/arrivals?offset={offset}").text
+        rows = re.findall(r'id="series-(9\.9\.\d+)"', text)
+        assert len(rows) <= 25
+        seen += rows
+    assert len(seen) == len(set(seen)) == 400
+
+
+@pytest.mark.parametrize("address", ["/", "/arrivals", "/jobs"])
+def test_what_a_page_fetches_every_3_s_is_small_however_much_there_is(site: Site, address: str):
+    client = crowded(site, 400)
+    whole = client.get(address).text
+    part = client.get(address, headers={"HX-Request": "true"}).text
+    assert len(part) < 60_000
+    assert '<nav aria-label="Pages"' in whole
+    assert '<nav aria-label="Pages"' not in part
+    assert len(re.findall(r'id="live"', part)) == 1
+
+
+def test_states_without_a_row_are_not_listed(tmp_path: Path):
+    client = client_of(site_of(tmp_path))
+    assert not re.findall(r'id="count-|id="filter-(?!all)', client.get("/").text)
+    assert not re.findall(r'id="filter-(?!all)', client.get("/jobs").text)
+    assert 'id="filter-dead"' in client.get("/jobs?state=dead").text
+
+
+def test_a_running_job_has_one_bar_for_the_whole_of_it(shown: TestClient):
+    text = shown.get("/jobs/j-running").text
+    assert text.count("<progress") == 1
+    assert "% of this step" in text
 
 
 def test_files_are_handed_out_as_what_they_are(shown: TestClient):

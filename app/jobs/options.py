@@ -1,0 +1,38 @@
+"""What differs between workers of one site, and in tests."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.jobs.queue import WORKFLOWS_VERSION
+from app.lifeline import no_beat
+
+if TYPE_CHECKING:
+    from app.lifeline import Beat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """What differs between workers of one site, and in tests.
+
+    Attributes
+    ----------
+    with_intake : bool
+        Also turn received series into jobs.
+    command : tuple of str or None
+        Inference process; None for the real one.
+    version : str
+        Version of the workflows.
+    host : str
+        Name of this machine.
+    beat : Beat
+        Called while the worker's own loop goes round.
+    """
+
+    with_intake: bool = True
+    command: tuple[str, ...] | None = None
+    version: str = WORKFLOWS_VERSION
+    host: str = platform.node()
+    beat: Beat = no_beat

@@ -1,0 +1,89 @@
+"""A real node whose processes are stopped, not killed, and whose journal is spoilt or too new."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import psutil
+import yaml
+
+from tests.builders.node import REPOSITORY, Node, running_node
+
+HUNG_S = 3.0
+
+
+def process_of(node: Node, role: str) -> psutil.Process:
+    children = psutil.Process(node._process.pid).children()
+    return next(child for child in children if role in child.cmdline())
+
+
+def is_ready(node: Node) -> bool:
+    try:
+        return node.page("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def tell_of_a_peer(node: Node, name: str) -> None:
+    """Write it into the settings of the running node, and have them read."""
+    document = yaml.safe_load(node.config.read_text("utf-8"))
+    document["node"]["peers"] = [{"name": name, "ae_title": "X", "host": "127.0.0.1", "port": 4}]
+    document["node"]["routes"] = [{"destinations": [name]}]
+    node.config.write_text(yaml.safe_dump(document), "utf-8")
+    node._process.send_signal(signal.SIGHUP)
+    shown = f'id="to-{name}"'
+
+    def is_shown() -> bool:
+        try:
+            return shown in node.page("/destinations").text
+        except httpx.TransportError:
+            return False
+
+    node.wait_until(is_shown, 60)
+
+
+def test_whatever_is_stopped_is_back_within_seconds_and_a_spoilt_journal_ends_the_node(
+    tmp_path: Path,
+):
+    with running_node(tmp_path, hung_after_s=HUNG_S) as node:
+        node.wait_until(lambda: is_ready(node), 60)
+        tell_of_a_peer(node, "archive")
+        node.wait_until(lambda: is_ready(node), 60)
+        stopped = [process_of(node, role) for role in ("listener", "web", "worker")]
+        begun = time.monotonic()
+        for process in stopped:
+            process.send_signal(signal.SIGSTOP)
+        psutil.wait_procs(stopped, timeout=60)
+        assert time.monotonic() - begun > HUNG_S - 1
+        node.wait_until(lambda: is_ready(node), 60)
+        assert node.log().count('"number": 704') == 3
+        journal = node.data / "journal.db"
+        with closing(sqlite3.connect(journal)) as c:
+            c.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with journal.open("r+b") as out:
+            out.seek(8192)
+            out.write(os.urandom(40_000))
+        assert node._process.wait(60) == 50
+        assert "SPN-9102" in node.log()
+        assert node.log().count('"number": 704') == 3  # who ends by itself is not killed
+
+
+def test_a_journal_of_a_newer_version_ends_serve_with_a_code_of_its_own(tmp_path: Path):
+    node = Node(tmp_path, 0, {})
+    node.data.mkdir()
+    with closing(sqlite3.connect(node.data / "journal.db")) as c:
+        c.execute("CREATE TABLE schema_version (version INTEGER PRIMARY KEY)")
+        c.execute("INSERT INTO schema_version VALUES (9999)")
+        c.commit()
+    command = [sys.executable, "-m", "app.cli", "serve", "--config", str(node.config)]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, cwd=REPOSITORY, timeout=60, check=False
+    )
+    assert ended.returncode == 50
+    assert "SPN-9101" in ended.stderr
