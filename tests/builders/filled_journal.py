@@ -196,6 +196,7 @@ def _decision(reasons: tuple[Reason, ...], *, accepted: bool) -> dict[str, objec
         "accepted": accepted,
         "frames": 19,
         "frames_taken": 19 if accepted else 0,
+        "problems": ["duplicate_instances: 1 of 20 files"],
         "reasons": [asdict(reason) for reason in reasons],
     }
 

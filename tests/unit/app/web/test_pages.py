@@ -136,6 +136,7 @@ def test_the_slice_map_shows_both_missing_slice_in_picture_and_words(shown: Test
 
 def test_a_rejected_series_says_why_with_figures(shown: TestClient):
     text = shown.get(f"/series/{series_uid_of('rejected')}").text
+    assert "Duplicate instances: 1 of 20 files" in text
     assert "Inversion recovery with a short inversion time (STIR)" in text
     assert "TI 160 ms" in text
 
