@@ -182,8 +182,8 @@ def _stated(header: Header) -> Iterator[tuple[str, NDArray[np.float64] | None]]:
         code = int(header[f"{name}_code"])
         if code == 0:
             continue
-        affine = read(header) if 0 < code <= _LAST_CODE and factor is not None else None
-        if affine is None or not np.isfinite(affine).all():
+        affine = read(header) if 0 < code <= _LAST_CODE else None
+        if affine is None or factor is None or not np.isfinite(affine).all():
             yield name, None
         else:
             yield name, np.vstack([affine[:3] * factor, [[0.0, 0.0, 0.0, 1.0]]])
