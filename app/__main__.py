@@ -22,7 +22,6 @@ from app.cli import now  # noqa: E402
 from app.console import reporting  # noqa: E402
 from app.errors import ExitCode, crash_line, exit_code_of  # noqa: E402
 from app.identity import parameters_of  # noqa: E402
-from app.run_checks import RunPaths, require_usable  # noqa: E402
 from app.settings import HostFolders, Settings, host_folders, load_settings  # noqa: E402
 from app.signals import stop_requests  # noqa: E402
 from operators.dicom.selection import SelectionSettings  # noqa: E402
@@ -46,7 +45,6 @@ def parse(arguments: list[str], folders: HostFolders) -> argparse.Namespace:
 
 def perform(arguments: argparse.Namespace, folders: HostFolders) -> int:
     """Run once and answer with the exit code of the contract."""
-    require_usable(RunPaths(source=arguments.input, output=arguments.output))
     settings: Settings = load_settings(arguments.config)
     models = settings.models
     if arguments.model is not None:

@@ -42,7 +42,7 @@ class RunPaths:
 
 
 def require_usable(paths: RunPaths) -> None:
-    """Refuse what cannot work.
+    """Refuse what cannot work and no record could tell; a run itself records what else is wrong.
 
     Parameters
     ----------
@@ -52,15 +52,12 @@ def require_usable(paths: RunPaths) -> None:
     Raises
     ------
     UnreadableInputError
-        ``missing_input``; what is wrong with the label map, ``unreadable_mask`` among the reasons.
+        What is wrong with the label map, ``unreadable_mask`` first among the reasons.
     OutputUnwritableError
-        ``output_unwritable``, ``report_unwritable``.
+        ``report_unwritable``.
     ConfigurationError
         ``report_is_input``: the record would overwrite what is read.
     """
-    if not paths.source.exists():
-        raise UnreadableInputError("the input does not exist", reasons=("missing_input",))
-    require_folder(paths.output)
     if paths.report is not None:
         _require_report(paths.report, paths)
     if paths.semantic_mask is not None:

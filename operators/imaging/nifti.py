@@ -131,14 +131,14 @@ def write_volume(volume: Volume, path: Path) -> None:
 
 def _header_like(like: Path, labels: LabelMap) -> Header:
     """Make a header with the place of another file, if that is still where the labels lie."""
+    message = "the input was changed while it was segmented"
     try:
         source = read_header(like)
-        same = np.array_equal(_lps(affine_ras(source)), labels.affine_lps)
-        same &= tuple(source["dim"][1:4][::-1]) == labels.labels_zyx.shape
-    except InputRejectedError:
-        same = False
-    if not same:
-        message = "the input was changed while it was segmented"
+        affine = _lps(affine_ras(source))
+    except InputRejectedError as error:
+        raise EncodingError(message, reasons=("input_changed",)) from error
+    shape = tuple(source["dim"][1:4][::-1])
+    if shape != labels.labels_zyx.shape or not np.array_equal(affine, labels.affine_lps):
         raise EncodingError(message, reasons=("input_changed",))
     header = nib.nifti1.Nifti1Header()
     copy_place(source, header)

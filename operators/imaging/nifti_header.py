@@ -94,7 +94,7 @@ def read_header(path: Path) -> Header:
     try:
         with nib.openers.ImageOpener(str(path)) as file:
             block = file.read(max(_HEADERS))
-        sizes = (int.from_bytes(block[:4], order) for order in ("little", "big"))  # type: ignore[arg-type]
+        sizes = (int.from_bytes(block[:4], order) for order in ("little", "big"))
         size = next((size for size in sizes if size in _HEADERS), 0)
         header = _HEADERS[size](block[:size], check=False)
     except READ_ERRORS as error:
@@ -159,7 +159,7 @@ def announced_bytes(header: Header) -> int:
     """Count the bytes of values that a header announces; 0 for a negative length."""
     axes = int(header["dim"][0])
     count = math.prod(int(n) for n in header["dim"][1 : axes + 1])
-    return max(0, count) * header.get_data_dtype().itemsize
+    return max(0, count) * int(header.get_data_dtype().itemsize)
 
 
 def copy_place(source: Header, target: Header) -> None:
@@ -182,8 +182,8 @@ def _stated(header: Header) -> Iterator[tuple[str, NDArray[np.float64] | None]]:
         code = int(header[f"{name}_code"])
         if code == 0:
             continue
-        affine = read(header) if 0 < code <= _LAST_CODE and factor is not None else None
-        if affine is None or not np.isfinite(affine).all():
+        affine = read(header) if 0 < code <= _LAST_CODE else None
+        if affine is None or factor is None or not np.isfinite(affine).all():
             yield name, None
         else:
             yield name, np.vstack([affine[:3] * factor, [[0.0, 0.0, 0.0, 1.0]]])

@@ -73,7 +73,7 @@ def require_no_label_map(volume: Volume) -> None:
         ``label_map_given``: all values lie from 0 to 255, are whole numbers (or a fraction of 1),
         and neighbouring voxels above the lowest value nearly always have the same.
     """
-    voxels = volume.voxels_zyx
+    voxels = volume.voxels_zyx.astype(np.float32, copy=False)
     low, high = float(voxels.min()), float(voxels.max())
     whole = bool((voxels == np.rint(voxels)).all())
     if low < 0 or high > (_HIGHEST_LABEL if whole else 1):
@@ -108,7 +108,8 @@ def require_intensities(volume: Volume) -> None:
         ``constant_image``: one value but for 0.1 % of the voxels at either end.
     """
     ends = (_OUTLIER_SHARE, 1 - _OUTLIER_SHARE)
-    lowest, highest = np.quantile(volume.voxels_zyx, ends, method="nearest")
+    voxels = volume.voxels_zyx.astype(np.float32, copy=False)
+    lowest, highest = np.quantile(voxels, ends, method="nearest")
     if lowest == highest:
         raise IntensityError(
             "all voxels have the same intensity: there is nothing to segment",

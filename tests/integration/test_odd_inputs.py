@@ -282,10 +282,7 @@ def snapshot(places: dict[str, Path]) -> dict[str, bytes]:
         (("--report", "{image}"), 2, "overwrite the input"),
         (("--semantic-mask", "{image}"), 10, "--semantic-mask"),
         (("--semantic-mask", "{tmp}/no"), 10, "--semantic-mask"),
-        (("-o", "{image}"), 40, "output folder"),
-        (("-o", "{image}/x"), 40, "output folder"),
         (("-o", ""), 2, "argument is empty"),
-        (("-i", "{tmp}/no"), 10, "does not exist"),
         (("--semantic", "x" * 300), 2, "too long"),
         (("--semantic", ".."), 20, "inference config"),
     ],
@@ -301,6 +298,15 @@ def test_a_wrong_value_is_named_before_anything_is_loaded(
     assert word in capsys.readouterr().err
     assert image.read_bytes() == before
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("stand_ins")
+def test_a_missing_input_and_an_output_that_is_a_file_stand_in_the_record(tmp_path: Path):
+    image = save_image(tmp_path / "x_T2w.nii")
+    code, record = run(tmp_path / "no", tmp_path / "out")
+    assert (code, reasons(record)) == (10, ["missing_input"])
+    code, record = run(image, tmp_path / "x_T2w.nii")
+    assert (code, reasons(record)) == (40, ["output_unwritable"])
 
 
 @pytest.mark.skipif("__import__('torch').cuda.is_available()")
