@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,8 @@ from app.journal import attention
 from app.journal.alert_channels import channel_state
 from app.journal.engine import journal_url, open_journal, reading, transaction
 from app.journal.lookout import Lookout, Moment
-from app.settings import NodeSettings
+from app.settings import NodeSettings, WebSettings
+from app.web.server import serve_web
 from tests.builders.alert_sinks import MailSink, WebhookSink, mail_sink, webhook_sink
 from tests.builders.journal_rows import insert
 from tests.builders.web_site import Told
@@ -298,3 +302,41 @@ def test_planned_releases_are_told_to_nobody(tower: Tower):
         insert(connection, "delivery", state="held")
     tower.herald().tick()
     assert tower.changes() == []
+
+
+def test_the_page_s_process_tells_by_itself_and_ends_at_once_although_a_server_is_mute(
+    tower: Tower, tmp_path: Path
+):
+    tower.mails.is_mute = True
+    tower.refuse("j1")
+    alerts = {"mail": mail_to(tower.mails.port), "webhook": {"url": tower.hook.url}}
+    node = node_with(tmp_path, look_every_s=0.02, **alerts)
+    node = node.model_copy(update={"web": WebSettings(port=0)})
+    # The webhook comes after the mail: it waits for the mute server's time-out.
+    only_hook = node_with(tmp_path, look_every_s=0.02, webhook=alerts["webhook"])
+    only_hook = only_hook.model_copy(update={"web": WebSettings(port=0)})
+    with serving(only_hook):
+        deadline = time.monotonic() + 20
+        while not tower.hook.documents:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    assert ("job_refused", "risen", 1) in tower.changes()
+    with serving(node):
+        time.sleep(0.2)
+        start = time.monotonic()
+    assert time.monotonic() - start < channels.TIMEOUT_S
+
+
+@contextmanager
+def serving(node: NodeSettings) -> Iterator[None]:
+    stop, started = threading.Event(), threading.Event()
+    options = {"stop": stop, "ready": lambda _: started.set(), "emit": Told()}
+    thread = threading.Thread(target=serve_web, args=(node,), kwargs=options)
+    thread.start()
+    assert started.wait(20)
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(30)
+    assert not thread.is_alive()

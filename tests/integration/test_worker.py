@@ -17,6 +17,7 @@ from sqlalchemy.engine import Engine
 
 from app.journal import jobs, overview
 from app.journal.engine import journal_url, open_journal, reading, transaction
+from app.journal.lookout import LEAVING
 from app.journal.processes import WORKER, heartbeats
 from tests.builders.journal_rows import insert
 from tests.builders.mr_series import MadeSeries, make_series
@@ -259,6 +260,9 @@ def test_sigterm_lets_a_running_job_finish_within_the_grace(make_node: Maker):
     assert worker.terminate() == 0
     assert node.job("a").state == "succeeded"
     assert node.job("b").state == "queued"
+    with reading(node.engine) as c:
+        (heart,) = heartbeats(c, WORKER)
+    assert heart.detail[LEAVING] is True  # it left, and is not lost: nobody is alarmed
 
 
 def test_sigterm_with_a_short_grace_leaves_the_job_for_the_next_start(make_node: Maker):
