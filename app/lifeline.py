@@ -25,11 +25,15 @@ class Lifeline:
     def __init__(self) -> None:
         """Make the memory (memfd_create(2))."""
         self.descriptor = os.memfd_create("lifeline")
-        os.pwrite(self.descriptor, _COUNTER.pack(0), 0)
+        os.pwrite(self.descriptor, bytes(2 * _COUNTER.size), 0)
 
     def beats(self) -> int:
         """How many signs of life there were."""
         return int(_COUNTER.unpack(os.pread(self.descriptor, _COUNTER.size, 0))[0])
+
+    def is_ending(self) -> bool:
+        """Whether it has begun to end by itself: from then on it does not beat."""
+        return any(os.pread(self.descriptor, _COUNTER.size, _COUNTER.size))
 
     def close(self) -> None:
         """Give the memory back; the child keeps its own end."""
@@ -58,6 +62,18 @@ def beats_into(descriptor: int | None) -> Beat:
             os.pwrite(descriptor, _COUNTER.pack(next(numbers)), 0)
 
     return beat
+
+
+def end_into(descriptor: int | None) -> Beat:
+    """Give what the child calls once, when it begins to end."""
+    if descriptor is None:
+        return no_beat
+
+    def end() -> None:
+        with suppress(OSError):
+            os.pwrite(descriptor, _COUNTER.pack(1), _COUNTER.size)
+
+    return end
 
 
 def no_beat() -> None:

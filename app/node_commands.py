@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.lifeline import beats_into
+from app.lifeline import beats_into, end_into
 from app.roles import ROLES, Parent, prepare_data_folder, run_role
 from app.serve import Child, Limits, Reload, role_command, supervise
 from app.settings import Settings, load_settings, service_manager
@@ -93,7 +93,7 @@ def web(
 
 
 def _parent(child: bool, lifeline: int | None) -> Parent | None:  # noqa: FBT001 - an option
-    return Parent(beats_into(lifeline)) if child else None
+    return Parent(beats_into(lifeline), end_into(lifeline)) if child else None
 
 
 def node_settings(config: Path | None, data: Path | None) -> Settings:

@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from app.telemetry.logs import Emit
 
 PR_SET_PDEATHSIG: Final = 1
-FAREWELL_S: Final = 15.0
-"""Time to end beyond the worker's grace, s."""
-_FAREWELL_BEAT_S: Final = 0.5
 
 
 class Serve(Protocol):
@@ -102,9 +99,10 @@ ROLES: Final[dict[str, Serve]] = {"listener": _listen, "worker": _work, "web": _
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """The process that started this one: told when ready, and shown signs of life by `beat`."""
+    """The process that started this one: told when ready, shown signs of life, told of the end."""
 
     beat: Beat = no_beat
+    end: Beat = no_beat
 
 
 def run_role(role: str, settings: Settings, parent: Parent | None = None) -> int:
@@ -127,6 +125,7 @@ def run_role(role: str, settings: Settings, parent: Parent | None = None) -> int
     if parent is not None:
         # Also a parent that is killed must leave nobody behind that holds the ports.
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    above = parent or Parent()
     quiet_foreign_logs()
     emit = EventLog(role)
     start = time.monotonic()
@@ -142,10 +141,8 @@ def run_role(role: str, settings: Settings, parent: Parent | None = None) -> int
     try:
         prepare_data_folder(settings)
         with stop_requests() as stop:
-            beat = no_beat if parent is None else parent.beat
-            farewell = (stop, beat, settings.node.worker.grace_s + FAREWELL_S)
-            threading.Thread(target=beat_while_ending, args=farewell, daemon=True).start()
-            ROLES[role](settings, stop=stop, ready=ready, emit=emit, beat=beat)
+            threading.Thread(target=_tell_when_ending, args=(stop, above), daemon=True).start()
+            ROLES[role](settings, stop=stop, ready=ready, emit=emit, beat=above.beat)
     except SpineError as error:
         sys.stderr.write(f"{error}\n")
         emit(events.PROCESS_STOPPED, role=role, reason=error.code)
@@ -153,27 +150,15 @@ def run_role(role: str, settings: Settings, parent: Parent | None = None) -> int
     except Exception as error:  # noqa: BLE001 - the border of the process
         emit(events.INTERNAL_ERROR, role=role, place=crash_line(error))
         return int(ExitCode.INTERNAL)
+    finally:
+        above.end()
     emit(events.PROCESS_STOPPED, role=role, reason="asked")
     return 0
 
 
-def beat_while_ending(stop: threading.Event, beat: Beat, limit_s: float) -> None:
-    """Go on to beat from the moment that the role ends: who finishes its work does not hang.
-
-    Parameters
-    ----------
-    stop : threading.Event
-        Set when the end begins, whoever wanted it.
-    beat : Beat
-        Sign of life.
-    limit_s : float
-        For so long, s.
-    """
+def _tell_when_ending(stop: threading.Event, parent: Parent) -> None:
     stop.wait()
-    deadline = time.monotonic() + limit_s
-    while time.monotonic() < deadline:
-        beat()
-        time.sleep(_FAREWELL_BEAT_S)
+    parent.end()
 
 
 def prepare_data_folder(settings: Settings) -> None:

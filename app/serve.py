@@ -122,14 +122,19 @@ class Child:
             self.is_leaving = True
             self.process.terminate()
 
-    def is_hung(self, turn_s: float, hung_after_s: float) -> bool:
-        """Count its silence; a process that has not begun to beat has more time."""
-        beats = self._beats if self._lifeline is None else self._lifeline.beats()
+    def is_hung(self, turn_s: float, limits: Limits) -> bool:
+        """Count its silence; who has not begun to beat, or has begun to end, has more time."""
+        beats = 0 if self._lifeline is None else self._lifeline.beats()
         if beats != self._beats:
             self._beats, self.silent_s = beats, 0.0
             return False
         self.silent_s += turn_s
-        return self.silent_s > (hung_after_s if beats else max(START_LIMIT_S, hung_after_s))
+        limit_s = limits.hung_after_s
+        if not beats:
+            limit_s = max(START_LIMIT_S, limit_s)
+        elif self.is_leaving or (self._lifeline is not None and self._lifeline.is_ending()):
+            limit_s += limits.grace_s + _KILL_AFTER_S
+        return self.silent_s > limit_s
 
     def plan_restart(self) -> float:
         """Seconds to wait, longer after every quick death."""
@@ -231,7 +236,7 @@ def _look_after(child: Child, turn_s: float, limits: Limits, emit: Emit) -> int:
         return 0
     code = child.process.poll()
     if code is None:
-        if child.is_hung(turn_s, limits.hung_after_s):
+        if child.is_hung(turn_s, limits):
             emit(events.PROCESS_HUNG, role=child.role, silent_s=round(child.silent_s, 1))
             child.silent_s = 0.0
             child.process.kill()

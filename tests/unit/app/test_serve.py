@@ -15,6 +15,7 @@ from contextlib import suppress
 import pytest
 
 from app.errors import ConfigurationError
+from app.lifeline import beats_into, end_into
 from app.serve import Child, Limits, Reload, supervise
 from app.service_manager import ServiceManager
 from app.telemetry.logs import EventLog
@@ -95,8 +96,21 @@ def test_a_process_that_is_stopped_is_killed_and_started_again_and_a_busy_one_is
 def test_a_process_has_more_time_before_its_first_sign_of_life():
     one = child("pass")
     one.start()
-    assert not any(one.is_hung(1.0, 5.0) for _ in range(300))
-    assert one.is_hung(1.0, 5.0)
+    limits = Limits(grace_s=60.0, hung_after_s=5.0)
+    assert not any(one.is_hung(1.0, limits) for _ in range(300))
+    assert one.is_hung(1.0, limits)
+    one.process.wait()
+
+
+def test_a_process_that_ends_by_itself_may_finish_what_it_does():
+    one = child("pass")
+    one.start()
+    beats_into(one._lifeline.descriptor)()
+    end_into(one._lifeline.descriptor)()
+    limits = Limits(grace_s=60.0, hung_after_s=5.0)
+    assert not one.is_hung(1.0, limits)  # it has just beaten
+    assert not any(one.is_hung(1.0, limits) for _ in range(80))
+    assert one.is_hung(1.0, limits)
     one.process.wait()
 
 
