@@ -59,9 +59,7 @@ class Examiner:
             pause_s = max(EXAMINE_EVERY_S, _SHARE * (time.monotonic() - begun))
 
 
-def watch_until(
-    stop: threading.Event, site: Site, threads: Sequence[threading.Thread]
-) -> None:
+def watch_until(stop: threading.Event, site: Site, threads: Sequence[threading.Thread]) -> None:
     """Tell the journal that the page lives; readiness rests on it.
 
     Parameters

@@ -163,5 +163,5 @@ def _heights_from_the_edge(
     """Axis that points most to the head or the feet, and each layer's distance from the top."""
     axis = int(np.abs(affine_lps[2, :3]).argmax())
     step_mm = float(np.linalg.norm(affine_lps[:3, axis]))
-    depth_mm = np.arange(shape_zyx[axis]) * step_mm
-    return axis, depth_mm[::-1] if affine_lps[2, axis] > 0 else depth_mm
+    depth_mm = np.arange(shape_zyx[axis], dtype=np.float64) * step_mm
+    return axis, np.asarray(depth_mm[::-1] if affine_lps[2, axis] > 0 else depth_mm)
