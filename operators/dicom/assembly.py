@@ -47,7 +47,8 @@ def assemble(series: SeriesRecord) -> Volume:
         (Z, Y, X) float32 after the rescale of each slice (PS3.3 C.11.1); slices ascend along the
         normal (row x column). MONOCHROME1 is inverted so that bright means much signal:
         ``lowest + highest - value``, with the extremes of the whole rescaled volume, so that all
-        slices share one scale and the range stays. Padding (PS3.3 C.7.5.1.1.2) becomes the lowest
+        slices share one scale and the range stays. Padding (PS3.3 C.7.5.1.1.2) becomes a stored 0,
+        as in the air of magnitude images; where values lie below that or are inverted, the lowest
         value of what is no padding. `source` names every slice's instance.
 
     Raises
@@ -147,11 +148,30 @@ def _signal(images: Sequence[StoredImage], frames: Sequence[Frame]) -> NDArray[n
     valid = True if padding is None else ~padding
     lowest = voxels.min(where=valid, initial=np.inf)
     highest = voxels.max(where=valid, initial=-np.inf)
-    if describe(frames[0].header).is_inverted:
+    is_inverted = describe(frames[0].header).is_inverted
+    if is_inverted:
         voxels = lowest + highest - voxels
-    if padding is not None and not _is_dark_already(images, voxels, padding, lowest):
-        voxels[padding] = lowest
+    if padding is not None:
+        zero = None if is_inverted else _no_signal(images, frames)
+        voxels = np.where(padding, lowest if zero is None else zero, voxels)
     return voxels
+
+
+def _no_signal(
+    images: Sequence[StoredImage], frames: Sequence[Frame]
+) -> NDArray[np.float32] | None:
+    """Rescaled stored 0 of each slice, (Z, 1, 1): what magnitude images hold in air.
+
+    None where anything that is no padding lies below it.
+    """
+    rescales = [_rescale(frame) for frame in frames]
+    valid = [True if image.is_padding is None else ~image.is_padding for image in images]
+    least = min(
+        image.values.min(where=where, initial=0) for image, where in zip(images, valid, strict=True)
+    )
+    if least < 0 or any(slope < 0 for slope, _ in rescales):
+        return None
+    return np.array([intercept for _, intercept in rescales], dtype=np.float32)[:, None, None]
 
 
 def _stacked_padding(images: Sequence[StoredImage]) -> NDArray[np.bool_] | None:
@@ -159,19 +179,6 @@ def _stacked_padding(images: Sequence[StoredImage]) -> NDArray[np.bool_] | None:
         return None
     none = np.zeros(images[0].values.shape, dtype=np.bool_)
     return np.stack([none if image.is_padding is None else image.is_padding for image in images])
-
-
-def _is_dark_already(
-    images: Sequence[StoredImage],
-    voxels: NDArray[np.float32],
-    padding: NDArray[np.bool_],
-    lowest: np.float32,
-) -> bool:
-    """Whether padding is a stored 0 below all else: many writers' air, left as it is."""
-    zero = all(
-        image.is_padding is None or not image.values[image.is_padding].any() for image in images
-    )
-    return zero and bool(voxels[padding].max() <= lowest)
 
 
 def _rescaled(image: StoredImage, frame: Frame) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from pydicom.uid import EnhancedMRImageStorage, MRImageStorage
 
 from operators.dicom.assembly import assemble
 from operators.dicom.series import scan
-from operators.errors import GeometryError, PixelDataError
+from operators.errors import InputRejectedError
 from operators.imaging.volume import Volume
 from tests.builders.mr_series import GDCM_ENCODED, NATIVE, PYDICOM_ENCODED, make_series
 from tests.builders.mutations import mutate
@@ -23,10 +23,10 @@ _SYNTAXES = (*NATIVE, *PYDICOM_ENCODED, *GDCM_ENCODED)
 _VARIANTS = 16
 
 
-def _outcome(record: SeriesRecord) -> Volume | GeometryError | PixelDataError:
+def _outcome(record: SeriesRecord) -> Volume | InputRejectedError:
     try:
         return assemble(record)
-    except (GeometryError, PixelDataError) as refusal:
+    except InputRejectedError as refusal:
         return refusal
 
 

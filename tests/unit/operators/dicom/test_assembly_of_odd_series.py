@@ -100,7 +100,7 @@ def _pad(value: int, *, signed: bool, tagged: str = "", limit: int | None = None
     ],
 )
 @pytest.mark.parametrize("options", [{}, {"sop_class": EnhancedMRImageStorage}])
-def test_padding_becomes_the_lowest_value_of_the_image(
+def test_padding_becomes_the_0_of_air(
     tmp_path: Path, value: int, vr: str, options: dict[str, object], *, signed: bool
 ):
     made = make_series(tmp_path, **options)
@@ -109,10 +109,10 @@ def test_padding_becomes_the_lowest_value_of_the_image(
     voxels = _assembled(tmp_path).voxels_zyx
 
     assert np.array_equal(voxels[:, ~_corner()], made.voxels_zyx[:, ~_corner()])
-    assert set(voxels[:, _corner()].ravel()) == {made.voxels_zyx[:, ~_corner()].min()}
+    assert set(voxels[:, _corner()].ravel()) == {0.0}
 
 
-def test_padding_is_lowest_after_the_slopes_of_all_slices(tmp_path: Path):
+def test_padding_becomes_the_0_of_each_slice_after_its_rescale(tmp_path: Path):
     slopes = tuple(1 + n / 11 for n in range(12))
     intercepts = tuple(-100.0 - n for n in range(12))
     made = make_series(tmp_path, slopes=slopes, intercepts=intercepts)
@@ -120,7 +120,18 @@ def test_padding_is_lowest_after_the_slopes_of_all_slices(tmp_path: Path):
 
     voxels = _assembled(tmp_path).voxels_zyx
 
-    assert set(voxels[:, _corner()].ravel()) == {made.voxels_zyx[:, ~_corner()].min()}
+    assert [set(part[_corner()]) for part in voxels] == [{value} for value in intercepts]
+
+
+def test_padding_is_the_lowest_value_where_images_go_below_0(tmp_path: Path):
+    made = make_series(tmp_path, signed=True)
+    edit_files(made.paths, _pad(-2000, signed=True, tagged="SS"))
+
+    voxels = _assembled(tmp_path).voxels_zyx
+
+    lowest = made.voxels_zyx[:, ~_corner()].min()
+    assert lowest < 0
+    assert set(voxels[:, _corner()].ravel()) == {lowest}
 
 
 @pytest.mark.parametrize("value", [-2000, 0, 32767])
@@ -153,7 +164,7 @@ def test_a_range_of_padding_values_is_padding(tmp_path: Path):
 
     voxels = _assembled(tmp_path).voxels_zyx
 
-    assert set(voxels[:, _corner()].ravel()) == {made.voxels_zyx[:, ~_corner()].min()}
+    assert set(voxels[:, _corner()].ravel()) == {0.0}
 
 
 def test_padding_is_found_in_compressed_and_implicit_files(tmp_path: Path):
@@ -163,8 +174,7 @@ def test_padding_is_found_in_compressed_and_implicit_files(tmp_path: Path):
 
         voxels = _assembled(folder).voxels_zyx
 
-        lowest = made.voxels_zyx.min()
-        assert np.array_equal(voxels, np.where(made.voxels_zyx == 1900, lowest, made.voxels_zyx))
+        assert np.array_equal(voxels, np.where(made.voxels_zyx == 1900, 0, made.voxels_zyx))
 
 
 def test_a_slice_of_nothing_but_padding_is_refused(tmp_path: Path):
