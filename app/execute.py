@@ -133,7 +133,8 @@ def load_models(
     Raises
     ------
     ConfigurationError
-        ``no_such_device``: CUDA is asked for and not there.
+        ``no_such_device``: CUDA is asked for and not there; ``no_bfloat16``: bf16 is asked for on
+        a processor that cannot compute in it.
     ModelUnusableError
         If a folder is missing, changed, or holds no model of that kind.
     UnreadableInputError
@@ -147,6 +148,7 @@ def load_models(
     if inference.threads:
         torch.set_num_threads(inference.threads)
     device = _device(inference.device)
+    _require_precision(inference.precision, device)
     instance_folder = find_model(models.directory, models.instance)
     instance = load_instance_model(instance_folder, device=device, precision=inference.precision)
     semantic, profiles = None, [instance.network.profile]
@@ -176,6 +178,14 @@ def _device(asked: str) -> str:
         message = "inference.device is cuda, but no CUDA device is usable here; try auto"
         raise ConfigurationError(message, reasons=("no_such_device",))
     return asked
+
+
+def _require_precision(asked: str, device: str) -> None:
+    from operators.networks.nnunet_network import runs_in_bfloat16  # noqa: PLC0415 - as above
+
+    if asked == "bf16" and not runs_in_bfloat16(device):
+        message = "inference.precision is bf16, but this processor has no bfloat16; try auto"
+        raise ConfigurationError(message, reasons=("no_bfloat16",))
 
 
 def _identity(directory: Path, folder: Path) -> ModelIdentity:

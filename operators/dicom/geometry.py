@@ -33,6 +33,9 @@ _COARSEST_ROUNDING = 0.005
 _SMALLEST_PIXEL_MM, _LARGEST_PIXEL_MM = 0.01, 20.0
 """Beyond any MR protocol: zero, negative, or in other units (metres, micrometres)."""
 
+_FARTHEST_MM = 1e6
+"""A kilometre from the origin of the frame of reference is no place in a patient."""
+
 _COUNTS = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
 _MOST_DECIMALS = 16
 _SKEW_OF_ROUNDING = 2 * math.sqrt(3)
@@ -101,8 +104,8 @@ def plane_of(header: Dataset) -> ImagePlane:
     Returns
     -------
     ImagePlane
-        What makes no sense (wrong count, not finite, not perpendicular, no size of a pixel) is
-        None.
+        What makes no sense (wrong count, not finite, not perpendicular, no place in a patient, no
+        size of a pixel) is None.
     """
     problems: list[str] = []
     position = _read(header, "ImagePositionPatient", "position", problems)
@@ -112,6 +115,9 @@ def plane_of(header: Dataset) -> ImagePlane:
     axes = _unit_axes(orientation, rounding) if orientation else None
     if orientation and axes is None:
         problems.append("invalid_orientation")
+    if position and max(map(abs, position)) > _FARTHEST_MM:
+        problems.append("invalid_position")
+        position = ()
     if spacing and not _SMALLEST_PIXEL_MM <= min(spacing) <= max(spacing) <= _LARGEST_PIXEL_MM:
         problems.append("invalid_pixel_spacing")
         spacing = ()
@@ -207,6 +213,8 @@ def _unit_axes(orientation: Sequence[float], rounding: float) -> NDArray[np.floa
     neither direction is trusted more than the other.
     """
     axes = np.reshape(np.asarray(orientation, dtype=np.float64), (2, 3))
+    if np.abs(axes).max() > 1 + _MAX_LENGTH_ERROR:
+        return None
     lengths = np.linalg.norm(axes, axis=1)
     if not np.all(np.abs(lengths - 1.0) < _MAX_LENGTH_ERROR):
         return None

@@ -133,6 +133,20 @@ def load_weights(network: nn.Module, weights: Mapping[str, object]) -> None:
                 raise ModelUnusableError(message, reasons=("weights_do_not_fit",))
 
 
+def runs_in_bfloat16(device: str) -> bool:
+    """Whether networks prepared in bf16 run on a device, however fast.
+
+    Parameters
+    ----------
+    device : str
+        A torch device. oneDNN's convolutions refuse bfloat16 on CPUs without AVX-512 (BW, VL and
+        DQ) or AVX-NE-CONVERT.
+    """
+    if torch.device(device).type != "cpu":
+        return True
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - no public question
+
+
 def prepare_for_inference(
     network: nn.Module, device: torch.device, precision: Precision
 ) -> nn.Module:
