@@ -196,7 +196,8 @@ class RetentionSettings(_Section):
     connections_days: float = Field(ge=0, default=7)
     """Record of who connected."""
     texts_days: float = Field(ge=0, default=365)
-    """Descriptions, decisions, records and progress; identifiers, digests and states stay."""
+    """Descriptions, decisions, records and progress; identifiers, digests and states stay.
+    Copies of the journal that an upgrade left go whole."""
     disk_reserve_mb: int = Field(ge=0, default=2000)
     """Below this much free space objects are answered 0xA700."""
 

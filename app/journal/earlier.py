@@ -1,7 +1,8 @@
 """A copy of the journal as the older version left it, made before its schema is brought up to date.
 
-Migrations go one way. Whoever has to put the older version back gives it this copy. On PostgreSQL
-the administrator's own backup is that copy.
+Migrations go one way. Whoever has to put the older version back gives it this copy as journal.db,
+and removes queue.db, which the older version makes anew from it. On PostgreSQL the administrator's
+own backup is that copy.
 """
 
 from __future__ import annotations
@@ -54,6 +55,25 @@ def keep_copy(journal: Path, version: int) -> Path:
             f"the journal cannot be copied before its upgrade: {type(error).__name__}"
         ) from error
     return copy
+
+
+def copies_before(data: Path, before: float) -> list[str]:
+    """List copies that are old enough to go: they hold texts, too.
+
+    Parameters
+    ----------
+    data : Path
+        The node's data folder.
+    before : float
+        Made before this time, epoch seconds.
+
+    Returns
+    -------
+    list of str
+        Names within the data folder.
+    """
+    copies = data.glob("journal-before-*.db")
+    return sorted(copy.name for copy in copies if copy.stat().st_mtime < before)
 
 
 def _sync(path: Path) -> None:
