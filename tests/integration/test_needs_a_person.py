@@ -5,6 +5,7 @@ Through real processes: a series with a truncated slice, a CT, and a caller of a
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class Trial:
 
     node: KillableNode
     page: httpx.Client
+    folder: Path
 
     def numbers(self) -> dict[str, int]:
         """The number "needs a person" wherever it is told."""
@@ -78,12 +80,14 @@ def send_truncated_series(port: int, folder: Path) -> None:
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     folder = tmp_path_factory.mktemp("person")
+    sections = {
+        "web": {"port": 0},
+        "worker": {"lease_s": 30},  # a busy machine keeps it: nobody is taken for silent
+        "log_level": "warning",
+    }
     with (
         counting_pacs() as pacs,
-        # A lease that a busy machine keeps: nobody is taken for silent.
-        killable_node(
-            folder, pacs, with_graph=True, web={"port": 0}, worker={"lease_s": 30}
-        ) as node,
+        killable_node(folder, pacs, with_graph=True, **sections) as node,
     ):
         web = NodeProcess("web", role_command("web", node.config), folder / "web.log")
         web.start()
@@ -96,7 +100,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
             met = "SELECT count(*) FROM association"
             assert wait_until(lambda: node.journal.rows(met)[0][0] == 2, 10), node.journal.rows(met)
             with httpx.Client(base_url=f"http://127.0.0.1:{web.port}", timeout=10) as page:
-                yield Trial(node, page)
+                yield Trial(node, page, folder)
         finally:
             web.kill()
 
@@ -114,6 +118,17 @@ def test_who_was_turned_away_is_on_the_page_and_in_the_api(trial: Trial):
     shown = trial.page.get("/connections").text
     for text in ("STRAY", "OTHER", "127.0.0.1", rejected["name"]):
         assert text in shown, text
+
+
+def test_every_process_tells_nothing_below_the_level_that_the_site_chose(trial: Trial):
+    told = {
+        log.stem: [json.loads(line) for line in log.read_text().splitlines()]
+        for log in trial.folder.glob("*.log")
+    }
+    assert told.keys() == {"listener", "worker", "web"}
+    assert [event["number"] for event in told["listener"]] == [101]  # the wrong title
+    assert [event["number"] for event in told["worker"]] == [313]  # the refused job
+    assert told["web"] == []
 
 
 def test_a_truncated_slice_is_one_number_everywhere_until_somebody_has_seen_it(trial: Trial):
