@@ -31,7 +31,7 @@ def test_bare_names_decide_in_the_sense_of_the_decision():
 def test_an_empty_or_odd_decision_says_nothing():
     assert deciding_words({}) == ""
     assert shown_reasons({"reasons": [None, 3]}) == []
-    assert doubts({"reasons": ["missing_slice"]}) == ["Slices are missing between others"]
+    assert doubts({"reasons": ["missing_slice"]}) == ["A slice is missing between others"]
 
 
 def test_selected_accepted_and_neither_are_three_different_things():
