@@ -54,7 +54,7 @@ def serve(
         code = supervise(
             children,
             stop=stop,
-            emit=EventLog("serve"),
+            emit=EventLog("serve", settings.node.log_level),
             limits=limits,
             manager=service_manager(),
             reload=Reload(wanted, lambda: node_settings(config, data)),

@@ -127,7 +127,7 @@ def run_role(role: str, settings: Settings, parent: Parent | None = None) -> int
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     above = parent or Parent()
     quiet_foreign_logs()
-    emit = EventLog(role)
+    emit = EventLog(role, settings.node.log_level)
     start = time.monotonic()
     emit(events.PROCESS_STARTED, role=role, version=__version__)
 

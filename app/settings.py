@@ -196,7 +196,8 @@ class RetentionSettings(_Section):
     connections_days: float = Field(ge=0, default=7)
     """Record of who connected."""
     texts_days: float = Field(ge=0, default=365)
-    """Descriptions, decisions, records and progress; identifiers, digests and states stay."""
+    """Descriptions, decisions, records and progress; identifiers, digests and states stay.
+    Copies of the journal that an upgrade left go whole."""
     disk_reserve_mb: int = Field(ge=0, default=2000)
     """Below this much free space objects are answered 0xA700."""
 
@@ -220,6 +221,8 @@ class NodeSettings(_Section):
     """Spool, journal, results; relative to the working directory. SPINE_NODE_DATA wins."""
     database_url: str | None = None
     """PostgreSQL for several workers; default: SQLite in `data`. SPINE_NODE_DATABASE_URL wins."""
+    log_level: Literal["debug", "info", "warning", "error"] = "debug"
+    """Least severe events that every process logs; ``serve`` itself keeps it until it ends."""
     hung_after_s: float = Field(gt=0, default=20)
     """A process of ``serve`` without a sign of life for this long is killed and started again."""
     listener: ListenerSettings = ListenerSettings()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from app.errors import SpoolError
 from app.journal import retention as journal
 from app.journal.associations import forget_associations_before
+from app.journal.earlier import copies_before
 from app.journal.engine import transaction
 from app.journal.states import SeriesState
 from app.telemetry import events
@@ -78,7 +79,9 @@ def apply_retention(
         counts["connection"] = forget_associations_before(
             connection, connections_before, _CONNECTIONS
         )
-    counts["text"] = _forget_texts(engine, now - settings.texts_days * _DAY_S)
+    texts_before = now - settings.texts_days * _DAY_S
+    counts["text"] = _forget_texts(engine, texts_before)
+    counts["journal_copy"] = _unlink(data, copies_before(data, texts_before))
     for kind, count in counts.items():
         if count:
             emit(events.RETENTION_DELETED, kind=kind, count=count)

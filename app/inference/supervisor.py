@@ -85,6 +85,8 @@ class Supervisor:
         self._turn = asyncio.Lock()
         self._child: InferenceProcess | None = None
         self._is_closing = False
+        self.start_failure: tuple[str, ...] = ()
+        """Reasons why the last child that was to start did not come up; empty where it did."""
         self._background: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._live, name="inference", daemon=True)
@@ -215,8 +217,11 @@ class Supervisor:
             self._child = child  # before it has loaded, so that `close` can end it
             ready = await child.load(self._start_timeout_s)
         except InferenceLostError as error:
+            # A child that is ended while it loads, because the worker ends, says nothing of models.
+            self.start_failure = () if self._is_closing else error.reasons
             self._emit(events.INFERENCE_LOST, reason=", ".join(error.reasons))
             raise
+        self.start_failure = ()
         duration_s = round(time.monotonic() - begun, 3)
         self._emit(events.INFERENCE_READY, profile=ready.profile, duration_s=duration_s)
         self._in_background(self._replace_after_end(child))

@@ -11,7 +11,7 @@ import asyncio
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Final
@@ -37,7 +37,7 @@ from app.jobs.watch import Surroundings
 from app.jobs.workflows import Tools, Workflows
 from app.jobs.workfolder import WorkFolders
 from app.journal.engine import journal_url, open_journal
-from app.journal.lookout import LEAVING
+from app.journal.lookout import LEAVING, UNUSABLE
 from app.journal.processes import PulseWatch
 from app.telemetry import events
 from app.telemetry.logs import key_of, site_secret
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 
 INTAKE_EVERY_S: Final = 0.25
 RETENTION_EVERY_S: Final = 60.0
+MODELS_EVERY_S: Final = 60.0
+"""Models that could not be loaded are tried again, so that what is repaired shows by itself, s."""
 _OUTAGE_PAUSE_S: Final = 1.0
 _WATCH_S: Final = 0.2
 _JOURNAL_THREADS: Final = 4
@@ -176,7 +178,7 @@ class _Worker:
                 self._threads["loop"].submit(self._loop, self._turn, INTAKE_EVERY_S, stop),
                 self._threads["loop"].submit(self._loop, self._beat, self._pulse.period_s, ended),
                 self._threads["loop"].submit(self._loop, self._tidy, RETENTION_EVERY_S, stop),
-                self._threads["loop"].submit(self._warm_up),
+                self._threads["loop"].submit(self._keep_warm, stop),
             ]
             self._alerts = start_alerts(self._base.journal, self._node, self._base.emit, ended)
             yield
@@ -254,6 +256,7 @@ class _Worker:
         return {
             "pid": os.getpid(),
             LEAVING: self._pulse.is_leaving,
+            UNUSABLE: ", ".join(self._supervisor.start_failure),
             "software": __version__,
             VERSION_KEY: self._options.version,
             "profile": ready.profile if ready else "",
@@ -273,12 +276,14 @@ class _Worker:
     def _beat(self) -> None:
         self._reconciler.silent = frozenset(self._pulse.tick())
 
-    def _warm_up(self) -> None:
+    def _keep_warm(self, stop: Event) -> None:
         """Have the models loaded before the first job; one that waits for them is told why."""
-        try:
-            asyncio.run(self._supervisor.start())
-        except InferenceLostError:
-            return
+        pause_s = 0.0
+        while not stop.wait(pause_s):
+            pause_s = MODELS_EVERY_S
+            if self._supervisor.ready is None:
+                with suppress(InferenceLostError):
+                    asyncio.run(self._supervisor.start())
 
     def _loop(self, turn: Callable[[], None], every_s: float, stop: Event) -> None:
         is_told = False

@@ -17,6 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import JournalDamagedError, JournalError, JournalNewerError
+from app.journal.earlier import keep_copy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +57,9 @@ def journal_url(data: Path, database_url: str | None) -> str:
 def open_journal(url: str) -> Engine:
     """Connect, and bring the schema to this version.
 
+    A file that an older version made is copied beside itself first, so that the older version can
+    be put back (`app.journal.earlier`).
+
     Parameters
     ----------
     url : str
@@ -73,7 +77,7 @@ def open_journal(url: str) -> Engine:
     JournalDamagedError
         If it is damaged.
     JournalError
-        If the database cannot be reached or written.
+        If the database cannot be reached or written, or not be copied before an upgrade.
     """
     engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
     if engine.dialect.name == "sqlite":
@@ -179,7 +183,11 @@ def _migrate(engine: Engine) -> None:
         known = {int(file.name[:4]): file for file in files}
         if done - known.keys():
             raise JournalNewerError
-        for version in sorted(known.keys() - done):
+        missing = sorted(known.keys() - done)
+        if done and missing and engine.url.database and engine.dialect.name == "sqlite":
+            # Within the transaction: no process writes, or upgrades, between copy and upgrade.
+            keep_copy(Path(engine.url.database), missing[0])
+        for version in missing:
             for statement in statements_of(known[version].read_text(encoding="utf-8")):
                 connection.execute(sa.text(statement))
             connection.execute(

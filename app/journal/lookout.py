@@ -31,6 +31,9 @@ ROLES: Final = ("listener", "worker", "web")
 LEAVING: Final = "leaving"
 """Key of a heartbeat's detail: true where the process said that it ends."""
 
+UNUSABLE: Final = "models_unusable"
+"""Key of a worker's detail: why its models cannot be used; empty where they can, or still load."""
+
 _BYTES_PER_MB: Final = 1_000_000
 _QUEUE: Final = "queue"
 
@@ -105,6 +108,7 @@ class Lookout:
             lost += [Found(role, None, 0.0) for role, age in missed.items() if age > lease_s]
             observed = {
                 "process_silent": lost,
+                "models_unusable": _without_models(processes, silences, lease_s),
                 "disk_low": _LOW_DISK if moment.free_bytes < reserve_bytes else [],
                 "job_stalled": self._stalled(connection, moment.monotonic_s, stalled_after_s),
             }
@@ -149,6 +153,19 @@ def _silent(
         if not is_filled and not lost:
             unfilled[role] = role
     return found, unfilled
+
+
+def _without_models(
+    processes: list[ProcessRow], silences: dict[str, float], lease_s: float
+) -> list[Found]:
+    """Find workers that live and cannot work."""
+    return [
+        Found(row.process_id, None, 0.0)
+        for row in processes
+        if row.detail.get(UNUSABLE)
+        and not row.detail.get(LEAVING)
+        and silences[row.process_id] <= lease_s
+    ]
 
 
 _LOW_DISK: Final = [Found("data", None, 0.0)]

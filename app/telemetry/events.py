@@ -9,9 +9,11 @@ and keyed hashes (`series`, `job`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 Level = Literal["debug", "info", "warning", "error"]
+LEVELS: Final[tuple[Level, ...]] = get_args(Level)
+"""From what is told in detail to what a person has to look at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
 import structlog
 
+from app.telemetry.events import LEVELS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.telemetry.events import Event
+    from app.telemetry.events import Event, Level
 
 SECRET_FILE: Final = "site-secret"  # noqa: S105 - a file's name
 _KEY_DIGITS: Final = 12
@@ -43,6 +45,8 @@ class EventLog:
     ----------
     role : str
         Process that speaks: ``listener``, ``worker``, ``web``, ``serve``.
+    least : str
+        Events of a lower level are not told; errors always are.
     is_strict : bool
         Raise for a field that the catalogue does not list (tests); else drop it.
     stream : TextIO
@@ -50,6 +54,7 @@ class EventLog:
     """
 
     role: str
+    least: Level = "debug"
     is_strict: bool = False
     stream: TextIO = field(default_factory=lambda: sys.stderr)
 
@@ -58,6 +63,8 @@ class EventLog:
         unknown = values.keys() - set(event.fields)
         if unknown and self.is_strict:
             raise ValueError(f"event {event.number} has no field {', '.join(sorted(unknown))}")
+        if LEVELS.index(event.level) < LEVELS.index(self.least):
+            return
         logger = structlog.wrap_logger(
             structlog.WriteLogger(self.stream),
             processors=[

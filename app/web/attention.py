@@ -223,6 +223,7 @@ def _names(_connection: Connection, found: list[Found]) -> list[Any]:
 
 _LAYOUTS: Final[Mapping[str, tuple[str, Callable[[Connection, list[Found]], list[Any]]]]] = {
     "process_silent": ("names", _names),
+    "models_unusable": ("names", _names),
     "disk_low": ("names", _names),
     "job_stalled": ("jobs", _jobs),
     "job_failed": ("jobs", _jobs),

@@ -15,7 +15,7 @@ from app.errors import JournalError
 from app.journal import tallies
 from app.journal.engine import reading
 from app.journal.locks import LISTENER, is_held
-from app.journal.lookout import ROLES
+from app.journal.lookout import ROLES, UNUSABLE
 
 if TYPE_CHECKING:
     from app.journal.tallies import ProcessRow
@@ -100,22 +100,34 @@ def check_all(site: Site) -> list[Check]:
 def check_role(
     site: Site, role: str, processes: list[ProcessRow], silent: dict[str, float]
 ) -> Check:
-    """Whether a process of that role lives, reported within the lease, and is at its door."""
+    """Whether a process of that role lives, reported within the lease, and can do its work."""
     rows = [row for row in processes if row.role == role]
     if not rows:
         return Check(name=role, is_good=False, detail="has not reported")
     living = [row for row in rows if is_held(site.node.data, _lock_of(row)) is not False]
     if not living:
         return Check(name=role, is_good=False, detail="no process is alive")
-    freshest = min(living, key=lambda row: silent[row.process_id])
+    lease_s = site.node.worker.lease_s
+
+    def rank(row: ProcessRow) -> tuple[bool, bool, float]:
+        age_s = silent[row.process_id]
+        return age_s > lease_s, bool(row.detail.get(UNUSABLE)), age_s
+
+    freshest = min(living, key=rank)
     age_s = silent[freshest.process_id]
-    detail = f"reported {age_s:.0f} s ago"
-    if age_s > site.node.worker.lease_s:
-        return Check(name=role, is_good=False, detail=detail)
-    port = freshest.detail.get("port")
-    if port is not None and _is_here(freshest) and not is_open(site.node.listener.host, int(port)):
-        return Check(name=role, is_good=False, detail=f"does not answer on port {int(port)}")
-    return Check(name=role, is_good=True, detail=detail)
+    reported = f"reported {age_s:.0f} s ago"
+    trouble = reported if age_s > lease_s else _trouble_of(site, freshest)
+    return Check(name=role, is_good=not trouble, detail=trouble or reported)
+
+
+def _trouble_of(site: Site, row: ProcessRow) -> str:
+    """Why a process that reports cannot do its work; empty where it can."""
+    if reasons := row.detail.get(UNUSABLE):
+        return f"models cannot be used: {reasons}"
+    port = row.detail.get("port")
+    if port is not None and _is_here(row) and not is_open(site.node.listener.host, int(port)):
+        return f"does not answer on port {int(port)}"
+    return ""
 
 
 def is_open(host: str, port: int) -> bool:

@@ -110,8 +110,9 @@ def status_hex(status: int | None) -> str:
 
 
 def said(detail: Mapping[str, Any]) -> str:
-    """Put in one line what a process says of itself; digests are left to the API."""
-    return "; ".join(f"{wording.plain(name)}: {_said(detail[name])}" for name in sorted(detail))
+    """Put in one line what a process says of itself; digests, and what is not so, are left out."""
+    told = {name: value for name, value in detail.items() if value}
+    return "; ".join(f"{wording.plain(name)}: {_said(told[name])}" for name in sorted(told))
 
 
 def _said(value: object) -> str:

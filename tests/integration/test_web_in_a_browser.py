@@ -316,7 +316,8 @@ def test_the_page_follows_the_browsers_colour_scheme_and_fits_a_narrow_screen(
 
 def test_a_phone_shows_every_list_without_scrolling_sideways(served: Served, browser):
     page = browser.new_page(viewport={"width": 390, "height": 844})
-    for address in ("/", "/arrivals", "/jobs", "/deliveries", "/destinations", "/jobs/j-running"):
+    lists = ("/", "/arrivals", "/jobs", "/deliveries", "/destinations", "/system")
+    for address in (*lists, "/jobs/j-running", "/jobs/j-dead", "/jobs/j-succeeded"):
         page.goto(served.address + address)
         too_wide = page.evaluate(
             "[document.documentElement, ...document.querySelectorAll('.scroll')]"

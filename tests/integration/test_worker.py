@@ -17,7 +17,7 @@ from sqlalchemy.engine import Engine
 
 from app.journal import jobs, overview
 from app.journal.engine import journal_url, open_journal, reading, transaction
-from app.journal.lookout import LEAVING
+from app.journal.lookout import LEAVING, UNUSABLE
 from app.journal.processes import WORKER, heartbeats
 from tests.builders.journal_rows import insert
 from tests.builders.mr_series import MadeSeries, make_series
@@ -90,6 +90,12 @@ class Node:
             found = overview.find_job(c, job_id)
         assert found is not None
         return found
+
+    def says(self, name: str) -> object:
+        """What its only worker says about itself."""
+        with reading(self.engine) as c:
+            (heart,) = heartbeats(c, WORKER)
+        return heart.detail[name]
 
     def is_in(self, state: str, *job_ids: str) -> Callable[[], bool]:
         return lambda: all(self.job(job_id).state == state for job_id in job_ids)
@@ -320,12 +326,14 @@ def test_a_poison_job_dies_after_its_attempts_others_go_on_and_a_replay_starts_f
 def test_an_inference_process_that_never_comes_up_counts_against_no_job(make_node: Maker):
     node = make_node()
     node.plan("a")
-    worker = node.worker("--refuse-start", attempts=1)
+    worker = node.worker("--refuse-start", attempts=1, lease_s=2)
     eventually(lambda: worker.events(314))
     assert (node.job("a").state, node.job("a").attempts) == ("running", 0)
+    eventually(lambda: node.says(UNUSABLE) == "start, exit 20, SPN-2000")
     worker.kill()
-    node.worker(attempts=1)
+    node.worker(attempts=1, lease_s=2)
     eventually(node.is_in("succeeded", "a"))
+    eventually(lambda: node.says(UNUSABLE) == "")
 
 
 def test_an_upgrade_to_other_steps_loses_neither_a_running_nor_a_queued_job(make_node: Maker):

@@ -262,6 +262,27 @@ def test_models_that_do_not_load_are_named_at_every_request():
     assert told.events == [(402, "start, exit 20, SPN-2000")] * 2
 
 
+def test_why_no_child_comes_up_is_known_until_one_does(tmp_path: Path):
+    broken = tmp_path / "broken"
+    broken.touch()
+    script = f'test -e {broken} && exec "$@" --refuse-start; exec "$@"'
+
+    async def work() -> None:
+        supervisor = Supervisor(("/bin/sh", "-c", script, "sh", *COMMAND), WorkerSettings())
+        try:
+            assert supervisor.start_failure == ()  # still loading, for all anybody knows
+            with pytest.raises(InferenceLostError):
+                await supervisor.start()
+            assert supervisor.start_failure == ("start", "exit 20", "SPN-2000")
+            broken.unlink()
+            await supervisor.start()
+            assert supervisor.start_failure == ()
+        finally:
+            await supervisor.close()
+
+    asyncio.run(work())
+
+
 def test_a_start_that_hangs_is_given_up():
     async def work(supervisor: Supervisor) -> None:
         with pytest.raises(InferenceLostError) as caught:

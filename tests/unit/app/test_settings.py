@@ -37,6 +37,7 @@ def test_a_minimal_file_gets_the_defaults(tmp_path: Path) -> None:
         (MINIMAL + "infrence: {device: cpu}\n", "infrence"),
         (MINIMAL + "inference: {devise: cpu}\n", "inference.devise"),
         (MINIMAL + "inference: {device: tpu}\n", "inference.device"),
+        (MINIMAL + "node: {log_level: loud}\n", "node.log_level"),
         (MINIMAL + "inference: {threads: -1}\n", "inference.threads"),
         ("application: {title: '', version: 1.2.3}\n", "application.title"),
         ("application: {title: T, version: one}\n", "application.version"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from app.archive.retention import apply_retention
@@ -100,6 +102,16 @@ def test_an_object_without_series_goes_after_14_days(engine, data):
         insert(connection, "instance", series_uid="", state="quarantined")
     assert deleted_after(engine, data, 13)["stray"] == 0
     assert deleted_after(engine, data, 15)["stray"] == 1
+
+
+def test_the_copy_that_an_upgrade_left_goes_with_the_texts_after_a_year(engine, data):
+    copy = data / "journal-before-0002.db"
+    copy.write_bytes(b"x")
+    os.utime(copy, (0, 0))
+    assert deleted_after(engine, data, 364)["journal_copy"] == 0
+    assert deleted_after(engine, data, 366)["journal_copy"] == 1
+    assert not copy.exists()
+    assert (data / "journal.db").exists()
 
 
 def test_a_file_that_cannot_be_deleted_stays_in_the_journal(engine, data):

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 import sqlalchemy as sa
 
 from app.errors import JournalError
-from app.journal import engine as module
-from app.journal.attention import Circumstances, alarms, read_attention
 from app.journal.engine import journal_url, open_journal, reading, statements_of, transaction
-from app.journal.tables import COUNTER, DELIVERY, METADATA
-from tests.builders.filled_journal import fill
+from app.journal.tables import COUNTER, METADATA
 
 
 @pytest.fixture
@@ -37,28 +32,6 @@ def test_opening_twice_migrates_once(tmp_path, engine):
         versions = connection.execute(sa.text("SELECT version FROM schema_version")).all()
     again.dispose()
     assert [row.version for row in versions] == sorted({row.version for row in versions})
-
-
-def test_the_first_journal_opens_and_its_deliveries_went_as_they_were(tmp_path, monkeypatch):
-    first = tmp_path / "migrations"
-    first.mkdir()
-    shutil.copy(module.MIGRATIONS / "0001_journal.sql", first)
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "MIGRATIONS", first)
-        old = open_journal(journal_url(tmp_path, None))
-        with transaction(old) as connection:
-            connection.execute(
-                sa.text(
-                    "INSERT INTO delivery (delivery_id, job_id, sop_instance_uid, destination,"
-                    " state, created_at) VALUES ('d', 'j', '1.2', 'pacs', 'delivered', 0)"
-                )
-            )
-        old.dispose()
-    new = open_journal(journal_url(tmp_path, None))
-    with reading(new) as connection:
-        (row,) = connection.execute(DELIVERY.select()).all()
-    new.dispose()
-    assert (row.delivery_id, row.is_uncompressed) == ("d", 0)
 
 
 def test_a_commit_is_synchronous_and_in_wal_mode(engine):
@@ -111,26 +84,3 @@ def test_a_postgresql_url_uses_psycopg_3(tmp_path):
 
 def test_comments_and_blank_statements_of_a_script_are_dropped():
     assert statements_of("-- one; two\nCREATE A; -- x\n;\nCREATE B") == ["CREATE A", "CREATE B"]
-
-
-def test_a_journal_of_version_0_1_0_with_rows_in_every_state_keeps_them(tmp_path, monkeypatch):
-    first = tmp_path / "migrations"
-    first.mkdir()
-    shutil.copy(module.MIGRATIONS / "0001_journal.sql", first)
-    url = journal_url(tmp_path, None)
-    with monkeypatch.context() as older:
-        older.setattr(module, "MIGRATIONS", first)
-        old = open_journal(url)
-        fill(old)
-        with reading(old) as connection:
-            before = {name: count_rows(connection, name) for name in ("series", "job", "delivery")}
-        old.dispose()
-    new = open_journal(url)
-    with reading(new) as connection:
-        assert {name: count_rows(connection, name) for name in before} == before
-        assert alarms(read_attention(connection, Circumstances())) == 6
-    new.dispose()
-
-
-def count_rows(connection, name):
-    return connection.exec_driver_sql(f"SELECT count(*) FROM {name}").scalar()  # noqa: S608

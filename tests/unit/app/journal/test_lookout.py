@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.engine import Connection
 
 from app.journal.engine import journal_url, open_journal, transaction
-from app.journal.lookout import LEAVING, Lookout, Moment
+from app.journal.lookout import LEAVING, UNUSABLE, Lookout, Moment
 from app.journal.processes import Heartbeat, beat
 from app.journal.runs import note_progress
 from app.settings import NodeSettings
@@ -68,6 +68,19 @@ def test_a_worker_that_said_it_leaves_is_not_lost(connection: Connection):
     counts(lookout, connection, 0.0)
     report(connection, 31.0, "listener@a", "web@a", "worker@a")
     assert counts(lookout, connection, 31.0) == {}
+
+
+def test_a_worker_that_cannot_load_its_models_counts_and_one_that_loads_them_does_not(
+    connection: Connection,
+):
+    lookout = Lookout()
+    report(connection, 0.0, "listener@a", "web@a")
+    report(connection, 0.0, "worker@a", **{UNUSABLE: ""})
+    assert counts(lookout, connection, 0.0) == {}
+    report(connection, 1.0, "worker@a", **{UNUSABLE: "start, exit 20, SPN-2000"})
+    assert counts(lookout, connection, 1.0) == {"models_unusable": 1}
+    report(connection, 2.0, "worker@a", **{UNUSABLE: "start", LEAVING: True})
+    assert counts(lookout, connection, 2.0) == {}
 
 
 def test_a_listener_that_was_replaced_under_another_host_name_is_not_lost(connection: Connection):

@@ -27,6 +27,28 @@ def test_a_field_outside_the_catalogue_is_dropped_and_raises_where_strict():
         EventLog("web", is_strict=True, stream=stream)(events.JOB_DEAD, patient_name="CANARY")
 
 
+@pytest.mark.parametrize(
+    ("least", "told"),
+    [
+        ("debug", ["debug", "info", "warning", "error"]),
+        ("info", ["info", "warning", "error"]),
+        ("warning", ["warning", "error"]),
+        ("error", ["error"]),
+    ],
+)
+def test_the_level_leaves_out_what_is_less_severe_and_never_an_error(least, told):
+    stream = io.StringIO()
+    log = EventLog("worker", least, stream=stream)
+    for event in (
+        events.OBJECT_STORED,
+        events.JOB_STARTED,
+        events.JOB_REFUSED,
+        events.JOB_DEAD,
+    ):
+        log(event)
+    assert [json.loads(line)["level"] for line in stream.getvalue().splitlines()] == told
+
+
 def test_numbers_lie_in_the_range_of_their_room():
     assert all(100 <= number < 800 for number in events.CATALOGUE)
     assert len({event.text for event in events.CATALOGUE.values()}) == len(events.CATALOGUE)

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from app.journal.engine import reading, transaction
 from app.journal.locks import holding
+from app.journal.lookout import UNUSABLE
 from app.journal.tables import PROCESS
 from app.web.health import check_all
 from app.web.site import Site
@@ -41,6 +42,23 @@ def test_a_process_silent_for_31_s_makes_the_node_unready(site: Site, role: str)
 def test_one_fresh_worker_of_two_is_enough(site: Site):
     with transaction(site.engine) as connection:
         row = {"process_id": "node2:1", "role": "worker", "beat": NOW - 900, "detail": "{}"}
+        connection.execute(PROCESS.insert().values(**row))
+    assert failing(site) == set()
+
+
+def test_a_worker_whose_models_cannot_be_used_is_named_until_another_one_can_work(site: Site):
+    failed = json.dumps({UNUSABLE: "start, exit 20, SPN-2000"})
+    with transaction(site.engine) as connection:
+        connection.execute(PROCESS.update().where(PROCESS.c.role == "worker").values(detail=failed))
+    assert failing(site) == {"worker"}
+    client = client_of(site)
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    detail = "models cannot be used: start, exit 20, SPN-2000"
+    assert answer.json()["checks"]["worker"] == {"ok": False, "detail": detail}
+    assert "workers whose models cannot be used" in client.get("/attention").text
+    with transaction(site.engine) as connection:
+        row = {"process_id": "node2:1", "role": "worker", "beat": NOW - 20, "detail": "{}"}
         connection.execute(PROCESS.insert().values(**row))
     assert failing(site) == set()
 

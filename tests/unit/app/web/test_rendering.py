@@ -26,7 +26,8 @@ def test_sizes_are_decimal():
 
 def test_a_process_speaks_in_one_line_without_digests():
     models = {"semantic": {"name": "a", "version": "1", "digest": "f" * 64}}
-    assert said({"pid": 7, "models": models}) == "Models: a, 1; Pid: 7"
+    told = {"pid": 7, "models": models, "leaving": False, "profile": ""}
+    assert said(told) == "Models: a, 1; Pid: 7"
 
 
 def test_statuses_are_written_as_in_the_standard():
