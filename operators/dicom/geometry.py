@@ -33,6 +33,7 @@ _COARSEST_ROUNDING = 0.005
 _SMALLEST_PIXEL_MM, _LARGEST_PIXEL_MM = 0.01, 20.0
 """Beyond any MR protocol: zero, negative, or in other units (metres, micrometres)."""
 
+_MOST_ROWS = 0xFFFF
 _FARTHEST_MM = 1e6
 """A kilometre from the origin of the frame of reference is no place in a patient."""
 
@@ -126,7 +127,7 @@ def plane_of(header: Dataset) -> ImagePlane:
         position_lps=np.array(position) if position else None,
         axes=axes,
         spacing_mm=(spacing[0], spacing[1]) if spacing else None,
-        shape=(whole_number(header, "Rows") or 0, whole_number(header, "Columns") or 0),
+        shape=(_size(header, "Rows"), _size(header, "Columns")),
         frame_of_reference=str(header.get("FrameOfReferenceUID", "")),
         contrasts=(
             tuple(str(value) for value in echo),
@@ -191,6 +192,12 @@ def _read(header: Dataset, keyword: str, name: str, problems: list[str]) -> tupl
     is_there = keyword in unreadable(header) or header.get(keyword) is not None
     problems.append(f"{'unreadable' if is_there else 'missing'}_{name}")
     return ()
+
+
+def _size(header: Dataset, keyword: str) -> int:
+    """Rows or columns; 0 where they are not said or are more than 16 bits hold (PS3.3 C.7.6.3)."""
+    size = whole_number(header, keyword) or 0
+    return size if 0 < size <= _MOST_ROWS else 0
 
 
 def _rounding(cosines: Sequence[str]) -> float:
