@@ -184,8 +184,9 @@ class Breaker:
         """
         now = self._clock()
         with transaction(self._engine) as c:
-            was_open = health_of(c, self._destination).open_until is not None
             failures = note_failure(c, self._destination, now, error)
+            # Not before: only who holds the row's lock sees whether another worker has opened it.
+            was_open = health_of(c, self._destination).open_until is not None
             pause_s = delay_s(failures, self._destination, self._pace)
             is_open = failures >= FAILURES_ALLOWED
             if is_open:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from operators.dicom.image_kind import dixon_image
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from operators.dicom.series import SeriesRecord
 
 UNREADABLE: Final = "no_readable_image"
+REPEATED: Final = "repeated_sop_instance_uid"
 
 
 _NEIGHBOURS: Final = 4 * MIN_SLICES
@@ -47,6 +48,34 @@ class Choice:
     reasons: tuple[str, ...]
     decision: dict[str, Any]
     depends_on_others: bool = False
+
+
+def refuse_repeated(choice: Choice, count: int) -> Choice:
+    """Reject a series of which images were lost because they share their UIDs.
+
+    Parameters
+    ----------
+    choice : Choice
+        On what is left of it.
+    count : int
+        UIDs that stand on images of several places; 0 changes nothing.
+
+    Returns
+    -------
+    Choice
+        Rejected, with the reason before the others.
+    """
+    if not count:
+        return choice
+    reason = {
+        "name": REPEATED,
+        "detail": f"{count} UIDs stand on images of several places",
+        "speaks_for": False,
+        "decides": True,
+    }
+    reasons = [reason, *choice.decision.get("reasons", ())]
+    decision = {**choice.decision, "accepted": False, "selected": False, "reasons": reasons}
+    return replace(choice, is_accepted=False, reasons=(REPEATED,), decision=decision)
 
 
 def choose(

@@ -12,13 +12,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from app.errors import SpoolError, crash_line
-from app.jobs.choice import choose, neighbours
+from app.jobs.choice import choose, neighbours, refuse_repeated
 from app.jobs.identity import content_digest, job_id_of
 from app.jobs.readiness import Evidence, Readiness, Silence, Verdict, judge
 from app.jobs.survey import survey
 from app.jobs.watch import Watch
 from app.journal import jobs, series
 from app.journal.engine import reading, transaction
+from app.journal.repeated import count_repeated_uids
 from app.journal.states import SeriesState
 from app.telemetry import events
 
@@ -96,6 +97,7 @@ class Intake:
         if watch.survey is None:
             with reading(self._at.engine) as c:
                 watch.held = series.contents(c, watch.mark.series_uid)
+                watch.repeated_uids = count_repeated_uids(c, watch.mark.series_uid)
             watch.survey = survey([held.facts for held in watch.held])
         if not watch.held:
             return
@@ -140,7 +142,7 @@ class Intake:
         if error is not None:
             self._failed(watch, readiness, error)
             return
-        choice = watch.choice.result()
+        choice = refuse_repeated(watch.choice.result(), watch.repeated_uids)
         if not choice.is_accepted:
             self._reject(watch, readiness, choice)
         elif not readiness.is_complete:

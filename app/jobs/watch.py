@@ -33,6 +33,8 @@ class Watch:
         Monotonic seconds at which a change was seen: of anything, of the objects.
     held, survey : list of HeldObject, Survey or None
         Its objects and what their headers say; None until looked at.
+    repeated_uids : int
+        UIDs that a sender gave to images of several places.
     choice : Future or None
         The selection's answer.
     waits_for_siblings : bool
@@ -48,6 +50,7 @@ class Watch:
     objects_since: float
     held: list[HeldObject] = field(default_factory=list)
     survey: Survey | None = None
+    repeated_uids: int = 0
     choice: Future[Choice] | None = None
     waits_for_siblings: bool = False
     noted: tuple[object, ...] = ()

@@ -204,6 +204,7 @@ REASONS: Final[dict[str, str]] = {
     "duplicate_positions": "Several images at one place, and nothing tells them apart",
     "mixed_orientation": "Slices of several orientations in one stack",
     "mixed_matrix": "Slices of several matrix sizes",
+    "repeated_sop_instance_uid": "One SOP Instance UID stands on images of several places",
     "missing_position": "Slices without a valid position",
     "missing_orientation": "Slices without a valid orientation",
     # Completeness (app.jobs.readiness).

@@ -190,7 +190,7 @@ def test_a_later_revision_replaces_the_result_of_the_same_station_and_no_other(
     for made, folder in ((lower, "first"), (upper, "second")):
         (tmp_path / folder).mkdir()
         for path in made.paths:
-            (tmp_path / folder / path.name).symlink_to(path)
+            (tmp_path / folder / path.name).hardlink_to(path)
     before = execute(job(tmp_path / "first", tmp_path / "before"), stub_bundle())
     earlier = predecessors_of(before.as_dict(), tmp_path / "before")
     after = execute(job(tmp_path / "all", tmp_path / "after", predecessors=earlier), stub_bundle())

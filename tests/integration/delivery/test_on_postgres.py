@@ -14,6 +14,7 @@ from app.delivery.circuit import FAILURES_ALLOWED, Breaker
 from app.journal.deliveries import due, resend
 from app.journal.destinations import health_of
 from app.journal.engine import journal_url, open_journal, reading, transaction
+from app.settings import DeliverySettings
 from tests.builders.faulty_pacs import faulty_pacs
 from tests.builders.planned_deliveries import (
     START,
@@ -94,20 +95,20 @@ def test_the_first_failures_of_a_destination_in_eight_workers_are_all_counted(
     engine: Engine,
 ) -> None:
     clock, heard = VirtualClock(), Heard()
-    breaker = Breaker(engine, "pacs", clock=clock, emit=heard)
-    all_at_once(lambda: breaker.note(works=False, error="unreachable"), 8)
+    breaker = Breaker(engine, "pacs", DeliverySettings(), clock=clock, emit=heard)
+    all_at_once(lambda: breaker.note_failure("unreachable"), 8)
     with reading(engine) as c:
         assert health_of(c, "pacs").consecutive_failures == 8
-    all_at_once(lambda: breaker.note(works=False, error="unreachable"), 8)
+    all_at_once(lambda: breaker.note_failure("unreachable"), 8)
     assert FAILURES_ALLOWED == 10
     assert heard.numbers() == [506]
 
 
 def test_of_eight_workers_one_gets_the_trial(engine: Engine) -> None:
     clock = VirtualClock(START)
-    breaker = Breaker(engine, "pacs", clock=clock, emit=Heard())
+    breaker = Breaker(engine, "pacs", DeliverySettings(), clock=clock, emit=Heard())
     for _ in range(FAILURES_ALLOWED):
-        breaker.note(works=False, error="unreachable")
+        breaker.note_failure("unreachable")
     clock.advance(901)
     waits: list[float] = []
     all_at_once(lambda: waits.append(breaker.wait_s("key")), 8)
