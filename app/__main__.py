@@ -24,7 +24,6 @@ from app.errors import ExitCode, crash_line, exit_code_of  # noqa: E402
 from app.identity import parameters_of  # noqa: E402
 from app.settings import HostFolders, Settings, host_folders, load_settings  # noqa: E402
 from app.signals import stop_requests  # noqa: E402
-from operators.dicom.selection import SelectionSettings  # noqa: E402
 from operators.errors import SeriesUnsuitableError, SpineError  # noqa: E402
 
 if TYPE_CHECKING:
@@ -52,6 +51,7 @@ def perform(arguments: argparse.Namespace, folders: HostFolders) -> int:
     with stop_requests() as stop, reporting(as_json=False) as progress:
         # Not at the top: importing it starts threads, which must find the signals blocked.
         from app.execute import Job, execute, load_models  # noqa: PLC0415
+        from operators.dicom.selection import SelectionSettings  # noqa: PLC0415
 
         bundle = load_models(models, settings.inference)
         job = Job(

@@ -20,7 +20,6 @@ from app.evaluation_commands import evaluate
 from app.explain_command import explain
 from app.identity import parameters_of
 from app.model_commands import JsonOption, ModelsOption, models_app
-from app.record import write_record
 from app.registry import read_registry, verify_model
 from app.run_checks import RunPaths, require_folder, require_usable
 from app.send_command import send
@@ -28,7 +27,6 @@ from app.settings import Settings, load_settings
 from app.signals import stop_requests
 from app.telemetry.codes import error_codes
 from app.training_commands import train_app
-from operators.dicom.selection import SelectionSettings
 from operators.errors import SpineError
 
 if TYPE_CHECKING:
@@ -103,13 +101,14 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
     as_json: JsonOption = False,  # noqa: FBT002
 ) -> None:
     """Segment every sagittal T2w spine series of a folder, or one NIfTI image."""
-    require_usable(
-        RunPaths(source=source, output=output, semantic_mask=semantic_mask, report=report)
-    )
-    settings = _choose_models(load_settings(config), models, semantic, instance)
+    paths = RunPaths(source=source, output=output, semantic_mask=semantic_mask, report=report)
     with stop_requests() as stop, reporting(as_json=as_json) as progress:
+        require_usable(paths)
+        settings = _choose_models(load_settings(config), models, semantic, instance)
         # Not at the top: importing it starts threads, which must find the signals blocked.
         from app.execute import Job, execute, load_models
+        from app.record import write_record
+        from operators.dicom.selection import SelectionSettings
 
         bundle = load_models(settings.models, settings.inference, given_mask=semantic_mask)
         job = Job(

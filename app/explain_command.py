@@ -11,10 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.settings import load_settings
-from operators.dicom.input_files import nothing_found
-from operators.dicom.outlook import as_json as outlook_as_json
-from operators.dicom.selection import SelectionSettings, decide
-from operators.dicom.series import scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +28,12 @@ def explain(
     UnreadableInputError
         If there is no series: ``missing_input``, or ``no_dicom`` with what is there instead.
     """
+    # Not at the top: numpy starts threads, which must find the signals of `run` blocked.
+    from operators.dicom.input_files import nothing_found  # noqa: PLC0415
+    from operators.dicom.outlook import as_json as outlook_as_json  # noqa: PLC0415
+    from operators.dicom.selection import SelectionSettings, decide  # noqa: PLC0415
+    from operators.dicom.series import scan  # noqa: PLC0415
+
     options = load_settings(config).selection
     found = scan(folder)
     decisions = decide(found.series, SelectionSettings(**options.model_dump()))

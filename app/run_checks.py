@@ -10,16 +10,14 @@ from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from app.errors import ConfigurationError, OutputUnwritableError
 from operators.anatomy.labels import Structure
 from operators.errors import InputRejectedError, UnreadableInputError
-from operators.imaging.nifti import read_label_map
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -101,6 +99,9 @@ def _require_report(report: Path, paths: RunPaths) -> None:
 
 
 def _require_mask(mask: Path) -> None:
+    # Not at the top: numpy starts threads, which must find the signals of a run blocked.
+    from operators.imaging.nifti import read_label_map  # noqa: PLC0415
+
     try:
         _require_structures(read_label_map(mask).labels_zyx)
     except InputRejectedError as error:
@@ -110,6 +111,8 @@ def _require_mask(mask: Path) -> None:
 
 def _require_structures(labels_zyx: NDArray[np.unsignedinteger]) -> None:
     """Refuse vertebra numbers, other schemes and images in the place of structures."""
+    import numpy as np  # noqa: PLC0415 - as above
+
     counts = np.bincount(labels_zyx.ravel())
     known = sum(int(counts[label]) for label in Structure if label < len(counts))
     if 2 * known <= int(counts[1:].sum()):

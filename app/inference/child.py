@@ -29,7 +29,6 @@ from app.inference.protocol import (
 )
 from app.settings import InferenceSettings, ModelSettings, SelectionOptions
 from app.signals import die_with_parent, ignore_stop_requests
-from operators.dicom.selection import SelectionSettings
 from operators.errors import SpineError
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
     from app.execute import ModelBundle
     from app.inference.protocol import Answer, Request
+    from operators.dicom.selection import SelectionSettings
 
 PROGRESS_EVERY_S: Final = 0.25
 """Networks report every tile; more often than this nobody looks."""
@@ -85,6 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     die_with_parent()
     _offer_to_the_oom_killer()
     quiet_libraries()
+    # Not at the top: numpy starts threads, which must find the signals blocked.
+    from operators.dicom.selection import SelectionSettings  # noqa: PLC0415
+
     try:
         bundle = _load(options.models, options.inference)
         answer(Ready(profile=bundle.profile, models=_models_of(bundle)))
