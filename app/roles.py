@@ -132,6 +132,8 @@ def run_role(role: str, settings: Settings, parent: Parent | None = None) -> int
     emit(events.PROCESS_STARTED, role=role, version=__version__)
 
     def ready(port: int) -> None:
+        # From here on silence is no start any more.
+        above.beat()
         duration = round(time.monotonic() - start, 2)
         emit(events.PROCESS_READY, role=role, port=port, duration_s=duration)
         if parent is not None:

@@ -16,6 +16,7 @@ import yaml
 from tests.builders.node import REPOSITORY, Node, running_node
 
 HUNG_S = 3.0
+ROLES = 3
 
 
 def process_of(node: Node, role: str) -> psutil.Process:
@@ -28,6 +29,11 @@ def is_ready(node: Node) -> bool:
         return node.page("/readyz").status_code == 200
     except httpx.TransportError:
         return False
+
+
+def count_ready(node: Node) -> int:
+    """Processes that have come up so far, those that were started again included."""
+    return node.log().count('"number": 701')
 
 
 def tell_of_a_peer(node: Node, name: str) -> None:
@@ -52,9 +58,10 @@ def test_whatever_is_stopped_is_back_within_seconds_and_a_spoilt_journal_ends_th
     tmp_path: Path,
 ):
     with running_node(tmp_path, hung_after_s=HUNG_S) as node:
-        node.wait_until(lambda: is_ready(node), 120)
+        node.wait_until(lambda: is_ready(node) and count_ready(node) == ROLES, 120)
         tell_of_a_peer(node, "archive")
-        node.wait_until(lambda: is_ready(node), 120)
+        # Each has to have begun: one that is still starting is given five minutes.
+        node.wait_until(lambda: is_ready(node) and count_ready(node) == 2 * ROLES, 120)
         stopped = [process_of(node, role) for role in ("listener", "web", "worker")]
         begun = time.monotonic()
         for process in stopped:
