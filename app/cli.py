@@ -244,7 +244,8 @@ def _tell(record: ResultRecord, output: Path) -> None:
     for entry in record.series:
         if entry.error is None:
             found = ", ".join(sorted(entry.volumes_ml))
-            typer.echo(f"{entry.key}: {entry.vertebrae} vertebrae; {found}")
+            numbers = ", ".join(map(str, entry.vertebra_numbers))
+            typer.echo(f"{entry.key}: {entry.vertebrae} vertebrae ({numbers}); {found}")
             if entry.low_confidence:
                 typer.echo(f"   low confidence, look closely: {', '.join(entry.low_confidence)}")
             if entry.low_agreement:

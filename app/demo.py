@@ -206,7 +206,8 @@ def _tell(folder: Path, pacs: SamplePacs, job: dict[str, Any], web_port: int) ->
         structures = ", ".join(
             f"{name.replace('_', ' ')} {ml:.1f} ml" for name, ml in entry["volumes_ml"].items()
         )
-        _say(f"   {entry['vertebrae']} vertebrae ({record['numbering']})")
+        numbers = ", ".join(map(str, entry["vertebra_numbers"]))
+        _say(f"   {entry['vertebrae']} vertebrae: {numbers} ({entry['numbering']})")
         _say(f"   {structures}")
     if job["state"] != JobState.SUCCEEDED:
         _say(f"   {job['error_code']}: {job['error_message']}")

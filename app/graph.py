@@ -144,7 +144,7 @@ def numbering_of(model: SemanticModel | None) -> PostprocessSettings:
     if model is None:
         return PostprocessSettings()
     return PostprocessSettings(
-        vertebra_instance_labeling_offset=1 if model.config.has_c1 else 2,
+        has_c1=model.config.has_c1,
         sacrum_labels=model.config.sacrum_ids,
         metal_labels=model.config.metal,
     )

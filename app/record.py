@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from app.errors import ExitCode, OutputUnwritableError, exit_code_of
-from operators.anatomy.labels import VERTEBRA_INSTANCES, Structure
+from operators.anatomy.labels import Structure
+from operators.anatomy.vertebrae import numbering_text, vertebrae_among
 from operators.imaging.volume import voxel_volume_mm3
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from operators.spine.confidence import Agreement, Confidence
 
 NOTICE: Final = "research use only, not for diagnosis"
-NUMBERING: Final = "ordinal from the top, not anatomical"
+NUMBERING: Final = numbering_text(())
 
 Status = Literal["ok", "partial", "no_series", "failed", "interrupted"]
 
@@ -68,7 +69,8 @@ class ErrorRecord:
 class SeriesRecordEntry:
     """What became of one accepted stack; most series hold one.
 
-    ``confidence`` holds the network's mean probability of what it decided, per structure name
+    ``vertebra_numbers`` are the ids of the mask from head to foot, ``numbering`` says how they are
+    meant; every other number of a vertebra in an entry is one of them. ``confidence`` holds the network's mean probability of what it decided, per structure name
     and per vertebra number, 0 to 1; ``agreement`` the mean share of the folds that decided so by
     themselves, empty for models of one fold (`operators.networks.fold_votes`);
     ``low_confidence`` and ``low_agreement`` name what a human should look at; ``stack`` says which
@@ -80,6 +82,8 @@ class SeriesRecordEntry:
     stack: dict[str, Any] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     vertebrae: int = 0
+    vertebra_numbers: tuple[int, ...] = ()
+    numbering: str = ""
     volumes_ml: dict[str, float] = field(default_factory=dict)
     confidence: dict[str, dict[str, float]] = field(default_factory=dict)
     low_confidence: tuple[str, ...] = ()
@@ -149,6 +153,7 @@ def write_record(record: ResultRecord, path: Path) -> None:
 
 def entry_of(case: Case) -> SeriesRecordEntry:
     """Record of one finished case."""
+    numbers = vertebra_numbers(case.instances)
     durations = {step.name: step.duration_s for step in case.steps}
     if case.failure is not None:
         return SeriesRecordEntry(
@@ -164,7 +169,9 @@ def entry_of(case: Case) -> SeriesRecordEntry:
         status="ok",
         stack=case.stack.as_json(),
         files=tuple(path.name for path in case.written),
-        vertebrae=count_vertebrae(case.instances),
+        vertebrae=len(numbers),
+        vertebra_numbers=numbers,
+        numbering=numbering_text(numbers),
         volumes_ml=volumes_ml(case.semantic),
         confidence=by_name(case.confidence),
         low_confidence=() if case.confidence is None else case.confidence.low,
@@ -175,11 +182,11 @@ def entry_of(case: Case) -> SeriesRecordEntry:
     )
 
 
-def count_vertebrae(instances: LabelMap | None) -> int:
-    """Count the different vertebrae of an instance map."""
+def vertebra_numbers(instances: LabelMap | None) -> tuple[int, ...]:
+    """Ids of the vertebrae of an instance map, head to foot."""
     if instances is None:
-        return 0
-    return len(VERTEBRA_INSTANCES.intersection(np.unique(instances.labels_zyx).tolist()))
+        return ()
+    return vertebrae_among(np.unique(instances.labels_zyx).tolist())
 
 
 def volumes_ml(semantic: LabelMap | None) -> dict[str, float]:

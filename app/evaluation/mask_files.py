@@ -6,6 +6,8 @@ This module finds no files (``pairing``) and changes no grid (``grids``).
 
 from __future__ import annotations
 
+import re
+from itertools import count
 from typing import TYPE_CHECKING, Literal
 
 import highdicom as hd
@@ -34,6 +36,8 @@ MaskKind = Literal["semantic", "instances"]
 _SEMANTIC_ONLY = {int(s) for s in Structure} - {SACRUM_INSTANCE, int(Structure.DISC)}
 _STRUCTURE_OF_NAME = {terms.name: int(label) for label, terms in STRUCTURES.items()}
 _OFFSET_OF_FIRST_WORD = {"vertebra": 0, "disc": DISC_OFFSET, "endplates": ENDPLATE_OFFSET}
+_NUMBERED = re.compile(r"(?:|disc below |endplates of )vertebra (\d+)")
+"""Labels that name the vertebra they belong to (`operators.anatomy.vertebrae.ordinal_text`)."""
 
 
 def read_mask(path: Path, kind: MaskKind | None = None) -> LabelMap:
@@ -49,8 +53,9 @@ def read_mask(path: Path, kind: MaskKind | None = None) -> LabelMap:
     Returns
     -------
     LabelMap
-        On its own grid. The instances of a SEG are numbered in the order of its segments:
-        vertebrae 1, 2, ..., discs from 101, endplates from 201; these numbers say nothing.
+        On its own grid. The instances of a SEG have the numbers in their segments' labels, which
+        are those of the mask; labels without a number of their own take the lowest free ones in
+        the order of the segments: vertebrae 1, 2, ..., discs from 101, endplates from 201.
 
     Raises
     ------
@@ -169,17 +174,32 @@ def read_segments(path: Path) -> tuple[LabelMap, dict[int, str]]:
 def _read_segmentation(path: Path, kind: MaskKind | None) -> LabelMap:
     numbers, names = read_segments(path)
     table = np.zeros(max(names, default=0) + 1, np.uint16)
-    counts = dict.fromkeys(_OFFSET_OF_FIRST_WORD, 0)
-    for number, name in names.items():
-        if kind == "semantic":
-            table[number] = _STRUCTURE_OF_NAME.get(name, 0)
-        elif name == "sacrum":
-            table[number] = SACRUM_INSTANCE
-        elif (word := name.split(" ")[0]) in counts:
-            counts[word] += 1
-            table[number] = _OFFSET_OF_FIRST_WORD[word] + counts[word]
+    labels = _structures(names) if kind == "semantic" else _instances(names)
+    table[list(labels)] = list(labels.values())
     if names and not table[list(names)].all():
         raise UnreadableInputError(
             "the segmentation holds segments with unknown names", reasons=("unknown_segments",)
         )
     return numbers.with_labels(table[numbers.labels_zyx])
+
+
+def _structures(names: dict[int, str]) -> dict[int, int]:
+    """Structure of each segment whose name is known."""
+    return {n: _STRUCTURE_OF_NAME[name] for n, name in names.items() if name in _STRUCTURE_OF_NAME}
+
+
+def _instances(names: dict[int, str]) -> dict[int, int]:
+    """Instance label of each segment whose name is known."""
+    labels, others = {}, {}
+    for number, name in names.items():
+        offset = _OFFSET_OF_FIRST_WORD.get(name.split(" ")[0])
+        if name == "sacrum":
+            labels[number] = SACRUM_INSTANCE
+        elif offset is not None and (own := _NUMBERED.fullmatch(name)):
+            labels[number] = offset + int(own[1])
+        elif offset is not None:
+            others[number] = offset
+    for number, offset in others.items():
+        taken = set(labels.values())
+        labels[number] = next(n for n in count(offset + 1) if n not in taken)
+    return labels

@@ -148,7 +148,12 @@ def holds_weights(folder: Path, *, fold: int | None) -> bool:
 
 
 def write_semantic_model(
-    folder: Path, weights: dict[str, torch.Tensor], preset: SemanticPreset, *, fold: int = 0
+    folder: Path,
+    weights: dict[str, torch.Tensor],
+    preset: SemanticPreset,
+    *,
+    fold: int = 0,
+    has_c1: bool = False,
 ) -> None:
     """Write one fold of an nnU-Net v2 model folder with an ``inference_config.json`` for SPINEPS.
 
@@ -163,6 +168,8 @@ def write_semantic_model(
         Network, grid, whether inference averages with the mirror image.
     fold : int
         Number of this fold; the config names those there are so far.
+    has_c1 : bool
+        Whether the network draws C1.
     """
     (folder / f"fold_{fold}").mkdir(parents=True, exist_ok=True)
     checkpoint = {
@@ -202,6 +209,7 @@ def write_semantic_model(
         "default_step_size": 0.5,
         "labels": {str(i): name for i, name in enumerate(_NAMES, start=1)},
         "expected_inputs": ["img"],
+        "has_c1": has_c1,
     }
     _write_json(folder / "inference_config.json", config)
 

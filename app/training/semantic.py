@@ -21,6 +21,7 @@ from app.training.weights import channels_last, plain_weights
 from operators.anatomy.labels import MODEL_STRUCTURES
 from operators.errors import ModelUnusableError
 from operators.networks.checkpoints import read_checkpoint
+from operators.networks.inference_config import find_config, read_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,10 +72,22 @@ def require_fold(folder: Path, fold: int) -> Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingData:
-    """Cases to train on and, where there are any, cases held out."""
+    """Cases to train on and, where there are any, cases held out.
+
+    Attributes
+    ----------
+    training : Mix
+        What samples are drawn from.
+    held_out : CaseShelf or JoinedShelves or None
+        What validates.
+    has_c1 : bool
+        Whether C1 is drawn wherever it is in view, as synthetic spines have it. Data sets of
+        SPINEPS's kind have none, so they are not asked.
+    """
 
     training: Mix
     held_out: CaseShelf | JoinedShelves | None = None
+    has_c1: bool = False
 
     @property
     def held_out_cases(self) -> int:
@@ -106,6 +119,7 @@ class SemanticPhase:
         self.network = build_network(preset.design, deep_supervision=preset.deep_supervision)
         self._preset, self._data, self._model = preset, data, model
         self._seed, self._fold = seed, fold
+        self._has_c1 = data.has_c1
         self._loss = SetLoss(preset.class_weights)
 
     def start_from(self, folder: Path) -> None:
@@ -125,6 +139,7 @@ class SemanticPhase:
                 "the model to start from has another network than the preset",
                 reasons=("other_network",),
             ) from error
+        self._has_c1 |= read_config(find_config(folder)).has_c1
 
     def sample(self, number: int) -> Tile:
         """Tile of this number."""
@@ -186,7 +201,10 @@ class SemanticPhase:
     def export(self, network: torch.nn.Module, step: int) -> None:
         """Write the averaged weights as one fold of a model folder."""
         del step  # the format has no place for it
-        write_semantic_model(self._model, plain_weights(network), self._preset, fold=self._fold)
+        weights = plain_weights(network)
+        write_semantic_model(
+            self._model, weights, self._preset, fold=self._fold, has_c1=self._has_c1
+        )
 
     @staticmethod
     def _device(network: torch.nn.Module) -> torch.device:

@@ -132,10 +132,11 @@ class PreparedCases:
             for source in self.real
             if left.intersection(source.names)
         ]
+        has_c1 = self.synthetic_weight > 0
         if held:
-            return TrainingData(training=Mix(parts), held_out=JoinedShelves(held))
+            return TrainingData(training=Mix(parts), held_out=JoinedShelves(held), has_c1=has_c1)
         spare = CaseShelf(self.held_out) if self.synthetic_weight > 0 else None
-        return TrainingData(training=Mix(parts), held_out=spare)
+        return TrainingData(training=Mix(parts), held_out=spare, has_c1=has_c1)
 
     def _halves(
         self, folder: Path, wanted: Callable[[str], bool], weight: float

@@ -2,7 +2,8 @@
 
 Ids follow VerSe and SPINEPS: 1 = C1 ... 7 = C7, 8 = T1 ... 19 = T12, 28 = T13, 20 = L1 ... 25 = L6,
 26 = sacrum. A running number is not a level: the names here are for vertebrae whose level is known
-from evidence; until then the ordinal texts apply. No DICOM codes here: see ``codes``.
+from evidence; until then the ordinal texts apply. Every number that a person reads is the id in the
+mask (``app/decisions/0014``). No DICOM codes here: see ``codes``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,12 @@ CRANIAL_TO_CAUDAL: tuple[int, ...] = (
     SACRUM_INSTANCE,
 )
 """All vertebra ids and the sacrum from head to foot; T13 stands between T12 and L1."""
+
+ATLAS_INSTANCE = 1
+"""C1. Among running numbers only a vertebra that is recognised as C1 has it."""
+
+AXIS_INSTANCE = 2
+"""C2, which owns the dens; among running numbers, the topmost vertebra where no C1 is seen."""
 
 _RANK = {instance: rank for rank, instance in enumerate(CRANIAL_TO_CAUDAL)}
 
@@ -111,8 +118,54 @@ def vertebra_of(label: int) -> int:
     raise KeyError(label)
 
 
+def vertebra_text(vertebra: int) -> str:
+    """Call a vertebra by its id in the mask.
+
+    Parameters
+    ----------
+    vertebra : int
+        Id of a vertebra.
+
+    Returns
+    -------
+    str
+        The only words for it, in labels, legends and flags, as long as its level is not known.
+
+    Examples
+    --------
+    >>> vertebra_text(3)
+    'vertebra 3'
+    """
+    return f"vertebra {vertebra}"
+
+
+def numbering_text(vertebrae: Sequence[int]) -> str:
+    """Say how the vertebrae of a map are numbered.
+
+    Parameters
+    ----------
+    vertebrae : sequence of int
+        All vertebra ids of the map, head to foot (`vertebrae_among`): running numbers.
+
+    Returns
+    -------
+    str
+        Names the first number, and C1 where that is 1.
+
+    Examples
+    --------
+    >>> numbering_text((2, 3, 4))
+    'ordinal from the top beginning with 2, not anatomical'
+    >>> numbering_text((1, 2, 3))
+    'ordinal from the top beginning with 1 (taken for C1), not anatomical'
+    """
+    beginning = [f" beginning with {first}" for first in vertebrae[:1]]
+    atlas = [" (taken for C1)"] if ATLAS_INSTANCE in vertebrae[:1] else []
+    return "".join(["ordinal from the top", *beginning, *atlas, ", not anatomical"])
+
+
 def ordinal_text(label: int, vertebrae: Sequence[int]) -> str:
-    """Say in words which instance this is, by counting and not by naming a level.
+    """Say in words which instance this is, by its number and not by naming a level.
 
     Parameters
     ----------
@@ -124,7 +177,7 @@ def ordinal_text(label: int, vertebrae: Sequence[int]) -> str:
     Returns
     -------
     str
-        At most 64 characters, such as ``"disc below vertebra 3 from the top"``.
+        At most 64 characters, such as ``"disc below vertebra 4"``: its vertebra's id in the mask.
 
     Raises
     ------
@@ -139,9 +192,9 @@ def ordinal_text(label: int, vertebrae: Sequence[int]) -> str:
     Examples
     --------
     >>> ordinal_text(104, (2, 3, 4))
-    'disc below vertebra 3 from the top'
+    'disc below vertebra 4'
     >>> ordinal_text(101, (2, 3, 4))
-    'disc above vertebra 1 from the top'
+    'disc above vertebra 2'
     """
     owner = vertebra_of(label)
     if label == SACRUM_INSTANCE:
@@ -157,8 +210,8 @@ def ordinal_text(label: int, vertebrae: Sequence[int]) -> str:
 
 def _place(owner: int, vertebrae: Sequence[int]) -> str:
     if owner in vertebrae:
-        return f"vertebra {list(vertebrae).index(owner) + 1} from the top"
+        return vertebra_text(owner)
     if owner == SACRUM_INSTANCE:
         return "of the sacrum"
-    below = [n for n, other in enumerate(vertebrae, 1) if _RANK[other] > _RANK[owner]]
-    return f"above vertebra {below[0]} from the top" if below else "below all vertebrae"
+    below = [other for other in vertebrae if _RANK[other] > _RANK[owner]]
+    return f"above {vertebra_text(below[0])}" if below else "below all vertebrae"

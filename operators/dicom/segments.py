@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _LONG_STRING = 64
-_ORDINAL_NOTE = "Counted from the top of the image; a running number, not an anatomical level."
+_ORDINAL_NOTE = "Running number from the top of the image, not an anatomical level."
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def instance_segments(labels: Iterable[int]) -> tuple[Segment, ...]:
     Returns
     -------
     tuple of Segment
-        One per label, with ordinal names: running numbers are no levels.
+        One per label, with its number in the map as its name: running numbers are no levels.
 
     Raises
     ------

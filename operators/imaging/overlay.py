@@ -200,12 +200,12 @@ def _painted(
 
 def _draw_numbers(axis: Axes, scene: _Scene, index: int) -> None:
     labels, bodies = scene.instances[index], scene.semantic[index] == Structure.CORPUS
-    for number, vertebra in enumerate(vertebrae_among(_present(scene.instances)), 1):
+    for vertebra in vertebrae_among(_present(scene.instances)):
         here = labels == vertebra
         rows, columns = np.nonzero(here & bodies if (here & bodies).any() else here)
         if rows.size:
             place = (float(np.median(columns)), float(np.median(rows)))
-            _write(axis, str(number), place, "data")
+            _write(axis, str(vertebra), place, "data")
 
 
 def _draw_legend(figure: Figure, scene: _Scene, left: float) -> None:

@@ -26,6 +26,8 @@ CERVICAL_DEPTH_MM = 20.0
 """A vertebra under C1 is C2, whose body is 15 mm deep (Panjabi et al. 1991); a third is added for
 large people. Thoracic bodies are deeper from T3 on (20.5 mm), lumbar ones 32 mm and more."""
 
+TRANSVERSE_PROCESSES = (Structure.COSTAL_PROCESS_LEFT, Structure.COSTAL_PROCESS_RIGHT)
+
 BODIES = (Structure.CORPUS, Structure.CORPUS_DENSE, Structure.DENS)
 
 
@@ -76,12 +78,52 @@ def has_own_processes(
     first, second : int
         Instance in question, and the one below it.
     """
-    for side in (Structure.COSTAL_PROCESS_LEFT, Structure.COSTAL_PROCESS_RIGHT):
+    for side in TRANSVERSE_PROCESSES:
         sizes = voxel_counts(np.where(semantic == side, instances, 0))
         own = sizes.get(first, 0)
         if own == 0 or own < OWN_PROCESS_RATIO * sizes.get(second, 0):
             return False
     return True
+
+
+def is_atlas(
+    semantic: NDArray[np.unsignedinteger],
+    instances: NDArray[np.unsignedinteger],
+    pair: tuple[int, int],
+    spacing_zyx_mm: Spacing,
+) -> bool:
+    """Say whether the upper one of two neighbours is C1.
+
+    Parameters
+    ----------
+    semantic, instances : (R, I, P) ndarray
+        On one grid.
+    pair : tuple of 2 ints
+        Topmost instance and the one below it.
+    spacing_zyx_mm : tuple of 3 floats
+        Of the arrays.
+
+    Returns
+    -------
+    bool
+        True where the first has no more of a body than a dens, both transverse processes, and a
+        cervical vertebra below it whose body rises to its middle, as C2 does with the dens. Between
+        other vertebrae there is a disc; an arch whose body lies above the image hangs down beside
+        the next body, but its transverse processes stand above it.
+    """
+    first, second = pair
+    is_body = is_one_of(semantic, BODIES)
+    own, other = (is_body & (instances == number) for number in pair)
+    if np.count_nonzero(own) >= DENS_RATIO * np.count_nonzero(other):
+        return False
+    sides = is_one_of(semantic, TRANSVERSE_PROCESSES) & (instances == first)
+    rows, top = np.nonzero(sides)[1], np.nonzero(other | own)[1].min()
+    return bool(
+        rows.size
+        and top <= rows.mean()
+        and has_own_processes(semantic, instances, first, second)
+        and is_cervical(semantic, instances, second, spacing_zyx_mm)
+    )
 
 
 def give_dens_to_axis(

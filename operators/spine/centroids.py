@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from operators.anatomy.labels import SACRUM_INSTANCE, VERTEBRA_INSTANCES, Structure
-from operators.anatomy.vertebrae import cranial_to_caudal
+from operators.anatomy.vertebrae import cranial_to_caudal, numbering_text, vertebrae_among
 from operators.imaging.orientation import axis_codes
 from operators.spine.label_statistics import centres_of
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 CORPUS_POINT = "50"
 """Key of a body's centre in the point files of SPINEPS (dense corpus)."""
-
-NUMBERING = "ordinal, not anatomical"
 
 _DECIMALS = 2
 _AFFINE_DECIMALS = 7
@@ -82,5 +80,5 @@ def _grid_of(labels: LabelMap) -> dict[str, Any]:
         "level_one_info": "Any",
         "level_two_info": "Any",
         "source": "spine-node",
-        "numbering": NUMBERING,
+        "numbering": numbering_text(vertebrae_among(np.unique(labels.labels_zyx).tolist())),
     }

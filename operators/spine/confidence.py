@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 
 from operators.anatomy.labels import VERTEBRA_INSTANCES, Structure
+from operators.anatomy.vertebrae import vertebra_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,13 +79,17 @@ class _Means:
 
     @property
     def low(self) -> tuple[str, ...]:
-        """Names of what lies below `LEAST`: structures, then vertebrae from the top."""
+        """Names of what lies below `LEAST`: structures, then vertebrae by id (``vertebra_3``)."""
         structures = [
             Structure(label).name.lower()
             for label, mean in self.structures.items()
             if mean < self.LEAST
         ]
-        vertebrae = [f"vertebra_{n}" for n, mean in self.vertebrae.items() if mean < self.LEAST]
+        vertebrae = [
+            vertebra_text(n).replace(" ", "_")
+            for n, mean in self.vertebrae.items()
+            if mean < self.LEAST
+        ]
         return (*structures, *vertebrae)
 
 

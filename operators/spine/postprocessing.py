@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from operators.anatomy.labels import L6_INSTANCE, SACRUM_INSTANCE, VERTEBRA_INSTANCES, Structure
+from operators.anatomy.vertebrae import ATLAS_INSTANCE, AXIS_INSTANCE
 from operators.errors import GeometryError, NoSpineFoundError, SegmentationError
 from operators.imaging.cropping import bounding_box
 from operators.imaging.orientation import axis_codes, reorient
+from operators.spine.atlas import is_atlas
 from operators.spine.cut_above import UpperEdge
 from operators.spine.discs import body_heights, number_discs, number_endplates
 from operators.spine.endplates import split_endplates
@@ -32,9 +34,6 @@ if TYPE_CHECKING:
     from operators.imaging.volume import LabelMap
     from operators.spine.thresholds import Spacing
 
-AXIS_INSTANCE = 2
-"""C2, which owns the dens."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostprocessSettings:
@@ -42,16 +41,17 @@ class PostprocessSettings:
 
     Attributes
     ----------
-    vertebra_instance_labeling_offset : int
-        Number of the topmost vertebra: 2, as in SPINEPS; 1 for models that know C1. It counts
-        from the top and names no level.
+    has_c1 : bool
+        Whether phase 1 draws C1. A topmost vertebra that is recognised as C1
+        (`operators.spine.atlas.is_atlas`) is then number 1; every other one is number 2, as in
+        SPINEPS. It counts from the top and names no level.
     sacrum_labels : tuple of int
         Semantic labels that become instance 26.
     metal_labels : tuple of int
         Semantic labels that keep their number in the instance map.
     """
 
-    vertebra_instance_labeling_offset: int = 2
+    has_c1: bool = False
     sacrum_labels: tuple[int, ...] = (Structure.SACRUM,)
     metal_labels: tuple[int, ...] = (80,)
 
@@ -148,14 +148,14 @@ def _process_in_place(
     reattach_posterior_pieces(parts, vertebrae, above.edge)
     if not vertebrae.any():
         raise NoSpineFoundError(reasons=("no_vertebra_instance",))
-    _number_from_the_top(vertebrae, settings.vertebra_instance_labeling_offset)
+    _number_from_the_top(vertebrae, _first_number(parts, vertebrae, above.edge, given))
     _check_numbers(vertebrae)
     numbers = [int(n) for n in np.flatnonzero(np.bincount(vertebrae.ravel())) if n]
 
     vertebrae[is_one_of(parts, settings.sacrum_labels)] = SACRUM_INSTANCE
     for label in settings.metal_labels:
         vertebrae[parts == label] = label
-    if AXIS_INSTANCE in numbers:
+    if ATLAS_INSTANCE in numbers or not settings.has_c1:
         vertebrae[parts == Structure.DENS] = AXIS_INSTANCE
 
     heights = body_heights(parts, vertebrae)
@@ -164,6 +164,21 @@ def _process_in_place(
     plates = split_endplates(parts, vertebrae, spacing)
     number_endplates(parts, vertebrae, heights)
     return (*adopted, *rejoined, *above.warnings, *bodiless, *discs, *plates)
+
+
+def _first_number(
+    parts: NDArray[np.unsignedinteger],
+    vertebrae: NDArray[np.uint16],
+    edge: NDArray[np.bool_],
+    given: tuple[Spacing, PostprocessSettings],
+) -> int:
+    """1 where the topmost vertebra is C1, seen whole and by a model that knows it; else 2."""
+    spacing, settings = given
+    top, *below = from_the_top(centres_of(vertebrae))
+    if not settings.has_c1 or not below or (vertebrae[edge] == top).any():
+        return AXIS_INSTANCE
+    is_c1 = is_atlas(parts, vertebrae, (top, below[0]), spacing)
+    return ATLAS_INSTANCE if is_c1 else AXIS_INSTANCE
 
 
 def _number_from_the_top(vertebrae: NDArray[np.uint16], first: int) -> None:

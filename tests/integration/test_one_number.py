@@ -1,0 +1,160 @@
+"""One number means one bone: in every output of one run, by the voxels and by the words."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from app.evaluation.mask_files import read_mask, read_segments
+from app.execute import Job, execute
+from app.journal.engine import transaction
+from app.journal.tables import JOB
+from app.record import ResultRecord, SeriesRecordEntry
+from operators.dicom.assembly import assemble
+from operators.dicom.series import scan
+from operators.imaging import overlay
+from operators.imaging.nifti import read_label_map, read_volume
+from operators.imaging.resampling import resample_labels_to_grid
+from operators.imaging.volume import LabelMap, Volume
+from tests.builders.drawn_spine import DrawnModels, centred, neck_of
+from tests.builders.filled_journal import fill
+from tests.builders.nifti_images import noise
+from tests.builders.spine_phantom import Spine, spine_of
+from tests.builders.stub_models import spine_series
+from tests.builders.web_site import client_of, site_of
+
+COUNT = 4
+DOUBTFUL = 2
+"""Place from the top of the vertebra of which the network is not sure."""
+
+SPINES = [
+    pytest.param(spine_of(COUNT), False, 2, id="no C1 known"),
+    pytest.param(spine_of(COUNT), True, 2, id="no C1 seen"),
+    pytest.param(neck_of(COUNT), True, 1, id="C1 seen"),
+]
+"""What is drawn, whether the model says that it draws C1, and the number of the topmost."""
+
+
+def run(source: Path, output: Path, models: DrawnModels, image: Volume) -> ResultRecord:
+    job = Job(
+        source=source,
+        output=output,
+        started=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        overlay=True,
+    )
+    record = execute(job, models.bundle(image))
+    assert record.exit_code == 0, record.error
+    return record
+
+
+def file_of(entry: SeriesRecordEntry, folder: Path, ending: str) -> Path:
+    return folder / next(name for name in entry.files if name.endswith(ending))
+
+
+def numbers_in(texts: list[str]) -> set[int]:
+    return {int(number) for text in texts for number in re.findall(r"vertebra[ _](\d+)", text)}
+
+
+def bones(labels: LabelMap, drawn: Spine) -> dict[int, int]:
+    """Place from the top of the vertebra on which most voxels of each vertebra number lie."""
+    truth = resample_labels_to_grid(drawn.instances, labels.grid).labels_zyx
+    found = labels.labels_zyx
+    present = [int(n) for n in np.unique(found) if 0 < n < 26]
+    return {n: int(np.bincount(truth[(found == n) & (truth > 0)]).argmax()) for n in present}
+
+
+@pytest.fixture
+def pictures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """Figures that the overlay draws, kept."""
+    kept: list[Figure] = []
+
+    class Kept(Figure):
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            super().__init__(*args, **kwargs)
+            kept.append(self)
+
+    monkeypatch.setattr(overlay, "Figure", Kept)
+    return kept
+
+
+@pytest.mark.parametrize(("spine", "has_c1", "first"), SPINES)
+def test_dicom_objects_record_flags_overlay_and_page_say_the_same(
+    tmp_path: Path, pictures: list[Figure], spine: Spine, *, has_c1: bool, first: int
+) -> None:
+    spine_series(tmp_path / "in")
+    image = assemble(scan(tmp_path / "in").series[0])
+    models = DrawnModels(spine, has_c1, DOUBTFUL)
+    record = run(tmp_path / "in", tmp_path / "out", models, image)
+    entry = record.series[0]
+    numbers = tuple(range(first, first + COUNT))
+    doubtful = numbers[DOUBTFUL - 1]
+
+    # The objects: numbers in the labels, and the labels on the bones they are meant for.
+    objects = file_of(entry, tmp_path / "out", "_instances.dcm")
+    _, names = read_segments(objects)
+    assert [name for name in names.values() if name.startswith("vertebra")] == [
+        f"vertebra {n}" for n in numbers
+    ]
+    drawn = centred(spine, image)
+    places = {n: place for place, n in enumerate(numbers, 1)}
+    assert bones(read_mask(objects, "instances"), drawn) == places
+    assert numbers_in(list(names.values())) == set(numbers)
+
+    # The record, and the flag that sends a reader to the doubtful bone.
+    assert entry.vertebra_numbers == numbers
+    assert [int(n) for n in entry.confidence["vertebrae"]] == list(numbers)
+    assert entry.low_confidence == (f"vertebra_{doubtful}",)
+    assert f"beginning with {first}" in entry.numbering
+    assert ("C1" in entry.numbering) is (first == 1)
+
+    # The picture: numbers on the bones from the top down, and the legend.
+    (figure,) = pictures
+    legend = [text.get_text() for one in figure.legends for text in one.get_texts()]
+    assert [text for text in legend if text.startswith("vertebra ")] == [
+        f"vertebra {n}" for n in numbers
+    ]
+    written = [t for axis in figure.axes for t in axis.texts if t.get_text().isdecimal()]
+    heights = {int(text.get_text()): text.xy[1] for text in written}
+    assert sorted(heights, key=heights.__getitem__) == list(numbers)
+
+    page = page_of(tmp_path / "node", record)
+    assert f"{COUNT} vertebrae: {', '.join(map(str, numbers))} ({entry.numbering})" in page
+
+
+def page_of(data: Path, record: ResultRecord) -> str:
+    """Page of a job that ended with this record."""
+    site = site_of(data)
+    fill(site.engine, data)
+    values = {"record": json.dumps(record.as_dict())}
+    with transaction(site.engine) as c:
+        c.execute(JOB.update().where(JOB.c.job_id == "j-succeeded").values(**values))
+    return client_of(site).get("/jobs/j-succeeded").text
+
+
+@pytest.mark.parametrize(("spine", "has_c1", "first"), SPINES)
+def test_nifti_masks_centroids_and_record_say_the_same(
+    tmp_path: Path, spine: Spine, *, has_c1: bool, first: int
+) -> None:
+    source = tmp_path / "sub-X_T2w.nii.gz"
+    nib.save(nib.Nifti1Image(noise((40, 64, 100)), np.diag([-1.5, -1.5, 1.5, 1.0])), source)
+    image = read_volume(source)
+    models = DrawnModels(spine, has_c1, DOUBTFUL)
+    entry = run(source, tmp_path / "out", models, image).series[0]
+    numbers = tuple(range(first, first + COUNT))
+    places = {n: place for place, n in enumerate(numbers, 1)}
+
+    mask = read_label_map(file_of(entry, tmp_path / "out", "seg-vert_msk.nii.gz"))
+    assert bones(mask, centred(spine, image)) == places
+    document = file_of(entry, tmp_path / "out", "_ctd.json").read_text("utf-8")
+    header, points = json.loads(document)
+    assert [int(n) for n in points] == [n for n in numbers if n > 1]  # C1 has no body
+    assert header["numbering"] == entry.numbering
+    assert entry.vertebra_numbers == numbers
+    assert entry.low_confidence == (f"vertebra_{numbers[DOUBTFUL - 1]}",)
