@@ -69,9 +69,10 @@ class ErrorRecord:
 class SeriesRecordEntry:
     """What became of one accepted stack; most series hold one.
 
-    ``vertebra_numbers`` are the ids of the mask from head to foot, ``numbering`` says how they are
-    meant; every other number of a vertebra in an entry is one of them. ``confidence`` holds the network's mean probability of what it decided, per structure name
-    and per vertebra number, 0 to 1; ``agreement`` the mean share of the folds that decided so by
+    ``vertebra_numbers`` are the ids in the mask from head to foot, ``numbering`` says how they are
+    meant; every other number of a vertebra in an entry is one of them. ``confidence`` holds the
+    network's mean probability of what it decided, per structure name and per vertebra number,
+    0 to 1; ``agreement`` the mean share of the folds that decided so by
     themselves, empty for models of one fold (`operators.networks.fold_votes`);
     ``low_confidence`` and ``low_agreement`` name what a human should look at; ``stack`` says which
     stack of its series it is and where it lies (`operators.dicom.stack_identity`).

@@ -14,6 +14,7 @@ from app.journal.processes import Heartbeat, beat
 from app.journal.states import DeliveryState, JobState, SeriesState
 from app.journal.tables import COUNTER, JOB_INPUT
 from app.record import ErrorRecord, ResultRecord, SeriesRecordEntry
+from operators.anatomy.vertebrae import numbering_text
 from operators.dicom.reasons import Reason, against, hint, in_favour
 from tests.builders.journal_rows import insert
 
@@ -72,6 +73,8 @@ RECORD: Final = ResultRecord(
             status="ok",
             files=("series2_semantic.dcm", "series2_instances.dcm"),
             vertebrae=7,
+            vertebra_numbers=(2, 3, 4, 5, 6, 7, 8),
+            numbering=numbering_text((2,)),
             volumes_ml={"corpus": 212.4, "disc": 61.2, "spinal_canal": 48.0, "sacrum": 101.9},
             durations_s={
                 "assemble_volume": 0.8,

@@ -13,6 +13,7 @@ import torch
 
 from app.training.formats import architecture, write_instance_model, write_semantic_model
 from app.training.presets import INSTANCE_PRESETS, SEMANTIC_PRESETS, compact_design
+from operators.networks.inference_config import read_config
 
 
 def test_the_semantic_folder_holds_plans_dataset_config_and_one_fold(tmp_path: Path) -> None:
@@ -63,6 +64,13 @@ def test_thresholds_of_the_instance_folder_are_the_same_volume_on_every_grid(
         voxel_mm3 = math.prod(preset.cutout.spacing_mm)
         assert config["corpus_size_cleaning"] * voxel_mm3 == pytest.approx(42, abs=voxel_mm3 / 2)
         assert config["vert_size_threshold"] * voxel_mm3 == pytest.approx(236, abs=voxel_mm3 / 2)
+
+
+@pytest.mark.parametrize("has_c1", [True, False])
+def test_the_config_says_whether_c1_is_drawn(tmp_path: Path, *, has_c1: bool) -> None:
+    preset = SEMANTIC_PRESETS["paper"]
+    write_semantic_model(tmp_path, {"w": torch.zeros(1)}, preset, has_c1=has_c1)
+    assert read_config(tmp_path / "inference_config.json").has_c1 is has_c1
 
 
 def test_a_fold_trained_alone_is_named_in_the_config(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from app.training.semantic import SemanticPhase, TrainingData
 from app.training.shelf import CaseShelf, Mix
 from app.training.sources import DatasetSource, Listener
 from operators.errors import InterruptedRunError, ModelUnusableError, UnreadableInputError
+from operators.networks.inference_config import read_config
 from operators.networks.instances import load_instance_model
 from operators.networks.semantic import load_semantic_model
 from tests.builders.bids_dataset import bids
@@ -270,6 +271,8 @@ def test_a_training_can_begin_with_the_weights_of_a_model(tmp_path: Path) -> Non
     phase.start_from(tmp_path / "model")
     loaded = phase.network.state_dict()
     assert all(torch.equal(loaded[name], weights[name]) for name in weights)
+    phase.export(phase.network, 0)  # synthetic spines have taught the first model C1
+    assert read_config(tmp_path / "x" / "inference_config.json").has_c1
     train(again, Told().listener)
     with pytest.raises(ModelUnusableError) as raised:
         train(request(tmp_path / "c", fold=1, steps=1, start=tmp_path / "model"), Told().listener)

@@ -7,8 +7,10 @@ from operators.anatomy.vertebrae import (
     CRANIAL_TO_CAUDAL,
     LEVEL_NAMES,
     cranial_to_caudal,
+    numbering_text,
     ordinal_text,
     vertebra_of,
+    vertebra_text,
     vertebrae_among,
 )
 
@@ -63,14 +65,33 @@ def test_no_ordinal_text_names_a_level():
 @pytest.mark.parametrize(
     ("label", "vertebrae", "text"),
     [
-        (28, (19, 28, 20), "vertebra 2 from the top"),
-        (128, (19, 28, 20), "disc below vertebra 2 from the top"),
-        (220, (19, 28, 20), "endplates of vertebra 3 from the top"),
-        (118, (19, 28, 20), "disc above vertebra 1 from the top"),
+        (3, (2, 3, 4), "vertebra 3"),
+        (28, (19, 28, 20), "vertebra 28"),
+        (128, (19, 28, 20), "disc below vertebra 28"),
+        (220, (19, 28, 20), "endplates of vertebra 20"),
+        (118, (19, 28, 20), "disc above vertebra 19"),
         (221, (19, 20), "endplates below all vertebrae"),
         (226, (24,), "endplates of the sacrum"),
         (26, (), "sacrum"),
     ],
 )
-def test_texts_count_from_the_top(label: int, vertebrae: tuple[int, ...], text: str):
+def test_texts_give_the_number_in_the_map(label: int, vertebrae: tuple[int, ...], text: str):
     assert ordinal_text(label, vertebrae) == text
+
+
+@pytest.mark.parametrize("vertebra", sorted(VERTEBRA_INSTANCES))
+def test_every_text_about_a_vertebra_of_the_map_holds_the_same_words_for_it(vertebra: int):
+    for label in (vertebra, 100 + vertebra, 200 + vertebra):
+        assert ordinal_text(label, (vertebra,)).endswith(vertebra_text(vertebra))
+
+
+@pytest.mark.parametrize(
+    ("vertebrae", "text"),
+    [
+        ((), "ordinal from the top, not anatomical"),
+        ((2, 3), "ordinal from the top beginning with 2, not anatomical"),
+        ((1, 2), "ordinal from the top beginning with 1 (taken for C1), not anatomical"),
+    ],
+)
+def test_the_numbering_says_where_it_begins(vertebrae: tuple[int, ...], text: str):
+    assert numbering_text(vertebrae) == text

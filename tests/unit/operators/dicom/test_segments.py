@@ -39,32 +39,32 @@ def test_each_semantic_label_has_its_plain_name():
     }
 
 
-def test_instances_are_counted_from_the_top_and_listed_by_kind():
+def test_instances_are_called_by_their_numbers_and_listed_by_kind():
     listed = [(segment.label, segment.terms.name) for segment in instance_segments(INSTANCE_LABELS)]
     assert listed == [
-        (2, "vertebra 1 from the top"),
-        (3, "vertebra 2 from the top"),
-        (4, "vertebra 3 from the top"),
+        (2, "vertebra 2"),
+        (3, "vertebra 3"),
+        (4, "vertebra 4"),
         (26, "sacrum"),
-        (102, "disc below vertebra 1 from the top"),
-        (103, "disc below vertebra 2 from the top"),
-        (104, "disc below vertebra 3 from the top"),
-        (202, "endplates of vertebra 1 from the top"),
-        (203, "endplates of vertebra 2 from the top"),
-        (204, "endplates of vertebra 3 from the top"),
+        (102, "disc below vertebra 2"),
+        (103, "disc below vertebra 3"),
+        (104, "disc below vertebra 4"),
+        (202, "endplates of vertebra 2"),
+        (203, "endplates of vertebra 3"),
+        (204, "endplates of vertebra 4"),
         (226, "endplates of the sacrum"),
     ]
 
 
-def test_t13_is_counted_between_t12_and_l1():
+def test_t13_is_listed_between_t12_and_l1():
     names = [segment.terms.name for segment in instance_segments((20, 28, 19))]
     assert [segment.label for segment in instance_segments((20, 28, 19))] == [19, 28, 20]
-    assert names == [f"vertebra {n} from the top" for n in (1, 2, 3)]
+    assert names == [f"vertebra {n}" for n in (19, 28, 20)]
 
 
 def test_a_disc_above_the_first_vertebra_says_so():
     (_, disc) = instance_segments((5, 104))
-    assert disc.terms.name == "disc above vertebra 1 from the top"
+    assert disc.terms.name == "disc above vertebra 5"
 
 
 def test_two_discs_without_vertebrae_still_have_two_names():

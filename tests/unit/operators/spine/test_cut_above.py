@@ -15,7 +15,7 @@ from operators.spine.postprocessing import PostprocessSettings, postprocess
 from tests.builders.spine_phantom import pir_map
 
 MM = 1.5
-SETTINGS = PostprocessSettings(vertebra_instance_labeling_offset=1)
+SETTINGS = PostprocessSettings(has_c1=True)
 
 
 def spine(*, body_from: int = 14, depth: int = 22, arch: bool = True) -> tuple[LabelMap, LabelMap]:
@@ -51,9 +51,9 @@ def test_what_the_network_tells_apart_stays_a_vertebra_of_its_own() -> None:
     assert kept is vertebrae
     assert warnings == ()
     result = postprocess(parts, kept, SETTINGS)
-    assert posterior_of(result.instances, parts, slice(0, 24)) == {1}
-    assert posterior_of(result.instances, parts, slice(24, 38)) == {2}
-    assert "vertebra_without_body: 1" in result.warnings
+    assert posterior_of(result.instances, parts, slice(0, 24)) == {2}
+    assert posterior_of(result.instances, parts, slice(24, 38)) == {3}
+    assert "vertebra_without_body: 2" in result.warnings
 
 
 def test_what_nobody_claims_stays_without_a_vertebra_and_is_counted() -> None:
@@ -63,7 +63,7 @@ def test_what_nobody_claims_stays_without_a_vertebra_and_is_counted() -> None:
     )
     result = postprocess(parts, unclaimed, SETTINGS)
     assert posterior_of(result.instances, parts, slice(0, 22)) == {0}
-    assert posterior_of(result.instances, parts, slice(24, 38)) == {1}
+    assert posterior_of(result.instances, parts, slice(24, 38)) == {2}
     assert f"posterior_voxels_of_no_vertebra: {10 * 24 * 12}" in result.warnings
     assert np.array_equal(
         np.isin(result.semantic.labels_zyx, POSTERIOR_ELEMENTS),

@@ -15,12 +15,23 @@ from operators.imaging.nifti import read_label_map
 from operators.imaging.orientation import reorient
 from operators.imaging.resampling import resample_labels_to_grid
 from operators.spine.postprocessing import PostprocessSettings, postprocess
-from tests.builders.spine_phantom import BODY_VOXELS, LEVEL, PLATE_VOXELS, pir_map, spine_of
+from tests.builders.drawn_spine import neck_of
+from tests.builders.spine_phantom import (
+    BODY_VOXELS,
+    LEVEL,
+    PLATE_VOXELS,
+    TOP,
+    body_rows,
+    pir_map,
+    spine_of,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from operators.imaging.volume import LabelMap
 
 DEFAULT = PostprocessSettings()
 
@@ -42,11 +53,38 @@ def test_four_vertebrae_become_2_to_5_with_discs_and_plates():
     assert result.warnings == ()
 
 
-def test_models_that_know_c1_start_at_1():
+C1_KNOWN = PostprocessSettings(has_c1=True)
+
+
+def vertebrae_in(labels: LabelMap) -> list[int]:
+    return [int(n) for n in np.unique(labels.labels_zyx) if 0 < n < 26]
+
+
+def test_only_a_model_that_knows_c1_numbers_it_1():
+    spine = neck_of(4)
+    assert vertebrae_in(run(spine.parts, spine.vertebrae, C1_KNOWN).instances) == [1, 2, 3, 4]
+    assert vertebrae_in(run(spine.parts, spine.vertebrae).instances) == [2, 3, 4, 5]
+
+
+def test_a_field_without_c1_keeps_number_2_for_its_topmost_vertebra():
     spine = spine_of(3)
-    how = PostprocessSettings(vertebra_instance_labeling_offset=1)
-    found = np.unique(run(spine.parts, spine.vertebrae, how).instances.labels_zyx).tolist()
-    assert found == [0, 1, 2, 3, 101, 102, 201, 202]
+    assert vertebrae_in(run(spine.parts, spine.vertebrae, C1_KNOWN).instances) == [2, 3, 4]
+
+
+def test_an_arch_that_the_upper_edge_cuts_is_no_c1():
+    """Without the free rows above it, nobody knows whether its body lies above the image."""
+    spine = neck_of(4)
+    parts, vertebrae = spine.parts[:, TOP + 4 :], spine.vertebrae[:, TOP + 4 :]
+    assert vertebrae_in(run(parts, vertebrae, C1_KNOWN).instances) == [2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("lost", [Structure.COSTAL_PROCESS_LEFT, Structure.CORPUS])
+def test_without_both_processes_or_the_dens_beside_them_it_is_no_c1(lost: Structure):
+    spine = neck_of(4)
+    parts, vertebrae = spine.parts, spine.vertebrae
+    gone = (parts == lost) & (np.arange(parts.shape[1]) < body_rows(1).start)[:, None]
+    parts[gone], vertebrae[gone] = 0, 0
+    assert vertebrae_in(run(parts, vertebrae, C1_KNOWN).instances) == [2, 3, 4, 5]
 
 
 def test_the_sacrum_is_26_and_the_last_disc_stays_with_the_vertebra_above():
@@ -69,13 +107,19 @@ def test_dense_corpus_becomes_corpus():
     assert (result.semantic.labels_zyx == Structure.CORPUS).sum() == 2 * BODY_VOXELS
 
 
-def test_a_dens_belongs_to_instance_2_only_if_there_is_one():
+def test_a_dens_belongs_to_instance_2():
     spine = spine_of(3)
     parts, vertebrae = spine.parts, spine.vertebrae
     parts[14:18, 0:4, 12:16], vertebrae[14:18, 0:4, 12:16] = Structure.DENS, 1
     assert (run(parts, vertebrae).instances.labels_zyx[14:18, 0:4, 12:16] == 2).all()
-    how = PostprocessSettings(vertebra_instance_labeling_offset=5)
-    assert (run(parts, vertebrae, how).instances.labels_zyx[14:18, 0:4, 12:16] == 5).all()
+
+
+def test_a_dens_stays_with_its_vertebra_where_c1_is_known_and_not_seen():
+    spine = spine_of(3)
+    parts, vertebrae = spine.parts, spine.vertebrae
+    parts[14:18, 20:24, 12:16], vertebrae[14:18, 20:24, 12:16] = Structure.DENS, 2
+    found = run(parts, vertebrae, C1_KNOWN).instances.labels_zyx[14:18, 20:24, 12:16]
+    assert (found == 3).all()
 
 
 @settings(max_examples=8, deadline=None)
