@@ -159,7 +159,8 @@ def _process_in_place(
         vertebrae[parts == Structure.DENS] = AXIS_INSTANCE
 
     heights = body_heights(parts, vertebrae)
-    bodiless = [f"vertebra_without_body: {n}" for n in numbers if n not in heights]
+    known = {*heights, ATLAS_INSTANCE}  # C1 has no body anywhere
+    bodiless = [f"vertebra_without_body: {n}" for n in numbers if n not in known]
     discs = number_discs(parts, vertebrae, heights)
     plates = split_endplates(parts, vertebrae, spacing)
     number_endplates(parts, vertebrae, heights)
