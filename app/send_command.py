@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path  # noqa: TC003 - read at run time for the command line
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -53,7 +53,8 @@ def send(
     target, ours = parse_target(to), parse_ae_title(calling)
     batch = collect(folder)
     if not batch.files:
-        sys.stderr.write("no DICOM files were found\n")
+        told = ["no DICOM files were found", *_passed_over(batch)]
+        sys.stderr.write("\n".join(told) + "\n")
         raise typer.Exit(int(ExitCode.UNREADABLE_INPUT))
     began = time.monotonic()
     with stop_requests() as stop, _progress(len(batch.files), is_wanted=not as_json) as show:
@@ -65,7 +66,12 @@ def send(
 
         report = send_batch(target, ours, batch.files, on_progress=go_on)
     if as_json:
-        document = {"event": "sent", "not_dicom": batch.not_dicom, **report.as_dict()}
+        document = {
+            "event": "sent",
+            "not_dicom": batch.not_dicom,
+            "passed_over": [asdict(item) for item in batch.passed_over],
+            **report.as_dict(),
+        }
         sys.stdout.write(json.dumps(document) + "\n")
     else:
         sys.stdout.write("\n".join(lines_of(report, batch, time.monotonic() - began)) + "\n")
@@ -119,7 +125,7 @@ def parse_ae_title(text: str) -> str:
 
 
 def lines_of(report: BatchReport, batch: Batch, duration_s: float) -> list[str]:
-    """Say how sending went: counts and statuses, no names of files or patients.
+    """Say how sending went: counts, statuses, and the paths of what was passed over.
 
     Parameters
     ----------
@@ -142,9 +148,14 @@ def lines_of(report: BatchReport, batch: Batch, duration_s: float) -> list[str]:
         lines.append(f"sent uncompressed, as the peer takes no RLE Lossless: {report.uncompressed}")
     if batch.not_dicom:
         lines.append(f"not DICOM, left out: {batch.not_dicom} files")
+    lines += _passed_over(batch)
     if report.failure:
         lines.append(f"ended early: {report.failure}")
     return lines
+
+
+def _passed_over(batch: Batch) -> list[str]:
+    return [f"not read: {item.path} ({item.reason})" for item in batch.passed_over]
 
 
 @contextmanager

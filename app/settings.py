@@ -168,8 +168,9 @@ class WorkerSettings(_Section):
     attempts: int = Field(ge=1, default=3)
     """Attempts of a segmentation that failed in a retryable way, or deaths of the child."""
     retry_after_s: float = Field(ge=0, default=5)
-    lease_s: float = Field(gt=0, default=30)
-    """A worker silent for this long is dead; its jobs are taken over."""
+    lease_s: float = Field(ge=1, default=30)
+    """A process silent for this long counts as lost, and a worker's jobs are taken over, s. Each
+    reports six times in it, at least every 5 s; in less than 1 s a busy disk takes no six."""
     grace_s: float = Field(ge=0, default=60)
     """How long a running job may finish after SIGTERM."""
 

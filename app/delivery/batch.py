@@ -10,6 +10,7 @@ from app.delivery.statuses import Answer, answer_of
 from app.errors import PeerRefusedError, PeerUnreachableError
 from app.peers.dimse import PATIENT
 from app.peers.store import read_storable, store_files
+from operators.dicom.input_files import files_below
 from operators.errors import UnreadableInputError
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from app.peers.dimse import Patience, Peer
     from app.peers.store import StorableFile
+    from operators.dicom.input_files import PassedOver
 
 DICOMDIR: Final = "1.2.840.10008.1.3.10"
 """Media Storage Directory: describes files, is never sent itself (PS3.3, annex F)."""
@@ -25,10 +27,22 @@ DICOMDIR: Final = "1.2.840.10008.1.3.10"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What a folder holds: objects to send, and how many files are none."""
+    """What a folder holds.
+
+    Attributes
+    ----------
+    files : tuple of StorableFile
+        Objects to send.
+    not_dicom : int
+        Files that are none.
+    passed_over : tuple of PassedOver
+        Links, folders and special files that are not followed or read; their paths may hold
+        patient data.
+    """
 
     files: tuple[StorableFile, ...]
     not_dicom: int
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,14 +97,13 @@ def collect(folder: Path) -> Batch:
     Returns
     -------
     Batch
-        In the order of their paths.
+        In the order of their paths. No link is followed, as when a folder is segmented
+        (`operators.dicom.input_files`).
     """
-    candidates = sorted(folder.rglob("*")) if folder.is_dir() else [folder]
+    candidates, passed_over = files_below(folder)
     files: list[StorableFile] = []
     others = 0
     for path in candidates:
-        if not path.is_file():
-            continue
         try:
             file = read_storable(path)
         except UnreadableInputError:
@@ -100,7 +113,7 @@ def collect(folder: Path) -> Batch:
             others += 1
         else:
             files.append(file)
-    return Batch(files=tuple(files), not_dicom=others)
+    return Batch(files=tuple(files), not_dicom=others, passed_over=passed_over)
 
 
 def send_batch(

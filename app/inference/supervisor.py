@@ -21,7 +21,7 @@ from app.telemetry import events
 from app.telemetry.logs import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from app.inference.process import OnProgress
     from app.inference.protocol import Ready, Request
@@ -103,6 +103,11 @@ class Supervisor:
         """Process id of the running child."""
         child = self._child
         return None if child is None else child.pid
+
+    def knock(self, answer: Callable[[], None]) -> None:
+        """Have `answer` called in the supervisor's thread, unless that hangs."""
+        with suppress(RuntimeError):  # closed
+            self._loop.call_soon_threadsafe(answer)
 
     async def start(self) -> None:
         """Have a child with loaded models before the first request needs it.

@@ -21,6 +21,7 @@ from app.journal import jobs, series
 from app.journal.engine import reading, transaction
 from app.journal.repeated import count_repeated_uids
 from app.journal.states import SeriesState
+from app.lifeline import no_beat
 from app.telemetry import events
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from app.jobs.origin import OriginDesk
     from app.jobs.watch import Surroundings
     from app.journal.series import HeldObject, SeriesMark
+    from app.lifeline import Beat
 
 RETRY_S: Final = 5.0
 """Pause after a series could not be read."""
@@ -48,9 +50,11 @@ class _ContentChangedError(Exception):
 class Intake:
     """Turns complete series into jobs."""
 
-    def __init__(self, surroundings: Surroundings, origins: OriginDesk) -> None:
-        """Keep what to work with; nothing is known of any series yet."""
-        self._at = surroundings
+    def __init__(
+        self, surroundings: Surroundings, origins: OriginDesk, sign: Beat = no_beat
+    ) -> None:
+        """Keep what to work with, and what to call after each series; none is known yet."""
+        self._at, self._sign = surroundings, sign
         self._origins = origins
         self._watches: dict[str, Watch] = {}
 
@@ -71,9 +75,11 @@ class Intake:
         self._origins.forget(arriving, {mark.series_uid for mark in held})
         for mark in marks:
             self._consider(self._watch(mark))
+            self._sign()
         if self._origins.can_repair:
             for mark in held:
                 self._origins.repair(mark)
+                self._sign()
 
     def _watch(self, mark: SeriesMark) -> Watch:
         now = self._at.monotonic()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.errors import JournalDamagedError, ServiceError
 from app.journal.engine import transaction
 from app.journal.locks import holding
-from app.journal.processes import WORKER, Heartbeat, PulseWatch, beat, heartbeats
+from app.journal.processes import WORKER, Heartbeat, PulseWatch, beat, beat_period_s, heartbeats
 from app.telemetry import events
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from app.jobs.queue import JobQueue
     from app.telemetry.logs import Emit
 
-BEATS_PER_LEASE: Final = 6
 _MOST_WORKERS: Final = 64
 
 
@@ -98,7 +97,7 @@ class Pulse:
     @property
     def period_s(self) -> float:
         """Time between two beats."""
-        return self.watch.lease_s / BEATS_PER_LEASE
+        return beat_period_s(self.watch.lease_s)
 
     def tick(self) -> list[str]:
         """Beat, and take over from those that have been silent for the lease.

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from app.jobs.queue import WORKFLOWS_VERSION
+from app.jobs.vigil import LIMITS_S
 from app.lifeline import no_beat
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from app.lifeline import Beat
 
 
@@ -28,7 +31,9 @@ class WorkerOptions:
     host : str
         Name of this machine.
     beat : Beat
-        Called while the worker's own loop goes round.
+        Called while the worker's own loop goes round and none of its threads hangs.
+    limits_s : mapping
+        How long a step of each kind of work may take, s.
     """
 
     with_intake: bool = True
@@ -36,3 +41,4 @@ class WorkerOptions:
     version: str = WORKFLOWS_VERSION
     host: str = platform.node()
     beat: Beat = no_beat
+    limits_s: Mapping[str, float] = field(default_factory=lambda: LIMITS_S)

@@ -16,6 +16,7 @@ from app.journal import deliveries, jobs, runs
 from app.journal.engine import reading, transaction
 from app.journal.processes import WORKER, forget, heartbeats
 from app.journal.states import JobState
+from app.lifeline import no_beat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from app.jobs.workfolder import WorkFolders
     from app.journal.deliveries import DeliveryGroup
     from app.journal.jobs import JobRun
+    from app.lifeline import Beat
 
 VERSION_KEY: Final = "workflows"
 """Under this name a worker's heartbeat tells the version of its workflows."""
@@ -54,6 +56,8 @@ class Reconciler:
         Attempts of a job.
     clock, monotonic : callable
         Epoch and monotonic seconds.
+    sign : Beat
+        Called after every step, of which a turn may have thousands.
     """
 
     engine: Engine
@@ -62,6 +66,7 @@ class Reconciler:
     attempts: int
     clock: Callable[[], float]
     monotonic: Callable[[], float]
+    sign: Beat = no_beat
     silent: frozenset[str] = frozenset()
     _submitted: dict[str, float] = field(default_factory=dict)
     _next_reconcile: float = 0.0
@@ -85,7 +90,7 @@ class Reconciler:
             while (
                 self.queue.forget_finished(self.clock() - HISTORY_DAYS * _DAY_S, _BATCH) == _BATCH
             ):
-                pass
+                self.sign()
             self.sweep_inputs()
             self.forget_workers()
             self._next_clean = now + _CLEAN_EVERY_S
@@ -112,6 +117,7 @@ class Reconciler:
             self.queue.submit_segmentation(run)
             with transaction(self.engine) as c:
                 jobs.mark_queued(c, run)
+            self.sign()
 
     def submit_deliveries(self) -> None:
         """Give open deliveries to the engine; one it dropped gets a new start."""
@@ -131,6 +137,7 @@ class Reconciler:
         for key, group in groups.items():
             self.queue.submit_delivery(group)
             self._submitted[key] = until
+            self.sign()
 
     def reconcile_jobs(self) -> None:
         """Find jobs that the engine should have and has not, or has given up."""
@@ -151,6 +158,7 @@ class Reconciler:
                     jobs.requeue(c, run)
             elif not ticket.is_active:
                 self._restart(run)
+            self.sign()
 
     def _restart(self, run: JobRun) -> None:
         """Give a run a new start whose workflow ended without settling it: an error of somebody."""

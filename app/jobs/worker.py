@@ -2,7 +2,8 @@
 
 Four threads beside the engine's own: the intake (series to jobs, jobs to the engine), the pulse
 (heartbeat, take-over), the retention, and the supervisor's. A thread that fails ends the worker,
-which is then started again; one that waits for the journal or the engine goes on when they answer.
+which is then started again; one that waits for the journal or the engine goes on when they answer;
+one that hangs (`app.jobs.vigil`) ends the worker's signs of life, and the heartbeat names it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from threading import Event, Thread
@@ -20,12 +20,14 @@ from app import __version__
 from app.archive.retention import apply_retention
 from app.archive.spool import Spool
 from app.delivery.attempt import Courier
-from app.errors import InferenceLostError, JournalDamagedError, ServiceError
+from app.errors import InferenceLostError, ServiceError
 from app.identity import identity_of
 from app.inference.supervisor import Supervisor, child_command
+from app.jobs import vigil
 from app.jobs.announcing import start_alerts
 from app.jobs.intake import Intake
 from app.jobs.lease import Pulse, worker_name
+from app.jobs.loops import Loops
 from app.jobs.options import WorkerOptions
 from app.jobs.origin import OriginDesk
 from app.jobs.queue import JobQueue, engine_url
@@ -37,7 +39,7 @@ from app.jobs.watch import Surroundings
 from app.jobs.workflows import Tools, Workflows
 from app.jobs.workfolder import WorkFolders
 from app.journal.engine import journal_url, open_journal
-from app.journal.lookout import LEAVING, UNUSABLE
+from app.journal.lookout import HANGING, LEAVING, UNUSABLE
 from app.journal.processes import PulseWatch
 from app.telemetry import events
 from app.telemetry.logs import key_of, site_secret
@@ -45,7 +47,6 @@ from operators.dicom.selection import SelectionSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from concurrent.futures import Future
 
     from sqlalchemy.engine import Engine
 
@@ -56,12 +57,8 @@ INTAKE_EVERY_S: Final = 0.25
 RETENTION_EVERY_S: Final = 60.0
 MODELS_EVERY_S: Final = 60.0
 """Models that could not be loaded are tried again, so that what is repaired shows by itself, s."""
-_OUTAGE_PAUSE_S: Final = 1.0
 _WATCH_S: Final = 0.2
-_JOURNAL_THREADS: Final = 4
-_COURIER_THREADS: Final = 16
-_PEER_THREADS: Final = 4
-_SCAN_THREADS: Final = 2
+_THREADS: Final = {vigil.JOURNAL: 4, vigil.COURIER: 16, vigil.PEER: 4, vigil.SCAN: 2}
 
 
 def serve_worker(
@@ -127,17 +124,11 @@ class _Worker:
         self, node: NodeSettings, settings: Settings, options: WorkerOptions, base: _Base
     ) -> None:
         self._node, self._options, self._base = node, options, base
+        self._vigil, self._hanging = vigil.Vigil(options.limits_s), ""
         self._threads = {
-            role: ThreadPoolExecutor(size, thread_name_prefix=role)
-            for role, size in (
-                ("journal", _JOURNAL_THREADS),
-                ("courier", _COURIER_THREADS),
-                ("peer", _PEER_THREADS),
-                ("scan", _SCAN_THREADS),
-                ("loop", 4),
-            )
+            name: vigil.WatchedPool(size, name, self._vigil) for name, size in _THREADS.items()
         }
-        self._loops: list[Future[None]] = []
+        self._loops = Loops(self._vigil, base.emit)
         self._alerts: Thread | None = None
         spool = Spool(node.data / "spool")
         command = options.command or child_command(settings)
@@ -164,6 +155,7 @@ class _Worker:
             attempts=node.worker.attempts,
             clock=time.time,
             monotonic=time.monotonic,
+            sign=self._vigil.sign,
         )
         self._intake = self._make_intake(settings, spool) if options.with_intake else None
 
@@ -174,12 +166,10 @@ class _Worker:
         self._queue.start()
         try:
             self._pulse.tick()
-            self._loops = [
-                self._threads["loop"].submit(self._loop, self._turn, INTAKE_EVERY_S, stop),
-                self._threads["loop"].submit(self._loop, self._beat, self._pulse.period_s, ended),
-                self._threads["loop"].submit(self._loop, self._tidy, RETENTION_EVERY_S, stop),
-                self._threads["loop"].submit(self._keep_warm, stop),
-            ]
+            self._loops.start(vigil.INTAKE, self._turn, INTAKE_EVERY_S, stop)
+            self._loops.start(vigil.PULSE, self._beat, self._pulse.period_s, ended)
+            self._loops.start(vigil.RETENTION, self._tidy, RETENTION_EVERY_S, stop)
+            self._loops.start_unwatched(lambda: self._keep_warm(stop))
             self._alerts = start_alerts(self._base.journal, self._node, self._base.emit, ended)
             yield
         finally:
@@ -191,18 +181,31 @@ class _Worker:
             self._pulse.tick()
             ended.set()
             asyncio.run(self._supervisor.close())
+            self._loops.leave()
             for pool in self._threads.values():
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def watch(self, stop: Event) -> None:
-        """Wait for the end; a loop that failed is the end, too."""
+        """Wait for the end; a loop that failed is the end, too. No sign of life while one hangs."""
         while not stop.wait(_WATCH_S):
-            self._options.beat()
-            for loop in self._loops:
-                if loop.done():
-                    loop.result()
+            if not self._look_for_hanging():
+                self._options.beat()
+            self._loops.check()
             if self._alerts is not None and not self._alerts.is_alive():
                 raise ServiceError("the alerts ended by themselves")
+
+    def _look_for_hanging(self) -> str:
+        """Name the work that hangs, none as a rule; an outage of the journal excuses everybody."""
+        if not self._pulse.is_connected:
+            self._vigil.forgive()
+        if not self._vigil.is_doing(vigil.INFERENCE):
+            self._vigil.begin(vigil.INFERENCE, vigil.INFERENCE)
+            self._supervisor.knock(lambda: self._vigil.end(vigil.INFERENCE))
+        hanging = ", ".join(self._vigil.overdue())
+        if hanging and hanging != self._hanging:
+            self._base.emit(events.THREAD_HANGS, role="worker", thread=hanging)
+        self._hanging = hanging
+        return hanging
 
     def _tools(self, folders: WorkFolders) -> Tools:
         base, node = self._base, self._node
@@ -220,8 +223,8 @@ class _Worker:
             ),
             supervisor=self._supervisor,
             courier=Courier(base.journal, node, emit=base.emit),
-            journal_threads=self._threads["journal"],
-            courier_threads=self._threads["courier"],
+            journal_threads=self._threads[vigil.JOURNAL],
+            courier_threads=self._threads[vigil.COURIER],
         )
 
     def _make_intake(self, settings: Settings, spool: Spool) -> Intake:
@@ -236,7 +239,7 @@ class _Worker:
             spool=spool,
             identity=self._identity,
             selection=SelectionSettings(**settings.selection.model_dump()),
-            executor=self._threads["scan"],
+            executor=self._threads[vigil.SCAN],
             clock=time.time,
             monotonic=time.monotonic,
             emit=base.emit,
@@ -244,18 +247,19 @@ class _Worker:
         )
         origins = OriginDesk(
             node=self._node,
-            executor=self._threads["peer"],
+            executor=self._threads[vigil.PEER],
             monotonic=time.monotonic,
             emit=base.emit,
             key_of=keyed,
         )
-        return Intake(surroundings, origins)
+        return Intake(surroundings, origins, self._vigil.sign)
 
     def _about(self) -> dict[str, Any]:
         ready = self._supervisor.ready
         return {
             "pid": os.getpid(),
             LEAVING: self._pulse.is_leaving,
+            HANGING: self._hanging,
             UNUSABLE: ", ".join(self._supervisor.start_failure),
             "software": __version__,
             VERSION_KEY: self._options.version,
@@ -284,17 +288,3 @@ class _Worker:
             if self._supervisor.ready is None:
                 with suppress(InferenceLostError):
                     asyncio.run(self._supervisor.start())
-
-    def _loop(self, turn: Callable[[], None], every_s: float, stop: Event) -> None:
-        is_told = False
-        pause_s = every_s
-        while not stop.wait(pause_s):
-            try:
-                turn()
-                is_told, pause_s = False, every_s
-            except JournalDamagedError:
-                raise  # waiting does not mend it
-            except ServiceError as error:
-                if not is_told:
-                    self._base.emit(events.ENGINE_UNREACHABLE, error=error.code)
-                is_told, pause_s = True, max(every_s, _OUTAGE_PAUSE_S)

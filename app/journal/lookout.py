@@ -31,6 +31,9 @@ ROLES: Final = ("listener", "worker", "web")
 LEAVING: Final = "leaving"
 """Key of a heartbeat's detail: true where the process said that it ends."""
 
+HANGING: Final = "hanging"
+"""Key of a worker's detail: which of its threads hang; empty where none does."""
+
 UNUSABLE: Final = "models_unusable"
 """Key of a worker's detail: why its models cannot be used; empty where they can, or still load."""
 
@@ -106,6 +109,7 @@ class Lookout:
             # At a start nobody has reported yet: a role is missed only after the lease.
             missed = self._missing.ages(unfilled, monotonic_s=moment.monotonic_s)
             lost += [Found(role, None, 0.0) for role, age in missed.items() if age > lease_s]
+            lost += _hanging(processes, silences, lease_s)
             observed = {
                 "process_silent": lost,
                 "models_unusable": _without_models(processes, silences, lease_s),
@@ -153,6 +157,17 @@ def _silent(
         if not is_filled and not lost:
             unfilled[role] = role
     return found, unfilled
+
+
+def _hanging(
+    processes: list[ProcessRow], silences: dict[str, float], lease_s: float
+) -> list[Found]:
+    """Find processes that report and of which a thread hangs."""
+    return [
+        Found(f"{row.process_id}: {hanging}", None, 0.0)
+        for row in processes
+        if (hanging := row.detail.get(HANGING)) and silences[row.process_id] <= lease_s
+    ]
 
 
 def _without_models(

@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 
 WORKER: Final = "worker"
 
+BEATS_PER_LEASE: Final = 6
+"""So many chances to be heard, on a machine that is busy, before a process counts as silent."""
+_LONGEST_PERIOD_S: Final = 5.0
+
+
+def beat_period_s(lease_s: float) -> float:
+    """Time between two heartbeats of a process that counts as silent after `lease_s`, s."""
+    return min(_LONGEST_PERIOD_S, lease_s / BEATS_PER_LEASE)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:

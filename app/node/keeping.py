@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 HANDOVER_S: Final = 3.0
 """How long port and lock may still be held by a listener that was killed, s."""
 HANDOVER_POLL_S: Final = 0.1
-_BEAT_S: Final = 5.0
 _FLUSH_S: Final = 1.0
 
 
@@ -64,6 +63,8 @@ class Keeper:
         Journal.
     port : int
         That the door is at, for whoever checks it.
+    period_s : float
+        Time between two heartbeats, s.
     damage : JournalDamagedError or None
         What ended it: waiting does not mend a damaged journal.
     """
@@ -71,10 +72,12 @@ class Keeper:
     house: House
     engine: Engine
     port: int
+    period_s: float
     damage: JournalDamagedError | None = field(default=None)
 
     def keep(self, stop: threading.Event) -> None:
         """Do it until `stop` is set; sets it where the journal is damaged."""
+        pause_s = min(_FLUSH_S, self.period_s)
         while True:
             try:
                 self._tell()
@@ -86,9 +89,9 @@ class Keeper:
                 pass  # those who send are told; the next turn tries again
             with suppress(DiskFullError):
                 self.house.reserve.check()
-            for _ in range(round(_BEAT_S / _FLUSH_S)):
+            for _ in range(round(self.period_s / pause_s)):
                 self.house.recorder.flush()
-                if stop.wait(_FLUSH_S):
+                if stop.wait(pause_s):
                     return
 
     def _tell(self) -> None:

@@ -31,6 +31,7 @@ from app.archive.spool import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_N
 from app.errors import ConfigurationError, crash_line
 from app.journal.arrivals import forget_associations
 from app.journal.engine import journal_url, open_journal, transaction
+from app.journal.processes import beat_period_s
 from app.lifeline import no_beat
 from app.node.admission import Admission, dropped_classes
 from app.node.association import AcceptedAssociation
@@ -138,19 +139,21 @@ def serve_listener(
             dropped_classes=dropped_classes(node.listener),
         )
         # pydicom would warn about an odd value on standard error, by quoting it.
+        turn = _Turn(stop, ready, beat, beat_period_s(node.worker.lease_s))
         with disable_value_validation(), alone(node.data):
-            _serve(node.listener, house, engine, turn=_Turn(stop, ready, beat))
+            _serve(node.listener, house, engine, turn=turn)
     finally:
         engine.dispose()
 
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """When to end, and whom to tell."""
+    """When to end, whom to tell, and how often the journal, s."""
 
     stop: threading.Event
     ready: Callable[[int], None]
     beat: Beat
+    period_s: float
 
 
 def _serve(settings: ListenerSettings, house: House, engine: Engine, turn: _Turn) -> None:
@@ -162,7 +165,7 @@ def _serve(settings: ListenerSettings, house: House, engine: Engine, turn: _Turn
         house.emit(events.SPOOL_SWEPT, count=swept)
     with transaction(engine) as connection:
         forget_associations(connection)
-    keeper = Keeper(house, engine, doorway.port)
+    keeper = Keeper(house, engine, doorway.port, turn.period_s)
     thread = threading.Thread(target=keeper.keep, args=(turn.stop,), daemon=True)
     thread.start()
     turn.ready(doorway.port)

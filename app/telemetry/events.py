@@ -59,6 +59,7 @@ PROCESS_HUNG: Final = _event(704, "error", "process hangs and is killed", "role"
 NODE_GIVEN_UP: Final = _event(705, "error", "process cannot run, the node ends", "role", "code")
 SETTINGS_RELOADED: Final = _event(706, "info", "settings read anew, the processes start again")
 SETTINGS_REFUSED: Final = _event(707, "error", "new settings cannot be used, old ones stay", "code")
+THREAD_HANGS: Final = _event(708, "error", "thread hangs, no sign of life", "role", "thread")
 INTERNAL_ERROR: Final = _event(790, "error", "internal error", "role", "place")
 
 ASSOCIATION_REFUSED: Final = _event(

@@ -15,7 +15,7 @@ from app.errors import JournalError
 from app.journal import tallies
 from app.journal.engine import reading
 from app.journal.locks import LISTENER, is_held
-from app.journal.lookout import ROLES, UNUSABLE
+from app.journal.lookout import HANGING, ROLES, UNUSABLE
 
 if TYPE_CHECKING:
     from app.journal.tallies import ProcessRow
@@ -122,6 +122,8 @@ def check_role(
 
 def _trouble_of(site: Site, row: ProcessRow) -> str:
     """Why a process that reports cannot do its work; empty where it can."""
+    if threads := row.detail.get(HANGING):
+        return f"hangs: {threads}"
     if reasons := row.detail.get(UNUSABLE):
         return f"models cannot be used: {reasons}"
     port = row.detail.get("port")

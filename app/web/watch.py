@@ -14,7 +14,7 @@ from app.errors import JournalDamagedError, JournalError, ServiceError
 from app.journal import processes
 from app.journal.engine import transaction
 from app.journal.examination import examine
-from app.journal.processes import Heartbeat
+from app.journal.processes import Heartbeat, beat_period_s
 from app.telemetry import events
 from app.web.health import check_all
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from app.web.site import Site
 
-BEAT_EVERY_S: Final = 5.0
 EXAMINE_EVERY_S: Final = 10.0
 _SHARE: Final = 50
 """Examining the journal, which reads all of it, takes at most one part in so many of the time."""
@@ -78,7 +77,7 @@ def watch_until(stop: threading.Event, site: Site, threads: Sequence[threading.T
     ServiceError
         If one of the threads ended by itself.
     """
-    examiner = Examiner(site)
+    examiner, period_s = Examiner(site), beat_period_s(site.node.worker.lease_s)
     threading.Thread(target=examiner.run, args=(stop,), name="examiner", daemon=True).start()
     while all(thread.is_alive() for thread in threads):
         try:
@@ -89,7 +88,7 @@ def watch_until(stop: threading.Event, site: Site, threads: Sequence[threading.T
         except JournalError as error:
             # The page stays up and shows it; the next beat tries again.
             site.emit(events.INTERNAL_ERROR, role="web", place=error.message)
-        if stop.wait(BEAT_EVERY_S):
+        if stop.wait(period_s):
             return
         if examiner.damage is not None:
             raise examiner.damage

@@ -107,11 +107,14 @@ def main() -> None:
     """Import what is heavy here: the test process only needs the class above."""
     from app.jobs.options import WorkerOptions  # noqa: PLC0415
     from app.jobs.worker import serve_worker  # noqa: PLC0415
+    from app.lifeline import beats_into  # noqa: PLC0415
     from app.settings import NodeSettings, load_settings  # noqa: PLC0415
     from app.signals import stop_requests  # noqa: PLC0415
     from app.telemetry.logs import EventLog, quiet_foreign_logs  # noqa: PLC0415
 
     node, options = json.loads(sys.argv[1])
+    if "--lifeline" in sys.argv:
+        options["beat"] = beats_into(int(sys.argv[-1]))
     options["command"] = tuple(options["command"])
     quiet_foreign_logs()
 

@@ -94,6 +94,34 @@ def test_a_peer_that_breaks_off_or_is_not_there_ends_it_with_75(tmp_path: Path) 
     assert (broken.stderr, absent.stderr) == ("", "")
 
 
+def test_links_are_named_and_not_followed_in_text_and_json(tmp_path: Path) -> None:
+    made = make_series(tmp_path / "study" / "series")
+    elsewhere = make_series(tmp_path / "elsewhere")
+    study = tmp_path / "study"
+    (study / "linked").symlink_to(tmp_path / "elsewhere")
+    (study / "one.dcm").symlink_to(elsewhere.paths[0])
+    (study / "gone").symlink_to(tmp_path / "nothing")
+    (study / "again").symlink_to(made.paths[0])  # found by itself: nothing is missed
+    with faulty_pacs() as pacs:
+        peer = f"FAULTY@127.0.0.1:{pacs.port}"
+        text, document = run_send(study, peer), run_send(study, peer, "--json")
+        (tmp_path / "links").mkdir()
+        (tmp_path / "links" / "linked").symlink_to(study)
+        nothing = run_send(tmp_path / "links", peer)
+    told = json.loads(document.stdout)
+    assert told["total"] == told["sent"] == len(made.paths)
+    assert told["passed_over"] == [
+        {"path": "gone", "reason": "dangling_link"},
+        {"path": "linked", "reason": "link_leaves_input"},
+        {"path": "one.dcm", "reason": "link_leaves_input"},
+    ]
+    assert [line for line in text.stdout.splitlines() if line.startswith("not read")] == [
+        f"not read: {item['path']} ({item['reason']})" for item in told["passed_over"]
+    ]
+    assert (text.returncode, document.returncode, nothing.returncode) == (0, 0, 10)
+    assert "not read: linked (link_leaves_input)" in nothing.stderr
+
+
 def test_a_folder_without_dicom_and_a_badly_written_peer_have_their_own_codes(
     tmp_path: Path,
 ) -> None:

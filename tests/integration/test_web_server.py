@@ -16,15 +16,18 @@ import pytest
 from app.errors import ConfigurationError
 from app.journal.engine import journal_url, open_journal, reading
 from app.journal.processes import heartbeats
+from app.journal.tables import PROCESS
+from app.settings import WorkerSettings
 from app.web.security import HEADERS
 from app.web.server import serve_web
+from tests.builders.listener import running_listener
 from tests.builders.web_site import Told, node_of
 
 HEAVY = ("torch", "monai", "holoscan", "SimpleITK", "dbos", "scipy", "pydicom", "pynetdicom")
 
 
 @contextmanager
-def serving(data: Path) -> Iterator[str]:
+def serving(data: Path, **worker: float) -> Iterator[str]:
     stop, started, ports = threading.Event(), threading.Event(), []
 
     def ready(port: int) -> None:
@@ -32,7 +35,8 @@ def serving(data: Path) -> Iterator[str]:
         started.set()
 
     options = {"stop": stop, "ready": ready, "emit": Told()}
-    thread = threading.Thread(target=serve_web, args=(node_of(data),), kwargs=options)
+    node = node_of(data).model_copy(update={"worker": WorkerSettings(**worker)})
+    thread = threading.Thread(target=serve_web, args=(node,), kwargs=options)
     thread.start()
     assert started.wait(20)
     try:
@@ -54,6 +58,18 @@ def test_it_answers_beats_and_is_not_ready_alone(tmp_path: Path):
         with reading(engine) as connection:
             assert [heart.role for heart in heartbeats(connection)] == ["web"]
         engine.dispose()
+
+
+def test_page_and_listener_report_several_times_within_a_short_lease(tmp_path: Path):
+    listener = running_listener(tmp_path, node={"worker": {"lease_s": 1.2}})
+    with listener as door, serving(tmp_path, lease_s=1.2):
+        heard: dict[str, set[float]] = {"listener": set(), "web": set()}
+        begun = time.monotonic()
+        while any(len(beats) < 4 for beats in heard.values()):
+            assert time.monotonic() - begun < 10  # with a beat every 5 s it would take 15
+            for row in door.rows(PROCESS):
+                heard[str(row["role"])].add(float(str(row["beat"])))
+            time.sleep(0.05)
 
 
 def test_every_kind_of_answer_carries_the_policy_and_names_no_server(tmp_path: Path):

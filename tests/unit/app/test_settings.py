@@ -38,6 +38,10 @@ def test_a_minimal_file_gets_the_defaults(tmp_path: Path) -> None:
         (MINIMAL + "inference: {devise: cpu}\n", "inference.devise"),
         (MINIMAL + "inference: {device: tpu}\n", "inference.device"),
         (MINIMAL + "node: {log_level: loud}\n", "node.log_level"),
+        (
+            MINIMAL + "node: {worker: {lease_s: 0.9}}\n",
+            "lease_s: .*greater than or equal to 1",
+        ),
         (MINIMAL + "inference: {threads: -1}\n", "inference.threads"),
         ("application: {title: '', version: 1.2.3}\n", "application.title"),
         ("application: {title: T, version: one}\n", "application.version"),

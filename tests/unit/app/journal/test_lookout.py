@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.engine import Connection
 
 from app.journal.engine import journal_url, open_journal, transaction
-from app.journal.lookout import LEAVING, UNUSABLE, Lookout, Moment
+from app.journal.lookout import HANGING, LEAVING, UNUSABLE, Lookout, Moment
 from app.journal.processes import Heartbeat, beat
 from app.journal.runs import note_progress
 from app.settings import NodeSettings
@@ -81,6 +81,17 @@ def test_a_worker_that_cannot_load_its_models_counts_and_one_that_loads_them_doe
     assert counts(lookout, connection, 1.0) == {"models_unusable": 1}
     report(connection, 2.0, "worker@a", **{UNUSABLE: "start", LEAVING: True})
     assert counts(lookout, connection, 2.0) == {}
+
+
+def test_a_worker_that_reports_and_of_which_a_thread_hangs_is_named(connection: Connection):
+    lookout = Lookout()
+    report(connection, 0.0, "listener@a", "web@a")
+    report(connection, 0.0, "worker@a", **{HANGING: "intake, scan"})
+    moment = Moment(now=1000.0, monotonic_s=0.0, free_bytes=10**10)
+    found = lookout.circumstances(connection, NODE, moment).observed["process_silent"]
+    assert [one.subject for one in found] == ["worker@a: intake, scan"]
+    report(connection, 1.0, "worker@a", **{HANGING: ""})
+    assert counts(lookout, connection, 1.0) == {}
 
 
 def test_a_listener_that_was_replaced_under_another_host_name_is_not_lost(connection: Connection):

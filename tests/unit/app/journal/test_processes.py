@@ -3,7 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from app.journal.engine import transaction
-from app.journal.processes import Heartbeat, PulseWatch, beat, forget, heartbeats
+from app.journal.processes import (
+    Heartbeat,
+    PulseWatch,
+    beat,
+    beat_period_s,
+    forget,
+    heartbeats,
+)
 from tests.builders.journals import empty_journal
 
 
@@ -45,3 +52,7 @@ def test_a_process_that_speaks_again_is_alive():
     watch.silent([worker("a", 1.0)], 0.0)
     assert watch.silent([worker("a", 1.0)], 40.0) == ["a"]
     assert watch.silent([worker("a", 2.0)], 41.0) == []
+
+
+def test_a_process_reports_six_times_within_the_lease_and_at_least_every_5_s():
+    assert [beat_period_s(lease_s) for lease_s in (1.5, 3.0, 30.0, 3600.0)] == [0.25, 0.5, 5, 5]

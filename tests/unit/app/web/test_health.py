@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from app.journal.engine import reading, transaction
 from app.journal.locks import holding
-from app.journal.lookout import UNUSABLE
+from app.journal.lookout import HANGING, UNUSABLE
 from app.journal.tables import PROCESS
 from app.web.health import check_all
 from app.web.site import Site
@@ -102,6 +102,16 @@ def test_a_worker_that_was_killed_shows_at_once_though_it_reported_a_moment_ago(
     assert failing(site) == {"worker"}
     detail = client_of(site).get("/readyz").json()["checks"]["worker"]["detail"]
     assert detail == "no process is alive"
+
+
+def test_a_worker_of_which_a_thread_hangs_is_not_ready(site: Site):
+    with transaction(site.engine) as connection:
+        detail = json.dumps({HANGING: "intake"})
+        of_workers = PROCESS.update().where(PROCESS.c.role == "worker")
+        connection.execute(of_workers.values(detail=detail))
+    assert failing(site) == {"worker"}
+    told = client_of(site).get("/readyz").json()["checks"]["worker"]["detail"]
+    assert told == "hangs: intake"
 
 
 def test_a_listener_that_reports_but_whose_port_is_closed_is_not_ready(site: Site):
