@@ -37,7 +37,7 @@ $(READY): pyproject.toml constraints.txt
 	@# nnunetv2 brings torchvision; where its build does not fit this torch it breaks imports, and nothing needs it.
 	@$(VENV)/bin/python -W ignore -c 'import torchvision' >/dev/null 2>&1 || $(PIP) uninstall -y torchvision
 	@# holoscan makes its library links at the first start of Python.
-	@$(VENV)/bin/python -W ignore -c 'from app.bootstrap import prepare_process; prepare_process(); import holoscan.core'
+	@$(VENV)/bin/python -W ignore -c 'from app.run.bootstrap import prepare_process; prepare_process(); import holoscan.core'
 	@touch $@
 
 demo: $(READY)

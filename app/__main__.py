@@ -17,17 +17,17 @@ if sys.path[0] != str(root):
     # Started as "python app": Python put the package's own folder first.
     sys.path[0] = str(root)
 
-from app.bootstrap import quiet_libraries  # noqa: E402
-from app.cli import now  # noqa: E402
+from app.cli.main import now  # noqa: E402
 from app.console import reporting  # noqa: E402
 from app.errors import ExitCode, crash_line, exit_code_of  # noqa: E402
-from app.identity import parameters_of  # noqa: E402
+from app.run.bootstrap import quiet_libraries  # noqa: E402
+from app.run.identity import parameters_of  # noqa: E402
 from app.settings import HostFolders, Settings, host_folders, load_settings  # noqa: E402
 from app.signals import stop_requests  # noqa: E402
 from operators.errors import SeriesUnsuitableError, SpineError  # noqa: E402
 
 if TYPE_CHECKING:
-    from app.record import ResultRecord
+    from app.run.record import ResultRecord
 
 RESULT_FILE = "result.json"
 
@@ -50,7 +50,7 @@ def perform(arguments: argparse.Namespace, folders: HostFolders) -> int:
         models = models.model_copy(update={"directory": arguments.model})
     with stop_requests() as stop, reporting(as_json=False) as progress:
         # Not at the top: importing it starts threads, which must find the signals blocked.
-        from app.execute import Job, execute, load_models  # noqa: PLC0415
+        from app.run.execute import Job, execute, load_models  # noqa: PLC0415
         from operators.dicom.selection import SelectionSettings  # noqa: PLC0415
 
         bundle = load_models(models, settings.inference)

@@ -1,6 +1,6 @@
 """Errors of the house, and the table from every error to an exit code.
 
-Every code stands here or in `operators.errors`, and nowhere else (`app.telemetry.codes`).
+Every code stands here or in `operators.errors`, and nowhere else (`app.node.telemetry.codes`).
 
 The exit codes are part of the product's contract (README, exit codes): hosts and scripts act
 on them.

@@ -11,9 +11,9 @@ import pkgutil
 import sys
 from typing import TYPE_CHECKING, Final
 
-from app.bootstrap import prepare_process
 from app.errors import ConfigurationError
 from app.registry import find_model
+from app.run.bootstrap import prepare_process
 from app.settings import load_settings
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ PACKAGES: Final = ("operators", "app")
 ENTRY_MODULES: Final = frozenset({"app.__main__"})
 """Modules that start something when imported."""
 
-NOT_IN_IMAGE: Final = ("app.demo", "app.training", "app.evaluation", "app.synthetic")
+NOT_IN_IMAGE: Final = ("app.cli.demo", "app.research")
 """What the researchers' commands and the demo load; the image does not hold it."""
 
 
@@ -32,8 +32,8 @@ def modules() -> Iterator[str]:
     for package in PACKAGES:
         path = importlib.import_module(package).__path__
         for found in pkgutil.walk_packages(path, f"{package}."):
-            room = ".".join(found.name.split(".")[:2])
-            if found.name not in ENTRY_MODULES and room not in NOT_IN_IMAGE:
+            absent = f"{found.name}.".startswith(tuple(f"{name}." for name in NOT_IN_IMAGE))
+            if found.name not in ENTRY_MODULES and not absent:
                 yield found.name
 
 

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("torch", "monai", "holoscan", "SimpleITK", "nnunetv2", "app.training", "app.synthetic")
+HEAVY = (
+    "torch",
+    "monai",
+    "holoscan",
+    "SimpleITK",
+    "nnunetv2",
+    "app.research.training",
+    "app.research.synthetic",
+)
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -29,7 +37,7 @@ def loaded_by(statement: str) -> set[str]:
 @pytest.mark.parametrize(
     "statement",
     [
-        "import app.cli, app.settings, app.registry, app.errors",
+        "import app.cli.main, app.settings, app.registry, app.errors",
         "import operators.dicom.series, operators.dicom.selection",
         "import operators.anatomy.labels, operators.errors",
     ],
@@ -45,17 +53,17 @@ def test_the_algorithms_on_label_maps_need_neither_torch_nor_the_sdk() -> None:
 
 def test_a_run_loads_neither_training_nor_synthetic() -> None:
     heavy = loaded_by(
-        "from app.bootstrap import prepare_process; prepare_process()\n"
-        "import app.execute, app.graph"
+        "from app.run.bootstrap import prepare_process; prepare_process()\n"
+        "import app.run.execute, app.run.graph"
     )
-    assert {"app.training", "app.synthetic"} & heavy == set()
+    assert {"app.research.training", "app.research.synthetic"} & heavy == set()
     assert "holoscan" in heavy  # else this test would look at nothing
 
 
 def test_the_flow_order_names_existing_step_modules() -> None:
     code = (
-        "from app.bootstrap import prepare_process; prepare_process()\n"
-        "from app.graph import FLOW; print(' '.join(FLOW))"
+        "from app.run.bootstrap import prepare_process; prepare_process()\n"
+        "from app.run.graph import FLOW; print(' '.join(FLOW))"
     )
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],

@@ -9,7 +9,14 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "entry", ["app.cli", "app.__main__", "app.serve", "app.roles", "app.inference.child"]
+    "entry",
+    [
+        "app.cli.main",
+        "app.__main__",
+        "app.node.serve",
+        "app.node.roles",
+        "app.node.inference.child",
+    ],
 )
 def test_an_entry_loads_no_library_that_starts_threads(entry: str) -> None:
     """A thread made before takes SIGTERM with its default action: the process ends at once."""

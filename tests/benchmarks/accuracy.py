@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from app.evaluation.detection import match_instances, recognition
-from app.evaluation.mask_files import read_segments
-from app.evaluation.overlap import dice
+from app.research.evaluation.detection import match_instances, recognition
+from app.research.evaluation.mask_files import read_segments
+from app.research.evaluation.overlap import dice
 from operators.imaging.nifti import read_label_map
 from operators.imaging.orientation import reorient
 from operators.imaging.resampling import resample_labels_to_grid

@@ -30,7 +30,7 @@ _PHASES_OF_SPINEPS = {
 
 _OUR_COMMAND = """
 import operators.postprocess as step
-from app.cli import main
+from app.cli.main import main
 
 step.require_spine = lambda semantic, instances: None
 main()

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.training.augmentation import Tile, draw_tile
-from app.training.cases import make_case
-from app.training.cutout_drawing import CutoutSample, draw_cutout
-from app.training.drawing_ahead import DrawnAhead
-from app.training.presets import INSTANCE_PRESETS, SEMANTIC_PRESETS
+from app.research.training.augmentation import Tile, draw_tile
+from app.research.training.cases import make_case
+from app.research.training.cutout_drawing import CutoutSample, draw_cutout
+from app.research.training.drawing_ahead import DrawnAhead
+from app.research.training.presets import INSTANCE_PRESETS, SEMANTIC_PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,8 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from app.journal import overview
-from app.journal.engine import reading
+from app.node.journal import overview
+from app.node.journal.engine import reading
 from tests.builders.journals import empty_journal
 from tests.builders.mr_series import make_series
 from tests.builders.received import Inbox

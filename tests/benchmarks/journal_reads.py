@@ -14,11 +14,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.journal import overview, tallies
-from app.journal.attention import Circumstances, list_found, read_attention
-from app.journal.engine import journal_url, open_journal, reading, transaction
-from app.journal.rows import Window
-from app.journal.tables import DELIVERY, INSTANCE, JOB, SERIES
+from app.node.journal import overview, tallies
+from app.node.journal.attention import Circumstances, list_found, read_attention
+from app.node.journal.engine import journal_url, open_journal, reading, transaction
+from app.node.journal.rows import Window
+from app.node.journal.tables import DELIVERY, INSTANCE, JOB, SERIES
 from tests.builders.filled_journal import RECORD, WHOLE
 from tests.builders.journal_rows import DEFAULTS
 

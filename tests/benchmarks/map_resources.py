@@ -23,7 +23,7 @@ from pathlib import Path
 
 import psutil
 
-from app.synthetic.dicom_series import write_study
+from app.research.synthetic.dicom_series import write_study
 from tests.builders.nnunet_folder import write_published_size
 from tests.builders.unet3d_checkpoint import random_unet3d, write_instance_model
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from app.peers.store import read_storable, store_files
-from app.sample_pacs import AE_TITLE, SamplePacs
+from app.cli.sample_pacs import AE_TITLE, SamplePacs
+from app.node.peers.store import read_storable, store_files
+from app.research.synthetic.dicom_series import write_study
 from app.settings import PeerSettings
-from app.synthetic.dicom_series import write_study
 from tests.builders.node import TITLE, Node, running_node
 
 if TYPE_CHECKING:

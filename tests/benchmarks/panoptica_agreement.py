@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import grey_dilation, shift
 
-from app.evaluation.instance_scoring import score_kind
-from app.evaluation.measures import Item, Masks
-from app.evaluation.overlap import dice
-from app.evaluation.structures import KINDS, instances_of
-from app.synthetic.dicom_series import STUDY_PHANTOM
-from app.synthetic.phantom import generate
+from app.research.evaluation.instance_scoring import score_kind
+from app.research.evaluation.measures import Item, Masks
+from app.research.evaluation.overlap import dice
+from app.research.evaluation.structures import KINDS, instances_of
+from app.research.synthetic.dicom_series import STUDY_PHANTOM
+from app.research.synthetic.phantom import generate
 
 FIRST_SEED = 930_000
 """Far from the seeds of any training."""

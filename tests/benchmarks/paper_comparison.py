@@ -31,10 +31,10 @@ import numpy as np
 import torch
 from scipy.ndimage import distance_transform_edt
 
-from app.evaluation.cohort import score_folders, summaries, totals
-from app.evaluation.results import as_document, evaluate_methods, write_results
-from app.evaluation.tables import comparison_table, counts_table, paper_tables
-from app.synthetic.phantom import PhantomSettings, generate
+from app.research.evaluation.cohort import score_folders, summaries, totals
+from app.research.evaluation.results import as_document, evaluate_methods, write_results
+from app.research.evaluation.tables import comparison_table, counts_table, paper_tables
+from app.research.synthetic.phantom import PhantomSettings, generate
 from operators.anatomy.labels import DISC_OFFSET, VERTEBRA_PARTS, Structure
 from operators.errors import SpineError
 from operators.imaging.components import components
@@ -51,7 +51,7 @@ from operators.spine.postprocessing import PostprocessSettings, postprocess
 from operators.spine.semantic_cleanup import clean_semantic
 
 if TYPE_CHECKING:
-    from app.evaluation.tables import Table
+    from app.research.evaluation.tables import Table
     from operators.imaging.volume import Volume
 
 FIRST_SEED = 940_000

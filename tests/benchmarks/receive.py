@@ -78,7 +78,7 @@ def listener(data: Path) -> Iterator[Listener]:
     config.write_text(
         json.dumps({"application": {"title": "receive", "version": "0.0.0"}, "node": node})
     )
-    command = [sys.executable, "-m", "app.cli", "listener", "--child", "--config", str(config)]
+    command = [sys.executable, "-m", "app.cli.main", "listener", "--child", "--config", str(config)]
     start = time.monotonic()
     with (data / "log").open("w") as log:
         started = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)

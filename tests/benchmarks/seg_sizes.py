@@ -16,8 +16,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from app.synthetic.dicom_series import STUDY_PHANTOM
-from app.synthetic.phantom import generate
+from app.research.synthetic.dicom_series import STUDY_PHANTOM
+from app.research.synthetic.phantom import generate
 from operators.dicom.segmentation import encode_segmentations
 from operators.dicom.whole_files import write_dataset
 from operators.imaging.volume import LabelMap

@@ -30,9 +30,9 @@ import numpy as np
 import SimpleITK
 import torch
 
-from app.evaluation.detection import match_instances, recognition
-from app.evaluation.overlap import dice
-from app.evaluation.surface import average_symmetric_surface_distance
+from app.research.evaluation.detection import match_instances, recognition
+from app.research.evaluation.overlap import dice
+from app.research.evaluation.surface import average_symmetric_surface_distance
 from operators.imaging.components import components
 from operators.imaging.nifti import read_label_map, read_volume
 from operators.imaging.orientation import reorient

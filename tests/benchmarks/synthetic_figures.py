@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from scipy.ndimage import distance_transform_edt
 
-from app.synthetic.acquisition import Scanner
-from app.synthetic.phantom import PhantomSettings, SyntheticCase, generate
+from app.research.synthetic.acquisition import Scanner
+from app.research.synthetic.phantom import PhantomSettings, SyntheticCase, generate
 from operators.anatomy.labels import MODEL_STRUCTURES, Structure
 from operators.imaging.resampling import resample_labels_to_spacing
 from operators.imaging.volume import LabelMap, Volume

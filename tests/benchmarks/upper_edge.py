@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from app.synthetic.phantom import PhantomSettings, generate
+from app.research.synthetic.phantom import PhantomSettings, generate
 from operators.anatomy.labels import POSTERIOR_ELEMENTS, Structure
 from operators.errors import SpineError
 from operators.imaging.volume import LabelMap, voxel_volume_mm3

@@ -16,11 +16,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app.inference.protocol import Request
-from app.inference.supervisor import Supervisor, child_command
-from app.inference.vitals import usage_of
+from app.node.inference.protocol import Request
+from app.node.inference.supervisor import Supervisor, child_command
+from app.node.inference.vitals import usage_of
+from app.research.synthetic.dicom_series import StudyOptions, write_study
 from app.settings import load_settings
-from app.synthetic.dicom_series import StudyOptions, write_study
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -28,7 +28,7 @@ STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 def cold(source: Path, output: Path) -> float:
     """Seconds of one run in a process of its own."""
     begun = time.monotonic()
-    command = [sys.executable, "-m", "app.cli", "run", "-i", str(source), "-o", str(output)]
+    command = [sys.executable, "-m", "app.cli.main", "run", "-i", str(source), "-o", str(output)]
     subprocess.run(command, check=True, capture_output=True)
     return time.monotonic() - begun
 

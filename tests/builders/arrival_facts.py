@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from app.journal.facts import ArrivalFacts
+from app.node.journal.facts import ArrivalFacts
 
 STEP_MM = 4.4
 SAGITTAL = (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)

@@ -6,14 +6,14 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
-from app.jobs.readiness import Readiness, Verdict
-from app.journal.audit import Deed, record_deed
-from app.journal.destinations import note_failure, note_success, open_breaker
-from app.journal.engine import transaction
-from app.journal.processes import Heartbeat, beat
-from app.journal.states import DeliveryState, JobState, SeriesState
-from app.journal.tables import COUNTER, JOB_INPUT
-from app.record import ErrorRecord, ResultRecord, SeriesRecordEntry
+from app.node.intake.readiness import Readiness, Verdict
+from app.node.journal.audit import Deed, record_deed
+from app.node.journal.destinations import note_failure, note_success, open_breaker
+from app.node.journal.engine import transaction
+from app.node.journal.processes import Heartbeat, beat
+from app.node.journal.states import DeliveryState, JobState, SeriesState
+from app.node.journal.tables import COUNTER, JOB_INPUT
+from app.run.record import ErrorRecord, ResultRecord, SeriesRecordEntry
 from operators.anatomy.vertebrae import numbering_text
 from operators.dicom.reasons import Reason, against, hint, in_favour
 from tests.builders.journal_rows import insert

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.journal import tables
+from app.node.journal import tables
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

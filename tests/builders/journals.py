@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from app.journal.arrivals import Arrival, ArrivalOutcome, record_arrival
-from app.journal.engine import journal_url, open_journal, transaction
+from app.node.journal.arrivals import Arrival, ArrivalOutcome, record_arrival
+from app.node.journal.engine import journal_url, open_journal, transaction
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy.engine import Engine
 
-    from app.journal.facts import ArrivalFacts
+    from app.node.journal.facts import ArrivalFacts
 
 SERIES_UID = "1.2.3.1"
 STUDY_UID = "1.2.3"

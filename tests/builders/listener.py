@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from app.journal.engine import journal_url, open_journal, reading
-from app.journal.tables import COUNTER, INSTANCE, SERIES
-from app.node.listener import serve_listener
+from app.node.journal.engine import journal_url, open_journal, reading
+from app.node.journal.tables import COUNTER, INSTANCE, SERIES
+from app.node.listener.listener import serve_listener
 from app.settings import NodeSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from app.telemetry.events import Event
+    from app.node.telemetry.events import Event
 
 
 @dataclass

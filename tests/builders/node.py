@@ -18,8 +18,8 @@ import httpx
 import sqlalchemy as sa
 import yaml
 
-from app.journal.engine import journal_url, open_journal, reading
-from app.journal.tables import METADATA
+from app.node.journal.engine import journal_url, open_journal, reading
+from app.node.journal.tables import METADATA
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TITLE = "SPINENODE"
@@ -47,7 +47,15 @@ class Node:
     def start(self, *, wait_for: tuple[str, ...] = ("listener", "web")) -> Node:
         """Start and wait until these roles are ready."""
         self.ports = {}
-        command = [sys.executable, "-m", "app.cli", "serve", "--json", "--config", str(self.config)]
+        command = [
+            sys.executable,
+            "-m",
+            "app.cli.main",
+            "serve",
+            "--json",
+            "--config",
+            str(self.config),
+        ]
         with (self.folder / "node.log").open("a", encoding="utf-8") as log:
             self._process = subprocess.Popen(
                 command,

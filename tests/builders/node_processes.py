@@ -35,7 +35,7 @@ def write_config(path: Path, node: Mapping[str, Any]) -> Path:
 
 def role_command(role: str, config: Path) -> tuple[str, ...]:
     """A role as `spine-node serve` starts it."""
-    return (sys.executable, "-m", "app.cli", role, "--child", "--config", str(config))
+    return (sys.executable, "-m", "app.cli.main", role, "--child", "--config", str(config))
 
 
 def stub_worker_command(config: Path, *options: str) -> tuple[str, ...]:

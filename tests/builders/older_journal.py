@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from app.journal.engine import MIGRATIONS, statements_of
+from app.node.journal.engine import MIGRATIONS, statements_of
 
 FIRST = "0001_journal.sql"
 """The schema of version 0.1.0. Released migrations are never changed."""

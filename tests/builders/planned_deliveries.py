@@ -14,11 +14,11 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom.sop_class import SegmentationStorage
 from sqlalchemy.engine import Engine
 
-from app.journal.deliveries import DeliveryGroup, plan
-from app.journal.engine import journal_url, open_journal, reading, transaction
-from app.journal.tables import DELIVERY
+from app.node.journal.deliveries import DeliveryGroup, plan
+from app.node.journal.engine import journal_url, open_journal, reading, transaction
+from app.node.journal.tables import DELIVERY
+from app.node.telemetry.events import Event
 from app.settings import NodeSettings, PeerSettings
-from app.telemetry.events import Event
 from operators.dicom.run_length import compress
 from operators.dicom.uids import derived_uid
 from tests.builders.journal_rows import insert

@@ -9,11 +9,11 @@ from pathlib import Path
 import pydicom
 from sqlalchemy.engine import Engine
 
-from app.archive.disk import DiskReserve
-from app.archive.header import read_header
-from app.archive.spool import Spool
-from app.journal.arrivals import Arrival, ArrivalOutcome, record_arrival
-from app.journal.engine import transaction
+from app.node.archive.disk import DiskReserve
+from app.node.archive.header import read_header
+from app.node.archive.spool import Spool
+from app.node.journal.arrivals import Arrival, ArrivalOutcome, record_arrival
+from app.node.journal.engine import transaction
 
 
 @dataclass

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.evaluation.measures import Masks
+from app.research.evaluation.measures import Masks
 from operators.imaging.nifti import write_label_map
 from operators.imaging.volume import LabelMap
 

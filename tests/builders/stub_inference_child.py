@@ -19,8 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.inference.child import AnswerPipe
-from app.inference.protocol import Done, Failed, Progress, Ready, Request, decode_request
+from app.node.inference.child import AnswerPipe
+from app.node.inference.protocol import Done, Failed, Progress, Ready, Request, decode_request
 from app.signals import die_with_parent, ignore_stop_requests
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,13 +72,13 @@ def main() -> None:
 def serve_graph(answer: AnswerPipe, ready: Ready) -> None:
     """Answer as the real child does, with networks that paint boxes."""
     # Not at the top: they load the graph, which the plain stand-in does without.
-    from app.bootstrap import prepare_process  # noqa: PLC0415
-    from app.inference.child import serve  # noqa: PLC0415
+    from app.node.inference.child import serve  # noqa: PLC0415
+    from app.run.bootstrap import prepare_process  # noqa: PLC0415
     from operators.dicom.selection import SelectionSettings  # noqa: PLC0415
     from tests.builders.stub_models import stub_bundle  # noqa: PLC0415
 
     prepare_process()
-    import app.graph  # noqa: F401, PLC0415 - seconds, before it is ready
+    import app.run.graph  # noqa: F401, PLC0415 - seconds, before it is ready
 
     answer(ready)
     serve(sys.stdin.buffer, answer, stub_bundle(), SelectionSettings())

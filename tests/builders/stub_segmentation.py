@@ -14,8 +14,8 @@ import pydicom
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from app.inference.protocol import Request
-from app.record import ErrorRecord, ResultRecord, SeriesRecordEntry
+from app.node.inference.protocol import Request
+from app.run.record import ErrorRecord, ResultRecord, SeriesRecordEntry
 from operators.dicom.uids import derived_uid, digest
 from operators.dicom.whole_files import write_dataset
 from operators.errors import GeometryError

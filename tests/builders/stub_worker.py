@@ -11,12 +11,12 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from app import roles
-from app.jobs.options import WorkerOptions
-from app.jobs.worker import serve_worker
-from app.lifeline import Beat
+from app.node.lifeline import Beat
+from app.node.listener import roles
+from app.node.telemetry.logs import Emit
+from app.node.work.options import WorkerOptions
+from app.node.work.worker import serve_worker
 from app.settings import Settings, load_settings
-from app.telemetry.logs import Emit
 
 
 def main() -> int:

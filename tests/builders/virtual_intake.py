@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.archive.spool import Spool
-from app.jobs.intake import Intake
-from app.jobs.origin import OriginDesk, Questions
-from app.jobs.watch import Surroundings
-from app.journal import overview, series
-from app.journal.arrivals import association_ended
-from app.journal.engine import reading, transaction
+from app.node.archive.spool import Spool
+from app.node.intake.arriving import Intake
+from app.node.intake.origin import OriginDesk, Questions
+from app.node.intake.watch import Surroundings
+from app.node.journal import overview, series
+from app.node.journal.arrivals import association_ended
+from app.node.journal.engine import reading, transaction
+from app.node.telemetry.events import Event
 from app.settings import NodeSettings
-from app.telemetry.events import Event
 from operators.dicom.provenance import WorkIdentity
 from operators.dicom.selection import SelectionSettings
 from tests.builders.journals import empty_journal

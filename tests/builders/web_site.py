@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from starlette.testclient import TestClient
 
-from app.journal.engine import journal_url, open_journal
+from app.node.journal.engine import journal_url, open_journal
+from app.node.web.server import create_app
+from app.node.web.site import Site
 from app.settings import NodeSettings, PeerSettings, RouteSettings, WebSettings
-from app.web.server import create_app
-from app.web.site import Site
 from tests.builders.filled_journal import NOW, PACS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.telemetry.events import Event
+    from app.node.telemetry.events import Event
 
 ADDRESS = "http://127.0.0.1"
 SECRET = b"s" * 32

@@ -105,12 +105,12 @@ def eventually(condition: Callable[[], object], within_s: float = 20.0) -> None:
 
 def main() -> None:
     """Import what is heavy here: the test process only needs the class above."""
-    from app.jobs.options import WorkerOptions  # noqa: PLC0415
-    from app.jobs.worker import serve_worker  # noqa: PLC0415
-    from app.lifeline import beats_into  # noqa: PLC0415
+    from app.node.lifeline import beats_into  # noqa: PLC0415
+    from app.node.telemetry.logs import EventLog, quiet_foreign_logs  # noqa: PLC0415
+    from app.node.work.options import WorkerOptions  # noqa: PLC0415
+    from app.node.work.worker import serve_worker  # noqa: PLC0415
     from app.settings import NodeSettings, load_settings  # noqa: PLC0415
     from app.signals import stop_requests  # noqa: PLC0415
-    from app.telemetry.logs import EventLog, quiet_foreign_logs  # noqa: PLC0415
 
     node, options = json.loads(sys.argv[1])
     if "--lifeline" in sys.argv:

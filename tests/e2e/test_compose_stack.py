@@ -23,7 +23,7 @@ import pydicom
 import pytest
 import yaml
 
-from app.synthetic.dicom_series import write_study
+from app.research.synthetic.dicom_series import write_study
 from tests.builders.orthanc import free_port, needs_orthanc, running_orthanc
 
 pytestmark = [needs_orthanc, pytest.mark.slow]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.journal.engine import journal_url, open_journal
+from app.node.journal.engine import journal_url, open_journal
 from tests.builders.faulty_pacs import HOST, silent_server
 from tests.builders.node import Node
 from tests.builders.orthanc import Orthanc, needs_orthanc, running_orthanc

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from app.synthetic.dicom_series import StudyOptions, write_study
+from app.research.synthetic.dicom_series import StudyOptions, write_study
 from tests.builders.knee_study import write_knee
 
 IMAGE = os.environ.get("SPINE_MAP_IMAGE", "")

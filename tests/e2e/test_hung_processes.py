@@ -88,7 +88,7 @@ def test_a_journal_of_a_newer_version_ends_serve_with_a_code_of_its_own(tmp_path
         c.execute("CREATE TABLE schema_version (version INTEGER PRIMARY KEY)")
         c.execute("INSERT INTO schema_version VALUES (9999)")
         c.commit()
-    command = [sys.executable, "-m", "app.cli", "serve", "--config", str(node.config)]
+    command = [sys.executable, "-m", "app.cli.main", "serve", "--config", str(node.config)]
     ended = subprocess.run(
         command, capture_output=True, text=True, cwd=REPOSITORY, timeout=200, check=False
     )

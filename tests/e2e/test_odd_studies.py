@@ -17,7 +17,7 @@ import pydicom
 import pytest
 from pynetdicom import AE
 
-from app.execute import Job, execute
+from app.run.execute import Job, execute
 from operators.dicom.outlook import as_json
 from operators.dicom.selection import decide
 from operators.dicom.series import scan

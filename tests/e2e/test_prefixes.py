@@ -17,8 +17,8 @@ from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.sop_class import MRImageStorage  # type: ignore[attr-defined]
 
-from app.journal import overview
-from app.journal.engine import journal_url, open_journal, reading
+from app.node.journal import overview
+from app.node.journal.engine import journal_url, open_journal, reading
 from tests.builders.listener import running_listener
 from tests.builders.mr_series import MadeSeries, make_series
 from tests.builders.worker_process import WorkerProcess, eventually

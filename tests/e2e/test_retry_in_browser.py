@@ -8,7 +8,7 @@ import pydicom
 import pytest
 import yaml
 
-from app.synthetic.dicom_series import write_study
+from app.research.synthetic.dicom_series import write_study
 from tests.builders.node import TITLE, running_node
 from tests.builders.orthanc import free_port, needs_orthanc, running_orthanc
 

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import Engine
 
-from app.alerts import channels
-from app.alerts.rounds import Herald
-from app.journal import attention
-from app.journal.alert_channels import channel_state
-from app.journal.engine import journal_url, open_journal, reading, transaction
-from app.journal.lookout import Lookout, Moment
+from app.node.alerts import channels
+from app.node.alerts.rounds import Herald
+from app.node.journal import attention
+from app.node.journal.alert_channels import channel_state
+from app.node.journal.engine import journal_url, open_journal, reading, transaction
+from app.node.journal.lookout import Lookout, Moment
+from app.node.web.server import serve_web
 from app.settings import NodeSettings, WebSettings
-from app.web.server import serve_web
 from tests.builders.alert_sinks import MailSink, WebhookSink, mail_sink, webhook_sink
 from tests.builders.journal_rows import insert
 from tests.builders.web_site import Told
@@ -164,7 +164,7 @@ def test_worker_and_page_watch_and_one_of_them_tells(tower: Tower):
 def test_a_process_that_died_while_sending_is_replaced_after_two_minutes(tower: Tower):
     tower.refuse("j1")
     with transaction(tower.engine) as connection:
-        from app.journal.alert_channels import claim  # noqa: PLC0415
+        from app.node.journal.alert_channels import claim  # noqa: PLC0415
 
         for name in ("mail", "webhook"):
             assert claim(connection, channel_state(connection, name), 1e9 + 120)

@@ -12,9 +12,9 @@ import pytest
 from pydicom.uid import EnhancedMRImageStorage
 
 from app.errors import PeerUnreachableError
-from app.journal.engine import transaction
-from app.journal.series import discard
-from app.web.reasons import deciding_words, decision_words
+from app.node.journal.engine import transaction
+from app.node.journal.series import discard
+from app.node.web.reasons import deciding_words, decision_words
 from tests.builders.mr_series import MadeSeries, make_series
 from tests.builders.stations import two_stations
 from tests.builders.virtual_intake import VirtualIntake

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from app.cli import app
+from app.cli.main import app
 from app.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]

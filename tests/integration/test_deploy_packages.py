@@ -17,7 +17,7 @@ RUN = """
 import json, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from app.execute import Job, execute
+from app.run.execute import Job, execute
 from tests.builders.stub_models import stub_bundle
 source, output = map(Path, sys.argv[1:])
 job = Job(source=source, output=output, started=datetime(2026, 1, 2, tzinfo=UTC), overlay=True)

@@ -15,8 +15,8 @@ import psutil
 import pydicom
 import pytest
 
-from app.bootstrap import prepare_process
-from app.execute import Job, execute
+from app.run.bootstrap import prepare_process
+from app.run.execute import Job, execute
 from operators.dicom.provenance import Predecessor
 from operators.dicom.stack_identity import from_json
 from operators.imaging.volume import Volume
@@ -67,7 +67,7 @@ def test_every_operator_computes_exactly_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare_process()
-    from app import graph  # noqa: PLC0415
+    from app.run import graph  # noqa: PLC0415
 
     spine_series(tmp_path / "in")
     counts: Counter[str] = Counter()
@@ -359,7 +359,7 @@ def test_an_operator_that_emits_nothing_never_looks_like_success(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare_process()
-    from app import graph  # noqa: PLC0415
+    from app.run import graph  # noqa: PLC0415
 
     spine_series(tmp_path / "in")
 

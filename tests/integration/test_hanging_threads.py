@@ -12,11 +12,11 @@ from pathlib import Path
 
 from sqlalchemy.engine import Engine
 
-from app.journal.engine import journal_url, open_journal, reading
-from app.journal.lookout import Lookout, Moment
-from app.serve import Child, Limits, supervise
+from app.node.journal.engine import journal_url, open_journal, reading
+from app.node.journal.lookout import Lookout, Moment
+from app.node.serve import Child, Limits, supervise
+from app.node.telemetry.logs import EventLog
 from app.settings import NodeSettings
-from app.telemetry.logs import EventLog
 from tests.builders.mr_series import make_series
 from tests.builders.received import Inbox
 from tests.builders.stub_inference_child import COMMAND

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.uid import EnhancedMRImageStorage
 
-from app import cli
-from app.bootstrap import prepare_process
+from app.cli.main import main as cli
+from app.run.bootstrap import prepare_process
 from operators.imaging.nifti_header import read_header
 from tests.builders.mr_series import make_series
 from tests.builders.nifti_images import SAGITTAL_RAS, noise, save_image
@@ -28,7 +28,7 @@ Outcome = tuple[int, dict, str]
 @pytest.fixture
 def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
     prepare_process()
-    from app import execute  # noqa: PLC0415 - after the process is prepared
+    from app.run import execute  # noqa: PLC0415 - after the process is prepared
 
     monkeypatch.setattr(execute, "load_models", lambda *_, **__: stub_bundle())
 
@@ -37,7 +37,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_inference(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever comes as far as loading networks is right as far as options go."""
     prepare_process()
-    from app import execute  # noqa: PLC0415 - after the process is prepared
+    from app.run import execute  # noqa: PLC0415 - after the process is prepared
 
     def loaded(*_: object, **__: object) -> None:
         sys.exit(0)

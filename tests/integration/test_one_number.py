@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from app.evaluation.mask_files import read_mask, read_segments
-from app.execute import Job, execute
-from app.journal.engine import transaction
-from app.journal.tables import JOB
-from app.record import ResultRecord, SeriesRecordEntry
+from app.node.journal.engine import transaction
+from app.node.journal.tables import JOB
+from app.research.evaluation.mask_files import read_mask, read_segments
+from app.run.execute import Job, execute
+from app.run.record import ResultRecord, SeriesRecordEntry
 from operators.dicom.assembly import assemble
 from operators.dicom.series import scan
 from operators.imaging import overlay

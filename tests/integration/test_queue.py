@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
-from app.jobs.queue import JobQueue, engine_url, segment_id
-from app.jobs.settling import Outcome, Settled, done
-from app.jobs.workflows import Tools, Workflows
-from app.journal.deliveries import DeliveryGroup
-from app.journal.jobs import JobRun
+from app.node.journal.deliveries import DeliveryGroup
+from app.node.journal.jobs import JobRun
+from app.node.work.queue import JobQueue, engine_url, segment_id
+from app.node.work.settling import Outcome, Settled, done
+from app.node.work.workflows import Tools, Workflows
 from tests.builders.worker_process import eventually
 
 

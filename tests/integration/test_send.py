@@ -18,7 +18,7 @@ from tests.builders.planned_deliveries import segmentation_file
 ROOT = Path(__file__).resolve().parents[2]
 CODE = (
     "import sys, typer\n"
-    "from app.send_command import send\n"
+    "from app.cli.send import send\n"
     "from app.errors import exit_code_of\n"
     "from operators.errors import SpineError\n"
     "app = typer.Typer(); app.command()(send)\n"

@@ -10,8 +10,8 @@ from pathlib import Path
 from pynetdicom import AE
 from pynetdicom.sop_class import MRImageStorage
 
-from app.journal import deliveries
-from app.journal.engine import journal_url, open_journal, transaction
+from app.node.journal import deliveries
+from app.node.journal.engine import journal_url, open_journal, transaction
 from tests.builders.counting_pacs import counting_pacs
 from tests.builders.killable_node import killable_node
 from tests.builders.mr_series import make_series

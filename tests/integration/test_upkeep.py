@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from app.archive.backup import back_up, restore
-from app.archive.rebuilding import CALLING, rebuild
-from app.cli import app
+from app.cli.main import app
 from app.errors import BackupError, NodeRunningError
-from app.journal.engine import journal_url, open_journal, transaction
+from app.node.archive.backup import back_up, restore
+from app.node.archive.rebuilding import CALLING, rebuild
+from app.node.journal.engine import journal_url, open_journal, transaction
 from tests.builders.dicom_sender import associated, data_set_of, sop_instance_uid_of
 from tests.builders.filled_journal import fill
 from tests.builders.listener import RunningListener, running_listener

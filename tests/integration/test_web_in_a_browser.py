@@ -16,12 +16,12 @@ from typing import NamedTuple
 import pytest
 from sqlalchemy.engine import Engine
 
-from app.journal import jobs, overview, runs
-from app.journal.audit import list_deeds
-from app.journal.engine import journal_url, open_journal, reading, transaction
-from app.journal.states import JobState, SeriesState
-from app.journal.tables import DELIVERY, JOB, RESULT, SERIES
-from app.web.server import serve_web
+from app.node.journal import jobs, overview, runs
+from app.node.journal.audit import list_deeds
+from app.node.journal.engine import journal_url, open_journal, reading, transaction
+from app.node.journal.states import JobState, SeriesState
+from app.node.journal.tables import DELIVERY, JOB, RESULT, SERIES
+from app.node.web.server import serve_web
 from tests.builders.filled_journal import fill, series_uid_of
 from tests.builders.web_site import Told, node_of
 

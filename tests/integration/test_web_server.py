@@ -14,12 +14,12 @@ import httpx
 import pytest
 
 from app.errors import ConfigurationError
-from app.journal.engine import journal_url, open_journal, reading
-from app.journal.processes import heartbeats
-from app.journal.tables import PROCESS
+from app.node.journal.engine import journal_url, open_journal, reading
+from app.node.journal.processes import heartbeats
+from app.node.journal.tables import PROCESS
+from app.node.web.security import HEADERS
+from app.node.web.server import serve_web
 from app.settings import WorkerSettings
-from app.web.security import HEADERS
-from app.web.server import serve_web
 from tests.builders.listener import running_listener
 from tests.builders.web_site import Told, node_of
 
@@ -130,7 +130,7 @@ def test_63_idle_connections_and_200_more_keep_nobody_out(tmp_path: Path):
 def test_a_request_that_does_not_come_whole_ends_in_time_and_a_whole_one_does_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("app.web.http_connections.REQUEST_S", 0.4)
+    monkeypatch.setattr("app.node.web.http_connections.REQUEST_S", 0.4)
     with serving(tmp_path) as address:
         port = int(address.rsplit(":", 1)[1])
         with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
@@ -145,7 +145,7 @@ def test_a_request_that_does_not_come_whole_ends_in_time_and_a_whole_one_does_no
 
 
 def test_an_answer_that_nobody_takes_is_broken_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("app.web.http_connections.ANSWER_S", 0.4)
+    monkeypatch.setattr("app.node.web.http_connections.ANSWER_S", 0.4)
     with serving(tmp_path) as address, socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(("127.0.0.1", int(address.rsplit(":", 1)[1])))
@@ -169,7 +169,7 @@ def test_probes_are_answered_while_every_thread_of_the_page_is_busy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     release = threading.Event()
-    monkeypatch.setattr("app.journal.overview.list_jobs", lambda *_: release.wait(20) and [])
+    monkeypatch.setattr("app.node.journal.overview.list_jobs", lambda *_: release.wait(20) and [])
     with serving(tmp_path) as address, ThreadPoolExecutor(45) as pool:
         stuck = [pool.submit(httpx.get, f"{address}/jobs", timeout=30) for _ in range(45)]
         time.sleep(0.5)
@@ -184,7 +184,8 @@ def test_probes_are_answered_while_every_thread_of_the_page_is_busy(
 
 def test_the_page_loads_nothing_heavy():
     program = (
-        f"import sys, app.web.server;print([name for name in {HEAVY!r} if name in sys.modules])"
+        "import sys, app.node.web.server;"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

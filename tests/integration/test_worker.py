@@ -15,10 +15,10 @@ import psutil
 import pytest
 from sqlalchemy.engine import Engine
 
-from app.journal import jobs, overview
-from app.journal.engine import journal_url, open_journal, reading, transaction
-from app.journal.lookout import LEAVING, UNUSABLE
-from app.journal.processes import WORKER, heartbeats
+from app.node.journal import jobs, overview
+from app.node.journal.engine import journal_url, open_journal, reading, transaction
+from app.node.journal.lookout import LEAVING, UNUSABLE
+from app.node.journal.processes import WORKER, heartbeats
 from tests.builders.journal_rows import insert
 from tests.builders.mr_series import MadeSeries, make_series
 from tests.builders.postgres import PostgresServer, can_run, postgres_server

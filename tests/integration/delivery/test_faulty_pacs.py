@@ -13,12 +13,12 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.dsutils import decode
 
-from app.delivery.attempt import SLOTS, Courier, Verdict
-from app.journal.deliveries import discard, due, release, resend
-from app.journal.destinations import health_of
-from app.journal.engine import reading, transaction
-from app.peers.dimse import Patience
-from app.peers.store import read_storable, store_files
+from app.node.delivery.attempt import SLOTS, Courier, Verdict
+from app.node.journal.deliveries import discard, due, release, resend
+from app.node.journal.destinations import health_of
+from app.node.journal.engine import reading, transaction
+from app.node.peers.dimse import Patience
+from app.node.peers.store import read_storable, store_files
 from app.settings import PeerSettings
 from tests.builders.faulty_pacs import ABORT, CLOSE, HANG, HOST, faulty_pacs, silent_server
 from tests.builders.orthanc import free_port

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import Engine
 
-from app.delivery.attempt import Courier
-from app.delivery.circuit import FAILURES_ALLOWED, Breaker
-from app.journal.deliveries import due, resend
-from app.journal.destinations import health_of
-from app.journal.engine import journal_url, open_journal, reading, transaction
+from app.node.delivery.attempt import Courier
+from app.node.delivery.circuit import FAILURES_ALLOWED, Breaker
+from app.node.journal.deliveries import due, resend
+from app.node.journal.destinations import health_of
+from app.node.journal.engine import journal_url, open_journal, reading, transaction
 from app.settings import DeliverySettings
 from tests.builders.faulty_pacs import faulty_pacs
 from tests.builders.planned_deliveries import (

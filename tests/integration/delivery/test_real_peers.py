@@ -16,11 +16,11 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
-from app.delivery.attempt import Courier
 from app.errors import PeerUnreachableError
-from app.journal.deliveries import due, resend
-from app.journal.engine import transaction
-from app.peers.dimse import echo
+from app.node.delivery.attempt import Courier
+from app.node.journal.deliveries import due, resend
+from app.node.journal.engine import transaction
+from app.node.peers.dimse import echo
 from app.settings import PeerSettings
 from tests.builders.faulty_pacs import HOST, faulty_pacs
 from tests.builders.orthanc import Orthanc, free_port, needs_orthanc, running_orthanc
@@ -227,9 +227,9 @@ def test_a_node_killed_after_the_peer_kept_an_object_sends_only_the_rest(
         settings = node_of(tmp_path, pacs.peer())
         code = (
             "import sys\n"
-            "from app.delivery.attempt import Courier\n"
-            "from app.journal.deliveries import due\n"
-            "from app.journal.engine import journal_url, open_journal, reading\n"
+            "from app.node.delivery.attempt import Courier\n"
+            "from app.node.journal.deliveries import due\n"
+            "from app.node.journal.engine import journal_url, open_journal, reading\n"
             "from app.settings import NodeSettings\n"
             "node = NodeSettings.model_validate_json(sys.argv[1])\n"
             "engine = open_journal(journal_url(node.data, None))\n"

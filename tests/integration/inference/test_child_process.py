@@ -15,10 +15,10 @@ import pydicom
 import pytest
 
 from app.errors import InferenceLostError
-from app.inference.protocol import Request
-from app.inference.supervisor import Supervisor, child_command
+from app.node.inference.protocol import Request
+from app.node.inference.supervisor import Supervisor, child_command
+from app.research.synthetic.dicom_series import STUDY_PHANTOM, StudyOptions, write_study
 from app.settings import ModelSettings, WorkerSettings, load_settings
-from app.synthetic.dicom_series import STUDY_PHANTOM, StudyOptions, write_study
 from operators.dicom.provenance import Predecessor
 from tests.builders.node_processes import wait_until
 
@@ -87,7 +87,7 @@ def test_a_worker_killed_while_its_child_loads_leaves_no_child():
     command = child_command(settings)
     script = (
         "import asyncio, sys, time\n"
-        "from app.inference.supervisor import Supervisor\n"
+        "from app.node.inference.supervisor import Supervisor\n"
         "from app.settings import WorkerSettings\n"
         "s = Supervisor(sys.argv[1:], WorkerSettings())\n"
         "async def start():\n"

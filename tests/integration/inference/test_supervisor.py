@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from app.errors import InferenceLostError
-from app.inference.protocol import Request
-from app.inference.supervisor import Supervisor
+from app.node.inference.protocol import Request
+from app.node.inference.supervisor import Supervisor
+from app.node.telemetry.events import Event
 from app.settings import WorkerSettings
-from app.telemetry.events import Event
 from operators.dicom.provenance import Predecessor
 from tests.builders.mr_series import make_series
 from tests.builders.stub_inference_child import COMMAND
@@ -335,7 +335,7 @@ def test_a_parent_killed_by_sigkill_leaves_no_child():
     script = (
         "import asyncio, sys, time\n"
         "from pathlib import Path\n"
-        "from app.inference.supervisor import Supervisor\n"
+        "from app.node.inference.supervisor import Supervisor\n"
         "from app.settings import WorkerSettings\n"
         "s = Supervisor(sys.argv[1:], WorkerSettings())\n"
         "asyncio.run(s.start())\n"

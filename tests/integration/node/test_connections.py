@@ -19,8 +19,8 @@ from pynetdicom.sop_class import (
 )
 
 from app.errors import ConfigurationError
-from app.journal.tables import ASSOCIATION, COUNTER
-from app.node.admission import dropped_classes
+from app.node.journal.tables import ASSOCIATION, COUNTER
+from app.node.listener.admission import dropped_classes
 from app.settings import ListenerSettings
 from tests.builders.listener import RunningListener, running_listener
 from tests.builders.mr_series import make_series

@@ -21,10 +21,10 @@ import pydicom
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 
-import app.archive.disk
-import app.journal.engine
+import app.node.archive.disk
+import app.node.journal.engine
 from app.errors import ConfigurationError
-from app.node.listener import serve_listener
+from app.node.listener.listener import serve_listener
 from app.settings import NodeSettings
 from tests.builders.dicom_sender import associated, data_set_of, rejection, sop_instance_uid_of
 from tests.builders.listener import RunningListener, running_listener
@@ -192,7 +192,7 @@ def test_a_full_disk_is_a_refusal_and_recovers_by_itself(
 ) -> None:
     free = [10**12]
     monkeypatch.setattr(
-        app.archive.disk.os,
+        app.node.archive.disk.os,
         "statvfs",
         lambda _folder: type("S", (), {"f_bavail": free[0], "f_frsize": 1})(),
     )
@@ -209,7 +209,7 @@ def test_a_full_disk_is_a_refusal_and_recovers_by_itself(
 def test_a_journal_that_is_locked_is_a_refusal_and_a_repeat_is_stored(
     slice_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.journal.engine, "BUSY_TIMEOUT_S", 1)
+    monkeypatch.setattr(app.node.journal.engine, "BUSY_TIMEOUT_S", 1)
     with running_listener(tmp_path / "data") as node:
         other = sqlite3.connect(node.node.data / "journal.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
@@ -269,7 +269,7 @@ def test_an_object_acknowledged_by_a_listener_that_is_killed_is_there_for_the_ne
         "application: {title: t, version: 0.0.0}\n"
         f"node: {{data: {data}, listener: {{port: 0, ae_title: NODE}}}}\n"
     )
-    command = [sys.executable, "-m", "app.cli", "listener", "--child", "--config", str(config)]
+    command = [sys.executable, "-m", "app.cli.main", "listener", "--child", "--config", str(config)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as listener:
         port = int(listener.stdout.readline().split('"port":')[1].strip(" }\n"))
         with associated(port) as sender:

@@ -7,21 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from app.journal.alert_channels import ChannelState, channel_state, claim, note_failure
-from app.journal.associations import (
+from app.node.journal.alert_channels import ChannelState, channel_state, claim, note_failure
+from app.node.journal.associations import (
     Chosen,
     count_outcomes,
     forget_associations_before,
     list_associations,
 )
-from app.journal.attention import (
+from app.node.journal.attention import (
     Circumstances,
     acknowledge,
     alarms,
     list_found,
     read_attention,
 )
-from app.journal.engine import journal_url, open_journal, transaction
+from app.node.journal.engine import journal_url, open_journal, transaction
 from tests.builders import postgres
 from tests.builders.dicom_sender import associated, data_set_of, sop_instance_uid_of
 from tests.builders.journal_rows import insert

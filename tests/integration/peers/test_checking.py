@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from app.cli import app
-from app.peers.checking import SOP_INSTANCE_UID, Finding, check_peer
+from app.cli.main import app
+from app.node.peers.checking import SOP_INSTANCE_UID, Finding, check_peer
 from tests.builders.faulty_pacs import FaultyPacs, faulty_pacs
 from tests.builders.node_processes import write_config
 
@@ -42,7 +42,7 @@ def test_the_test_object_is_stored_and_found_and_a_second_check_leaves_no_second
 def test_a_peer_that_forgets_what_it_acknowledged_is_found_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("app.peers.checking._FIND_WITHIN_S", 0.2)
+    monkeypatch.setattr("app.node.peers.checking._FIND_WITHIN_S", 0.2)
     with faulty_pacs(takes_captures=True, forgets=True) as pacs:
         found = tried(pacs)
     assert found["store"].is_good

@@ -18,9 +18,9 @@ from app.errors import (
     PeerUnreachableError,
     ServiceError,
 )
-from app.peers.dimse import Patience, echo
-from app.peers.query import count_instances, find_instances
-from app.peers.store import StorableFile, read_storable, store_files
+from app.node.peers.dimse import Patience, echo
+from app.node.peers.query import count_instances, find_instances
+from app.node.peers.store import StorableFile, read_storable, store_files
 from app.settings import PeerSettings
 from tests.builders.faulty_pacs import ABORT, CLOSE, HANG, HOST, faulty_pacs, silent_server
 from tests.builders.orthanc import free_port

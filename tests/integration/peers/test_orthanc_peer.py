@@ -9,10 +9,10 @@ import pytest
 from pydicom import dcmread
 
 from app.errors import PeerRefusedError
-from app.peers.dimse import echo
-from app.peers.move import MoveOutcome, move_series
-from app.peers.query import count_instances, find_instances
-from app.peers.store import read_storable, store_files
+from app.node.peers.dimse import echo
+from app.node.peers.move import MoveOutcome, move_series
+from app.node.peers.query import count_instances, find_instances
+from app.node.peers.store import read_storable, store_files
 from app.settings import PeerSettings
 from tests.builders.faulty_pacs import FaultyPacs, faulty_pacs
 from tests.builders.mr_series import MadeSeries, make_series

@@ -48,7 +48,7 @@ def test_every_module_of_the_image_loads_without_training_evaluation_and_synthet
 
 def test_an_import_of_a_room_that_the_image_lacks_is_found_by_name(tmp_path: Path) -> None:
     tree = image_tree(tmp_path)
-    (tree / "operators" / "leak.py").write_text("import app.synthetic.phantom\n")
+    (tree / "operators" / "leak.py").write_text("import app.research.synthetic.phantom\n")
     done = self_check(tree)
     assert done.returncode != 0
     assert "operators.leak cannot be imported" in done.stderr

@@ -1,0 +1,274 @@
+"""Every command of ``spine-node``: arguments in, one call, an exit code out."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app import __version__
+from app.cli import deploy, node, upkeep
+from app.cli.evaluation import evaluate
+from app.cli.explain import explain
+from app.cli.models import JsonOption, ModelsOption, models_app
+from app.cli.send import send
+from app.cli.training import train_app
+from app.console import emit_json, plain_output, reporting
+from app.errors import ConfigurationError, ExitCode, crash_line, exit_code_of
+from app.node.telemetry.codes import error_codes
+from app.registry import read_registry, verify_model
+from app.run.bootstrap import quiet_libraries
+from app.run.checks import RunPaths, require_folder, require_usable
+from app.run.identity import parameters_of
+from app.settings import Settings, load_settings
+from app.signals import stop_requests
+from operators.errors import SpineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.run.record import ResultRecord
+
+app = typer.Typer(
+    name="spine-node",
+    help="Spine MR segmentation: sagittal T2w series in, DICOM SEG out. Research use only.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(models_app, name="models")
+app.add_typer(train_app, name="train")
+node.register(app)
+upkeep.register(app)
+deploy.register(app)
+app.command()(explain)
+app.command()(send)
+app.command()(evaluate)
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="app.yaml to use.")]
+
+
+def main() -> None:
+    """Entry point of the console script: every named error becomes its exit code."""
+    quiet_libraries()
+    plain_output()
+    try:
+        require_arguments(sys.argv[1:])
+        app()
+    except SpineError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(int(exit_code_of(error)))
+    except Exception as error:  # noqa: BLE001 - the border of the process
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            sys.stderr.write("a path that was given is too long\n")
+            sys.exit(int(ExitCode.USAGE))
+        # The type alone: messages of foreign errors may hold patient data.
+        sys.stderr.write(f"{crash_line(error)}\n")
+        sys.exit(int(ExitCode.INTERNAL))
+
+
+def require_arguments(arguments: list[str]) -> None:
+    """Refuse an empty argument: as a path it would silently mean the working directory.
+
+    Raises
+    ------
+    ConfigurationError
+        ``empty_argument``.
+    """
+    if "" in arguments:
+        message = "an argument is empty; is a variable of the shell not set?"
+        raise ConfigurationError(message, reasons=("empty_argument",))
+
+
+@app.command()
+def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
+    source: Annotated[Path, typer.Option("--input", "-i", help="DICOM folder or NIfTI image.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
+    models: ModelsOption = None,
+    semantic: Annotated[str | None, typer.Option(help="Phase 1 model: name or folder.")] = None,
+    instance: Annotated[str | None, typer.Option(help="Phase 2 model: name or folder.")] = None,
+    semantic_mask: Annotated[
+        Path | None, typer.Option(help="Start at phase 2 from this label map (NIfTI).")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the result record here.")] = None,
+    overlay: Annotated[bool, typer.Option(help="Write an overlay PNG per series.")] = True,  # noqa: FBT002
+    config: ConfigOption = None,
+    as_json: JsonOption = False,  # noqa: FBT002
+) -> None:
+    """Segment every sagittal T2w spine series of a folder, or one NIfTI image."""
+    paths = RunPaths(source=source, output=output, semantic_mask=semantic_mask, report=report)
+    with stop_requests() as stop, reporting(as_json=as_json) as progress:
+        require_usable(paths)
+        settings = _choose_models(load_settings(config), models, semantic, instance)
+        # Not at the top: importing it starts threads, which must find the signals blocked.
+        from app.run.execute import Job, execute, load_models
+        from app.run.record import write_record
+        from operators.dicom.selection import SelectionSettings
+
+        bundle = load_models(settings.models, settings.inference, given_mask=semantic_mask)
+        job = Job(
+            source=source,
+            output=output,
+            started=now(),
+            semantic_mask=semantic_mask,
+            overlay=overlay,
+            selection=SelectionSettings(**settings.selection.model_dump()),
+            parameters=parameters_of(settings),
+        )
+        record = execute(job, bundle, progress=progress, is_cancelled=stop.is_set)
+    if report is not None:
+        write_record(record, report)
+    if as_json:
+        emit_json({"event": "result", **record.as_dict()})
+    else:
+        _tell(record, output)
+    raise typer.Exit(record.exit_code)
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to fill.")] = Path("demo"),
+) -> None:
+    """Take a sample study through a node and a PACS, and show what was found."""
+    require_folder(output)
+    settings = load_settings()
+    with stop_requests() as stop, reporting(as_json=False) as progress:
+        from app.cli.demo import show_demo
+
+        exit_code = show_demo(output, settings, progress=progress, is_cancelled=stop.is_set)
+    raise typer.Exit(exit_code)
+
+
+@app.command()
+def synthesize(  # noqa: PLR0917 - one parameter per documented option
+    output: Annotated[Path, typer.Option("--output", "-o", help="Dataset folder to fill.")],
+    seed: Annotated[
+        int,
+        typer.Option(min=0, max=2**32 - 1, help="Of the first patient; the next ones count on."),
+    ] = 1,
+    patients: Annotated[int, typer.Option(min=1, max=9999)] = 1,
+    whole_spine: Annotated[  # noqa: FBT002
+        bool, typer.Option("--whole-spine", help="Cervical and thoracic stations too.")
+    ] = False,
+    enhanced: Annotated[  # noqa: FBT002
+        bool, typer.Option("--enhanced", help="T2w series as Enhanced MR objects.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="A torch device, such as cpu or cuda.")] = "cpu",
+) -> None:
+    """Write synthetic patients: DICOM studies, NIfTI images, and their truth (NIfTI and SEG)."""
+    from app.research.synthetic.cohort import write_subject
+    from app.research.synthetic.dicom_series import StudyOptions
+
+    options = StudyOptions(
+        stations=("cervical", "thoracic") if whole_spine else (),
+        is_enhanced=enhanced,
+        device=device,
+    )
+    for number in range(1, patients + 1):
+        study = write_subject(output, number, seed + number - 1, options)
+        typer.echo(f"sub-{number:04d} (seed {seed + number - 1}): {len(study.files)} DICOM objects")
+    typer.echo(f"studies in {output}/sub-*/dicom, truth in {output}/derivatives")
+
+
+@app.command("check-config")
+def check_config(config: ConfigOption = None) -> None:
+    """Validate app.yaml; unknown keys are refused."""
+    settings = load_settings(config)
+    for name in (settings.models.semantic, settings.models.instance):
+        problems = verify_model(settings.models.directory, name)
+        if problems and not Path(name).is_dir():
+            typer.echo(f"model {name}: {'; '.join(problems)}", err=True)
+            raise typer.Exit(int(ExitCode.MODEL))
+    typer.echo("app.yaml is valid and its models are as registered")
+
+
+@app.command()
+def describe(config: ConfigOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002
+    """Say which versions, models and capabilities this installation has. Loads no network."""
+    document = description(load_settings(config))
+    if as_json:
+        sys.stdout.write(json.dumps(document, indent=1) + "\n")
+        return
+    for section, values in document.items():
+        typer.echo(f"{section}: {json.dumps(values)}")
+
+
+def now() -> datetime:
+    """Time of day, in UTC: the clock that is handed to everything below."""
+    return datetime.now(UTC)  # noqa: TID251 - the one place that reads the clock
+
+
+def description(settings: Settings) -> dict[str, Any]:
+    """Versions, models and capabilities as plain data."""
+    packages = ("monai-deploy-app-sdk", "holoscan-cu13", "torch", "highdicom", "pydicom")
+    return {
+        "software": {"spine-node": __version__, **{name: _version(name) for name in packages}},
+        "models": {
+            name: {"kind": entry.kind, "version": entry.version, "licence": entry.licence}
+            for name, entry in read_registry(settings.models.directory).models.items()
+        },
+        "configured": settings.models.model_dump(mode="json", exclude={"directory"}),
+        "capabilities": {
+            "input": settings.application.input_formats,
+            "output": settings.application.output_formats,
+            "exit_codes": {code.name.lower(): int(code) for code in ExitCode},
+            "error_codes": {entry.code: entry.meaning for entry in error_codes()},
+        },
+        "intended_use": "research use only, not for diagnosis",
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _choose_models(
+    settings: Settings, directory: Path | None, semantic: str | None, instance: str | None
+) -> Settings:
+    chosen = {"directory": directory, "semantic": semantic, "instance": instance}
+    update = {key: value for key, value in chosen.items() if value is not None}
+    return settings.model_copy(
+        update={"models": settings.models.model_copy(update=update)},
+    )
+
+
+def _tell(record: ResultRecord, output: Path) -> None:
+    for entry in record.series:
+        if entry.error is None:
+            found = ", ".join(sorted(entry.volumes_ml))
+            numbers = ", ".join(map(str, entry.vertebra_numbers))
+            typer.echo(f"{entry.key}: {entry.vertebrae} vertebrae ({numbers}); {found}")
+            if entry.low_confidence:
+                typer.echo(f"   low confidence, look closely: {', '.join(entry.low_confidence)}")
+            if entry.low_agreement:
+                typer.echo(f"   folds disagree, look closely: {', '.join(entry.low_agreement)}")
+            for name in entry.files:
+                typer.echo(f"   {output / name}")
+        else:
+            typer.echo(f"{entry.key}: {entry.error.code}: {entry.error.message}", err=True)
+    for line in _closing_lines(record):
+        typer.echo(line, err=True)
+
+
+def _closing_lines(record: ResultRecord) -> Iterator[str]:
+    if record.error is not None and not record.series:
+        yield f"{record.error.code}: {record.error.message}"
+    if record.error is not None and record.error.reasons:
+        yield f"reasons: {', '.join(record.error.reasons)}"
+    if record.passed_over:
+        told = ", ".join(f"{count} {name}" for name, count in record.passed_over.items())
+        yield f"not read: {told}"
+    yield record.notice
+
+
+if __name__ == "__main__":
+    main()

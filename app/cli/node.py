@@ -1,0 +1,129 @@
+"""Commands of the PACS node: ``serve``, ``worker`` and the processes that ``serve`` starts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.node.lifeline import beats_into, end_into
+from app.node.roles import ROLES, Parent, prepare_data_folder, run_role
+from app.node.serve import Child, Limits, Reload, role_command, supervise
+from app.node.telemetry.logs import EventLog, quiet_foreign_logs
+from app.settings import Settings, load_settings, service_manager
+from app.signals import reload_requests, stop_requests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="app.yaml to use.")]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="Folder of spool, journal and results.")
+]
+ChildOption = Annotated[bool, typer.Option("--child", hidden=True)]
+LifelineOption = Annotated[int | None, typer.Option("--lifeline", hidden=True)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command()(serve)
+    app.command()(worker)
+    app.command(hidden=True)(listener)
+    app.command(hidden=True)(web)
+
+
+def serve(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Ready lines as JSON.")] = False,  # noqa: FBT002
+) -> None:
+    """Run the PACS node until SIGTERM or Ctrl-C; SIGHUP: read app.yaml anew."""
+    settings = node_settings(config, data)
+    prepare_data_folder(settings)
+    quiet_foreign_logs()
+    options = _options(config, data)
+    on_ready = _tell_json if as_json else _teller(settings)
+    with stop_requests() as stop, reload_requests() as wanted:
+        children = [Child(role, role_command(role, options), on_ready) for role in ROLES]
+        limits = Limits(
+            grace_s=settings.node.worker.grace_s, hung_after_s=settings.node.hung_after_s
+        )
+        code = supervise(
+            children,
+            stop=stop,
+            emit=EventLog("serve", settings.node.log_level),
+            limits=limits,
+            manager=service_manager(),
+            reload=Reload(wanted, lambda: node_settings(config, data)),
+        )
+    raise typer.Exit(code)
+
+
+def worker(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    child: ChildOption = False,  # noqa: FBT002
+    lifeline: LifelineOption = None,
+) -> None:
+    """Run one more worker: same database URL, spool on shared storage."""
+    raise typer.Exit(run_role("worker", node_settings(config, data), _parent(child, lifeline)))
+
+
+def listener(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    child: ChildOption = False,  # noqa: FBT002
+    lifeline: LifelineOption = None,
+) -> None:
+    """Run the DICOM listener alone."""
+    raise typer.Exit(run_role("listener", node_settings(config, data), _parent(child, lifeline)))
+
+
+def web(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    child: ChildOption = False,  # noqa: FBT002
+    lifeline: LifelineOption = None,
+) -> None:
+    """Run the web page alone."""
+    raise typer.Exit(run_role("web", node_settings(config, data), _parent(child, lifeline)))
+
+
+def _parent(child: bool, lifeline: int | None) -> Parent | None:  # noqa: FBT001 - an option
+    return Parent(beats_into(lifeline), end_into(lifeline)) if child else None
+
+
+def node_settings(config: Path | None, data: Path | None) -> Settings:
+    """Read the settings; a data folder that was given wins."""
+    settings = load_settings(config)
+    if data is None:
+        return settings
+    node = settings.node.model_copy(update={"data": data.absolute()})
+    return settings.model_copy(update={"node": node})
+
+
+def _options(config: Path | None, data: Path | None) -> list[str]:
+    given = {"--config": config, "--data": data}
+    return [part for name, value in given.items() if value for part in (name, str(value))]
+
+
+def _tell_json(role: str, port: int) -> None:
+    sys.stdout.write(json.dumps({"event": "ready", "role": role, "port": port}) + "\n")
+    sys.stdout.flush()
+
+
+def _teller(settings: Settings) -> Callable[[str, int], None]:
+    node = settings.node
+    addresses = {
+        "listener": f"DICOM: {node.listener.ae_title}@{node.listener.host}:{{port}}",
+        "web": f"web page: http://{node.web.host}:{{port}}/",
+        "worker": "worker: ready",
+    }
+
+    def tell(role: str, port: int) -> None:
+        typer.echo(addresses[role].format(port=port))
+
+    return tell

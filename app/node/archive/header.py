@@ -1,0 +1,322 @@
+"""The header of a received object, read from the beginning of its data set.
+
+The bytes come from outside: whatever is wrong with them, the answer is a header with less in it.
+Values are taken raw and read here, since pydicom would warn about odd ones by quoting them.
+All that is wanted stands before group 2002; functional groups and pixels are never looked at.
+A header longer than what is kept in memory (private elements of megabytes) is read from the file.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+import warnings
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, cast
+
+from pydicom.charset import python_encoding
+from pydicom.dataelem import RawDataElement
+from pydicom.filereader import data_element_generator
+from pydicom.tag import BaseTag
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    EnhancedMRImageStorage,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+    LegacyConvertedEnhancedMRImageStorage,
+    MRImageStorage,
+)
+
+from app.node.archive.header_stream import (
+    LARGEST_HEADER_BYTES,
+    UNDEFINED,
+    Bounded,
+    Inflated,
+    skip_undefined,
+)
+from app.node.archive.incoming import HEAD_BYTES
+from app.node.journal.facts import ArrivalFacts
+from operators.dicom.frames import PARSE_ERRORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+IMAGE_CLASSES: Final = frozenset(
+    {MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage}
+)
+"""SOP classes that can be segmented; all others are kept and never trigger."""
+
+_MULTIFRAME_CLASSES: Final = IMAGE_CLASSES - {MRImageStorage}
+
+_TAGS: Final = {
+    "character_set": 0x00080005,
+    "image_type": 0x00080008,
+    "sop_class_uid": 0x00080016,
+    "sop_instance_uid": 0x00080018,
+    "modality": 0x00080060,
+    "description": 0x0008103E,
+    "echo_time": 0x00180081,
+    "echo_number": 0x00180086,
+    "trigger_time": 0x00181060,
+    "study_uid": 0x0020000D,
+    "series_uid": 0x0020000E,
+    "acquisition_number": 0x00200012,
+    "instance_number": 0x00200013,
+    "image_position": 0x00200032,
+    "image_orientation": 0x00200037,
+    "temporal_position": 0x00200100,
+    "temporal_positions": 0x00200105,
+    "images_in_acquisition": 0x00201002,
+    "series_instances": 0x00201209,
+    "concatenation_uid": 0x00209161,
+    "concatenation_parts": 0x00209163,
+    "number_of_frames": 0x00280008,
+    "rows": 0x00280010,
+    "columns": 0x00280011,
+    "philips_creator": 0x20010010,
+    "philips_slices": 0x20011018,
+}
+_WANTED: Final[list[BaseTag | int]] = [BaseTag(tag) for tag in _TAGS.values()]
+_NAMES: Final = {tag: name for name, tag in _TAGS.items()}
+_BEHIND: Final = 0x20020000
+
+_PHILIPS: Final = "PHILIPS IMAGING DD 001"
+_UID: Final = re.compile(r"[0-9]+(\.[0-9]+)+", re.ASCII)
+_LONGEST_UID: Final = 64
+_LONGEST_MODALITY: Final = 16
+_LONGEST_DESCRIPTION: Final = 64
+_LARGEST_NUMBER: Final = 2**31
+
+_FILTERS: Final = threading.Lock()
+"""Python's warning filters belong to the whole process: one reader at a time sets them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrivedHeader:
+    """What the node wants to know of an object.
+
+    Attributes
+    ----------
+    sop_class_uid, sop_instance_uid, series_uid, study_uid : str
+        Of the data set; empty where absent or not a UID.
+    description : str
+        Series description.
+    facts : ArrivalFacts
+        Evidence for completeness.
+    is_whole : bool
+        False where the bytes ended or broke within the header.
+    """
+
+    sop_class_uid: str = ""
+    sop_instance_uid: str = ""
+    series_uid: str = ""
+    study_uid: str = ""
+    description: str = ""
+    facts: ArrivalFacts = field(default_factory=ArrivalFacts)
+    is_whole: bool = True
+
+
+def is_uid(text: str) -> bool:
+    """Whether a text can identify something: digits and dots, at most 64 (PS3.5, 9.1).
+
+    Leading zeros in a component are let pass: scanners in use write them.
+
+    Examples
+    --------
+    >>> is_uid("1.2.840.10008.1.1"), is_uid("../1.2"), is_uid("")
+    (True, False, False)
+    """
+    return len(text) <= _LONGEST_UID and _UID.fullmatch(text) is not None
+
+
+def read_header(
+    head: bytes, transfer_syntax_uid: str, reopen: Callable[[], BinaryIO] | None = None
+) -> ArrivedHeader:
+    """Read the header of a data set.
+
+    Parameters
+    ----------
+    head : bytes
+        The data set's first bytes, at most `HEAD_BYTES` of them are used.
+    transfer_syntax_uid : str
+        How they are encoded.
+    reopen : callable, optional
+        Gives the whole data set, for a header that does not end within `head`; it is looked for
+        in its first `LARGEST_HEADER_BYTES`. Default: `head` is all there is.
+
+    Returns
+    -------
+    ArrivedHeader
+        Never an error: what cannot be read is not in it.
+    """
+    values = _read_values(BytesIO(head), HEAD_BYTES, transfer_syntax_uid)
+    is_deflated = transfer_syntax_uid == DeflatedExplicitVRLittleEndian
+    may_go_on = len(head) >= HEAD_BYTES or is_deflated
+    if reopen is not None and may_go_on and not values.has_ended:
+        try:
+            with reopen() as whole:
+                values = _read_values(whole, LARGEST_HEADER_BYTES, transfer_syntax_uid)
+        except OSError:
+            values.is_broken = True
+    sop_class_uid = values.uid("sop_class_uid")
+    return ArrivedHeader(
+        sop_class_uid=sop_class_uid,
+        sop_instance_uid=values.uid("sop_instance_uid"),
+        series_uid=values.uid("series_uid"),
+        study_uid=values.uid("study_uid"),
+        description=values.text("description")[:_LONGEST_DESCRIPTION],
+        facts=_facts(values, sop_class_uid),
+        is_whole=values.is_whole,
+    )
+
+
+@dataclass(slots=True)
+class _Values:
+    """Raw values by name; every reader gives nothing for nonsense."""
+
+    raw: dict[str, bytes]
+    byte_order: Literal["little", "big"] = "little"
+    is_broken: bool = False
+    has_ended: bool = False
+    is_at_end: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the header was there and could be read."""
+        return not self.is_broken and (self.has_ended or self.is_at_end)
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """Values of a coded or numeric string (their repertoire is ASCII)."""
+        parts = self.raw.get(name, b"").decode("latin-1").split("\\")
+        return tuple(part.strip(" \0\t\r\n") for part in parts)
+
+    def uid(self, name: str) -> str:
+        word = self.words(name)[0]
+        return word if is_uid(word) else ""
+
+    def text(self, name: str) -> str:
+        """Text in the object's character set; what cannot be decoded is replaced."""
+        named = self.words("character_set")[-1]
+        codec = python_encoding.get(named, "latin_1")
+        try:
+            decoded = self.raw.get(name, b"").decode(codec, "replace")
+        except LookupError:
+            decoded = self.raw.get(name, b"").decode("latin_1")
+        return "".join(letter for letter in decoded if letter.isprintable()).strip()
+
+    def numbers(self, name: str, count: int) -> tuple[float, ...] | None:
+        try:
+            numbers = tuple(float(word) for word in self.words(name))
+        except ValueError:
+            return None
+        is_sound = len(numbers) == count and all(math.isfinite(number) for number in numbers)
+        return numbers if is_sound else None
+
+    def number(self, name: str) -> float | None:
+        numbers = self.numbers(name, 1)
+        return numbers[0] if numbers else None
+
+    def whole(self, name: str) -> int | None:
+        """Read an integer string (IS)."""
+        number = self.number(name)
+        is_sound = number is not None and abs(number) < _LARGEST_NUMBER
+        return int(number) if is_sound and number is not None else None
+
+    def first_whole(self, name: str) -> int | None:
+        """Read the first of several integer strings."""
+        first = self.words(name)[0]
+        return int(first) if first.isascii() and first.isdigit() and len(first) < 10 else None  # noqa: PLR2004 - below 2^31
+
+    def binary(self, name: str) -> int | None:
+        """Read a binary integer (US, SL)."""
+        value = self.raw.get(name, b"")
+        is_sound = len(value) in {2, 4}
+        return int.from_bytes(value, self.byte_order) if is_sound else None
+
+
+def _read_values(data_set: BinaryIO, bound: int, transfer_syntax_uid: str) -> _Values:
+    """Read raw values up to group 2002, or until bytes that are needed are not there.
+
+    Parameters
+    ----------
+    data_set : BinaryIO
+        At its beginning.
+    bound : int
+        Bytes (inflated) that may be looked at.
+    transfer_syntax_uid : str
+        Of the data set.
+
+    Returns
+    -------
+    _Values
+        `has_ended` tells whether all of the header was seen.
+    """
+    is_implicit = transfer_syntax_uid == ImplicitVRLittleEndian
+    is_little = transfer_syntax_uid != ExplicitVRBigEndian
+    values = _Values({}, "little" if is_little else "big")
+    is_deflated = transfer_syntax_uid == DeflatedExplicitVRLittleEndian
+    stream = Bounded(Inflated(data_set) if is_deflated else data_set, bound)
+    with _FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            while _take_values(stream, values, is_implicit=is_implicit, is_little=is_little):
+                skip_undefined(stream, is_implicit=is_implicit, is_little=is_little)
+        except PARSE_ERRORS:
+            values.is_broken = True
+    return values
+
+
+def _take_values(stream: Bounded, values: _Values, *, is_implicit: bool, is_little: bool) -> bool:
+    """Read up to the next element of undefined length; False: the header is over."""
+    stopped: list[int] = []
+
+    def is_stop(tag: BaseTag, _vr: str | None, length: int) -> bool:
+        if tag < _BEHIND and length != UNDEFINED:
+            return False
+        stopped.append(int(tag))
+        return True
+
+    elements = data_element_generator(
+        cast("BinaryIO", stream), is_implicit, is_little, stop_when=is_stop, specific_tags=_WANTED
+    )
+    for element in elements:
+        value = element.value
+        if isinstance(element, RawDataElement) and isinstance(value, bytes):
+            values.raw[_NAMES[int(element.tag)]] = value
+            values.is_broken |= len(value) != element.length
+    if not stopped:
+        # pydicom reads and skips beyond the end of what it was given without a word.
+        values.is_at_end = stream.is_within()
+        return False
+    values.has_ended = stopped[0] >= _BEHIND
+    return not values.has_ended
+
+
+def _facts(values: _Values, sop_class_uid: str) -> ArrivalFacts:
+    creator = values.words("philips_creator")[0].upper()
+    modality = values.words("modality")[0][:_LONGEST_MODALITY]
+    return ArrivalFacts(
+        modality=modality,
+        is_image=sop_class_uid in IMAGE_CLASSES,
+        is_enhanced=sop_class_uid in _MULTIFRAME_CLASSES,
+        rows=values.binary("rows"),
+        columns=values.binary("columns"),
+        image_position=values.numbers("image_position", 3),
+        image_orientation=values.numbers("image_orientation", 6),
+        number_of_frames=values.whole("number_of_frames"),
+        instance_number=values.whole("instance_number"),
+        acquisition_number=values.whole("acquisition_number"),
+        echo_number=values.first_whole("echo_number"),
+        echo_time=values.number("echo_time"),
+        temporal_position=values.whole("temporal_position"),
+        temporal_positions=values.whole("temporal_positions"),
+        trigger_time=values.number("trigger_time"),
+        images_in_acquisition=values.whole("images_in_acquisition"),
+        series_instances=values.whole("series_instances"),
+        number_of_slices=values.binary("philips_slices") if creator == _PHILIPS else None,
+        image_type=tuple(word[:_LONGEST_MODALITY] for word in values.words("image_type") if word),
+        is_concatenated=bool(values.uid("concatenation_uid")),
+        concatenation_parts=values.binary("concatenation_parts"),
+    )

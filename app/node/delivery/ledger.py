@@ -1,0 +1,208 @@
+"""Notes what became of every object of one attempt: a move in the journal, and its event.
+
+Each note is a transaction of its own, made as soon as the peer has answered: a crash loses the
+knowledge of at most one answer, and that object is asked for or sent again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from app.node.delivery.backoff import (
+    CONFIRM_FIRST_S,
+    Pace,
+    confirm_pace,
+    delay_s,
+    is_expired,
+    left_s,
+    questions_within,
+    retry_pace,
+)
+from app.node.journal.destinations import note_confirmation
+from app.node.journal.engine import reading, transaction
+from app.node.journal.parcels import count_attempt, move, parcels_of
+from app.node.journal.states import DeliveryState
+from app.node.telemetry.events import (
+    DELIVERY_CONFIRMED,
+    DELIVERY_DEAD,
+    DELIVERY_FAILED,
+    DELIVERY_PARKED,
+    DELIVERY_SENT,
+    DELIVERY_UNCOMPRESSED,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy.engine import Engine
+
+    from app.node.journal.deliveries import DeliveryGroup
+    from app.node.journal.parcels import Parcel
+    from app.node.telemetry.events import Event
+    from app.node.telemetry.logs import Emit
+    from app.settings import DeliverySettings
+
+
+class Ledger:
+    """The journal's side of one attempt."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        group: DeliveryGroup,
+        settings: DeliverySettings,
+        *,
+        clock: Callable[[], float],
+        emit: Emit,
+    ) -> None:
+        """Keep what every note needs."""
+        self.group = group
+        self.settings = settings
+        self._engine = engine
+        self._clock = clock
+        self._emit = emit
+
+    def now(self) -> float:
+        """Time of day, epoch seconds."""
+        return self._clock()
+
+    def waiting(self) -> list[Parcel]:
+        """Objects neither confirmed nor given up."""
+        with reading(self._engine) as c:
+            return parcels_of(c, self.group)
+
+    def begin(self, parcels: Sequence[Parcel]) -> list[Parcel]:
+        """Count an attempt, before anything is sent; leaves out what was stopped meanwhile."""
+        wanted = {one.delivery_id for one in parcels}
+        with transaction(self._engine) as c:
+            chosen = [
+                one
+                for one in parcels_of(c, self.group)
+                if one.delivery_id in wanted and one.state == DeliveryState.QUEUED
+            ]
+            count_attempt(c, chosen, self._clock())
+        return [replace(one, attempts=one.attempts + 1) for one in chosen]
+
+    def sent(self, parcel: Parcel, status: int, *, is_uncompressed: bool = False) -> None:
+        """Note that the peer acknowledged it, and whether it took no RLE Lossless."""
+        now = self._clock()
+        self._move(
+            parcel,
+            DeliveryState.SENT,
+            sent_at=now,
+            last_status=status,
+            last_error="",
+            is_uncompressed=int(is_uncompressed),
+            next_attempt_at=now + self.settings.confirm_after_s,
+        )
+
+    def delivered(self, parcel: Parcel, confirmed_by: str) -> None:
+        """Note that the peer holds it, or is taken at its word."""
+        now = self._clock()
+        with transaction(self._engine) as c:
+            done = move(
+                c,
+                parcel,
+                DeliveryState.DELIVERED,
+                delivered_at=now,
+                sent_at=parcel.sent_at if parcel.sent_at is not None else now,
+                confirmed_by=confirmed_by,
+                last_error="",
+                next_attempt_at=None,
+            )
+            if done:
+                note_confirmation(c, self.group.destination, now, confirmed_by)
+        if done:
+            self._tell(DELIVERY_CONFIRMED)
+
+    def parked(self, parcel: Parcel, error: str, status: int | None = None) -> None:
+        """Note that the peer does not take this kind of object: a person decides."""
+        done = self._move(
+            parcel,
+            DeliveryState.PARKED,
+            last_error=error,
+            last_status=status,
+            next_attempt_at=None,
+        )
+        if done:
+            self._tell(DELIVERY_PARKED)
+
+    def dead(self, parcel: Parcel, error: str, status: int | None = None) -> None:
+        """Give it up: a person decides."""
+        done = self._move(
+            parcel, DeliveryState.DEAD, last_error=error, last_status=status, next_attempt_at=None
+        )
+        if done:
+            self._tell(DELIVERY_DEAD, error=error)
+
+    def failed(self, parcel: Parcel, error: str, status: int | None = None) -> None:
+        """Queue it again, within the time allowed."""
+        now = self._clock()
+        if is_expired(parcel.released_at, now, self.settings):
+            self.dead(parcel, error, status)
+            return
+        left = left_s(parcel.released_at, now, self.settings)
+        wait_s = delay_s(parcel.attempts, parcel.delivery_id, retry_pace(self.settings), left)
+        self._move(
+            parcel,
+            DeliveryState.QUEUED,
+            last_error=error,
+            last_status=status,
+            next_attempt_at=now + wait_s,
+            sent_at=None,
+        )
+
+    def unconfirmed(self, parcel: Parcel, error: str) -> None:
+        """Have the peer asked again later whether it holds it, within the time allowed."""
+        now = self._clock()
+        if is_expired(parcel.released_at, now, self.settings):
+            self.dead(parcel, error or parcel.last_error or "unconfirmed")
+            return
+        since_sent_s = now - (parcel.sent_at if parcel.sent_at is not None else now)
+        wait_s = self.settings.confirm_after_s - since_sent_s
+        if wait_s <= 0:
+            # A peer that cannot answer at all is asked as seldom as one that takes nothing.
+            slow = Pace(CONFIRM_FIRST_S, self.settings.longest_delay_s)
+            pace = slow if error else confirm_pace(self.settings)
+            wait_s = delay_s(questions_within(since_sent_s), parcel.delivery_id, pace)
+        wait_s = min(wait_s, left_s(parcel.released_at, now, self.settings))
+        self._move(parcel, DeliveryState.SENT, last_error=error, next_attempt_at=now + wait_s)
+
+    def unroutable(self, parcel: Parcel) -> None:
+        """Note that its destination is no longer in the settings: a person decides."""
+        if parcel.state == DeliveryState.SENT:
+            self.dead(parcel, "destination_unknown")
+        else:
+            self.parked(parcel, "destination_unknown")
+
+    def postponed(self, parcels: Sequence[Parcel], pause_s: float) -> None:
+        """Postpone what the destination's pause holds up; give up what is out of time."""
+        now = self._clock()
+        for parcel in parcels:
+            if is_expired(parcel.released_at, now, self.settings):
+                self.dead(parcel, parcel.last_error or "destination_paused")
+            else:
+                wait_s = min(pause_s, left_s(parcel.released_at, now, self.settings))
+                self._move(parcel, parcel.state, next_attempt_at=now + wait_s)
+
+    def tell_sent(self, count: int) -> None:
+        """Event: so many objects were acknowledged."""
+        if count:
+            self._tell(DELIVERY_SENT, count=count)
+
+    def tell_uncompressed(self, count: int) -> None:
+        """Event: so many objects were sent uncompressed, since the peer takes no RLE Lossless."""
+        if count:
+            self._tell(DELIVERY_UNCOMPRESSED, count=count)
+
+    def tell_failed(self, error: str, attempt: int) -> None:
+        """Event: an attempt failed."""
+        self._tell(DELIVERY_FAILED, error=error, attempt=attempt)
+
+    def _move(self, parcel: Parcel, target: DeliveryState, **facts: str | float | None) -> bool:
+        with transaction(self._engine) as c:
+            return move(c, parcel, target, **facts)
+
+    def _tell(self, event: Event, **values: object) -> None:
+        self._emit(event, job=self.group.job_id, peer=self.group.destination, **values)

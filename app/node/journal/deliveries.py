@@ -1,0 +1,291 @@
+"""Deliveries: what goes to whom, what was answered, and what a person decided about it.
+
+A *generation* is one round of sending for a job and a destination; the engine's workflow carries
+its number. An id of the engine never runs twice, so whatever is queued anew gets a new one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+
+from app.node.journal.states import DeliveryState, origins_of
+from app.node.journal.tables import DELIVERY, DESTINATION
+from operators.dicom.uids import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from app.settings import Release
+
+OPEN: Final = (DeliveryState.QUEUED, DeliveryState.SENT)
+"""States in which a workflow must exist."""
+
+LATE_S: Final = 60.0
+"""An attempt that is overdue by this much has probably lost its workflow, s."""
+
+_RESENDABLE: Final = tuple(
+    state for state in origins_of(DeliveryState.QUEUED) if state != DeliveryState.HELD
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryGroup:
+    """What one deliver workflow works on."""
+
+    job_id: str
+    destination: str
+    generation: int
+
+
+def plan(
+    c: Connection,
+    job_id: str,
+    sop_instance_uids: Sequence[str],
+    *,
+    destinations: Sequence[str],
+    release: Release,
+    now: float,
+) -> int:
+    """Plan the delivery of a job's objects; what is planned already stays as it is.
+
+    Parameters
+    ----------
+    c : Connection
+        The transaction that also says that the job succeeded.
+    job_id : str
+        Whose objects.
+    sop_instance_uids : sequence of str
+        The segmentation objects.
+    destinations : sequence of str
+        Names of peers, see `app.node.delivery.routing`.
+    release : str
+        ``hold``: a person releases them; ``auto``: they are queued at once.
+    now : float
+        Epoch seconds.
+
+    Returns
+    -------
+    int
+        Rows made.
+    """
+    rows = []
+    for destination in dict.fromkeys(destinations):
+        generation = _next_generation(c, job_id, destination)
+        rows += [
+            {
+                "delivery_id": delivery_id_of(uid, destination),
+                "job_id": job_id,
+                "sop_instance_uid": uid,
+                "destination": destination,
+                "state": DeliveryState.QUEUED if release == "auto" else DeliveryState.HELD,
+                "generation": generation,
+                "attempts": 0,
+                "created_at": now,
+                "released_at": now if release == "auto" else None,
+                "confirmed_by": "",
+                "last_error": "",
+            }
+            for uid in dict.fromkeys(sop_instance_uids)
+        ]
+    identifiers = [row["delivery_id"] for row in rows]
+    known = set(
+        c.execute(
+            sa.select(DELIVERY.c.delivery_id).where(DELIVERY.c.delivery_id.in_(identifiers))
+        ).scalars()
+    )
+    fresh = [row for row in rows if row["delivery_id"] not in known]
+    if fresh:
+        c.execute(sa.insert(DELIVERY), fresh)
+    return len(fresh)
+
+
+def delivery_id_of(sop_instance_uid: str, destination: str) -> str:
+    """Key of a delivery: the same object goes to the same destination once."""
+    return digest((sop_instance_uid, destination))
+
+
+def due(c: Connection, now: float) -> list[DeliveryGroup]:
+    """List the groups that need a deliver workflow; starting the same one again does no harm.
+
+    Those never tried, and those whose next attempt is overdue (their workflow may be lost).
+    Groups that wait for their next attempt are left out, so that a dead destination with a
+    thousand of them costs nothing.
+
+    Parameters
+    ----------
+    c : Connection
+        For reading.
+    now : float
+        Epoch seconds.
+
+    Returns
+    -------
+    list of DeliveryGroup
+        Oldest first.
+    """
+    columns = (DELIVERY.c.job_id, DELIVERY.c.destination, DELIVERY.c.generation)
+    query = (
+        sa.select(*columns)
+        .where(
+            DELIVERY.c.state.in_(OPEN),
+            sa.or_(DELIVERY.c.next_attempt_at.is_(None), DELIVERY.c.next_attempt_at < now - LATE_S),
+        )
+        .group_by(*columns)
+        .order_by(sa.func.min(DELIVERY.c.created_at), *columns)
+    )
+    return [DeliveryGroup(**row) for row in c.execute(query).mappings()]
+
+
+def release(c: Connection, identifier: str, now: float) -> bool:
+    """Release what is held: by a person, for one delivery or for all of a job.
+
+    Parameters
+    ----------
+    c : Connection
+        A transaction.
+    identifier : str
+        `delivery_id` or `job_id`.
+    now : float
+        Epoch seconds; the time allowed begins here.
+
+    Returns
+    -------
+    bool
+        Whether anything was held.
+    """
+    return _queue_anew(c, identifier, (DeliveryState.HELD,), now)
+
+
+def resend(c: Connection, identifier: str, now: float) -> bool:
+    """Send again, at once and from the first attempt on, whatever became of it.
+
+    Parameters
+    ----------
+    c : Connection
+        A transaction.
+    identifier : str
+        `delivery_id` or `job_id`. What is held stays so: that is for `release`.
+    now : float
+        Epoch seconds; the time allowed begins anew.
+
+    Returns
+    -------
+    bool
+        Whether there was anything to send.
+    """
+    return _queue_anew(c, identifier, _RESENDABLE, now)
+
+
+def hurry(c: Connection, destination: str, now: float) -> bool:
+    """Have everything that waits for its next attempt at a destination tried at once.
+
+    Attempts and the time allowed go on counting; a pause of the destination ends.
+
+    Parameters
+    ----------
+    c : Connection
+        A transaction.
+    destination : str
+        Name of the peer.
+    now : float
+        Epoch seconds. What is being tried just now is left alone.
+
+    Returns
+    -------
+    bool
+        Whether anything waited, or the destination was paused.
+    """
+    waits = sa.and_(
+        DELIVERY.c.destination == destination,
+        DELIVERY.c.state == DeliveryState.QUEUED,
+        DELIVERY.c.next_attempt_at > now,
+    )
+    jobs = c.execute(sa.select(DELIVERY.c.job_id).where(waits).distinct()).scalars().all()
+    for job_id in jobs:
+        c.execute(
+            sa.update(DELIVERY)
+            .where(waits, DELIVERY.c.job_id == job_id)
+            .values(generation=_next_generation(c, job_id, destination), next_attempt_at=None)
+        )
+    ended = c.execute(
+        sa.update(DESTINATION)
+        .where(DESTINATION.c.name == destination, DESTINATION.c.open_until > now)
+        .values(open_until=None)
+    )
+    return bool(jobs) or ended.rowcount > 0
+
+
+def discard(c: Connection, identifier: str, now: float) -> bool:
+    """Send no more; what the destination already has stays there.
+
+    Parameters
+    ----------
+    c : Connection
+        A transaction.
+    identifier : str
+        `delivery_id` or `job_id`.
+    now : float
+        Epoch seconds, kept as the time of the decision.
+
+    Returns
+    -------
+    bool
+        Whether anything was still to be sent.
+    """
+    changed = c.execute(
+        sa.update(DELIVERY)
+        .where(_named(identifier), DELIVERY.c.state.in_(origins_of(DeliveryState.DISCARDED)))
+        .values(state=DeliveryState.DISCARDED, next_attempt_at=None, released_at=now)
+    )
+    return changed.rowcount > 0
+
+
+def _queue_anew(c: Connection, identifier: str, origins: Sequence[str], now: float) -> bool:
+    """Give every group touched a new generation; a paused destination is tried at once."""
+    chosen = sa.and_(_named(identifier), DELIVERY.c.state.in_(origins))
+    groups = c.execute(
+        sa.select(DELIVERY.c.job_id, DELIVERY.c.destination).where(chosen).distinct()
+    ).all()
+    for job_id, destination in groups:
+        generation = _next_generation(c, job_id, destination)
+        c.execute(
+            sa.update(DELIVERY)
+            .where(chosen, DELIVERY.c.job_id == job_id, DELIVERY.c.destination == destination)
+            .values(
+                state=DeliveryState.QUEUED,
+                generation=generation,
+                attempts=0,
+                released_at=now,
+                next_attempt_at=None,
+                sent_at=None,
+                delivered_at=None,
+                confirmed_by="",
+                last_status=None,
+                last_error="",
+                is_uncompressed=0,
+            )
+        )
+        c.execute(
+            sa.update(DESTINATION)
+            .where(DESTINATION.c.name == destination, DESTINATION.c.open_until > now)
+            .values(open_until=now)
+        )
+    return bool(groups)
+
+
+def _next_generation(c: Connection, job_id: str, destination: str) -> int:
+    last = c.execute(
+        sa.select(sa.func.max(DELIVERY.c.generation)).where(
+            DELIVERY.c.job_id == job_id, DELIVERY.c.destination == destination
+        )
+    ).scalar()
+    return 1 + (last or 0)
+
+
+def _named(identifier: str) -> sa.ColumnElement[bool]:
+    return sa.or_(DELIVERY.c.delivery_id == identifier, DELIVERY.c.job_id == identifier)

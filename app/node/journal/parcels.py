@@ -1,0 +1,180 @@
+"""The objects of one delivery as an attempt sees them, and how it notes what became of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from app.node.journal.deliveries import OPEN
+from app.node.journal.states import DeliveryState, origins_of
+from app.node.journal.tables import DELIVERY, JOB, RESULT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from app.node.journal.deliveries import DeliveryGroup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """One object on its way to one destination.
+
+    Attributes
+    ----------
+    delivery_id : str
+        Key of the delivery.
+    sop_instance_uid, series_uid, study_uid : str
+        How the object is found at the destination.
+    path : str
+        Its file, relative to the data folder.
+    digest : str
+        SHA-256 of that file.
+    state : DeliveryState
+        When it was read; a move is refused if it has changed since.
+    generation, attempts : int
+        Round of sending, and attempts within it.
+    released_at : float
+        Begin of the time allowed, epoch seconds.
+    next_attempt_at : float or None
+        Not before; None: now.
+    sent_at : float or None
+        When the peer acknowledged it.
+    last_error : str
+        Name of what went wrong last.
+    """
+
+    delivery_id: str
+    sop_instance_uid: str
+    series_uid: str
+    study_uid: str
+    path: str
+    digest: str
+    state: DeliveryState
+    generation: int
+    attempts: int
+    released_at: float
+    next_attempt_at: float | None
+    sent_at: float | None
+    last_error: str
+
+
+def parcels_of(c: Connection, group: DeliveryGroup) -> list[Parcel]:
+    """Objects of a group that are neither confirmed nor given up.
+
+    Parameters
+    ----------
+    c : Connection
+        For reading.
+    group : DeliveryGroup
+        Job, destination and round of sending.
+
+    Returns
+    -------
+    list of Parcel
+        By SOP Instance UID.
+    """
+    query = (
+        sa.select(
+            DELIVERY.c.delivery_id,
+            DELIVERY.c.sop_instance_uid,
+            RESULT.c.series_uid,
+            JOB.c.study_uid,
+            RESULT.c.path,
+            RESULT.c.digest,
+            DELIVERY.c.state,
+            DELIVERY.c.generation,
+            DELIVERY.c.attempts,
+            sa.func.coalesce(DELIVERY.c.released_at, DELIVERY.c.created_at).label("released_at"),
+            DELIVERY.c.next_attempt_at,
+            DELIVERY.c.sent_at,
+            DELIVERY.c.last_error,
+        )
+        .join(JOB, JOB.c.job_id == DELIVERY.c.job_id)
+        .join(
+            RESULT,
+            sa.and_(
+                RESULT.c.job_id == DELIVERY.c.job_id,
+                RESULT.c.sop_instance_uid == DELIVERY.c.sop_instance_uid,
+            ),
+        )
+        .where(*_belongs_to(group), DELIVERY.c.state.in_(OPEN))
+        .order_by(DELIVERY.c.sop_instance_uid)
+    )
+    return [
+        Parcel(**{**row, "state": DeliveryState(row["state"])})
+        for row in c.execute(query).mappings()
+    ]
+
+
+def count_attempt(c: Connection, parcels: Sequence[Parcel], now: float) -> None:
+    """Note, before anything is sent, that an attempt begins.
+
+    Parameters
+    ----------
+    c : Connection
+        A transaction.
+    parcels : sequence of Parcel
+        What will be sent.
+    now : float
+        Epoch seconds; until the attempt says more, its next one counts from here.
+    """
+    c.execute(
+        sa.update(DELIVERY)
+        .where(
+            DELIVERY.c.delivery_id.in_([parcel.delivery_id for parcel in parcels]),
+            DELIVERY.c.state == DeliveryState.QUEUED,
+        )
+        .values(attempts=DELIVERY.c.attempts + 1, next_attempt_at=now)
+    )
+
+
+def move(
+    c: Connection, parcel: Parcel, target: DeliveryState, /, **facts: str | float | None
+) -> bool:
+    """Move a delivery on, unless somebody else moved it since it was read.
+
+    Parameters
+    ----------
+    c : Connection
+        A transaction.
+    parcel : Parcel
+        As read; its state and generation must still hold.
+    target : DeliveryState
+        Where to.
+    **facts : str, float or None
+        Further columns to set.
+
+    Returns
+    -------
+    bool
+        Whether it was moved.
+
+    Raises
+    ------
+    ValueError
+        If the table of moves does not have this one.
+    """
+    if parcel.state not in origins_of(target) and target != parcel.state:
+        raise ValueError(f"a delivery never goes from {parcel.state} to {target}")
+    changed = c.execute(
+        sa.update(DELIVERY)
+        .where(
+            DELIVERY.c.delivery_id == parcel.delivery_id,
+            DELIVERY.c.generation == parcel.generation,
+            DELIVERY.c.state == parcel.state,
+        )
+        .values(state=target, **facts)
+    )
+    return changed.rowcount > 0
+
+
+def _belongs_to(group: DeliveryGroup) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        DELIVERY.c.job_id == group.job_id,
+        DELIVERY.c.destination == group.destination,
+        DELIVERY.c.generation == group.generation,
+    )

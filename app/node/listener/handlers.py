@@ -1,0 +1,291 @@
+"""C-STORE from the first byte of an object to the answer about it.
+
+The answer 0x0000 is a promise: the data set's bytes, the file's name and its row in the journal
+are on the disk (fsync of the file, fsync of its folder, commit) before it is given.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from app.errors import ObjectMismatchError, ObjectNotUnderstoodError, crash_line
+from app.node.archive.header import is_uid, read_header
+from app.node.archive.incoming import DroppedObject
+from app.node.journal.arrivals import Arrival, ArrivalOutcome
+from app.node.journal.associations import AssociationRecord
+from app.node.listener.guest_book import rejected_contexts, tidy_title
+from app.node.listener.statuses import (
+    OUTCOMES,
+    SUCCESS,
+    status_of,
+)
+from app.node.telemetry import events
+from app.node.telemetry.logs import key_of
+from operators.errors import SpineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pynetdicom.presentation import PresentationContext
+
+    from app.node.archive.disk import DiskReserve
+    from app.node.archive.header import ArrivedHeader
+    from app.node.archive.incoming import IncomingFile
+    from app.node.archive.spool import Spool
+    from app.node.journal.associations import RejectedContext
+    from app.node.listener.admission import Admission, Refusal
+    from app.node.listener.association import Offer
+    from app.node.listener.recorder import Recorder
+    from app.node.telemetry.logs import Emit
+
+_ID_BYTES: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What all associations share.
+
+    Attributes
+    ----------
+    admission : Admission
+        Who is let in.
+    spool : Spool
+        Where files go.
+    reserve : DiskReserve
+        Whether there is space.
+    recorder : Recorder
+        The way into the journal.
+    emit : Emit
+        The log.
+    secret : bytes
+        For keys of series in the log.
+    clock : callable
+        Seconds since the epoch.
+    peer_names : dict
+        AE title -> name in the settings, for the log.
+    dropped_classes : frozenset of str
+        SOP classes that are accepted and not kept.
+    """
+
+    admission: Admission
+    spool: Spool
+    reserve: DiskReserve
+    recorder: Recorder
+    emit: Emit
+    secret: bytes
+    clock: Callable[[], float]
+    peer_names: dict[str, str]
+    dropped_classes: frozenset[str] = frozenset()
+
+
+class Visit:
+    """One association with one peer: what it is called, and which series it sent objects of.
+
+    Parameters
+    ----------
+    house : House
+        Shared parts.
+    address : str
+        IP address of the peer.
+    """
+
+    def __init__(self, house: House, address: str) -> None:
+        self._house = house
+        self._address = address
+        self._id = secrets.token_hex(_ID_BYTES)
+        self._calling = ""
+        self._called = ""
+        self._is_inside = False
+        self._is_noted = False
+        self._began_at = house.clock()
+        self._contexts: tuple[int, tuple[RejectedContext, ...]] = (0, ())
+        self._statuses: Counter[str] = Counter()
+        self._series: set[str] = set()
+
+    def admit(self, calling: str, called: str) -> Refusal | None:
+        """Let the peer in, or say why not."""
+        self._calling, self._called = tidy_title(calling), tidy_title(called)
+        refusal = self._house.admission.enter(calling=calling, called=called, address=self._address)
+        if refusal is None:
+            self._is_inside = True
+        else:
+            peer = self._house.peer_names.get(calling, "unknown")
+            self._house.emit(
+                events.ASSOCIATION_REFUSED,
+                reason=refusal.reason,
+                peer=peer,
+                calling=self._calling,
+                called=self._called,
+                address=self._address,
+            )
+            self._note(refusal.reason)
+        return refusal
+
+    def agree(self, accepted: int, rejected: list[PresentationContext]) -> None:
+        """Keep what was negotiated, for the record of the association."""
+        self._contexts = (accepted, rejected_contexts(rejected))
+
+    def leave(self, *, is_released: bool) -> None:
+        """Note the end of the association; not released: the peer died, or gave up."""
+        if not self._is_inside:
+            self._note("request_not_understood")
+            return
+        self._is_inside = False
+        self._house.admission.leave(self._address)
+        accepted, rejected = self._contexts
+        if rejected and not accepted:
+            self._note("nothing_accepted")
+        else:
+            self._note("released" if is_released else "broken_off")
+        if self._series:
+            series_uids = frozenset(self._series)
+            self._house.recorder.end(series_uids, self._house.clock(), is_released=is_released)
+        elif self._statuses:
+            self._house.recorder.flush()
+
+    def _note(self, outcome: str) -> None:
+        """Put the association on record, once."""
+        if self._is_noted:
+            return
+        self._is_noted = True
+        accepted, rejected = self._contexts
+        self._house.recorder.note(
+            AssociationRecord(
+                association_id=self._id,
+                began_at=self._began_at,
+                ended_at=self._house.clock(),
+                calling_ae_title=self._calling,
+                called_ae_title=self._called,
+                peer_address=self._address,
+                outcome=outcome,
+                accepted_contexts=accepted,
+                rejected_contexts=rejected,
+                objects=self._statuses.total(),
+                statuses=dict(self._statuses),
+            )
+        )
+
+    def begin(self, offer: Offer) -> IncomingFile | DroppedObject:
+        """Open the file for an object whose data set is about to come."""
+        if {offer.sop_class_uid, offer.abstract_syntax_uid} <= self._house.dropped_classes:
+            return DroppedObject()
+        return self._house.spool.receive(
+            sop_class_uid=offer.sop_class_uid,
+            sop_instance_uid=offer.sop_instance_uid,
+            transfer_syntax_uid=offer.transfer_syntax_uid,
+            reserve=self._house.reserve,
+        )
+
+    def store(self, offer: Offer, incoming: IncomingFile | DroppedObject | None) -> int:
+        """Answer a C-STORE.
+
+        Parameters
+        ----------
+        offer : Offer
+            What the request announces.
+        incoming : IncomingFile, DroppedObject or None
+            The received data set; None: there was none.
+
+        Returns
+        -------
+        int
+            DIMSE status (`app.node.listener.statuses`).
+        """
+        status = self._status_for(offer, incoming)
+        self._statuses[f"{status:04X}"] += 1
+        return status
+
+    def _status_for(self, offer: Offer, incoming: IncomingFile | DroppedObject | None) -> int:
+        if isinstance(incoming, DroppedObject):
+            self._house.recorder.count("dropped")
+            return SUCCESS
+        try:
+            return OUTCOMES[self._keep(offer, incoming)]
+        except SpineError as error:
+            return self._refuse(error, error.code)
+        except Exception as error:  # noqa: BLE001 - the border to the sender
+            self._house.emit(events.INTERNAL_ERROR, role="listener", place=crash_line(error))
+            return self._refuse(error, SpineError.code)
+
+    def _keep(self, offer: Offer, incoming: IncomingFile | None) -> ArrivalOutcome:
+        if incoming is None or not is_uid(offer.sop_instance_uid):
+            raise ObjectNotUnderstoodError
+        if not incoming.data_bytes:
+            raise ObjectNotUnderstoodError
+        header = read_header(bytes(incoming.head), offer.transfer_syntax_uid, incoming.reopen)
+        _compare(offer, header)
+        is_quarantined = not (
+            header.is_whole
+            and header.series_uid
+            and header.study_uid
+            and header.sop_instance_uid
+            and header.sop_class_uid
+        )
+        series_uid = "" if is_quarantined else header.series_uid
+        file = self._house.spool.keep(
+            incoming, series_uid=series_uid, sop_instance_uid=offer.sop_instance_uid
+        )
+        arrival = Arrival(
+            sop_instance_uid=offer.sop_instance_uid,
+            sop_class_uid=offer.sop_class_uid,
+            transfer_syntax_uid=offer.transfer_syntax_uid,
+            digest=file.digest,
+            series_uid=series_uid,
+            study_uid=header.study_uid,
+            path=file.path,
+            size_bytes=file.size_bytes,
+            calling_ae_title=self._calling,
+            called_ae_title=self._called,
+            peer_address=self._address,
+            association_id=self._id,
+            received_at=self._house.clock(),
+            facts=header.facts,
+            description=header.description,
+            is_quarantined=is_quarantined,
+            opens_series=bool(series_uid) and series_uid not in self._series,
+        )
+        outcome = self._house.recorder.record(arrival, file.folder)
+        if series_uid and outcome is not ArrivalOutcome.OWN_RESULT:
+            self._series.add(series_uid)
+        self._tell(outcome, arrival)
+        return outcome
+
+    def _tell(self, outcome: ArrivalOutcome, arrival: Arrival) -> None:
+        emit = self._house.emit
+        key = key_of(arrival.series_uid, self._house.secret)
+        if outcome is ArrivalOutcome.QUARANTINED:
+            emit(events.OBJECT_QUARANTINED, reason="identifiers_unreadable")
+        elif outcome is ArrivalOutcome.NEW:
+            emit(events.OBJECT_STORED, series=key, size_bytes=arrival.size_bytes)
+        else:
+            emit(_TOLD[outcome], series=key)
+
+    def _refuse(self, error: Exception, code: str) -> int:
+        status = status_of(error)
+        label = f"{status:04X}"
+        self._house.recorder.count(f"refused_{label}")
+        self._house.emit(
+            events.OBJECT_REFUSED, status=f"0x{label}", reason=type(error).__name__, code=code
+        )
+        return status
+
+
+_TOLD: Final = {
+    ArrivalOutcome.DUPLICATE: events.OBJECT_DUPLICATE,
+    ArrivalOutcome.CHANGED: events.OBJECT_CHANGED,
+    ArrivalOutcome.OWN_RESULT: events.OWN_RESULT_RETURNED,
+}
+
+
+def _compare(offer: Offer, header: ArrivedHeader) -> None:
+    """Hold the data set against the request; what the data set does not say is no mismatch."""
+    pairs = (
+        (offer.abstract_syntax_uid, offer.sop_class_uid),
+        (header.sop_class_uid, offer.sop_class_uid),
+        (header.sop_instance_uid, offer.sop_instance_uid),
+    )
+    if any(said and said != announced for said, announced in pairs):
+        raise ObjectMismatchError

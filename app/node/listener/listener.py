@@ -1,0 +1,295 @@
+"""The listener process: binds the port, lets associations in, and ends tidily."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pydicom.config import disable_value_validation
+from pydicom.uid import (
+    UID,
+    BasicTextSRStorage,
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    EnhancedMRColorImageStorage,
+    EnhancedSRStorage,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    KeyObjectSelectionDocumentStorage,
+    SegmentationStorage,
+)
+from pynetdicom import AE, ALL_TRANSFER_SYNTAXES
+from pynetdicom.presentation import PresentationContext, build_context
+
+from app.errors import ConfigurationError, crash_line
+from app.node.archive.disk import DiskReserve
+from app.node.archive.header import IMAGE_CLASSES
+from app.node.archive.spool import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Spool
+from app.node.journal.arrivals import forget_associations
+from app.node.journal.engine import journal_url, open_journal, transaction
+from app.node.journal.processes import beat_period_s
+from app.node.lifeline import no_beat
+from app.node.listener.admission import Admission, dropped_classes
+from app.node.listener.association import AcceptedAssociation
+from app.node.listener.doorway import Doorway
+from app.node.listener.handlers import House, Visit
+from app.node.listener.keeping import HANDOVER_POLL_S, HANDOVER_S, Keeper, alone
+from app.node.listener.recorder import Recorder
+from app.node.telemetry import events
+from app.node.telemetry.logs import quiet_foreign_logs, site_secret
+from operators.dicom.frames import PARSE_ERRORS
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from sqlalchemy.engine import Engine
+
+    from app.node.lifeline import Beat
+    from app.node.telemetry.logs import Emit
+    from app.settings import ListenerSettings, NodeSettings
+
+KEPT_CLASSES: Final = (
+    *sorted(IMAGE_CLASSES),
+    EnhancedMRColorImageStorage,
+    SegmentationStorage,
+    BasicTextSRStorage,
+    EnhancedSRStorage,
+    ComprehensiveSRStorage,
+    Comprehensive3DSRStorage,
+    KeyObjectSelectionDocumentStorage,
+)
+"""Storage SOP classes taken from everybody; `extra_sop_classes` adds to them."""
+
+TRANSFER_SYNTAXES: Final = (
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    *(
+        syntax
+        for syntax in ALL_TRANSFER_SYNTAXES
+        if syntax not in {ExplicitVRLittleEndian, ImplicitVRLittleEndian}
+    ),
+)
+"""All standard ones, in the order of preference where a sender leaves the choice."""
+
+VERIFICATION: Final = UID("1.2.840.10008.1.1")
+
+_M_ARENA_MAX: Final = -8
+_M_MMAP_THRESHOLD: Final = -3
+"""Parameters of mallopt(3)."""
+_BUFFER_BYTES: Final = 1 << 16
+
+_FAREWELL_S: Final = 10.0
+"""How long associations may finish after the stop; then they are aborted, s."""
+
+
+def serve_listener(
+    node: NodeSettings,
+    *,
+    stop: threading.Event,
+    ready: Callable[[int], None],
+    emit: Emit,
+    clock: Callable[[], float] = time.time,
+    beat: Beat = no_beat,
+) -> None:
+    """Receive objects until told to stop.
+
+    Parameters
+    ----------
+    node : NodeSettings
+        Port, titles, limits, data folder.
+    stop : threading.Event
+        Set: no new association; those that are open may finish for 10 s.
+    ready : callable
+        Called with the port once connections are accepted.
+    emit : Emit
+        The log.
+    clock : callable
+        Seconds since the epoch.
+    beat : Beat
+        Called while the door is watched.
+
+    Raises
+    ------
+    ConfigurationError
+        If the address cannot be bound.
+    RoleTakenError
+        If another listener works on the data folder.
+    JournalError
+        If the journal cannot be opened.
+    """
+    quiet_foreign_logs()
+    _share_one_heap()
+    engine = open_journal(journal_url(node.data, node.database_url))
+    try:
+        spool = Spool(node.data / "spool")
+        house = House(
+            admission=Admission(node.listener),
+            spool=spool,
+            reserve=DiskReserve(spool.root, node.retention.disk_reserve_mb, emit=emit),
+            recorder=Recorder(engine, spool),
+            emit=emit,
+            secret=site_secret(node.data),
+            clock=clock,
+            peer_names={peer.ae_title: peer.name for peer in node.peers},
+            dropped_classes=dropped_classes(node.listener),
+        )
+        # pydicom would warn about an odd value on standard error, by quoting it.
+        turn = _Turn(stop, ready, beat, beat_period_s(node.worker.lease_s))
+        with disable_value_validation(), alone(node.data):
+            _serve(node.listener, house, engine, turn=turn)
+    finally:
+        engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """When to end, whom to tell, and how often the journal, s."""
+
+    stop: threading.Event
+    ready: Callable[[int], None]
+    beat: Beat
+    period_s: float
+
+
+def _serve(settings: ListenerSettings, house: House, engine: Engine, turn: _Turn) -> None:
+    reception = Reception(settings, house)
+    doorway = _open_door(settings, reception, turn.stop)
+    # No other listener is at work on this folder: what lies there is left over.
+    swept = house.spool.sweep_incoming()
+    if swept:
+        house.emit(events.SPOOL_SWEPT, count=swept)
+    with transaction(engine) as connection:
+        forget_associations(connection)
+    keeper = Keeper(house, engine, doorway.port, turn.period_s)
+    thread = threading.Thread(target=keeper.keep, args=(turn.stop,), daemon=True)
+    thread.start()
+    turn.ready(doorway.port)
+    doorway.serve(turn.stop, turn.beat)
+    reception.close()
+    thread.join()
+    house.recorder.flush()
+    if keeper.damage is not None:
+        raise keeper.damage
+
+
+class Reception:
+    """Gives every connection that asks for an association a thread of its own.
+
+    Parameters
+    ----------
+    settings : ListenerSettings
+        Title, time-outs, SOP classes.
+    house : House
+        What associations share.
+    """
+
+    def __init__(self, settings: ListenerSettings, house: House) -> None:
+        self._house = house
+        self._entity = _entity(settings)
+        self._contexts = _contexts(settings)
+        self._lock = threading.Lock()
+        self._open: dict[AcceptedAssociation, threading.Thread] = {}
+
+    def welcome(self, connection: socket.socket, address: str) -> None:
+        """Serve a connection on which a request waits."""
+        thread = threading.Thread(
+            target=self._host, args=(connection, address), name="association", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:
+            # The system gives no more threads: this peer has to come again, the door stays open.
+            connection.close()
+
+    def close(self) -> None:
+        """Let open associations finish, then abort those that do not."""
+        deadline = time.monotonic() + _FAREWELL_S
+        for thread in self._guests().values():
+            thread.join(max(0.0, deadline - time.monotonic()))
+        for association, thread in self._guests().items():
+            association.abort()
+            thread.join(1)
+
+    def _guests(self) -> dict[AcceptedAssociation, threading.Thread]:
+        with self._lock:
+            return dict(self._open)
+
+    def _host(self, connection: socket.socket, address: str) -> None:
+        visit = Visit(self._house, address)
+        association = None
+        try:
+            association = AcceptedAssociation(
+                self._entity,
+                connection=connection,
+                address=address,
+                contexts=self._contexts,
+                guest=visit,
+            )
+            with self._lock:
+                self._open[association] = threading.current_thread()
+            association.serve()
+        except PARSE_ERRORS as error:
+            self._house.emit(events.INTERNAL_ERROR, role="listener", place=crash_line(error))
+        finally:
+            connection.close()
+            visit.leave(is_released=association is not None and association.is_released)
+            if association is not None:
+                with self._lock:
+                    self._open.pop(association, None)
+
+
+def _share_one_heap() -> None:
+    """Let all threads allocate from one arena of glibc's malloc, and buffers from none.
+
+    By default each new thread may get an arena of its own, and buffers are soon taken from them,
+    too. What thousands of associations leave behind there adds up to megabytes.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 1)
+        mallopt(_M_MMAP_THRESHOLD, _BUFFER_BYTES)
+
+
+def _open_door(settings: ListenerSettings, reception: Reception, stop: threading.Event) -> Doorway:
+    """Bind; a listener that is started again waits for the one before it to be gone."""
+    deadline = time.monotonic() + HANDOVER_S
+    while True:
+        try:
+            return Doorway(
+                settings.host,
+                settings.port,
+                patience_s=settings.acse_timeout_s,
+                hand_on=reception.welcome,
+            )
+        except OSError as error:
+            is_taken = error.errno == errno.EADDRINUSE
+            if not is_taken or time.monotonic() > deadline or stop.wait(HANDOVER_POLL_S):
+                raise ConfigurationError(
+                    f"listener: {settings.host}:{settings.port} cannot be bound "
+                    f"(error {error.errno})"
+                ) from error
+
+
+def _entity(settings: ListenerSettings) -> AE:
+    entity = AE(ae_title=settings.ae_title)
+    entity.maximum_pdu_size = settings.max_pdu_bytes
+    entity.acse_timeout = settings.acse_timeout_s
+    entity.dimse_timeout = settings.dimse_timeout_s
+    entity.network_timeout = settings.network_timeout_s
+    entity.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+    entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    return entity
+
+
+def _contexts(settings: ListenerSettings) -> list[PresentationContext]:
+    """Verification and every storage class, each with every transfer syntax."""
+    classes = dict.fromkeys(
+        (*KEPT_CLASSES, *settings.extra_sop_classes, *settings.dropped_sop_classes)
+    )
+    storage = [build_context(uid, list(TRANSFER_SYNTAXES)) for uid in classes]
+    return [build_context(VERIFICATION), *storage]

@@ -1,0 +1,105 @@
+"""What a person may do with a destination: have everything tried now, and knock by C-ECHO."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from app.errors import PeerRefusedError, PeerUnreachableError
+from app.node.journal.audit import Deed, record_deed
+from app.node.journal.deliveries import hurry
+from app.node.journal.destinations import note_echo
+from app.node.journal.engine import transaction
+from app.node.telemetry import events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from app.node.web.site import Site
+    from app.settings import PeerSettings
+
+ANSWERED: Final = "answered"
+SILENT: Final = "silent"
+DONE: Final = "done"
+IDLE: Final = "idle"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knock:
+    """What became of an action on a destination.
+
+    Attributes
+    ----------
+    outcome : str
+        Key of `app.node.web.wording.DONE`.
+    error : str
+        Name of what went wrong, empty: nothing.
+    """
+
+    outcome: str
+    error: str = ""
+
+
+def act(site: Site, name: str, action: str, actor: str) -> Knock | None:
+    """Do it, and write down who did it.
+
+    Parameters
+    ----------
+    site : Site
+        The node.
+    name : str
+        Of the peer in the settings.
+    action : str
+        Key of `ACTIONS`.
+    actor : str
+        For the audit trail.
+
+    Returns
+    -------
+    Knock or None
+        None where there is no such action or peer.
+    """
+    peer, work = site.node.peer(name), ACTIONS.get(action)
+    if peer is None or work is None:
+        return None
+    knock = work(site, peer)
+    deed = Deed(
+        at=site.clock(),
+        actor=actor,
+        action=f"destination.{action}",
+        subject=name,
+        detail=knock.error or knock.outcome,
+    )
+    with transaction(site.engine) as connection:
+        record_deed(connection, deed)
+    site.emit(events.ACTION_TAKEN, action=deed.action, subject=name)
+    return knock
+
+
+def _try_now(site: Site, peer: PeerSettings) -> Knock:
+    with transaction(site.engine) as connection:
+        has_waited = hurry(connection, peer.name, site.clock())
+    return Knock(outcome=DONE if has_waited else IDLE)
+
+
+def _echo(site: Site, peer: PeerSettings) -> Knock:
+    # Here, not above: the page starts without the network library.
+    from app.node.peers.dimse import Patience, echo  # noqa: PLC0415
+    from app.node.telemetry.logs import quiet_foreign_logs  # noqa: PLC0415
+
+    quiet_foreign_logs()
+    error = ""
+    try:
+        echo(peer, site.node.listener.ae_title, Patience(message_s=10.0))
+    except (PeerUnreachableError, PeerRefusedError) as failure:
+        error = failure.reasons[0]
+    with transaction(site.engine) as connection:
+        note_echo(connection, peer.name, site.clock(), error)
+    return Knock(outcome=SILENT if error else ANSWERED, error=error)
+
+
+ACTIONS: Final[Mapping[str, Callable[[Site, PeerSettings], Knock]]] = {
+    "try": _try_now,
+    "echo": _echo,
+}
+"""Name in the address -> what it does."""

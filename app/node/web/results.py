@@ -1,0 +1,43 @@
+"""Files of results that the page hands out: those the journal names, where they belong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from app.node.journal.rows import ResultRow
+
+MEDIA_TYPES: Final = {"overlay": "image/png", "segmentation": "application/dicom"}
+"""By kind of result; everything else is only ever a download."""
+
+
+def find_result(
+    data: Path, results: Sequence[ResultRow], name: str
+) -> tuple[ResultRow, Path] | None:
+    """Find a file of a job.
+
+    Parameters
+    ----------
+    data : Path
+        The node's data folder.
+    results : sequence of ResultRow
+        Of the job.
+    name : str
+        As asked for.
+
+    Returns
+    -------
+    tuple of (ResultRow, Path) or None
+        None where no row has that name, or its file is gone or lies outside ``results``.
+    """
+    row = next((row for row in results if row.name == name and row.path), None)
+    if row is None:
+        return None
+    folder = (data / "results").resolve()
+    path = (data / row.path).resolve()
+    if not path.is_relative_to(folder) or not path.is_file():
+        return None
+    return row, path

@@ -1,0 +1,218 @@
+"""The page as a process: one application, one port, one heartbeat; ends when it is asked to."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import uvicorn
+from fastapi import FastAPI, HTTPException
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException as AnyHTTPException
+from starlette.responses import JSONResponse
+from starlette.staticfiles import StaticFiles
+
+from app import __version__
+from app.errors import ConfigurationError
+from app.node.alerts.rounds import Herald
+from app.node.archive.disk import free_bytes
+from app.node.journal.engine import journal_url, open_journal
+from app.node.lifeline import no_beat
+from app.node.telemetry.logs import site_secret
+from app.node.web.alerting import ALERTS
+from app.node.web.api import API
+from app.node.web.attention import ATTENTION
+from app.node.web.connections import CONNECTIONS
+from app.node.web.destination_routes import DESTINATIONS
+from app.node.web.forms import FORMS
+from app.node.web.http_connections import BeatingServer, DoorProtocol
+from app.node.web.pages import PAGES
+from app.node.web.probes import PROBES, Probing
+from app.node.web.reference import REFERENCE
+from app.node.web.rendering import FOLDER, plain_page
+from app.node.web.security import Guard
+from app.node.web.site import Site
+from app.node.web.statuses import http_status_of
+from app.node.web.watch import watch_until
+from operators.errors import SpineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy.engine import Engine
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from app.node.lifeline import Beat
+    from app.node.telemetry.logs import Emit
+    from app.settings import NodeSettings, WebSettings
+
+_KEEP_ALIVE_S: Final = 5
+_GRACE_S: Final = 3
+"""How long an answer that has begun may take after the end was asked for, s."""
+
+
+def create_app(site: Site, probed: Site | None = None) -> Guard:
+    """Build the application.
+
+    Parameters
+    ----------
+    site : Site
+        The node.
+    probed : Site, optional
+        The same node with journal connections that only the probes use.
+
+    Returns
+    -------
+    Guard
+        ASGI application; nothing reaches the routes but through the guard.
+    """
+    app = FastAPI(
+        title="SPINEPS Node",
+        version=__version__,
+        summary="What arrived, what was decided, what runs and where results went.",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.site = site
+    app.state.probing = Probing(probed or site)
+    routers = (PROBES, API, DESTINATIONS, REFERENCE, FORMS, ATTENTION, ALERTS, CONNECTIONS, PAGES)
+    for router in routers:
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
+    app.add_exception_handler(SpineError, _answer_error)
+    app.add_exception_handler(AnyHTTPException, _answer_http)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    return Guard(app, site.node.web, site.emit)
+
+
+def serve_web(
+    node: NodeSettings,
+    *,
+    stop: threading.Event,
+    ready: Callable[[int], None],
+    emit: Emit,
+    beat: Beat = no_beat,
+) -> None:
+    """Serve the page until `stop` is set.
+
+    Parameters
+    ----------
+    node : NodeSettings
+        Address, data folder and database; the folder exists.
+    stop : threading.Event
+        Ends the page.
+    ready : callable
+        Told the port once the page answers.
+    emit : Emit
+        Event log.
+    beat : Beat
+        Called while requests are taken.
+
+    Raises
+    ------
+    ConfigurationError
+        If the address cannot be used.
+    JournalError
+        If the journal cannot be opened.
+    ServiceError
+        If the server ended by itself.
+    """
+    url = journal_url(node.data, node.database_url)
+    with closing_engine(url) as engine, closing_engine(url) as spare:
+        site = Site(
+            node=node,
+            engine=engine,
+            secret=site_secret(node.data),
+            clock=time.time,
+            monotonic=time.monotonic,
+            emit=emit,
+            free_bytes=free_bytes,
+        )
+        app = create_app(site, replace(site, engine=spare))
+        with _listening(node.web) as listener, _running(app, listener, beat) as thread:
+            ready(int(listener.getsockname()[1]))
+            herald = Herald(engine, node, site.moment, emit, lookout=site.lookout)
+            try:
+                watch_until(stop, site, (thread, herald.start(stop)))
+            finally:
+                stop.set()
+
+
+@contextmanager
+def closing_engine(url: str) -> Iterator[Engine]:
+    """Journal that is closed when the context ends."""
+    engine = open_journal(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _listening(web: WebSettings) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
+    try:
+        listener = socket.create_server((web.host, web.port), family=family, backlog=128)
+    except OSError as error:
+        reason = f"the page cannot listen on port {web.port}: {error.strerror}"
+        raise ConfigurationError(reason) from error
+    with listener:
+        yield listener
+
+
+@contextmanager
+def _running(app: Guard, listener: socket.socket, beat: Beat) -> Iterator[threading.Thread]:
+    config = uvicorn.Config(
+        app,
+        http=DoorProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    server = BeatingServer(config, beat)
+    # Not in the main thread, whose signal handlers uvicorn would replace.
+    thread = threading.Thread(
+        target=server.run, kwargs={"sockets": [listener]}, name="uvicorn", daemon=True
+    )
+    thread.start()
+    try:
+        while not server.started and thread.is_alive():
+            time.sleep(0.01)
+        yield thread
+    finally:
+        server.should_exit = True
+        thread.join(_GRACE_S * 2)
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
+    message = error.message if isinstance(error, SpineError) else "Internal error"
+    return _answer(request, message, http_status_of(error))
+
+
+async def _answer_http(request: Request, error: Exception) -> Response:
+    if not isinstance(error, (AnyHTTPException, HTTPException)):
+        raise error
+    return _answer(request, str(error.detail), error.status_code)
+
+
+async def _answer_invalid(request: Request, _error: Exception) -> Response:
+    return _answer(request, "The address or the form has a value that is not possible.", 422)
+
+
+def _answer(request: Request, text: str, status: int) -> Response:
+    """Refuse in the language that was spoken: JSON to programs, a page to people."""
+    if request.url.path.startswith("/api/"):
+        body: dict[str, Any] = {"detail": text}
+        return JSONResponse(body, status)
+    return plain_page(text, status)

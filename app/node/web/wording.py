@@ -1,0 +1,343 @@
+"""States, reasons and steps in words an administrator reads. Tables only; nothing is decided here.
+
+A name without an entry is shown as itself with blanks for underscores, so a new reason is never
+hidden. A test holds the tables complete for all states and all reasons of selection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from app.node.journal.states import DeliveryState, JobState, SeriesState
+from operators.anatomy.codes import STRUCTURES
+from operators.anatomy.labels import Structure
+
+Tone = Literal["good", "busy", "waits", "bad", "quiet"]
+"""Colour and sign of a state on the page: never the colour alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateWords:
+    """How a state is shown."""
+
+    label: str
+    tone: Tone
+    meaning: str
+
+
+SERIES: Final[dict[str, StateWords]] = {
+    SeriesState.RECEIVING: StateWords("receiving", "busy", "More objects may still come."),
+    SeriesState.HELD: StateWords(
+        "held", "bad", "Incomplete after the deadline. It waits for objects or for a person."
+    ),
+    SeriesState.REJECTED: StateWords(
+        "not selected", "quiet", "Nothing to segment. The reasons are below."
+    ),
+    SeriesState.ACCEPTED: StateWords("selected", "good", "Complete and selected; it has a job."),
+    SeriesState.DISCARDED: StateWords("discarded", "quiet", "A person said: do not segment it."),
+}
+
+JOBS: Final[dict[str, StateWords]] = {
+    JobState.WAITING: StateWords("waiting", "waits", "Made; not yet given to the job engine."),
+    JobState.QUEUED: StateWords("queued", "waits", "Waits for a free worker."),
+    JobState.RUNNING: StateWords("running", "busy", "A worker is on it."),
+    JobState.SUCCEEDED: StateWords("succeeded", "good", "Results are on disk."),
+    JobState.REFUSED: StateWords(
+        "no result", "quiet", "The images permit no result; a repeat changes nothing."
+    ),
+    JobState.DEAD: StateWords("failed", "bad", "Every attempt failed. It waits for a person."),
+    JobState.CANCELLED: StateWords("cancelled", "quiet", "A person stopped it."),
+}
+
+DELIVERIES: Final[dict[str, StateWords]] = {
+    DeliveryState.HELD: StateWords("held for release", "waits", "A person has to release it."),
+    DeliveryState.QUEUED: StateWords("queued", "busy", "To be sent now or at the next attempt."),
+    DeliveryState.SENT: StateWords(
+        "sent, not confirmed", "busy", "The peer answered success; C-FIND has not found it yet."
+    ),
+    DeliveryState.DELIVERED: StateWords("delivered", "good", "Confirmed."),
+    DeliveryState.PARKED: StateWords(
+        "parked", "bad", "The peer does not take this kind of object. It waits for a person."
+    ),
+    DeliveryState.DEAD: StateWords(
+        "failed", "bad", "Refused for good, or not delivered in time. It waits for a person."
+    ),
+    DeliveryState.DISCARDED: StateWords("discarded", "quiet", "A person said: do not send it."),
+}
+
+ASSOCIATIONS: Final[dict[str, StateWords]] = {
+    "released": StateWords("released", "good", "The peer ended it in order."),
+    "broken_off": StateWords("broken off", "waits", "The peer aborted, vanished or fell silent."),
+    "called_ae_title_unknown": StateWords(
+        "refused: wrong called title", "bad", "The called AE title is none of this node's."
+    ),
+    "calling_ae_title_unknown": StateWords(
+        "refused: unknown caller", "bad", "listener.calling_ae_titles does not name the caller."
+    ),
+    "network_not_allowed": StateWords(
+        "refused: network", "bad", "The address is in none of listener.networks."
+    ),
+    "too_many_associations": StateWords(
+        "refused: too many", "bad", "listener.max_associations were open; the peer may come again."
+    ),
+    "too_many_associations_of_peer": StateWords(
+        "refused: too many of this peer",
+        "bad",
+        "listener.max_associations_per_peer were open; the peer may come again.",
+    ),
+    "nothing_accepted": StateWords(
+        "nothing accepted", "bad", "None of the presentation contexts was accepted: no object came."
+    ),
+    "request_not_understood": StateWords(
+        "no valid request", "quiet", "What came was no association request."
+    ),
+}
+"""How an association ended, or why it was refused."""
+
+CONTEXTS: Final[dict[str, str]] = {
+    "abstract_syntax_not_supported": "this kind of object is not taken",
+    "transfer_syntaxes_not_supported": "none of its transfer syntaxes is taken",
+    "user_rejection": "rejected",
+    "no_reason": "rejected",
+}
+"""Why a presentation context was not accepted."""
+
+STATES: Final = {"series": SERIES, "job": JOBS, "delivery": DELIVERIES}
+
+STEPS: Final[dict[str, str]] = {
+    "prepare": "Gather the images",
+    "select_series": "Select the series",
+    "assemble_volume": "Assemble the volume",
+    "segment_semantic": "Segment structures (phase 1)",
+    "segment_instances": "Separate vertebrae (phase 2)",
+    "postprocess": "Post-process",
+    "write_segmentation": "Write DICOM SEG",
+    "publish": "Publish and plan deliveries",
+}
+"""In the order of the pipeline."""
+
+REASONS: Final[dict[str, str]] = {
+    # Selection (operators.dicom): what speaks for and against.
+    "sagittal": "The slices are sagittal",
+    "axial": "The slices are axial",
+    "coronal": "The slices are coronal",
+    "oblique": "The slices are too oblique to count as sagittal",
+    "mixed_orientations": "Slices of several orientations",
+    "orientation_missing": "Slices without an orientation",
+    "unreadable_orientation": "The orientation is there and cannot be understood",
+    "t2_weighted": "T2-weighted by its timing",
+    "t1_weighted": "T1-weighted by its timing",
+    "proton_density_weighted": "Proton-density weighted by its timing",
+    "text_names_t2": "The description says T2",
+    "text_names_spine": "The description names the spine",
+    "text_names_other_body_part": "The description names another body part",
+    "other_body_part": "Several independent texts agree on another body part",
+    "contrast_unknown": "The headers do not tell the contrast",
+    "coded_contrast": "The coded acquisition contrast is another one",
+    "short_inversion_time": "Inversion recovery with a short inversion time (STIR)",
+    "t1_inversion_recovery": "Inversion recovery with T1 contrast",
+    "fluid_attenuated": "Fluid-attenuated inversion recovery (FLAIR)",
+    "inversion_recovery": "Inversion recovery",
+    "diffusion_weighted": "Diffusion-weighted",
+    "diffusion_image": "Diffusion-weighted",
+    "echo_planar": "Echo-planar imaging",
+    "gradient_echo": "Gradient echo",
+    "echo_time_short": "The echo time is too short for T2",
+    "echo_time_missing": "The echo time is not given",
+    "echo_train_short": "The echo train is too short for T2",
+    "myelographic_echo_time": "The echo time is that of a myelogram",
+    "relaxometry_echo_train": "A relaxometry series with many echo times",
+    "repetition_time_short": "The repetition time is too short for T2",
+    "repetition_time_missing": "The repetition time is not given",
+    "thick_slices": "The slices are too thick",
+    "unreadable_echo_time": "The echo time is there and cannot be read",
+    "unreadable_repetition_time": "The repetition time is there and cannot be read",
+    "unreadable_inversion_time": "The inversion time is there and cannot be read",
+    "unreadable_echo_train_length": "The echo train length is there and cannot be read",
+    "unreadable_b_value": "The diffusion b-value is there and cannot be read",
+    "unreadable_slice_thickness": "The slice thickness is there and cannot be read",
+    "few_slices": "Few slices",
+    "scout": "A localizer",
+    "localizer": "A localizer",
+    "single_shot": "Single-shot acquisition",
+    "fat_suppressed": "Fat-suppressed",
+    "wide_coverage": "Covers more than a spine from left to right",
+    "spine_sized_field_of_view": "The field of view is that of a spine",
+    "unusual_field_of_view": "The field of view is unusual for a spine",
+    "frames_left_out": "Some frames are not used",
+    "several_stacks": "Several stacks of slices, each segmented for itself",
+    "mixed_contrast": "Slices of several contrasts in one stack",
+    "ambiguous_stacks": "Several images of each place, and nothing says which is T2-weighted",
+    "t2_echo_taken": "The T2-weighted echo is taken",
+    "later_echo_taken": "The later of two echoes is taken",
+    "temporal_position_taken": "The first measurement is taken",
+    "b_value_taken": "The image with the least diffusion weighting is taken",
+    "in_phase_image_taken": "The Dixon in-phase image is taken",
+    "water_image_taken": "The Dixon water image is taken",
+    "acquisition_split_over_series": "One acquisition, spread over several series",
+    "in_phase_image_preferred": "The in-phase image of the same acquisition is taken instead",
+    "dixon_fat": "A Dixon fat image",
+    "dixon_opposed_phase": "A Dixon opposed-phase image",
+    "colour_image": "A colour image",
+    "composed": "Composed of several acquisitions",
+    "derived_image": "Derived from other images",
+    "secondary_image": "A secondary image",
+    "lossy_compressed": "Lossy compressed",
+    "mosaic": "A mosaic",
+    "no_images": "No images",
+    "not_an_mr_image": "Not an MR image object",
+    "not_magnetic_resonance": "Not magnetic resonance",
+    "not_an_image": "Not an image object (kept, never segmented)",
+    "own_result": "A result of this product",
+    "parameter_map": "A parameter map",
+    "phase_image": "A phase image",
+    "projection": "A projection",
+    "reformatted": "Reformatted from other images",
+    "screen_capture": "A screen capture",
+    "subtraction": "A subtraction",
+    # Assembly (operators.dicom.assembly.header_findings).
+    "too_few_slices": "Too few slices for a volume",
+    "missing_slice": "A slice is missing between others",
+    "irregular_spacing": "The slices lie at irregular distances",
+    "shear": "The slices are shifted within their planes",
+    "duplicate_positions": "Several images at one place, and nothing tells them apart",
+    "mixed_orientation": "Slices of several orientations in one stack",
+    "mixed_matrix": "Slices of several matrix sizes",
+    "repeated_sop_instance_uid": "One SOP Instance UID stands on images of several places",
+    "missing_position": "Slices without a valid position",
+    "missing_orientation": "Slices without a valid orientation",
+    # Completeness (app.node.intake.readiness).
+    "forced": "A person said: run it as it is",
+    "enhanced": "Multi-frame objects hold their whole stack each",
+    "images_in_acquisition": "As many images as the header announces (Images in Acquisition)",
+    "number_of_slices": "As many slices as the header announces (number of slices)",
+    "series_instances": "As many objects as the header announces for the series",
+    "peer_count": "As many objects as the sender's archive has (C-FIND)",
+    "quiet": "Nothing speaks against it and nothing more came for the quiet time",
+    "peer_has_no_more": "The sender's archive has no more (C-FIND), whatever the header announces",
+    "missing_images": "An echo or time lacks images where another one has them",
+    "fewer_than_announced": "Fewer than the header announces",
+    "fewer_than_at_peer": "Fewer than the sender's archive has (C-FIND)",
+    "selection_failed": "The selection failed on these headers; a person has to look",
+    "no_readable_image": "No readable image",
+    "association_broken_off": "The sender broke off before it released the association",
+}
+
+VERDICTS: Final[dict[str, StateWords]] = {
+    "complete_proven": StateWords("complete, proven", "good", "Gap-free, and the count is met."),
+    "complete_assumed": StateWords("complete, assumed", "waits", "Nobody announced a count."),
+    "waiting": StateWords("waiting for more", "busy", "More may come."),
+    "incomplete": StateWords("incomplete", "bad", "Something speaks against completeness."),
+}
+"""What is known about a series' completeness."""
+
+SOURCES: Final[dict[str, str]] = {
+    "c_find_growing": "the sender's archive (C-FIND), still growing",
+    "c_find": "the sender's archive (C-FIND)",
+    "enhanced": "the multi-frame objects",
+    "images_in_acquisition": "the header (Images in Acquisition)",
+    "number_of_slices": "the header (number of slices)",
+    "series_instances": "the header (objects of the series)",
+    "header": "the header",
+    "forced": "a person",
+}
+"""Who told the expected number of objects."""
+
+ERRORS: Final[dict[str, str]] = {
+    "unreachable": "The peer does not answer",
+    "no_answer": "The peer broke off or did not answer in time",
+    "broke_off": "The peer broke off",
+    "host_unknown": "The peer's host name is not known",
+    "query_timeout": "The C-FIND took too long",
+    "timeout": "The transfer took too long",
+    "busy": "The peer is out of resources",
+    "not_found": "Sent, but C-FIND did not find it in time; it is sent again",
+    "unconfirmed": "Sent, but never confirmed",
+    "context_refused": "The peer accepts no presentation context for this kind of object",
+    "destination_paused": "Paused: the destination failed repeatedly",
+    "destination_unknown": "The settings do not name this destination any more",
+    "file_missing_or_damaged": "The file is not what the job wrote",
+    "login_refused": "The mail server refuses user or password",
+    "recipients_refused": "The mail server refuses every recipient",
+    "mail_refused": "The mail server refuses the message",
+    "tls_failed": "No secure connection: the certificate or the protocol is not accepted",
+    "secret_unreadable": "The file with the secret cannot be read",
+    "status_0122": "The peer does not support this SOP class",
+    "status_A700": "The peer is out of resources",
+    "status_C000": "The peer cannot understand the object",
+}
+"""What went wrong at a destination; shown as itself where it is not listed."""
+
+_STATUS: Final = "status_"
+_REFUSED: Final = "refused_"
+
+DONE: Final[dict[str, str]] = {
+    "done": "Done.",
+    "alert_sent": "The test message was taken by every way that is set up.",
+    "alert_failed": "The test message was not taken by every way: see Alerts below.",
+    "moved": "Nothing was changed: it is no longer in a state in which this is possible.",
+    "idle": "Nothing waits for its next attempt there.",
+    "answered": "The destination answered the C-ECHO.",
+    "silent": "The destination did not answer the C-ECHO; the table says why.",
+}
+"""Answer to an action, by the word in the address that the browser is led to."""
+
+
+def plain(name: str) -> str:
+    """Words for a name without an entry: ``echo_train`` becomes ``Echo train``."""
+    text = name.replace("_", " ").strip()
+    return text[:1].upper() + text[1:]
+
+
+def reason_words(name: str) -> str:
+    """Sentence for a reason of selection or completeness."""
+    return REASONS.get(name) or plain(name)
+
+
+def outcome_words(name: str) -> str:
+    """Words for what became of an object that was offered (the listener's counters)."""
+    return f"Refused, 0x{name.removeprefix(_REFUSED)}" if name.startswith(_REFUSED) else plain(name)
+
+
+def structure_words(name: str) -> str:
+    """Name of an anatomical structure as in the SEG object."""
+    known = Structure.__members__.get(name.upper())
+    return STRUCTURES[known].name if known in STRUCTURES else plain(name)
+
+
+def verdict_words(name: str) -> StateWords:
+    """How a verdict on completeness is shown."""
+    return VERDICTS.get(name) or StateWords(plain(name).lower(), "quiet", "")
+
+
+def source_words(name: str) -> str:
+    """Who announced the expected number."""
+    return SOURCES.get(name) or plain(name).lower()
+
+
+def error_words(name: str) -> str:
+    """Words for what went wrong at a destination."""
+    if name.startswith(_STATUS) and name not in ERRORS:
+        return f"The peer answered 0x{name.removeprefix(_STATUS)}"
+    return ERRORS.get(name) or plain(name)
+
+
+def association_words(outcome: str) -> StateWords:
+    """How the end of an association is shown."""
+    return ASSOCIATIONS.get(outcome) or StateWords(plain(outcome).lower(), "quiet", "")
+
+
+def context_words(reason: str) -> str:
+    """Words for why a presentation context was not accepted."""
+    return CONTEXTS.get(reason) or plain(reason).lower()
+
+
+def step_words(name: str) -> str:
+    """Words for a step of the pipeline."""
+    return STEPS.get(name) or plain(name)
+
+
+def state_words(kind: str, state: str) -> StateWords:
+    """How a state of a series, job or delivery is shown."""
+    return STATES[kind].get(state) or StateWords(plain(state).lower(), "quiet", "")

@@ -1,0 +1,275 @@
+"""What follows an attempt at a job: success, a refusal, another attempt, or a person's turn.
+
+Settling may be repeated after a crash: the journal moves a run only from the state it is in, and
+counts attempts by their number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from app.errors import ExitCode, OutputUnwritableError, ServiceError, SpoolError
+from app.node.delivery.routing import destinations_of
+from app.node.journal import deliveries, runs
+from app.node.journal.engine import transaction
+from app.node.journal.runs import SEGMENTATION, RunEnd
+from app.node.journal.states import JobState
+from app.node.telemetry import events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy.engine import Engine
+
+    from app.node.journal.runs import ResultFile
+    from app.node.telemetry.logs import Emit
+    from app.node.work.workfolder import WorkFolders
+    from app.settings import NodeSettings
+    from operators.errors import SpineError
+
+REFUSALS: Final = frozenset(
+    {ExitCode.UNREADABLE_INPUT, ExitCode.NO_SERIES, ExitCode.GEOMETRY, ExitCode.NO_SPINE}
+)
+"""Verdicts on the images: repeating changes nothing."""
+
+LONGEST_PAUSE_S: Final = 300.0
+_START_PAUSES: Final = 3
+"""An inference process that does not come up needs somebody, or at least some time."""
+
+Outcome = dict[str, Any]
+"""What one attempt came to, as plain data that the engine keeps: ``kind`` is ``done`` (with
+``record``), ``lost`` or ``failed`` (with ``code``, ``message``, ``counts``), ``cancelled`` or
+``over`` (somebody else ended the run)."""
+
+
+def done(record: Mapping[str, Any]) -> Outcome:
+    """Outcome of an attempt that came to its end, good or bad."""
+    return {"kind": "done", "record": dict(record)}
+
+
+def failed(error: SpineError, *, counts: bool = True) -> Outcome:
+    """Outcome of an attempt that broke off.
+
+    Parameters
+    ----------
+    error : SpineError
+        Why.
+    counts : bool
+        False where it was no fault of the job: the inference process never came up.
+
+    Returns
+    -------
+    dict
+        Plain data.
+    """
+    return {
+        "kind": "failed",
+        "code": error.code,
+        "message": ", ".join(error.reasons) or error.message,
+        "counts": counts,
+        "is_final": isinstance(error, SpoolError) and "images_deleted" in error.reasons,
+    }
+
+
+def disk_failed(error: OSError) -> Outcome:
+    """Outcome of an attempt that the disk did not permit: no job's fault, tried again."""
+    message = f"disk: {error.strerror}"
+    return {"kind": "failed", "code": SpoolError.code, "message": message, "counts": False}
+
+
+CANCELLED: Final[Outcome] = {"kind": "cancelled"}
+OVER: Final[Outcome] = {"kind": "over"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What follows an attempt: nothing (`delay_s` None), or the next one after `delay_s`.
+
+    Attributes
+    ----------
+    delay_s : float or None
+        Pause before the next attempt, s.
+    attempts : int
+        Attempts that counted so far.
+    """
+
+    delay_s: float | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """Draws the consequences of attempts; shared by the threads of a worker.
+
+    Attributes
+    ----------
+    engine : Engine
+        Journal.
+    node : NodeSettings
+        Routes, release, limits.
+    folders : WorkFolders
+        Inputs and results.
+    clock : callable
+        Epoch seconds.
+    emit : Emit
+        Event log.
+    """
+
+    engine: Engine
+    node: NodeSettings
+    folders: WorkFolders
+    clock: Callable[[], float]
+    emit: Emit
+
+    def settle(self, job_id: str, run_number: int, attempts: int, outcome: Outcome) -> Settled:
+        """Draw the consequence of an attempt, in one transaction.
+
+        Parameters
+        ----------
+        job_id, run_number : str, int
+            Which run.
+        attempts : int
+            Attempts that counted before this one.
+        outcome : dict
+            As `done`, `failed` and the others give it.
+
+        Returns
+        -------
+        Settled
+            What follows.
+
+        Raises
+        ------
+        JournalError
+            If the journal does not answer; settle again.
+        """
+        kind = outcome["kind"]
+        if kind == "done":
+            settled = self._judge(job_id, run_number, attempts, outcome["record"])
+        elif kind == "failed":
+            settled = self._failed(job_id, run_number, attempts, outcome)
+        else:
+            if kind == "cancelled":
+                self._end(self._run_end(job_id, run_number, JobState.CANCELLED))
+            settled = Settled(delay_s=None, attempts=attempts)
+        # A run that is over may have been replaced by one that uses the same inputs.
+        if settled.delay_s is None and kind != "over":
+            self.folders.clear(job_id)
+        return settled
+
+    def _judge(
+        self, job_id: str, run_number: int, attempts: int, record: Mapping[str, Any]
+    ) -> Settled:
+        """Success, a refusal, or a failure that another attempt may mend."""
+        code = int(record["exit_code"])
+        error = record.get("error") or {}
+        if code == ExitCode.OK:
+            try:
+                files = self.folders.results(job_id, record)
+            except OutputUnwritableError as missing:
+                return self._failed(job_id, run_number, attempts, failed(missing))
+            self._publish(job_id, run_number, record, files)
+            return Settled(delay_s=None, attempts=attempts)
+        if code in REFUSALS:
+            end = self._run_end(
+                job_id, run_number, JobState.REFUSED, record=record, **_named(error)
+            )
+            self._end(end, reasons=",".join(error.get("reasons", ())))
+            return Settled(delay_s=None, attempts=attempts)
+        outcome = {
+            "code": str(error.get("code", ServiceError.code)),
+            "message": str(error.get("message", "")),
+            "record": record,
+        }
+        return self._failed(job_id, run_number, attempts, outcome)
+
+    def _publish(
+        self, job_id: str, run_number: int, record: Mapping[str, Any], files: list[ResultFile]
+    ) -> None:
+        """Success: results, planned deliveries and the job's end become true at once."""
+        now = self.clock()
+        end = self._run_end(job_id, run_number, JobState.SUCCEEDED, record=record)
+        with transaction(self.engine) as c:
+            is_first = runs.finish(c, end)
+            if is_first:
+                calling, called = runs.senders(c, job_id)
+                runs.keep_results(c, job_id, files)
+                deliveries.plan(
+                    c,
+                    job_id,
+                    [file.sop_instance_uid for file in files if file.kind == SEGMENTATION],
+                    destinations=destinations_of(self.node, calling, called),
+                    release=self.node.delivery.release,
+                    now=now,
+                )
+        if is_first:
+            duration = record.get("duration_s")
+            self.emit(events.JOB_SUCCEEDED, job=job_id, duration_s=duration, results=len(files))
+            return
+        # Cancelled in the last moment; or settled before, by a worker whose crash undid only the
+        # engine's note of it: then this changes nothing.
+        self._end(self._run_end(job_id, run_number, JobState.CANCELLED))
+
+    def _failed(
+        self, job_id: str, run_number: int, attempts: int, outcome: Mapping[str, Any]
+    ) -> Settled:
+        limits, code = self.node.worker, str(outcome["code"])
+        counts = bool(outcome.get("counts", True))
+        attempts += counts
+        if outcome.get("is_final") or attempts >= limits.attempts:
+            end = self._run_end(
+                job_id,
+                run_number,
+                JobState.DEAD,
+                record=outcome.get("record"),
+                code=code,
+                message=str(outcome["message"]),
+            )
+            with transaction(self.engine) as c:
+                runs.note_attempt(c, job_id, run_number, attempts=attempts, error_code=code)
+            self._end(end)
+            return Settled(delay_s=None, attempts=attempts)
+        with transaction(self.engine) as c:
+            runs.note_attempt(c, job_id, run_number, attempts=attempts, error_code=code)
+        self.emit(events.JOB_RETRIED, job=job_id, code=code, attempt=attempts)
+        factor = 2 ** (attempts - 1) if counts else _START_PAUSES
+        pause_s = limits.retry_after_s * factor
+        return Settled(delay_s=min(pause_s, LONGEST_PAUSE_S), attempts=attempts)
+
+    def _run_end(
+        self,
+        job_id: str,
+        run_number: int,
+        state: JobState,
+        *,
+        record: Mapping[str, Any] | None = None,
+        code: str | None = None,
+        message: str | None = None,
+    ) -> RunEnd:
+        return RunEnd(
+            job_id=job_id,
+            run_number=run_number,
+            state=state,
+            finished_at=self.clock(),
+            record=record,
+            error_code=code,
+            error_message=message,
+        )
+
+    def _end(self, end: RunEnd, reasons: str = "") -> None:
+        with transaction(self.engine) as c:
+            is_first = runs.finish(c, end)
+        if not is_first:
+            return
+        told: dict[JobState, tuple[events.Event, dict[str, object]]] = {
+            JobState.REFUSED: (events.JOB_REFUSED, {"code": end.error_code, "reasons": reasons}),
+            JobState.DEAD: (events.JOB_DEAD, {"code": end.error_code}),
+            JobState.CANCELLED: (events.JOB_CANCELLED, {}),
+        }
+        event, values = told[end.state]
+        self.emit(event, job=end.job_id, **values)
+
+
+def _named(error: Mapping[str, Any]) -> dict[str, str]:
+    return {"code": str(error.get("code", "")), "message": str(error.get("message", ""))}

@@ -1,0 +1,1 @@
+"""Synthetic spines, training, evaluation: torch allowed, never in the image."""

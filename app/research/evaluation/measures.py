@@ -1,0 +1,123 @@
+"""The records that scoring fills and tables, statistics and files read.
+
+A metric is a `Measure`: one long list per case, of which everything else is a selection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.research.evaluation.regions import Region
+
+if TYPE_CHECKING:
+    from operators.imaging.volume import LabelMap
+
+UNDEFINED = float("nan")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Masks:
+    """The maps of one case by one author, on one grid.
+
+    Attributes
+    ----------
+    semantic, instances : LabelMap or None
+        Either may be absent.
+    """
+
+    semantic: LabelMap | None = None
+    instances: LabelMap | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Item:
+    """What is measured.
+
+    Attributes
+    ----------
+    scope : str
+        ``structure`` (whole image), ``detection`` (all instances of a kind), ``part`` (a
+        substructure inside the matched vertebrae) or ``level`` (one reference instance).
+    name : str
+        Structure, kind of instance or, for ``level``, kind and reference label: ``disc 120``.
+    region : Region
+        ``whole``, or the region that it is restricted to.
+    """
+
+    scope: str
+    name: str
+    region: Region = Region.WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One value of one metric in one case.
+
+    Attributes
+    ----------
+    item : Item
+        What is measured.
+    metric : str
+        ``dsc``, ``iou``, ``assd_mm``, ``reference_ml``, ``prediction_ml``, ``tp``, ``fp``,
+        ``fn``, ``rq``, ``sq``, ``pq``, ``side`` or ``found``.
+    value : float
+        Not a number where the metric is undefined.
+    """
+
+    item: Item
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceScore:
+    """One instance: matched, missed or extra.
+
+    Attributes
+    ----------
+    kind : str
+        ``vertebra``, ``corpus``, ``disc`` or ``endplate``.
+    outcome : str
+        ``matched``, ``missed`` or ``extra``.
+    reference, prediction : int or None
+        Labels in the two maps.
+    region : Region or None
+        See ``regions``; None outside cervical, thoracic and lumbar.
+    iou, dsc, assd_mm : float
+        Of a match; not a number otherwise.
+    """
+
+    kind: str
+    outcome: str
+    reference: int | None
+    prediction: int | None
+    region: Region | None
+    iou: float = UNDEFINED
+    dsc: float = UNDEFINED
+    assd_mm: float = UNDEFINED
+
+
+@dataclass(frozen=True, slots=True)
+class CaseScore:
+    """All scores of one case.
+
+    Attributes
+    ----------
+    measures : tuple of Measure
+        Everything, long form.
+    instances : tuple of InstanceScore
+        Every instance of either map.
+    annotated : frozenset of str
+        Structures, substructures and kinds of instances that the reference contains, as
+        ``scope:name``.
+    """
+
+    measures: tuple[Measure, ...]
+    instances: tuple[InstanceScore, ...]
+    annotated: frozenset[str]
+
+
+def measures_of(item: Item, values: dict[str, float]) -> list[Measure]:
+    """Several metrics of one item."""
+    return [Measure(item, metric, float(value)) for metric, value in values.items()]

@@ -1,0 +1,115 @@
+"""Score one case: every metric of every structure, instance and region.
+
+What an absent structure means stands in ``overlap`` and ``surface``; what an instance is and how
+it is matched, in ``structures`` and ``detection``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.research.evaluation.instance_scoring import score_kind, score_parts
+from app.research.evaluation.laterality import LEFT, RIGHT, side_agreement
+from app.research.evaluation.measures import (
+    CaseScore,
+    InstanceScore,
+    Item,
+    Masks,
+    Measure,
+    measures_of,
+)
+from app.research.evaluation.overlap import dice, intersection_over_union
+from app.research.evaluation.structures import KINDS, LATERAL, STRUCTURES, SUBSTRUCTURES
+from app.research.evaluation.surface import average_symmetric_surface_distance
+from operators.errors import GeometryError
+from operators.imaging.cropping import bounding_box, crop
+from operators.imaging.volume import voxel_volume_mm3
+
+if TYPE_CHECKING:
+    from operators.imaging.volume import LabelMap
+
+_MM3_PER_ML = 1000.0
+
+
+def score_case(reference: Masks, prediction: Masks) -> CaseScore:
+    """Compare a prediction with its reference.
+
+    Parameters
+    ----------
+    reference, prediction : Masks
+        All maps on one grid (``grids`` sees to it).
+
+    Returns
+    -------
+    CaseScore
+        Semantic scores where both have a semantic map, instance scores where both have an
+        instance map, bodies and parts of vertebrae where both have both.
+
+    Raises
+    ------
+    GeometryError
+        If the maps differ in shape (``different_grids``).
+    """
+    maps = (reference.semantic, reference.instances, prediction.semantic, prediction.instances)
+    if len({m.labels_zyx.shape for m in maps if m is not None}) > 1:
+        raise GeometryError("the masks lie on different grids", reasons=("different_grids",))
+    reference, prediction = _cropped(reference, prediction)
+    measures: list[Measure] = []
+    instances: list[InstanceScore] = []
+    if reference.semantic is not None and prediction.semantic is not None:
+        measures += _score_structures(reference.semantic, prediction.semantic)
+    if reference.instances is not None and prediction.instances is not None:
+        for kind in KINDS:
+            found, of_kind = score_kind(kind, reference, prediction)
+            instances += found
+            measures += of_kind
+        measures += score_parts(reference, prediction, instances)
+    return CaseScore(tuple(measures), tuple(instances), _annotated(measures, instances))
+
+
+def _cropped(*authors: Masks) -> tuple[Masks, ...]:
+    """Cut all maps to the smallest box with any label: the empty rest only costs time."""
+    maps = [m for masks in authors for m in (masks.semantic, masks.instances) if m is not None]
+    box = bounding_box(np.logical_or.reduce([m.labels_zyx > 0 for m in maps])) if maps else None
+    if box is None:
+        return authors
+    return tuple(
+        Masks(
+            semantic=None if masks.semantic is None else crop(masks.semantic, box),
+            instances=None if masks.instances is None else crop(masks.instances, box),
+        )
+        for masks in authors
+    )
+
+
+def _score_structures(reference: LabelMap, prediction: LabelMap) -> list[Measure]:
+    affine = reference.affine_lps
+    voxel_ml = voxel_volume_mm3(affine) / _MM3_PER_ML
+    measures = []
+    for name, labels in {**STRUCTURES, **SUBSTRUCTURES}.items():
+        truth = np.isin(reference.labels_zyx, labels)
+        guess = np.isin(prediction.labels_zyx, labels)
+        values = {
+            "dsc": dice(truth, guess),
+            "iou": intersection_over_union(truth, guess),
+            "assd_mm": average_symmetric_surface_distance(truth, guess, affine),
+            "reference_ml": np.count_nonzero(truth) * voxel_ml,
+            "prediction_ml": np.count_nonzero(guess) * voxel_ml,
+        }
+        measures += measures_of(Item("structure", name), values)
+    lateral = np.isin(reference.labels_zyx, (*LEFT, *RIGHT))
+    sides = {
+        "side": side_agreement(reference.labels_zyx, prediction.labels_zyx),
+        "reference_ml": np.count_nonzero(lateral) * voxel_ml,
+    }
+    return [*measures, *measures_of(Item("structure", LATERAL), sides)]
+
+
+def _annotated(measures: list[Measure], instances: list[InstanceScore]) -> frozenset[str]:
+    structures = {
+        f"structure:{m.item.name}" for m in measures if m.metric == "reference_ml" and m.value > 0
+    }
+    kinds = {f"detection:{s.kind}" for s in instances if s.reference is not None}
+    return frozenset(structures | kinds)

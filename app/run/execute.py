@@ -1,0 +1,382 @@
+"""Run the graph once: the one way in for the command line, the MAP and the worker.
+
+The output folder receives the finished files in one move each at the end; on failure it stays
+as it was found.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app import __version__
+from app.errors import ConfigurationError, ExitCode, OutputUnwritableError, exit_code_of
+from app.registry import find_model, folder_digest, read_registry, sha256_of
+from app.run.bootstrap import prepare_process
+from app.run.record import ErrorRecord, ResultRecord, entry_of, verdict
+from operators.dicom.input_files import is_nifti
+from operators.dicom.outlook import as_json
+from operators.dicom.provenance import ModelIdentity, ResultContext
+from operators.dicom.selection import SelectionSettings
+from operators.errors import (
+    InterruptedRunError,
+    SpineError,
+    UnreadableInputError,
+)
+from operators.imaging.nifti import read_note
+from operators.imaging.result_files import (
+    case_name,
+    require_replaceable,
+    result_names,
+    source_note,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from app.run.record import Status
+    from app.settings import InferenceSettings, ModelSettings
+    from operators.case import Case, Progress
+    from operators.dicom.provenance import Predecessor
+    from operators.dicom.selection import SeriesDecision
+    from operators.networks.instances import InstanceModel
+    from operators.networks.semantic import SemanticModel
+
+
+_STATUS_OF_CODE: dict[ExitCode, Status] = {
+    ExitCode.INCOMPLETE: "interrupted",
+    ExitCode.NO_SERIES: "no_series",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One run: what to read, where to write.
+
+    Attributes
+    ----------
+    source : Path
+        DICOM folder or file, or NIfTI file.
+    output : Path
+        Folder for the results; made if missing.
+    started : datetime
+        Time written into the results; a retry hands in the time of the first attempt.
+    semantic_mask : Path or None
+        Start at phase 2 from this NIfTI label map.
+    overlay : bool
+        Also write a PNG per series.
+    predecessors : tuple of Predecessor
+        Earlier results of the same series that the new ones replace and name.
+    selection : SelectionSettings
+        What is worth segmenting.
+    parameters : tuple of (str, str)
+        Settings of the site that change the result (`app.run.identity.parameters_of`).
+    """
+
+    source: Path
+    output: Path
+    started: datetime
+    semantic_mask: Path | None = None
+    overlay: bool = False
+    predecessors: tuple[Predecessor, ...] = ()
+    selection: SelectionSettings = field(default_factory=SelectionSettings)
+    parameters: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelBundle:
+    """Networks loaded once per process and shared by all runs.
+
+    Attributes
+    ----------
+    semantic : SemanticModel or None
+        Phase 1; None where a label map is given.
+    instance : InstanceModel
+        Phase 2.
+    semantic_identity, instance_identity : ModelIdentity
+        What the results say about them; the semantic one may stand for a given label map.
+    profile : str
+        Device and number format, for example ``cpu-fp32``.
+    """
+
+    semantic: SemanticModel | None
+    instance: InstanceModel
+    semantic_identity: ModelIdentity
+    instance_identity: ModelIdentity
+    profile: str
+
+
+def load_models(
+    models: ModelSettings, inference: InferenceSettings, *, given_mask: Path | None = None
+) -> ModelBundle:
+    """Load both networks; a model that does not load is an error now, not at the first study.
+
+    Parameters
+    ----------
+    models : ModelSettings
+        Names or folders.
+    inference : InferenceSettings
+        Device, precision, threads.
+    given_mask : Path, optional
+        Label map that takes the place of phase 1, whose network is then not loaded.
+
+    Returns
+    -------
+    ModelBundle
+        Ready to use.
+
+    Raises
+    ------
+    ConfigurationError
+        ``no_such_device``: CUDA is asked for and not there; ``no_bfloat16``: bf16 is asked for on
+        a processor that cannot compute in it.
+    ModelUnusableError
+        If a folder is missing, changed, or holds no model of that kind.
+    UnreadableInputError
+        If the given label map cannot be read.
+    """
+    import torch  # noqa: PLC0415 - seconds; only where a network is loaded
+
+    from operators.networks.instances import load_instance_model  # noqa: PLC0415
+    from operators.networks.semantic import load_semantic_model  # noqa: PLC0415
+
+    if inference.threads:
+        torch.set_num_threads(inference.threads)
+    device = _device(inference.device)
+    _require_precision(inference.precision, device)
+    instance_folder = find_model(models.directory, models.instance)
+    instance = load_instance_model(instance_folder, device=device, precision=inference.precision)
+    semantic, profiles = None, [instance.network.profile]
+    if given_mask is not None:
+        semantic_identity = _mask_identity(given_mask)
+    else:
+        folder = find_model(models.directory, models.semantic)
+        semantic = load_semantic_model(folder, device=device, precision=inference.precision)
+        semantic_identity = _identity(models.directory, folder)
+        profiles.insert(0, semantic.profile)
+    return ModelBundle(
+        semantic=semantic,
+        instance=instance,
+        semantic_identity=semantic_identity,
+        instance_identity=_identity(models.directory, instance_folder),
+        profile="+".join(dict.fromkeys(profiles)),
+    )
+
+
+def _device(asked: str) -> str:
+    import torch  # noqa: PLC0415 - as above
+
+    has_cuda = torch.cuda.is_available()
+    if asked == "auto":
+        return "cuda" if has_cuda else "cpu"
+    if asked == "cuda" and not has_cuda:
+        message = "inference.device is cuda, but no CUDA device is usable here; try auto"
+        raise ConfigurationError(message, reasons=("no_such_device",))
+    return asked
+
+
+def _require_precision(asked: str, device: str) -> None:
+    from operators.networks.nnunet_network import runs_in_bfloat16  # noqa: PLC0415 - as above
+
+    if asked == "bf16" and not runs_in_bfloat16(device):
+        message = "inference.precision is bf16, but this processor has no bfloat16; try auto"
+        raise ConfigurationError(message, reasons=("no_bfloat16",))
+
+
+def _identity(directory: Path, folder: Path) -> ModelIdentity:
+    entry = read_registry(directory).models.get(folder.name)
+    version = entry.version if entry is not None else "not registered"
+    return ModelIdentity(folder.name, version, folder_digest(folder))
+
+
+def _mask_identity(mask: Path) -> ModelIdentity:
+    try:
+        return ModelIdentity("given label map", "-", sha256_of(mask))
+    except OSError as error:
+        raise UnreadableInputError(f"the mask cannot be read: {error.strerror}") from error
+
+
+def execute(
+    job: Job,
+    models: ModelBundle,
+    *,
+    progress: Progress | None = None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> ResultRecord:
+    """Run the graph on one study and judge the result.
+
+    Parameters
+    ----------
+    job : Job
+        What to do.
+    models : ModelBundle
+        Loaded networks.
+    progress : callable, optional
+        Told (case key, step, fraction).
+    is_cancelled : callable
+        Asked at every progress; True ends the run as interrupted.
+
+    Returns
+    -------
+    ResultRecord
+        Never an exception for what a study can cause; its ``exit_code`` is the verdict.
+    """
+    start = time.perf_counter()
+    run = _Run(job, models, progress, is_cancelled)
+    try:
+        record = run.perform()
+    except SpineError as error:
+        record = run.failed(error)
+    return replace(record, duration_s=round(time.perf_counter() - start, 3))
+
+
+@dataclass
+class _Run:
+    """State of one run; the graph's callbacks write into it."""
+
+    job: Job
+    models: ModelBundle
+    progress: Progress | None
+    is_cancelled: Callable[[], bool]
+    decisions: tuple[SeriesDecision, ...] = ()
+    passed_over: dict[str, int] = field(default_factory=dict)
+    cases: tuple[Case, ...] | None = None
+
+    def perform(self) -> ResultRecord:
+        """Run the graph in a staging folder, then publish what it wrote."""
+        if not self.job.source.exists():
+            raise UnreadableInputError("the input does not exist", reasons=("missing_input",))
+        self._require_replaceable()
+        existed = self.job.output.is_dir()
+        staging = _make_staging(self.job.output)
+        try:
+            self._run_graph(staging)
+            if self.cases is None:
+                raise InterruptedRunError("the graph ended without a result")
+            self.check_cancelled()
+            self.cases = tuple(self._publish(case) for case in self.cases)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+            if not existed and not any(self.job.output.iterdir()):
+                self.job.output.rmdir()
+        status, code = verdict(self.cases)
+        failures = [case.failure for case in self.cases if case.failure is not None]
+        return self._record(
+            status=status,
+            exit_code=int(code),
+            error=ErrorRecord.of(failures[0]) if status == "failed" else None,
+        )
+
+    def _require_replaceable(self) -> None:
+        """Find now, not after the inference, that another image's result lies in the way."""
+        if not (self.job.source.is_file() and is_nifti(self.job.source)):
+            return
+        for name in result_names(case_name(self.job.source)):
+            target = self.job.output / name
+            if target.exists() and is_nifti(target):
+                require_replaceable(target, source_note(self.job.source))
+
+    def failed(self, error: SpineError) -> ResultRecord:
+        """Record of a run that ended as a whole."""
+        code = exit_code_of(error)
+        status = _STATUS_OF_CODE.get(code, "failed")
+        self.cases = None if status == "interrupted" else self.cases
+        return self._record(status=status, exit_code=int(code), error=ErrorRecord.of(error))
+
+    def check_cancelled(self) -> None:
+        """Raise if the run was told to stop."""
+        if self.is_cancelled():
+            raise InterruptedRunError("the run was told to stop")
+
+    def _run_graph(self, staging: Path) -> None:
+        prepare_process()
+        # Not at the top: holoscan must find the process prepared at its first import.
+        from app.run.graph import SpineApplication, Wiring, use_of  # noqa: PLC0415
+        from operators.write_segmentation import WriteOptions  # noqa: PLC0415
+
+        context = self._context(use_of(self.models.semantic, self.models.instance))
+        wiring = Wiring(
+            source=self.job.source,
+            semantic_mask=self.job.semantic_mask,
+            semantic_model=self.models.semantic,
+            instance_model=self.models.instance,
+            write=WriteOptions(folder=staging, context=context, overlay=self.job.overlay),
+            selection=self.job.selection,
+            on_decisions=self._take_decisions,
+            on_passed_over=self._take_passed_over,
+            on_cases=self._take_cases,
+            progress=self._report,
+        )
+        SpineApplication(wiring).run()
+
+    def _context(self, use: tuple[tuple[str, str], ...]) -> ResultContext:
+        return ResultContext(
+            semantic_model=self.models.semantic_identity,
+            instance_model=self.models.instance_identity,
+            clock=self.job.started,
+            software_version=__version__,
+            numeric_profile=self.models.profile,
+            parameters=(*self.job.parameters, *use),
+            predecessors=self.job.predecessors,
+        )
+
+    def _take_decisions(self, decisions: tuple[SeriesDecision, ...]) -> None:
+        self.decisions = decisions
+
+    def _take_passed_over(self, counts: dict[str, int]) -> None:
+        self.passed_over = counts
+
+    def _take_cases(self, cases: tuple[Case, ...]) -> None:
+        self.cases = cases
+
+    def _report(self, key: str, step: str, fraction: float) -> None:
+        self.check_cancelled()
+        if self.progress is not None:
+            self.progress(key, step, fraction)
+
+    def _publish(self, case: Case) -> Case:
+        published = []
+        for file in case.written:
+            if is_nifti(file):
+                require_replaceable(self.job.output / file.name, read_note(file))
+        try:
+            for file in case.written:
+                target = self.job.output / file.name
+                file.replace(target)
+                published.append(target)
+        except OSError as error:
+            raise OutputUnwritableError(
+                f"the result cannot be moved to the output folder: {error.strerror}"
+            ) from error
+        return replace(case, written=tuple(published))
+
+    def _record(self, *, status: Status, exit_code: int, error: ErrorRecord | None) -> ResultRecord:
+        return ResultRecord(
+            status=status,
+            exit_code=exit_code,
+            series=tuple(entry_of(case) for case in self.cases or ()),
+            decisions=tuple(as_json(self.decisions)),
+            passed_over=self.passed_over,
+            models={
+                "semantic": asdict(self.models.semantic_identity),
+                "instance": asdict(self.models.instance_identity),
+            },
+            profile=self.models.profile,
+            error=error,
+        )
+
+
+def _make_staging(output: Path) -> Path:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(dir=output, prefix=".spine-node-"))
+    except OSError as error:
+        raise OutputUnwritableError(
+            f"the output folder cannot be written: {error.strerror}",
+            reasons=("output_unwritable",),
+        ) from error

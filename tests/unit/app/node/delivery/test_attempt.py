@@ -1,0 +1,299 @@
+"""Attempts against a peer made of plain data: days pass at once, crashes hit every single step."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom import dcmread
+
+from app.errors import PeerUnreachableError
+from app.node.delivery import circuit, confirmation, ledger, sending
+from app.node.delivery.attempt import Courier
+from app.node.delivery.statuses import Answer, answer_of
+from app.node.journal import engine as journal_engine
+from app.node.journal.deliveries import discard, due
+from app.node.journal.engine import reading
+from app.node.peers.store import StorableFile
+from app.settings import PeerSettings
+from tests.builders.planned_deliveries import (
+    START,
+    Heard,
+    PlannedJob,
+    VirtualClock,
+    delivery_rows,
+    journal_in,
+    node_of,
+    plan_job,
+    states_of,
+)
+
+PEER = PeerSettings(name="pacs", ae_title="PACS", host="127.0.0.1", port=104)
+LOST = -1
+
+
+class KilledError(BaseException):
+    """SIGKILL: no handler of the product may see it."""
+
+
+class PlainPeer:
+    """Answers as its script says, then stores; keeps and counts what it is sent."""
+
+    def __init__(self, script: Sequence[int] = ()) -> None:
+        self.script = list(script)
+        self.is_up: Callable[[], bool] = lambda: True
+        self.held: set[str] = set()
+        self.offered: Counter[str] = Counter()
+        self.last_answer: dict[str, int] = {}
+        self.step: Callable[[], None] = lambda: None
+
+    def store_files(
+        self,
+        _peer: object,
+        _ours: str,
+        files: Sequence[StorableFile],
+        *,
+        on_answer: Callable[[StorableFile, int | None], None],
+        **_limits: object,
+    ) -> None:
+        self._connect()
+        for file in files:
+            uid = str(dcmread(file.path, stop_before_pixels=True).SOPInstanceUID)
+            status = self.script.pop(0) if self.script else 0x0000
+            self.offered[uid] += 1
+            self.last_answer[uid] = status
+            if answer_of(status) is Answer.STORED and status >= 0:
+                self.held.add(uid)
+            self.step()
+            if status == LOST:
+                raise PeerUnreachableError(reasons=("no_answer",))
+            on_answer(file, status)
+
+    def find_instances(self, *_query: object, **_limits: object) -> set[str]:
+        self._connect()
+        return set(self.held)
+
+    def _connect(self) -> None:
+        self.step()
+        if not self.is_up():
+            raise PeerUnreachableError(reasons=("unreachable",))
+
+
+@contextmanager
+def connected(peer: PlainPeer) -> Iterator[None]:
+    """The plain peer instead of the network; its `step` also runs around every journal write."""
+
+    @contextmanager
+    def transaction(engine):
+        peer.step()
+        with journal_engine.transaction(engine) as c:
+            yield c
+        peer.step()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sending, "store_files", peer.store_files)
+        patch.setattr(confirmation, "find_instances", peer.find_instances)
+        patch.setattr(ledger, "transaction", transaction)
+        patch.setattr(circuit, "transaction", transaction)
+        yield
+
+
+class Desk:
+    """A journal with a job, a clock, a courier."""
+
+    def __init__(self, data: Path, **choices: object) -> None:
+        self.data = data
+        self.engine = journal_in(data)
+        self.clock, self.heard = VirtualClock(), Heard()
+        self.job = self.plan("a", **choices)
+        self.courier = Courier(self.engine, node_of(data, PEER), clock=self.clock, emit=self.heard)
+
+    def plan(self, name: str, **choices: object) -> PlannedJob:
+        return plan_job(self.engine, self.data, name, now=self.clock(), **choices)
+
+    def finish(self, limit: int = 2000) -> int:
+        """Attempts until nothing is left."""
+        group = self.job.group()
+        for number in range(1, limit):
+            verdict = self.courier.attempt(group)
+            if verdict.delay_s is None:
+                newest = max(row.generation for row in delivery_rows(self.engine, self.job))
+                if newest == group.generation:
+                    return number
+                group = self.job.group(generation=newest)  # hurried on: a workflow of its own
+                continue
+            assert 0.2 <= verdict.delay_s <= 1800
+            self.clock.advance(verdict.delay_s)
+        raise AssertionError("never finished")
+
+
+def test_a_peer_down_for_71_hours_still_gets_everything(tmp_path: Path) -> None:
+    peer, desk = PlainPeer(), Desk(tmp_path)
+    peer.is_up = lambda: desk.clock() - START > 71 * 3600
+    with connected(peer):
+        desk.finish()
+    assert states_of(desk.engine, desk.job) == ["delivered"] * 2
+    assert set(peer.offered.values()) == {1}
+    assert desk.clock() - START < 71.6 * 3600
+
+
+def test_a_peer_down_for_72_hours_leaves_dead_letters_with_the_reason(tmp_path: Path) -> None:
+    peer, desk = PlainPeer(), Desk(tmp_path)
+    peer.is_up = lambda: False
+    with connected(peer):
+        desk.finish()
+    assert 72 <= (desk.clock() - START) / 3600 < 72.6
+    rows = delivery_rows(desk.engine, desk.job)
+    assert [(row.state, row.last_error) for row in rows] == [("dead", "unreachable")] * 2
+    # Pauses of 7.5 to 15 minutes, as without the breaker.
+    assert 350 <= desk.heard.numbers().count(503) <= 420
+
+
+def test_a_peer_that_is_down_10_minutes_of_every_hour_gets_50_jobs(tmp_path: Path) -> None:
+    peer, desk = PlainPeer(), Desk(tmp_path)
+    peer.is_up = lambda: (desk.clock() - START) % 3600 > 600
+    with connected(peer):
+        desk.finish()
+        for number in range(49):
+            desk.clock.advance(431)
+            desk.job = desk.plan(f"job {number}")
+            desk.finish()
+    assert len(peer.held) == 100
+    assert set(peer.offered.values()) == {1}
+    assert 505 not in desk.heard.numbers()
+
+
+@pytest.mark.parametrize("jump_s", [-3600, 3600])
+def test_a_clock_that_jumps_by_an_hour_stops_no_delivery(tmp_path: Path, jump_s: float) -> None:
+    peer, desk = PlainPeer([0xA700] * 12), Desk(tmp_path, objects=1)
+    with connected(peer):
+        for _ in range(11):
+            desk.clock.advance(desk.courier.attempt(desk.job.group()).delay_s or 0)
+        desk.clock.advance(jump_s)
+        before = desk.clock()
+        desk.finish()
+    assert states_of(desk.engine, desk.job) == ["delivered"]
+    assert desk.clock() - before < 3 * 1000
+
+
+@pytest.mark.parametrize(("lost_at", "attempts"), [(4, 1), (5, 2)])
+def test_a_file_that_goes_away_before_or_while_it_is_sent_ends_as_a_dead_letter(
+    tmp_path: Path, lost_at: int, attempts: int
+) -> None:
+    peer, desk = PlainPeer(), Desk(tmp_path, objects=1)
+    (path,) = desk.job.paths
+    steps: list[int] = []
+
+    def lose_at_the_connection() -> None:
+        steps.append(0)
+        if len(steps) == lost_at:  # breaker and count of the attempt: two steps each
+            path.unlink()
+
+    peer.step = lose_at_the_connection
+    with connected(peer):
+        assert desk.finish() == attempts
+    (row,) = delivery_rows(desk.engine, desk.job)
+    assert (row.state, row.last_error) == ("dead", "file_missing_or_damaged")
+    assert peer.held == set()
+
+
+def test_what_is_discarded_just_before_it_is_sent_is_not_sent(tmp_path: Path) -> None:
+    peer, desk = PlainPeer(), Desk(tmp_path, objects=1)
+    decided: list[bool] = []
+
+    def decide() -> None:
+        if not decided:
+            with journal_engine.transaction(desk.engine) as c:
+                decided.append(discard(c, desk.job.job_id, desk.clock()))
+
+    peer.step = decide
+    with connected(peer):
+        assert desk.finish() == 1
+    assert decided == [True]
+    assert sum(peer.offered.values()) == 0
+    assert states_of(desk.engine, desk.job) == ["discarded"]
+
+
+def test_a_group_that_was_woken_too_early_sends_nothing_and_waits_the_rest(tmp_path: Path) -> None:
+    peer, desk = PlainPeer([0xA700]), Desk(tmp_path, objects=1)
+    with connected(peer):
+        first = desk.courier.attempt(desk.job.group()).delay_s
+        desk.clock.advance(2)
+        second = desk.courier.attempt(desk.job.group()).delay_s
+    assert first is not None
+    assert second == pytest.approx(first - 2)
+    assert sum(peer.offered.values()) == 1
+
+
+@pytest.mark.parametrize("script", [[0x0000] * 3, [0x0000, LOST, 0x0000], [0xA700, 0x0000, 0xB000]])
+def test_a_crash_at_any_step_loses_nothing_and_sends_nothing_twice(
+    tmp_path: Path, script: list[int]
+) -> None:
+    kill_at = 0
+    steps_seen = 10**6
+    while kill_at < steps_seen:
+        kill_at += 1
+        data = tmp_path / str(kill_at)
+        peer, desk = PlainPeer(script), Desk(data, objects=2)
+        count = 0
+
+        def step(limit: int = kill_at) -> None:
+            nonlocal count
+            count += 1
+            if count == limit:
+                raise KilledError
+
+        peer.step = step
+        with connected(peer):
+            try:
+                desk.finish()
+                steps_seen = count
+            except KilledError:
+                desk.courier = Courier(
+                    desk.engine, node_of(data, PEER), clock=desk.clock, emit=desk.heard
+                )
+                with reading(desk.engine) as c:
+                    open_ones = {"queued", "sent"} & set(states_of(desk.engine, desk.job))
+                    assert not open_ones or due(c, desk.clock() + 2000) == [desk.job.group()]
+                desk.finish()
+        assert states_of(desk.engine, desk.job) == ["delivered"] * 2
+        assert peer.held == set(desk.job.sop_instance_uids)
+        # An object is offered again only where the peer had not kept it.
+        repeats = sum(peer.offered.values()) - 2
+        assert repeats <= sum(answer_of(status) is not Answer.STORED for status in script)
+        desk.engine.dispose()
+        shutil.rmtree(data)
+    assert steps_seen > 12
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from([0x0000, 0xB000, 0x0111, 0xA700, 0xA900, 0x0110, 0xC000, 0x0122, LOST]),
+        max_size=12,
+    )
+)
+def test_whatever_a_peer_answers_every_object_ends_where_its_last_answer_says(
+    script: list[int],
+) -> None:
+    ends = {
+        Answer.STORED: "delivered",
+        Answer.REFUSED: "dead",
+        Answer.UNWANTED: "parked",
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        peer, desk = PlainPeer(script), Desk(Path(folder), objects=3)
+        with connected(peer):
+            desk.finish()
+        rows = delivery_rows(desk.engine, desk.job)
+        desk.engine.dispose()
+    for row in rows:
+        assert row.state == ends[answer_of(peer.last_answer[row.sop_instance_uid])]
+        assert (row.state == "delivered") == (row.sop_instance_uid in peer.held)

@@ -1,0 +1,37 @@
+"""The record says how certain the networks were and how far their folds agree."""
+
+from __future__ import annotations
+
+import json
+
+from app.run.record import entry_of
+from operators.case import Case
+from operators.spine.confidence import Agreement, Confidence
+
+
+def test_folds_that_contradict_each_other_are_named_although_their_mean_is_certain() -> None:
+    case = Case(
+        key="s1",
+        confidence=Confidence(structures={49: 0.95, 100: 0.9}, vertebrae={3: 0.95, 4: 0.9}),
+        agreement=Agreement(structures={49: 0.97, 100: 0.5}, vertebrae={3: 0.8, 4: 0.667}),
+    )
+    entry = entry_of(case)
+    assert entry.confidence == {
+        "structures": {"corpus": 0.95, "disc": 0.9},
+        "vertebrae": {"3": 0.95, "4": 0.9},
+    }
+    assert entry.agreement == {
+        "structures": {"corpus": 0.97, "disc": 0.5},
+        "vertebrae": {"3": 0.8, "4": 0.667},
+    }
+    assert entry.low_confidence == ()
+    assert entry.low_agreement == ("disc", "vertebra_4")
+
+
+def test_a_model_of_one_fold_reports_its_confidence_and_no_agreement() -> None:
+    confidence = Confidence(structures={61: 0.4}, vertebrae={})
+    entry = entry_of(Case(key="s1", confidence=confidence))
+    assert entry.low_confidence == ("canal",)
+    assert entry.agreement == {}
+    assert entry.low_agreement == ()
+    assert json.dumps(entry.confidence) == '{"structures": {"canal": 0.4}, "vertebrae": {}}'
