@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.uid import EnhancedMRImageStorage
 
-from app.cli.main import main as cli
+from app.cli import main as cli
 from app.run.bootstrap import prepare_process
 from operators.imaging.nifti_header import read_header
 from tests.builders.mr_series import make_series
