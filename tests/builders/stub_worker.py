@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from app.node.lifeline import Beat
 from app.node import roles
+from app.node.lifeline import Beat
 from app.node.telemetry.logs import Emit
 from app.node.work.options import WorkerOptions
 from app.node.work.worker import serve_worker
