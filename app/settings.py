@@ -24,6 +24,7 @@ from pydantic import (
 from app.alert_settings import AlertSettings
 from app.errors import ConfigurationError
 from app.service_manager import ServiceManager
+from operators.dicom.mr_images import MR_IMAGE_CLASSES
 
 REPOSITORY_CONFIG = Path(__file__).resolve().parent.parent / "app.yaml"
 _MICROSECONDS = 1_000_000
@@ -117,7 +118,14 @@ class ListenerSettings(_Section):
     """Further storage SOP class UIDs that are stored (never segmented)."""
     dropped_sop_classes: list[SopClassUid] = Field(default_factory=list)
     """Storage SOP class UIDs that are accepted, answered 0x0000, counted and not kept: for
-    senders that cannot be told to leave them out."""
+    senders that cannot be told to leave them out. MR images cannot be among them."""
+
+    @field_validator("dropped_sop_classes")
+    @classmethod
+    def _keeps_mr_images(cls, uids: list[str]) -> list[str]:
+        if MR_IMAGE_CLASSES.intersection(uids):
+            raise ValueError("MR images cannot be dropped")
+        return uids
 
 
 class PeerSettings(_Section):

@@ -57,7 +57,7 @@ def serve(
             emit=EventLog("serve", settings.node.log_level),
             limits=limits,
             manager=service_manager(),
-            reload=Reload(wanted, lambda: startable_settings(config, data)),
+            reload=Reload(wanted, lambda: node_settings(config, data)),
         )
     raise typer.Exit(code)
 
@@ -103,21 +103,6 @@ def node_settings(config: Path | None, data: Path | None) -> Settings:
         return settings
     node = settings.node.model_copy(update={"data": data.absolute()})
     return settings.model_copy(update={"node": node})
-
-
-def startable_settings(config: Path | None, data: Path | None) -> Settings:
-    """Read the settings, and try what the listener refuses first when it starts.
-
-    Raises
-    ------
-    ConfigurationError
-        A reload that goes on in spite of it would leave the DICOM port closed.
-    """
-    from app.node.listener.admission import dropped_classes
-
-    settings = node_settings(config, data)
-    dropped_classes(settings.node.listener)
-    return settings
 
 
 def _options(config: Path | None, data: Path | None) -> list[str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from operators.dicom.header_values import numbers, positive_number, texts, words
+from operators.dicom.mr_images import MR_IMAGE_CLASSES
 from operators.dicom.provenance import MODEL_NAME
 from operators.dicom.reasons import Reason, against, hint
 
@@ -19,14 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydicom.dataset import Dataset
-
-_MR_IMAGE_CLASSES = frozenset(
-    {
-        "1.2.840.10008.5.1.4.1.1.4",  # MR Image
-        "1.2.840.10008.5.1.4.1.1.4.1",  # Enhanced MR Image
-        "1.2.840.10008.5.1.4.1.1.4.4",  # Legacy Converted Enhanced MR Image
-    },
-)
 
 _TELLING_WORDS: dict[str, str] = {
     "localizer": "LOCALIZER LOCALISER SCOUT SURVEY PLANSCAN",
@@ -144,7 +137,7 @@ def _judge_object(header: Dataset) -> Iterator[Reason]:
     if modality and modality[0] != "MR":
         yield against("not_magnetic_resonance", f"Modality {modality[0][:16]}")
     sop_class = str(header.get("SOPClassUID", "")).strip()
-    if sop_class and sop_class not in _MR_IMAGE_CLASSES:
+    if sop_class and sop_class not in MR_IMAGE_CLASSES:
         yield against("not_an_mr_image", f"SOP class {sop_class[:64]}")
     elif not sop_class and not modality:
         yield against("not_an_mr_image", "neither Modality nor SOP class")

@@ -22,11 +22,8 @@ from pydicom.filereader import data_element_generator
 from pydicom.tag import BaseTag
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
-    EnhancedMRImageStorage,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
-    LegacyConvertedEnhancedMRImageStorage,
-    MRImageStorage,
 )
 
 from app.node.archive.header_stream import (
@@ -39,16 +36,12 @@ from app.node.archive.header_stream import (
 from app.node.archive.incoming import HEAD_BYTES
 from app.node.journal.facts import ArrivalFacts
 from operators.dicom.frames import PARSE_ERRORS
+from operators.dicom.mr_images import MR_IMAGE, MR_IMAGE_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-IMAGE_CLASSES: Final = frozenset(
-    {MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage}
-)
-"""SOP classes that can be segmented; all others are kept and never trigger."""
-
-_MULTIFRAME_CLASSES: Final = IMAGE_CLASSES - {MRImageStorage}
+_MULTIFRAME_CLASSES: Final = MR_IMAGE_CLASSES - {MR_IMAGE}
 
 _TAGS: Final = {
     "character_set": 0x00080005,
@@ -299,7 +292,7 @@ def _facts(values: _Values, sop_class_uid: str) -> ArrivalFacts:
     modality = values.words("modality")[0][:_LONGEST_MODALITY]
     return ArrivalFacts(
         modality=modality,
-        is_image=sop_class_uid in IMAGE_CLASSES,
+        is_image=sop_class_uid in MR_IMAGE_CLASSES,
         is_enhanced=sop_class_uid in _MULTIFRAME_CLASSES,
         rows=values.binary("rows"),
         columns=values.binary("columns"),

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 
-from app.errors import ConfigurationError
-from app.node.archive.header import IMAGE_CLASSES
-
 if TYPE_CHECKING:
     from ipaddress import IPv4Address
 
@@ -115,20 +112,6 @@ class Admission:
         if self._calling and calling not in self._calling:
             return CALLING_UNKNOWN
         return None
-
-
-def dropped_classes(settings: ListenerSettings) -> frozenset[str]:
-    """SOP classes that are accepted and not kept.
-
-    Raises
-    ------
-    ConfigurationError
-        If images that can be segmented are among them.
-    """
-    dropped = frozenset(settings.dropped_sop_classes)
-    if dropped & IMAGE_CLASSES:
-        raise ConfigurationError("listener.dropped_sop_classes: MR images cannot be dropped")
-    return dropped
 
 
 def _plain(address: str) -> IPv4Address | IPv6Address:

@@ -27,13 +27,12 @@ from pynetdicom.presentation import PresentationContext, build_context
 
 from app.errors import ConfigurationError, crash_line
 from app.node.archive.disk import DiskReserve
-from app.node.archive.header import IMAGE_CLASSES
 from app.node.archive.spool import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Spool
 from app.node.journal.arrivals import forget_associations
 from app.node.journal.engine import journal_url, open_journal, transaction
 from app.node.journal.processes import beat_period_s
 from app.node.lifeline import no_beat
-from app.node.listener.admission import Admission, dropped_classes
+from app.node.listener.admission import Admission
 from app.node.listener.association import AcceptedAssociation
 from app.node.listener.doorway import Doorway
 from app.node.listener.handlers import House, Visit
@@ -42,6 +41,7 @@ from app.node.listener.recorder import Recorder
 from app.node.telemetry import events
 from app.node.telemetry.logs import quiet_foreign_logs, site_secret
 from operators.dicom.frames import PARSE_ERRORS
+from operators.dicom.mr_images import MR_IMAGE_CLASSES
 
 if TYPE_CHECKING:
     import socket
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from app.settings import ListenerSettings, NodeSettings
 
 KEPT_CLASSES: Final = (
-    *sorted(IMAGE_CLASSES),
+    *sorted(MR_IMAGE_CLASSES),
     EnhancedMRColorImageStorage,
     SegmentationStorage,
     BasicTextSRStorage,
@@ -136,7 +136,7 @@ def serve_listener(
             secret=site_secret(node.data),
             clock=clock,
             peer_names={peer.ae_title: peer.name for peer in node.peers},
-            dropped_classes=dropped_classes(node.listener),
+            dropped_classes=frozenset(node.listener.dropped_sop_classes),
         )
         # pydicom would warn about an odd value on standard error, by quoting it.
         turn = _Turn(stop, ready, beat, beat_period_s(node.worker.lease_s))

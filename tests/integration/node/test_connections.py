@@ -18,10 +18,7 @@ from pynetdicom.sop_class import (
     Verification,
 )
 
-from app.errors import ConfigurationError
 from app.node.journal.tables import ASSOCIATION, COUNTER
-from app.node.listener.admission import dropped_classes
-from app.settings import ListenerSettings
 from tests.builders.listener import RunningListener, running_listener
 from tests.builders.mr_series import make_series
 
@@ -115,9 +112,3 @@ def test_a_class_that_the_site_never_wants_is_answered_counted_and_not_kept(tmp_
         assert node.counters() == {"dropped": 1, "stored": 1}
         assert len(node.files()) == len(node.instances()) == 1
         assert node.incoming() == []
-
-
-def test_images_that_can_be_segmented_cannot_be_dropped():
-    settings = ListenerSettings(dropped_sop_classes=[str(MRImageStorage)])
-    with pytest.raises(ConfigurationError, match="MR images"):
-        dropped_classes(settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pynetdicom.sop_class import MRImageStorage
 
 from app.errors import ConfigurationError
 from app.settings import REPOSITORY_CONFIG, host_folders, load_settings, secret_of
@@ -118,4 +119,10 @@ def test_a_secret_comes_from_the_environment_or_from_a_file(
 def test_a_dropped_class_is_a_uid(tmp_path: Path) -> None:
     listener = "node: {listener: {dropped_sop_classes: ['CT Image Storage']}}\n"
     with pytest.raises(ConfigurationError, match="dropped_sop_classes"):
+        load_settings(write(tmp_path, MINIMAL + listener))
+
+
+def test_mr_images_cannot_be_dropped_and_so_no_reload_ends_a_listener(tmp_path: Path) -> None:
+    listener = f"node: {{listener: {{dropped_sop_classes: ['{MRImageStorage}']}}}}\n"
+    with pytest.raises(ConfigurationError, match="MR images"):
         load_settings(write(tmp_path, MINIMAL + listener))
