@@ -1,7 +1,8 @@
 """Damaged objects by C-STORE into a whole node: ``python -m tests.benchmarks.mutated_objects``.
 
-Every object is kept or quarantined and answered, the attention number counts the quarantine, and no
-process ends. The exit code is 1 where that is not so.
+Every object is answered: kept, quarantined, or refused. The attention number counts the quarantine,
+the record of the associations has every answer, and no process ends. The exit code is 1 where that
+is not so.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from tests.builders.dicom_sender import associated, data_set_of
 from tests.builders.mr_series import make_series
 from tests.builders.mutations import mutate
 from tests.builders.node import TITLE, Node, running_node
+from tests.builders.node_processes import wait_until
 
 
 def mutants(folder: Path, count: int, first: int) -> dict[str, bytes]:
@@ -53,6 +55,15 @@ def processes(node: Node) -> set[int]:
     return {child.pid for child in psutil.Process(node._process.pid).children()}  # type: ignore[union-attr]
 
 
+def recorded_answers(node: Node) -> Counter[str]:
+    """How often which status stands in the record of the associations."""
+    found: Counter[str] = Counter()
+    for row in node.rows("association"):
+        for status, count in json.loads(row["statuses"]).items():
+            found[f"0x{status}"] += count * row["repeats"]
+    return found
+
+
 def main() -> int:
     """Send them and print one JSON document."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -66,13 +77,20 @@ def main() -> int:
             before = processes(node)
             answers = send(node.ports["listener"], objects)
             told = node.page("/api/v1/status").json()["attention_by_kind"]
+            recorded = wait_until(lambda: recorded_answers(node) == answers, 10.0)
             states = Counter(row["state"] for row in node.rows("instance"))
             lost = len(before - processes(node)) + node.log().count('"number": 790')
     attention = {kind: count for kind, count in told.items() if count}
-    document = {"answers": answers, "states": states, "attention": attention, "ended": lost}
+    document = {
+        "answers": answers,
+        "states": states,
+        "attention": attention,
+        "recorded": recorded,
+        "ended": lost,
+    }
     sys.stdout.write(json.dumps(document) + "\n")
     is_counted = attention.get("object_quarantined", 0) == states["quarantined"]
-    return 0 if is_counted and not lost and answers.total() == len(objects) else 1
+    return 0 if is_counted and recorded and not lost and answers.total() == len(objects) else 1
 
 
 if __name__ == "__main__":
