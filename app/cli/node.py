@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.node.lifeline import beats_into, end_into
-from app.node.roles import ROLES, Parent, prepare_data_folder, run_role
-from app.node.serve import Child, Limits, Reload, role_command, supervise
+from app.node.reload import Reload
+from app.node.roles import READING_ANEW, ROLES, Parent, prepare_data_folder, run_role
+from app.node.serve import Child, Limits, role_command, supervise
 from app.node.telemetry.logs import EventLog, quiet_foreign_logs
 from app.settings import Settings, load_settings, service_manager
 from app.signals import reload_requests, stop_requests
@@ -47,17 +48,17 @@ def serve(
     options = _options(config, data)
     on_ready = _tell_json if as_json else _teller(settings)
     with stop_requests() as stop, reload_requests() as wanted:
-        children = [Child(role, role_command(role, options), on_ready) for role in ROLES]
-        limits = Limits(
-            grace_s=settings.node.worker.grace_s, hung_after_s=settings.node.hung_after_s
-        )
+        children = [
+            Child(role, role_command(role, options), on_ready, reads_anew=role in READING_ANEW)
+            for role in ROLES
+        ]
         code = supervise(
             children,
             stop=stop,
             emit=EventLog("serve", settings.node.log_level),
-            limits=limits,
+            limits=Limits.of(settings),
             manager=service_manager(),
-            reload=Reload(wanted, lambda: node_settings(config, data)),
+            reload=Reload(settings, wanted, lambda: node_settings(config, data)),
         )
     raise typer.Exit(code)
 
@@ -69,7 +70,7 @@ def worker(
     lifeline: LifelineOption = None,
 ) -> None:
     """Run one more worker: same database URL, spool on shared storage."""
-    raise typer.Exit(run_role("worker", node_settings(config, data), _parent(child, lifeline)))
+    raise typer.Exit(_run("worker", config, data, _parent(child, lifeline)))
 
 
 def listener(
@@ -78,8 +79,8 @@ def listener(
     child: ChildOption = False,  # noqa: FBT002
     lifeline: LifelineOption = None,
 ) -> None:
-    """Run the DICOM listener alone."""
-    raise typer.Exit(run_role("listener", node_settings(config, data), _parent(child, lifeline)))
+    """Run the DICOM listener alone; SIGHUP: read app.yaml anew."""
+    raise typer.Exit(_run("listener", config, data, _parent(child, lifeline)))
 
 
 def web(
@@ -89,7 +90,11 @@ def web(
     lifeline: LifelineOption = None,
 ) -> None:
     """Run the web page alone."""
-    raise typer.Exit(run_role("web", node_settings(config, data), _parent(child, lifeline)))
+    raise typer.Exit(_run("web", config, data, _parent(child, lifeline)))
+
+
+def _run(role: str, config: Path | None, data: Path | None, parent: Parent | None) -> int:
+    return run_role(role, lambda: node_settings(config, data), parent)
 
 
 def _parent(child: bool, lifeline: int | None) -> Parent | None:  # noqa: FBT001 - an option

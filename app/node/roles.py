@@ -13,88 +13,101 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from app import __version__
 from app.errors import ConfigurationError, ExitCode, crash_line, exit_code_of
-from app.node.lifeline import no_beat
+from app.node.lifeline import Beat, no_beat
+from app.node.reload import Reload
 from app.node.telemetry import events
 from app.node.telemetry.logs import EventLog, quiet_foreign_logs
-from app.signals import stop_requests
+from app.signals import reload_requests, stop_requests
 from operators.errors import SpineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from app.node.lifeline import Beat
-    from app.node.telemetry.logs import Emit
-    from app.settings import Settings
+    from app.settings import NodeSettings, Settings
 
 PR_SET_PDEATHSIG: Final = 1
 
 
-class Serve(Protocol):
-    """Run a role until `stop` is set; call `ready` with the port (0: none) when it works.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """How a process of the node lives: whom it tells, and what it is told.
 
-    `beat` is called at every turn of the loop that must not stand still.
+    Attributes
+    ----------
+    stop : threading.Event
+        Set: it is to end.
+    ready : callable
+        Called with the port (0: none) when it works.
+    log : EventLog
+        Event log.
+    beat : Beat
+        Called at every turn of the loop that must not stand still.
+    read : callable
+        Reads the settings; raises `SpineError` where they cannot be used.
     """
 
-    def __call__(
-        self,
-        settings: Settings,
-        *,
-        stop: threading.Event,
-        ready: Callable[[int], None],
-        emit: Emit,
-        beat: Beat,
-    ) -> None:
-        """Run until `stop` is set."""
+    stop: threading.Event
+    ready: Callable[[int], None]
+    log: EventLog
+    beat: Beat
+    read: Callable[[], Settings]
 
 
-def _listen(
-    settings: Settings,
-    *,
-    stop: threading.Event,
-    ready: Callable[[int], None],
-    emit: Emit,
-    beat: Beat,
-) -> None:
+Serve = Callable[["Settings", Life], None]
+"""Runs a role until it is to end."""
+
+
+def _listen(settings: Settings, life: Life) -> None:
     from app.node.listener.listener import serve_listener  # noqa: PLC0415 - each role loads its own side
 
-    serve_listener(settings.node, stop=stop, ready=ready, emit=emit, beat=beat)
+    with reload_requests() as wanted:
+        reload = Reload(settings, wanted, life.read)
+
+        def renewed() -> NodeSettings | None:
+            new = reload.take(life.log)
+            if new is None:
+                return None
+            life.log.least = new.node.log_level
+            return new.node
+
+        serve_listener(
+            settings.node,
+            stop=life.stop,
+            ready=life.ready,
+            emit=life.log,
+            beat=life.beat,
+            renewed=renewed,
+        )
 
 
-def _work(
-    settings: Settings,
-    *,
-    stop: threading.Event,
-    ready: Callable[[int], None],
-    emit: Emit,
-    beat: Beat,
-) -> None:
+def _work(settings: Settings, life: Life) -> None:
     from app.node.work.options import WorkerOptions  # noqa: PLC0415 - as above
     from app.node.work.worker import serve_worker  # noqa: PLC0415 - as above
 
-    options = WorkerOptions(beat=beat)
-    serve_worker(settings.node, settings, stop=stop, ready=ready, emit=emit, options=options)
+    serve_worker(
+        settings.node,
+        settings,
+        stop=life.stop,
+        ready=life.ready,
+        emit=life.log,
+        options=WorkerOptions(beat=life.beat),
+    )
 
 
-def _show(
-    settings: Settings,
-    *,
-    stop: threading.Event,
-    ready: Callable[[int], None],
-    emit: Emit,
-    beat: Beat,
-) -> None:
+def _show(settings: Settings, life: Life) -> None:
     from app.node.web.server import serve_web  # noqa: PLC0415 - as above
 
-    serve_web(settings.node, stop=stop, ready=ready, emit=emit, beat=beat)
+    serve_web(settings.node, stop=life.stop, ready=life.ready, emit=life.log, beat=life.beat)
 
 
 ROLES: Final[dict[str, Serve]] = {"listener": _listen, "worker": _work, "web": _show}
 """In the order they are started: the one that must not miss anything comes first."""
+READING_ANEW: Final = frozenset({"listener"})
+"""Roles that take new settings at SIGHUP without a restart: the DICOM port stays open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +118,15 @@ class Parent:
     end: Beat = no_beat
 
 
-def run_role(role: str, settings: Settings, parent: Parent | None = None) -> int:
+def run_role(role: str, read: Callable[[], Settings], parent: Parent | None = None) -> int:
     """Run one process of the node to its end.
 
     Parameters
     ----------
     role : str
         Key of `ROLES`.
-    settings : Settings
-        Of this site.
+    read : callable
+        Reads the settings of this site.
     parent : Parent, optional
         End when it ends, and tell it on standard output when ready.
 
@@ -126,6 +139,7 @@ def run_role(role: str, settings: Settings, parent: Parent | None = None) -> int
         # Also a parent that is killed must leave nobody behind that holds the ports.
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     above = parent or Parent()
+    settings = read()
     quiet_foreign_logs()
     emit = EventLog(role, settings.node.log_level)
     start = time.monotonic()
@@ -144,7 +158,8 @@ def run_role(role: str, settings: Settings, parent: Parent | None = None) -> int
         prepare_data_folder(settings)
         with stop_requests() as stop:
             threading.Thread(target=_tell_when_ending, args=(stop, above), daemon=True).start()
-            ROLES[role](settings, stop=stop, ready=ready, emit=emit, beat=above.beat)
+            life = Life(stop=stop, ready=ready, log=emit, beat=above.beat, read=read)
+            ROLES[role](settings, life)
     except SpineError as error:
         sys.stderr.write(f"{error}\n")
         emit(events.PROCESS_STOPPED, role=role, reason=error.code)

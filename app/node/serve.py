@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -14,12 +15,13 @@ from app.errors import ExitCode
 from app.node.lifeline import Lifeline
 from app.node.telemetry import events
 from app.service_manager import READY, STOPPING, ServiceManager
-from operators.errors import SpineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from app.node.telemetry.logs import Emit
+    from app.node.reload import Reload
+    from app.node.telemetry.logs import EventLog
+    from app.settings import Settings
 
 FATAL_CODES: Final = frozenset({ExitCode.USAGE, ExitCode.MODEL})
 """A process that ends so before it was ever ready would only end so again."""
@@ -56,6 +58,12 @@ class Limits:
     grace_s: float
     hung_after_s: float
 
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """Take them from the settings."""
+        node = settings.node
+        return cls(grace_s=node.worker.grace_s, hung_after_s=node.hung_after_s)
+
 
 @dataclass(slots=True)
 class Child:
@@ -69,17 +77,22 @@ class Child:
         What to start; says ``{"event": "ready", "port": N}`` on standard output.
     on_ready : callable
         Told (role, port) at every start.
+    reads_anew : bool
+        It reads new settings itself when told by SIGHUP; else it is started again.
     """
 
     role: str
     command: Sequence[str]
     on_ready: Callable[[str, int], None]
+    reads_anew: bool = False
     process: subprocess.Popen[str] | None = None
     started_at: float = 0.0
     start_again_at: float = 0.0
     failures: int = 0
     silent_s: float = 0.0
     is_leaving: bool = False
+    is_up: bool = False
+    has_news: bool = False
     was_ready: threading.Event = field(default_factory=threading.Event)
     _lifeline: Lifeline | None = None
     _beats: int = 0
@@ -88,6 +101,7 @@ class Child:
         """Start it; its standard error is ours."""
         self.started_at = time.monotonic()
         self.silent_s, self._beats, self.is_leaving = 0.0, 0, False
+        self.is_up = self.has_news = False
         if self._lifeline is not None:
             self._lifeline.close()
         self._lifeline = Lifeline()
@@ -113,6 +127,7 @@ class Child:
         except ValueError:
             return  # a library printed something
         if isinstance(message, dict) and message.get("event") == "ready":
+            self.is_up = True
             self.was_ready.set()
             self.on_ready(self.role, int(message["port"]))
 
@@ -121,6 +136,19 @@ class Child:
         if self.process is not None and self.process.poll() is None:
             self.is_leaving = True
             self.process.terminate()
+
+    def renew(self) -> None:
+        """Have it work by new settings."""
+        if self.reads_anew:
+            self.has_news = True
+        else:
+            self.leave()
+
+    def tell_news(self) -> None:
+        """Tell it of new settings; before it is ready, SIGHUP would end it."""
+        if self.has_news and self.is_up and self.process is not None:
+            self.has_news = False
+            self.process.send_signal(signal.SIGHUP)
 
     def is_hung(self, turn_s: float, limits: Limits) -> bool:
         """Count its silence; who has not begun to beat, or has begun to end, has more time."""
@@ -145,41 +173,11 @@ class Child:
         return delay
 
 
-@dataclass(frozen=True, slots=True)
-class Reload:
-    """When to read the settings anew, and whether they can be used.
-
-    Attributes
-    ----------
-    wanted : threading.Event
-        Set by SIGHUP.
-    check : callable
-        Raises `SpineError` where the settings cannot be used: then everything stays as it is.
-    """
-
-    wanted: threading.Event
-    check: Callable[[], object]
-
-    def is_wanted(self, emit: Emit) -> bool:
-        """Whether the processes are to start again with new settings, which can be used."""
-        if not self.wanted.is_set():
-            return False
-        self.wanted.clear()
-        try:
-            self.check()
-        except SpineError as error:
-            sys.stderr.write(f"{error}\n")
-            emit(events.SETTINGS_REFUSED, code=error.code)
-            return False
-        emit(events.SETTINGS_RELOADED)
-        return True
-
-
 def supervise(
     children: Sequence[Child],
     *,
     stop: threading.Event,
-    emit: Emit,
+    emit: EventLog,
     limits: Limits,
     manager: ServiceManager | None = None,
     reload: Reload | None = None,
@@ -192,7 +190,7 @@ def supervise(
         In the order of their start; ended in the same order.
     stop : threading.Event
         Set by SIGTERM or SIGINT.
-    emit : Emit
+    emit : EventLog
         Event log.
     limits : Limits
         How long they may be silent, and how long they may take to end.
@@ -219,16 +217,18 @@ def supervise(
         if not is_told and all(child.was_ready.is_set() for child in children):
             told.tell(READY)
             is_told = True
-        if reload is not None and reload.is_wanted(emit):
+        settings = None if reload is None else reload.take(emit)
+        if settings is not None:
+            limits, emit.least = Limits.of(settings), settings.node.log_level
             for child in children:
-                child.leave()
+                child.renew()
         told.tell_alive()
     told.tell(STOPPING)
     _end(children, limits.grace_s, told)
     return code
 
 
-def _look_after(child: Child, turn_s: float, limits: Limits, emit: Emit) -> int:
+def _look_after(child: Child, turn_s: float, limits: Limits, emit: EventLog) -> int:
     """Start it again where it died, kill it where it hangs; its exit code where that is no use."""
     if child.process is None:
         if time.monotonic() >= child.start_again_at:
@@ -240,6 +240,7 @@ def _look_after(child: Child, turn_s: float, limits: Limits, emit: Emit) -> int:
             emit(events.PROCESS_HUNG, role=child.role, silent_s=round(child.silent_s, 1))
             child.silent_s = 0.0
             child.process.kill()
+        child.tell_news()
         return 0
     if code in HOPELESS_CODES or (code in FATAL_CODES and not child.was_ready.is_set()):
         emit(events.NODE_GIVEN_UP, role=child.role, code=code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,11 +29,24 @@ class RunningListener:
     node: NodeSettings
     port: int = 0
     told: list[tuple[int, dict[str, object]]] = field(default_factory=list)
+    news: queue.SimpleQueue[NodeSettings] = field(default_factory=queue.SimpleQueue)
 
     def emit(self, event: Event, **values: object) -> None:
         unknown = values.keys() - set(event.fields)
         assert not unknown, (event, unknown)
         self.told.append((event.number, values))
+
+    def renew(self, **listener: object) -> None:
+        """Give it new settings; it takes them at its next turn."""
+        changed = self.node.listener.model_validate({**self.node.listener.model_dump(), **listener})
+        self.node = self.node.model_copy(update={"listener": changed})
+        self.news.put(self.node)
+
+    def renewed(self) -> NodeSettings | None:
+        try:
+            return self.news.get_nowait()
+        except queue.Empty:
+            return None
 
     @property
     def spool(self) -> Path:
@@ -81,7 +95,7 @@ def running_listener(data: Path, **listener: object) -> Iterator[RunningListener
 
     def serve() -> None:
         try:
-            serve_listener(node, stop=stop, ready=ready, emit=running.emit)
+            serve_listener(node, stop=stop, ready=ready, emit=running.emit, renewed=running.renewed)
         except BaseException as error:
             failures.append(error)
             bound.set()

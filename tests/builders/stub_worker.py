@@ -7,13 +7,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-import threading
-from collections.abc import Callable
 from pathlib import Path
 
 from app.node import roles
-from app.node.lifeline import Beat
-from app.node.telemetry.logs import Emit
 from app.node.work.options import WorkerOptions
 from app.node.work.worker import serve_worker
 from app.settings import Settings, load_settings
@@ -25,19 +21,18 @@ def main() -> int:
     parser.add_argument("command", nargs="+")
     chosen = parser.parse_args()
 
-    def work(
-        settings: Settings,
-        *,
-        stop: threading.Event,
-        ready: Callable[[int], None],
-        emit: Emit,
-        beat: Beat,
-    ) -> None:
-        options = WorkerOptions(command=tuple(chosen.command), beat=beat)
-        serve_worker(settings.node, settings, stop=stop, ready=ready, emit=emit, options=options)
+    def work(settings: Settings, life: roles.Life) -> None:
+        serve_worker(
+            settings.node,
+            settings,
+            stop=life.stop,
+            ready=life.ready,
+            emit=life.log,
+            options=WorkerOptions(command=tuple(chosen.command), beat=life.beat),
+        )
 
     roles.ROLES["worker"] = work
-    return roles.run_role("worker", load_settings(chosen.config), roles.Parent())
+    return roles.run_role("worker", lambda: load_settings(chosen.config), roles.Parent())
 
 
 if __name__ == "__main__":

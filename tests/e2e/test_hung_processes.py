@@ -6,14 +6,18 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
 import psutil
 import yaml
+from pynetdicom import AE
+from pynetdicom.association import Association
+from pynetdicom.sop_class import Verification
 
-from tests.builders.node import REPOSITORY, Node, running_node
+from tests.builders.node import REPOSITORY, TITLE, Node, running_node
 
 HUNG_S = 3.0
 ROLES = 3
@@ -36,22 +40,56 @@ def count_ready(node: Node) -> int:
     return node.log().count('"number": 701')
 
 
-def tell_of_a_peer(node: Node, name: str) -> None:
+@contextmanager
+def open_association(node: Node) -> Iterator[Association]:
+    entity = AE("SCANNER")
+    entity.add_requested_context(Verification)
+    association = entity.associate("127.0.0.1", node.ports["listener"], ae_title=TITLE)
+    assert association.is_established
+    yield association
+    association.release()
+
+
+def change(node: Node, **section: object) -> None:
     """Write it into the settings of the running node, and have them read."""
     document = yaml.safe_load(node.config.read_text("utf-8"))
-    document["node"]["peers"] = [{"name": name, "ae_title": "X", "host": "127.0.0.1", "port": 4}]
-    document["node"]["routes"] = [{"destinations": [name]}]
+    document["node"].update(section)
     node.config.write_text(yaml.safe_dump(document), "utf-8")
     node._process.send_signal(signal.SIGHUP)
-    shown = f'id="to-{name}"'
 
-    def is_shown() -> bool:
-        try:
-            return shown in node.page("/destinations").text
-        except httpx.TransportError:
-            return False
 
-    node.wait_until(is_shown, 120)
+def tell_of_a_peer(node: Node, name: str) -> None:
+    """Have the running node know a peer; who is connected meanwhile stays so."""
+    listener = process_of(node, "listener").pid
+    with open_association(node) as association:
+        change(
+            node,
+            peers=[{"name": name, "ae_title": "X", "host": "127.0.0.1", "port": 4}],
+            routes=[{"destinations": [name]}],
+        )
+        shown = f'id="to-{name}"'
+
+        def is_shown() -> bool:
+            assert association.send_c_echo().Status == 0
+            try:
+                return shown in node.page("/destinations").text
+            except httpx.TransportError:
+                return False
+
+        node.wait_until(is_shown, 120)
+    # One event of `serve`, one of the listener.
+    node.wait_until(lambda: node.log().count('"number": 706') == 2, 20)
+    assert process_of(node, "listener").pid == listener
+
+
+def refuse_another_folder(node: Node) -> None:
+    """Settings that need a restart are named, and change nothing."""
+    kept = node.config.read_text("utf-8")
+    change(node, data=str(node.folder / "elsewhere"))
+    node.wait_until(lambda: '"number": 707' in node.log(), 20)
+    assert "cannot change node.data: restart the node" in node.log()
+    assert not (node.folder / "elsewhere").exists()
+    node.config.write_text(kept, "utf-8")
 
 
 def test_whatever_is_stopped_is_back_within_seconds_and_a_spoilt_journal_ends_the_node(
@@ -61,7 +99,8 @@ def test_whatever_is_stopped_is_back_within_seconds_and_a_spoilt_journal_ends_th
         node.wait_until(lambda: is_ready(node) and count_ready(node) == ROLES, 120)
         tell_of_a_peer(node, "archive")
         # Each has to have begun: one that is still starting is given five minutes.
-        node.wait_until(lambda: is_ready(node) and count_ready(node) == 2 * ROLES, 120)
+        node.wait_until(lambda: is_ready(node) and count_ready(node) == 2 * ROLES - 1, 120)
+        refuse_another_folder(node)
         stopped = [process_of(node, role) for role in ("listener", "web", "worker")]
         begun = time.monotonic()
         for process in stopped:

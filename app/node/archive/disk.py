@@ -59,6 +59,10 @@ class DiskReserve:
         self._lock = threading.Lock()
         self._is_low = False
 
+    def renew(self, reserve_mb: int) -> None:
+        """Keep another space free from now on, MB."""
+        self._reserve = reserve_mb * MEGABYTE
+
     def check(self) -> None:
         """Pass while the reserve is untouched.
 

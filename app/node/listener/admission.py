@@ -44,6 +44,21 @@ TOO_MANY: Final = Refusal(2, 3, 2, "too_many_associations")
 TOO_MANY_OF_PEER: Final = Refusal(2, 3, 2, "too_many_associations_of_peer")
 
 
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What one version of the settings says."""
+
+    settings: ListenerSettings
+    called: frozenset[str]
+    calling: frozenset[str]
+
+    @classmethod
+    def of(cls, settings: ListenerSettings) -> _Rules:
+        called = {title.strip() for title in (settings.ae_title, *settings.also_called)}
+        calling = {title.strip() for title in settings.calling_ae_titles}
+        return cls(settings, frozenset(called), frozenset(calling))
+
+
 class Admission:
     """Decides about associations and counts those that were let in.
 
@@ -54,11 +69,13 @@ class Admission:
     """
 
     def __init__(self, settings: ListenerSettings) -> None:
-        self._settings = settings
-        self._called = {settings.ae_title.strip(), *(t.strip() for t in settings.also_called)}
-        self._calling = {title.strip() for title in settings.calling_ae_titles}
+        self._rules = _Rules.of(settings)
         self._lock = threading.Lock()
         self._open: Counter[str] = Counter()
+
+    def renew(self, settings: ListenerSettings) -> None:
+        """Decide by new settings; associations that are open stay, and count."""
+        self._rules = _Rules.of(settings)
 
     @property
     def established(self) -> int:
@@ -81,14 +98,14 @@ class Admission:
         Refusal or None
             None: it counts from now on, until `leave`.
         """
-        peer = _plain(address)
-        refusal = self._stranger(calling, called, peer)
+        peer, rules = _plain(address), self._rules
+        refusal = _stranger(rules, calling, called, peer)
         if refusal is not None:
             return refusal
         with self._lock:
-            if self._open.total() >= self._settings.max_associations:
+            if self._open.total() >= rules.settings.max_associations:
                 return TOO_MANY
-            if self._open[str(peer)] >= self._settings.max_associations_per_peer:
+            if self._open[str(peer)] >= rules.settings.max_associations_per_peer:
                 return TOO_MANY_OF_PEER
             self._open[str(peer)] += 1
         return None
@@ -101,17 +118,18 @@ class Admission:
             # An address that is gone leaves nothing behind.
             self._open += Counter()
 
-    def _stranger(
-        self, calling: str, called: str, peer: IPv4Address | IPv6Address
-    ) -> Refusal | None:
-        networks = self._settings.networks
-        if networks and not any(peer in network for network in networks):
-            return NETWORK_UNKNOWN
-        if called not in self._called:
-            return CALLED_UNKNOWN
-        if self._calling and calling not in self._calling:
-            return CALLING_UNKNOWN
-        return None
+
+def _stranger(
+    rules: _Rules, calling: str, called: str, peer: IPv4Address | IPv6Address
+) -> Refusal | None:
+    networks = rules.settings.networks
+    if networks and not any(peer in network for network in networks):
+        return NETWORK_UNKNOWN
+    if called not in rules.called:
+        return CALLED_UNKNOWN
+    if rules.calling and calling not in rules.calling:
+        return CALLING_UNKNOWN
+    return None
 
 
 def _plain(address: str) -> IPv4Address | IPv6Address:

@@ -50,7 +50,7 @@ class Doorway:
     port : int
         0: any free one.
     patience_s : float
-        How long a connection may take to send its request, s.
+        How long a connection may take to send its request, s; may change while it serves.
     hand_on : callable
         (connection, address of the peer) -> None; owns the connection from then on.
 
@@ -71,7 +71,7 @@ class Doorway:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
         self._listening.setblocking(False)
-        self._patience_s = patience_s
+        self.patience_s = patience_s
         self._hand_on = hand_on
         self._waiting: dict[int, _Waiting] = {}
         self._selector = selectors.DefaultSelector()
@@ -112,7 +112,7 @@ class Doorway:
             self._close(next(iter(self._waiting.values())))
         connection.setblocking(False)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, _HEADER_BYTES)
-        deadline = time.monotonic() + self._patience_s
+        deadline = time.monotonic() + self.patience_s
         self._waiting[connection.fileno()] = _Waiting(connection, str(address[0]), deadline)
         self._selector.register(connection, selectors.EVENT_READ)
 

@@ -64,7 +64,7 @@ class Keeper:
     port : int
         That the door is at, for whoever checks it.
     period_s : float
-        Time between two heartbeats, s.
+        Time between two heartbeats, s; may change while it keeps.
     damage : JournalDamagedError or None
         What ended it: waiting does not mend a damaged journal.
     """
@@ -77,7 +77,6 @@ class Keeper:
 
     def keep(self, stop: threading.Event) -> None:
         """Do it until `stop` is set; sets it where the journal is damaged."""
-        pause_s = min(_FLUSH_S, self.period_s)
         while True:
             try:
                 self._tell()
@@ -89,6 +88,7 @@ class Keeper:
                 pass  # those who send are told; the next turn tries again
             with suppress(DiskFullError):
                 self.house.reserve.check()
+            pause_s = min(_FLUSH_S, self.period_s)
             for _ in range(round(self.period_s / pause_s)):
                 self.house.recorder.flush()
                 if stop.wait(pause_s):

@@ -6,28 +6,14 @@ import ctypes
 import errno
 import threading
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from pydicom.config import disable_value_validation
-from pydicom.uid import (
-    UID,
-    BasicTextSRStorage,
-    Comprehensive3DSRStorage,
-    ComprehensiveSRStorage,
-    EnhancedMRColorImageStorage,
-    EnhancedSRStorage,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    KeyObjectSelectionDocumentStorage,
-    SegmentationStorage,
-)
-from pynetdicom import AE, ALL_TRANSFER_SYNTAXES
-from pynetdicom.presentation import PresentationContext, build_context
 
 from app.errors import ConfigurationError, crash_line
 from app.node.archive.disk import DiskReserve
-from app.node.archive.spool import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Spool
+from app.node.archive.spool import Spool
 from app.node.journal.arrivals import forget_associations
 from app.node.journal.engine import journal_url, open_journal, transaction
 from app.node.journal.processes import beat_period_s
@@ -38,10 +24,10 @@ from app.node.listener.doorway import Doorway
 from app.node.listener.handlers import House, Visit
 from app.node.listener.keeping import HANDOVER_POLL_S, HANDOVER_S, Keeper, alone
 from app.node.listener.recorder import Recorder
+from app.node.listener.terms import Terms
 from app.node.telemetry import events
 from app.node.telemetry.logs import quiet_foreign_logs, site_secret
 from operators.dicom.frames import PARSE_ERRORS
-from operators.dicom.mr_images import MR_IMAGE_CLASSES
 
 if TYPE_CHECKING:
     import socket
@@ -53,31 +39,6 @@ if TYPE_CHECKING:
     from app.node.telemetry.logs import Emit
     from app.settings import ListenerSettings, NodeSettings
 
-KEPT_CLASSES: Final = (
-    *sorted(MR_IMAGE_CLASSES),
-    EnhancedMRColorImageStorage,
-    SegmentationStorage,
-    BasicTextSRStorage,
-    EnhancedSRStorage,
-    ComprehensiveSRStorage,
-    Comprehensive3DSRStorage,
-    KeyObjectSelectionDocumentStorage,
-)
-"""Storage SOP classes taken from everybody; `extra_sop_classes` adds to them."""
-
-TRANSFER_SYNTAXES: Final = (
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    *(
-        syntax
-        for syntax in ALL_TRANSFER_SYNTAXES
-        if syntax not in {ExplicitVRLittleEndian, ImplicitVRLittleEndian}
-    ),
-)
-"""All standard ones, in the order of preference where a sender leaves the choice."""
-
-VERIFICATION: Final = UID("1.2.840.10008.1.1")
-
 _M_ARENA_MAX: Final = -8
 _M_MMAP_THRESHOLD: Final = -3
 """Parameters of mallopt(3)."""
@@ -87,14 +48,18 @@ _FAREWELL_S: Final = 10.0
 """How long associations may finish after the stop; then they are aborted, s."""
 
 
+def _never() -> None:
+    """Keep the settings."""
+
+
 def serve_listener(
     node: NodeSettings,
     *,
     stop: threading.Event,
     ready: Callable[[int], None],
     emit: Emit,
-    clock: Callable[[], float] = time.time,
     beat: Beat = no_beat,
+    renewed: Callable[[], NodeSettings | None] = _never,
 ) -> None:
     """Receive objects until told to stop.
 
@@ -108,10 +73,11 @@ def serve_listener(
         Called with the port once connections are accepted.
     emit : Emit
         The log.
-    clock : callable
-        Seconds since the epoch.
     beat : Beat
         Called while the door is watched.
+    renewed : callable
+        Asked as often: new settings, once, or None. Host, port, data folder and database of the
+        first ones stay.
 
     Raises
     ------
@@ -134,42 +100,65 @@ def serve_listener(
             recorder=Recorder(engine, spool),
             emit=emit,
             secret=site_secret(node.data),
-            clock=clock,
-            peer_names={peer.ae_title: peer.name for peer in node.peers},
-            dropped_classes=frozenset(node.listener.dropped_sop_classes),
+            clock=time.time,
+            **_named(node),
         )
         # pydicom would warn about an odd value on standard error, by quoting it.
-        turn = _Turn(stop, ready, beat, beat_period_s(node.worker.lease_s))
+        turn = _Turn(stop, ready, beat, renewed)
         with disable_value_validation(), alone(node.data):
-            _serve(node.listener, house, engine, turn=turn)
+            _serve(node, house, engine, turn=turn)
     finally:
         engine.dispose()
 
 
+class _Named(TypedDict):
+    peer_names: dict[str, str]
+    dropped_classes: frozenset[str]
+
+
+def _named(node: NodeSettings) -> _Named:
+    """Peers and SOP classes by name, as the settings have them."""
+    return {
+        "peer_names": {peer.ae_title: peer.name for peer in node.peers},
+        "dropped_classes": frozenset(node.listener.dropped_sop_classes),
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """When to end, whom to tell, and how often the journal, s."""
+    """When to end, whom to tell, and by which settings to go on."""
 
     stop: threading.Event
     ready: Callable[[int], None]
     beat: Beat
-    period_s: float
+    renewed: Callable[[], NodeSettings | None]
 
 
-def _serve(settings: ListenerSettings, house: House, engine: Engine, turn: _Turn) -> None:
-    reception = Reception(settings, house)
-    doorway = _open_door(settings, reception, turn.stop)
+def _serve(node: NodeSettings, house: House, engine: Engine, turn: _Turn) -> None:
+    reception = Reception(Terms.of(node.listener, house))
+    doorway = _open_door(node.listener, reception, turn.stop)
     # No other listener is at work on this folder: what lies there is left over.
     swept = house.spool.sweep_incoming()
     if swept:
         house.emit(events.SPOOL_SWEPT, count=swept)
     with transaction(engine) as connection:
         forget_associations(connection)
-    keeper = Keeper(house, engine, doorway.port, turn.period_s)
+    keeper = Keeper(house, engine, doorway.port, beat_period_s(node.worker.lease_s))
     thread = threading.Thread(target=keeper.keep, args=(turn.stop,), daemon=True)
     thread.start()
     turn.ready(doorway.port)
-    doorway.serve(turn.stop, turn.beat)
+
+    def look() -> None:
+        turn.beat()
+        new = turn.renewed()
+        if new is not None:
+            house.admission.renew(new.listener)
+            house.reserve.renew(new.retention.disk_reserve_mb)
+            doorway.patience_s = new.listener.acse_timeout_s
+            keeper.period_s = beat_period_s(new.worker.lease_s)
+            reception.renew(Terms.of(new.listener, replace(house, **_named(new))))
+
+    doorway.serve(turn.stop, look)
     reception.close()
     thread.join()
     house.recorder.flush()
@@ -182,18 +171,18 @@ class Reception:
 
     Parameters
     ----------
-    settings : ListenerSettings
-        Title, time-outs, SOP classes.
-    house : House
-        What associations share.
+    terms : Terms
+        On which it does.
     """
 
-    def __init__(self, settings: ListenerSettings, house: House) -> None:
-        self._house = house
-        self._entity = _entity(settings)
-        self._contexts = _contexts(settings)
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
         self._lock = threading.Lock()
         self._open: dict[AcceptedAssociation, threading.Thread] = {}
+
+    def renew(self, terms: Terms) -> None:
+        """Give associations that begin from now on other terms."""
+        self._terms = terms
 
     def welcome(self, connection: socket.socket, address: str) -> None:
         """Serve a connection on which a request waits."""
@@ -220,21 +209,22 @@ class Reception:
             return dict(self._open)
 
     def _host(self, connection: socket.socket, address: str) -> None:
-        visit = Visit(self._house, address)
+        terms = self._terms
+        visit = Visit(terms.house, address)
         association = None
         try:
             association = AcceptedAssociation(
-                self._entity,
+                terms.entity,
                 connection=connection,
                 address=address,
-                contexts=self._contexts,
+                contexts=terms.contexts,
                 guest=visit,
             )
             with self._lock:
                 self._open[association] = threading.current_thread()
             association.serve()
         except PARSE_ERRORS as error:
-            self._house.emit(events.INTERNAL_ERROR, role="listener", place=crash_line(error))
+            terms.house.emit(events.INTERNAL_ERROR, role="listener", place=crash_line(error))
         finally:
             connection.close()
             visit.leave(is_released=association is not None and association.is_released)
@@ -273,23 +263,3 @@ def _open_door(settings: ListenerSettings, reception: Reception, stop: threading
                     f"listener: {settings.host}:{settings.port} cannot be bound "
                     f"(error {error.errno})"
                 ) from error
-
-
-def _entity(settings: ListenerSettings) -> AE:
-    entity = AE(ae_title=settings.ae_title)
-    entity.maximum_pdu_size = settings.max_pdu_bytes
-    entity.acse_timeout = settings.acse_timeout_s
-    entity.dimse_timeout = settings.dimse_timeout_s
-    entity.network_timeout = settings.network_timeout_s
-    entity.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
-    entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    return entity
-
-
-def _contexts(settings: ListenerSettings) -> list[PresentationContext]:
-    """Verification and every storage class, each with every transfer syntax."""
-    classes = dict.fromkeys(
-        (*KEPT_CLASSES, *settings.extra_sop_classes, *settings.dropped_sop_classes)
-    )
-    storage = [build_context(uid, list(TRANSFER_SYNTAXES)) for uid in classes]
-    return [build_context(VERIFICATION), *storage]

@@ -37,7 +37,7 @@ class Emit(Protocol):
         """Write one event."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EventLog:
     """The event log of one process.
 
@@ -46,7 +46,7 @@ class EventLog:
     role : str
         Process that speaks: ``listener``, ``worker``, ``web``, ``serve``.
     least : str
-        Events of a lower level are not told; errors always are.
+        Events of a lower level are not told; errors always are. May change while it is used.
     is_strict : bool
         Raise for a field that the catalogue does not list (tests); else drop it.
     stream : TextIO

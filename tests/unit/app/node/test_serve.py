@@ -16,9 +16,11 @@ import pytest
 
 from app.errors import ConfigurationError
 from app.node.lifeline import beats_into, end_into
-from app.node.serve import Child, Limits, Reload, supervise
+from app.node.reload import Reload
+from app.node.serve import Child, Limits, supervise
 from app.node.telemetry.logs import EventLog
 from app.service_manager import ServiceManager
+from app.settings import load_settings
 
 READY = "import json; print(json.dumps({'event': 'ready', 'port': 7}), flush=True)"
 
@@ -142,6 +144,13 @@ def test_the_service_manager_hears_ready_alive_and_stopping(tmp_path):
     assert [state for state in states if state != "WATCHDOG=1"] == ["READY=1", "STOPPING=1"]
 
 
+SETTINGS = load_settings()
+SAYS_READY_AGAIN_AT_SIGHUP = (
+    "import os, signal; say = json.dumps({'event': 'ready', 'port': 8}) + chr(10); "
+    "signal.signal(signal.SIGHUP, lambda *_: os.write(1, say.encode()))"
+)
+
+
 @pytest.mark.parametrize("is_usable", [True, False])
 def test_new_settings_are_taken_by_new_processes_and_bad_ones_change_nothing(is_usable):
     starts, wanted, asked = [], threading.Event(), []
@@ -150,19 +159,54 @@ def test_new_settings_are_taken_by_new_processes_and_bad_ones_change_nothing(is_
         lambda role, port: starts.append(one.process.pid),
     )
 
-    def check():
+    def read():
         asked.append(1)
         if not is_usable:
             raise ConfigurationError("app.yaml: a route names unknown peers: nobody")
+        return SETTINGS
 
     def over():
         if starts and not asked:
             wanted.set()
         return len(starts) == 2 if is_usable else bool(asked)
 
-    _, lines = supervised([one], until=over, reload=Reload(wanted, check))
+    _, lines = supervised([one], until=over, reload=Reload(SETTINGS, wanted, read))
     assert [line["number"] for line in lines] == ([706] if is_usable else [707])
     assert len(set(starts)) == 1 + is_usable
+
+
+def test_a_process_that_reads_anew_is_told_by_sighup_once_it_is_ready_and_stays():
+    heard, wanted = [], threading.Event()
+    wanted.set()  # before it is ready, when SIGHUP would end it
+    one = child(
+        f"import json, time; time.sleep(0.5); {SAYS_READY_AGAIN_AT_SIGHUP}; {READY}\n"
+        "while True: time.sleep(60)",
+        lambda role, port: heard.append((one.process.pid, port)),
+    )
+    one.reads_anew = True
+    _, lines = supervised(
+        [one], until=lambda: len(heard) == 2, reload=Reload(SETTINGS, wanted, lambda: SETTINGS)
+    )
+    assert [port for _, port in heard] == [7, 8]
+    assert len({pid for pid, _ in heard}) == 1
+    assert [line["number"] for line in lines] == [706]
+
+
+def test_new_limits_and_a_new_log_level_hold_for_the_supervisor_too():
+    heard, wanted = [], threading.Event()
+    wanted.set()
+    node = SETTINGS.node.model_copy(update={"hung_after_s": 0.3, "log_level": "error"})
+    new = SETTINGS.model_copy(update={"node": node})
+    one = child(
+        f"{BEATS}; beat(); {SAYS_READY_AGAIN_AT_SIGHUP.replace('import os', 'import json, os')}; "
+        f"{READY}; time.sleep(60); time.sleep(60)",
+        lambda role, port: heard.append(port),
+    )
+    one.reads_anew = True
+    _, lines = supervised(
+        [one], until=lambda: len(heard) == 3, reload=Reload(SETTINGS, wanted, lambda: new)
+    )
+    assert [line["number"] for line in lines][:3] == [706, 704, 703]
 
 
 @pytest.mark.parametrize("code", [2, 20])

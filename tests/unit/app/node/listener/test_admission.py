@@ -66,3 +66,13 @@ def test_a_refusal_names_its_reason_for_the_log() -> None:
     house = admission(networks=["10.0.0.0/29"])
     refusal = house.enter(calling="A", called="NODE", address="192.0.2.1")
     assert refusal == Refusal(1, 1, 3, "network_not_allowed")
+
+
+def test_new_limits_count_those_that_are_open() -> None:
+    house = admission(max_associations=3)
+    assert [enter(house), enter(house)] == [(), ()]
+    house.renew(ListenerSettings(ae_title="OTHER", max_associations=2))
+    assert enter(house, called="OTHER") == (2, 3, 2)
+    house.leave("10.0.0.5")
+    assert enter(house, called="NODE") == (1, 1, 7)
+    assert enter(house, called="OTHER") == ()

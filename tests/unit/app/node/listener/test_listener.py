@@ -7,7 +7,7 @@ from pathlib import Path
 from pydicom.uid import UID, MRImageStorage
 from pynetdicom import AllStoragePresentationContexts
 
-from app.node.listener.listener import KEPT_CLASSES, TRANSFER_SYNTAXES
+from app.node.listener.terms import KEPT_CLASSES, TRANSFER_SYNTAXES
 
 ROOT = Path(__file__).resolve().parents[5]
 HEAVY = ("torch", "monai", "holoscan", "SimpleITK", "dbos", "scipy", "highdicom")

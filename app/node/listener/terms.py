@@ -1,0 +1,97 @@
+"""On which terms an association is accepted: title, time-outs, SOP classes, transfer syntaxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pydicom.uid import (
+    UID,
+    BasicTextSRStorage,
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    EnhancedMRColorImageStorage,
+    EnhancedSRStorage,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    KeyObjectSelectionDocumentStorage,
+    SegmentationStorage,
+)
+from pynetdicom import AE, ALL_TRANSFER_SYNTAXES
+from pynetdicom.presentation import PresentationContext, build_context
+
+from app.node.archive.spool import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from operators.dicom.mr_images import MR_IMAGE_CLASSES
+
+if TYPE_CHECKING:
+    from app.node.listener.handlers import House
+    from app.settings import ListenerSettings
+
+KEPT_CLASSES: Final = (
+    *sorted(MR_IMAGE_CLASSES),
+    EnhancedMRColorImageStorage,
+    SegmentationStorage,
+    BasicTextSRStorage,
+    EnhancedSRStorage,
+    ComprehensiveSRStorage,
+    Comprehensive3DSRStorage,
+    KeyObjectSelectionDocumentStorage,
+)
+"""Storage SOP classes taken from everybody; `extra_sop_classes` adds to them."""
+
+TRANSFER_SYNTAXES: Final = (
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    *(
+        syntax
+        for syntax in ALL_TRANSFER_SYNTAXES
+        if syntax not in {ExplicitVRLittleEndian, ImplicitVRLittleEndian}
+    ),
+)
+"""All standard ones, in the order of preference where a sender leaves the choice."""
+
+VERIFICATION: Final = UID("1.2.840.10008.1.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an association that begins now is given; one that is open keeps its own.
+
+    Attributes
+    ----------
+    house : House
+        What associations share.
+    entity : AE
+        Our side: title, time-outs, limits.
+    contexts : list of PresentationContext
+        What is supported; shared and never changed.
+    """
+
+    house: House
+    entity: AE
+    contexts: list[PresentationContext]
+
+    @classmethod
+    def of(cls, settings: ListenerSettings, house: House) -> Terms:
+        """Take them from the settings."""
+        return cls(house, _entity(settings), _contexts(settings))
+
+
+def _entity(settings: ListenerSettings) -> AE:
+    entity = AE(ae_title=settings.ae_title)
+    entity.maximum_pdu_size = settings.max_pdu_bytes
+    entity.acse_timeout = settings.acse_timeout_s
+    entity.dimse_timeout = settings.dimse_timeout_s
+    entity.network_timeout = settings.network_timeout_s
+    entity.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+    entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    return entity
+
+
+def _contexts(settings: ListenerSettings) -> list[PresentationContext]:
+    """Verification and every storage class, each with every transfer syntax."""
+    classes = dict.fromkeys(
+        (*KEPT_CLASSES, *settings.extra_sop_classes, *settings.dropped_sop_classes)
+    )
+    storage = [build_context(uid, list(TRANSFER_SYNTAXES)) for uid in classes]
+    return [build_context(VERIFICATION), *storage]
