@@ -24,6 +24,7 @@ from pydantic import (
 from app.alert_settings import AlertSettings
 from app.errors import ConfigurationError
 from app.service_manager import ServiceManager
+from app.tls_settings import ListenerTlsSettings, PeerTlsSettings
 from operators.dicom.mr_images import MR_IMAGE_CLASSES
 
 REPOSITORY_CONFIG = Path(__file__).resolve().parent.parent / "app.yaml"
@@ -103,7 +104,11 @@ class ListenerSettings(_Section):
     also_called: list[AeTitle] = Field(default_factory=list)
     """Further called AE titles that are accepted; routes may distinguish them."""
     host: str = "127.0.0.1"
-    port: int = Field(ge=0, le=65535, default=11112)
+    port: int | None = Field(ge=0, le=65535, default=11112)
+    """None: no port without TLS."""
+    tls_port: int | None = Field(ge=0, le=65535, default=None)
+    """Port for DICOM TLS; 2762 is the registered one. Needs `tls`."""
+    tls: ListenerTlsSettings | None = None
     calling_ae_titles: list[AeTitle] = Field(default_factory=list)
     """Empty: every calling AE title."""
     networks: list[IPv4Network | IPv6Network] = Field(default_factory=list)
@@ -119,6 +124,14 @@ class ListenerSettings(_Section):
     dropped_sop_classes: list[SopClassUid] = Field(default_factory=list)
     """Storage SOP class UIDs that are accepted, answered 0x0000, counted and not kept: for
     senders that cannot be told to leave them out. MR images cannot be among them."""
+
+    @model_validator(mode="after")
+    def _has_a_port(self) -> ListenerSettings:
+        if (self.tls_port is None) != (self.tls is None):
+            raise ValueError("tls_port and tls belong together")
+        if self.port is None and self.tls_port is None:
+            raise ValueError("there is neither port nor tls_port")
+        return self
 
     @field_validator("dropped_sop_classes")
     @classmethod
@@ -139,6 +152,8 @@ class PeerSettings(_Section):
     """Offers C-FIND (study root): used to count a series and to confirm deliveries."""
     can_move: bool = False
     """Offers C-MOVE and knows this node: used to repair incomplete series."""
+    tls: PeerTlsSettings | None = None
+    """Call it over TLS."""
 
 
 class RouteSettings(_Section):

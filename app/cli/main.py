@@ -22,6 +22,7 @@ from app.cli.training import train_app
 from app.console import emit_json, plain_output, reporting
 from app.errors import ConfigurationError, ExitCode, crash_line, exit_code_of
 from app.node.telemetry.codes import error_codes
+from app.node.tls import check_certificates
 from app.registry import read_registry, verify_model
 from app.run.bootstrap import quiet_libraries
 from app.run.checks import RunPaths, require_folder, require_usable
@@ -178,8 +179,9 @@ def synthesize(  # noqa: PLR0917 - one parameter per documented option
 
 @app.command("check-config")
 def check_config(config: ConfigOption = None) -> None:
-    """Validate app.yaml; unknown keys are refused."""
+    """Validate app.yaml; unknown keys and certificates that cannot be used are refused."""
     settings = load_settings(config)
+    check_certificates(settings.node)
     for name in (settings.models.semantic, settings.models.instance):
         problems = verify_model(settings.models.directory, name)
         if problems and not Path(name).is_dir():

@@ -14,6 +14,7 @@ from app.node.reload import Reload
 from app.node.roles import READING_ANEW, ROLES, Parent, prepare_data_folder, run_role
 from app.node.serve import Child, Limits, role_command, supervise
 from app.node.telemetry.logs import EventLog, quiet_foreign_logs
+from app.node.tls import check_certificates
 from app.settings import Settings, load_settings, service_manager
 from app.signals import reload_requests, stop_requests
 
@@ -104,6 +105,7 @@ def _parent(child: bool, lifeline: int | None) -> Parent | None:  # noqa: FBT001
 def node_settings(config: Path | None, data: Path | None) -> Settings:
     """Read the settings; a data folder that was given wins."""
     settings = load_settings(config)
+    check_certificates(settings.node)
     if data is None:
         return settings
     node = settings.node.model_copy(update={"data": data.absolute()})

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from app.node.delivery.batch import Batch, BatchReport
+    from app.tls_settings import PeerTlsSettings
 
 _TARGET: Final = re.compile(r"([!-\[\]-~][ -\[\]-~]{0,15})@(.+):([0-9]{1,5})")
 _AE_TITLE: Final = re.compile(r"[!-\[\]-~][ -\[\]-~]{0,15}")
@@ -36,6 +37,7 @@ class Target:
     ae_title: str
     host: str
     port: int
+    tls: PeerTlsSettings | None = None
 
 
 def send(

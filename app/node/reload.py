@@ -23,6 +23,7 @@ NEEDING_RESTART: Final = (
     "node.database_url",
     "node.listener.host",
     "node.listener.port",
+    "node.listener.tls_port",
     "node.web.host",
     "node.web.port",
 )

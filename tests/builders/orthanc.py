@@ -117,6 +117,10 @@ class Orthanc:
         """POST of JSON to its REST interface, parsed."""
         return self._client.post(path, json=body).raise_for_status().json()
 
+    def put(self, path: str, body: Any) -> None:
+        """PUT of JSON to its REST interface."""
+        self._client.put(path, json=body).raise_for_status()
+
     def count_instances(self) -> int:
         """Objects it holds."""
         return int(self.get("/statistics")["CountInstances"])

@@ -67,6 +67,9 @@ KINDS: Final[Mapping[str, AttentionKind]] = {
     "process_silent": _alarm("processes silent or frozen", "/system", can_acknowledge=True),
     "models_unusable": _alarm("workers whose models cannot be used", "/system"),
     "disk_low": _alarm("disks below their reserve: objects are refused", "/system"),
+    "certificate_expires": _alarm(
+        "TLS certificates that expire within 30 days, or have expired", "/system"
+    ),
     "job_stalled": _alarm("jobs without progress", "/jobs?state=running"),
     "job_failed": _alarm("jobs that failed", "/attention/job_failed", can_acknowledge=True),
     "job_refused": _alarm(
@@ -92,6 +95,8 @@ KINDS: Final[Mapping[str, AttentionKind]] = {
 }
 """In the order in which they are shown."""
 
-OBSERVED: Final = frozenset({"process_silent", "models_unusable", "disk_low", "job_stalled"})
+OBSERVED: Final = frozenset(
+    {"process_silent", "models_unusable", "disk_low", "certificate_expires", "job_stalled"}
+)
 """Kinds that no table holds: whoever watches the node hands them in
 (`app.node.journal.lookout`)."""

@@ -18,6 +18,7 @@ from app.node.journal.attention_kinds import Found
 from app.node.journal.pulses import Pulses, Stillness
 from app.node.journal.states import JobState
 from app.node.journal.tables import JOB
+from app.node.tls import EXPIRES_SOON_S, own_certificates
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -113,6 +114,7 @@ class Lookout:
             observed = {
                 "process_silent": lost,
                 "models_unusable": _without_models(processes, silences, lease_s),
+                "certificate_expires": _expiring(node, moment.now),
                 "disk_low": _LOW_DISK if moment.free_bytes < reserve_bytes else [],
                 "job_stalled": self._stalled(connection, moment.monotonic_s, stalled_after_s),
             }
@@ -157,6 +159,15 @@ def _silent(
         if not is_filled and not lost:
             unfilled[role] = role
     return found, unfilled
+
+
+def _expiring(node: NodeSettings, now: float) -> list[Found]:
+    """Find our certificates that expire soon, have expired, or cannot be read any more."""
+    return [
+        Found(own.used_for, None, own.expires)
+        for own in own_certificates(node)
+        if own.expires < now + EXPIRES_SOON_S
+    ]
 
 
 def _hanging(

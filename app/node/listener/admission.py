@@ -40,6 +40,8 @@ CALLED_UNKNOWN: Final = Refusal(1, 1, 7, "called_ae_title_unknown")
 CALLING_UNKNOWN: Final = Refusal(1, 1, 3, "calling_ae_title_unknown")
 NETWORK_UNKNOWN: Final = Refusal(1, 1, 3, "network_not_allowed")
 """DICOM has no reason of its own for an address: the caller is not recognised."""
+CERTIFICATE_OTHER: Final = Refusal(1, 1, 3, "certificate_of_another")
+"""The title belongs to a certificate that the caller has not shown."""
 TOO_MANY: Final = Refusal(2, 3, 2, "too_many_associations")
 TOO_MANY_OF_PEER: Final = Refusal(2, 3, 2, "too_many_associations_of_peer")
 
@@ -51,12 +53,15 @@ class _Rules:
     settings: ListenerSettings
     called: frozenset[str]
     calling: frozenset[str]
+    bound: dict[str, frozenset[str]]
 
     @classmethod
     def of(cls, settings: ListenerSettings) -> _Rules:
         called = {title.strip() for title in (settings.ae_title, *settings.also_called)}
         calling = {title.strip() for title in settings.calling_ae_titles}
-        return cls(settings, frozenset(called), frozenset(calling))
+        titles = {} if settings.tls is None else settings.tls.titles
+        bound = {title.strip(): frozenset(names) for title, names in titles.items()}
+        return cls(settings, frozenset(called), frozenset(calling), bound)
 
 
 class Admission:
@@ -83,7 +88,9 @@ class Admission:
         with self._lock:
             return self._open.total()
 
-    def enter(self, *, calling: str, called: str, address: str) -> Refusal | None:
+    def enter(
+        self, *, calling: str, called: str, address: str, names: frozenset[str] = frozenset()
+    ) -> Refusal | None:
         """Let an association in, or say why not.
 
         Parameters
@@ -92,6 +99,8 @@ class Admission:
             AE titles of the request, without padding.
         address : str
             IP address of the peer.
+        names : frozenset of str
+            Of the certificate that it has shown.
 
         Returns
         -------
@@ -99,7 +108,7 @@ class Admission:
             None: it counts from now on, until `leave`.
         """
         peer, rules = _plain(address), self._rules
-        refusal = _stranger(rules, calling, called, peer)
+        refusal = _stranger(rules, calling, called, peer) or _impostor(rules, calling, names)
         if refusal is not None:
             return refusal
         with self._lock:
@@ -129,6 +138,12 @@ def _stranger(
         return CALLED_UNKNOWN
     if rules.calling and calling not in rules.calling:
         return CALLING_UNKNOWN
+    return None
+
+
+def _impostor(rules: _Rules, calling: str, names: frozenset[str]) -> Refusal | None:
+    if calling in rules.bound and rules.bound[calling].isdisjoint(names):
+        return CERTIFICATE_OTHER
     return None
 
 

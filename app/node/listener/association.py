@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from app.node.archive.incoming import DroppedObject, IncomingFile
     from app.node.listener.admission import Refusal
+    from app.node.listener.doorway import Caller
 
 
 _IS_COMMAND: Final = 1
@@ -86,10 +87,8 @@ class AcceptedAssociation(Association):
     ----------
     entity : ApplicationEntity
         Our side: title, time-outs, limits.
-    connection : socket.socket
-        On which an A-ASSOCIATE-RQ waits.
-    address : str
-        IP address of the peer.
+    caller : Caller
+        Connection whose A-ASSOCIATE-RQ has come.
     contexts : list of PresentationContext
         What is supported; shared and never changed.
     guest : Guest
@@ -100,8 +99,7 @@ class AcceptedAssociation(Association):
         self,
         entity: ApplicationEntity,
         *,
-        connection: socket.socket,
-        address: str,
+        caller: Caller,
         contexts: list[PresentationContext],
         guest: Guest,
     ) -> None:
@@ -113,8 +111,9 @@ class AcceptedAssociation(Association):
         # Setting a time-out passes it on to the upper layer, which is a new one.
         self.acse_timeout = entity.acse_timeout
         self.network_timeout = entity.network_timeout
+        connection = caller.connection
         make_lively(connection, entity.network_timeout)
-        self._pdus = PduSocket(self, client_socket=connection)
+        self._pdus = PduSocket(self, connection, caller.head)
         self.set_socket(self._pdus)
         here = connection.getsockname()
         self.acceptor.ae_title = entity.ae_title
@@ -123,7 +122,7 @@ class AcceptedAssociation(Association):
         self.acceptor.implementation_version_name = entity.implementation_version_name
         self.acceptor.supported_contexts = contexts
         self.acceptor.address_info = AddressInformation(here[0], here[1])
-        self.requestor.address_info = AddressInformation(address, 0)
+        self.requestor.address_info = AddressInformation(caller.address, 0)
         for event in self.get_events():
             # What pynetdicom does for its own log: it would name identifiers, and it takes time.
             if event.is_notification:
@@ -136,7 +135,8 @@ class AcceptedAssociation(Association):
         if self._pdus.is_reading and self._pdus.socket is not None:
             # The peer stopped within a PDU: the upper layer must not wait for the rest of it.
             with suppress(OSError):
-                self._pdus.socket.shutdown(socket.SHUT_RD)
+                # Past TLS, which another thread is reading.
+                socket.socket.shutdown(self._pdus.socket, socket.SHUT_RD)
         super().kill()
 
     def serve(self) -> None:

@@ -1,24 +1,25 @@
 """The doorway: TCP connections wait here, one file descriptor each, until they have asked.
 
-A connection is handed on only when its whole A-ASSOCIATE-RQ lies in the kernel's buffer. Health
-checks, port scans and senders that fall silent cost no thread and no place among the
-associations, and are shown out after the ACSE time-out.
+A connection is handed on only when its whole A-ASSOCIATE-RQ has come. Health checks, port scans
+and senders that fall silent, TLS handshakes that stall included, cost no thread and no place among
+the associations, and are shown out after the ACSE time-out.
 """
 
 from __future__ import annotations
 
 import selectors
 import socket
+import ssl
 import struct
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
 
 from app.node.lifeline import no_beat
+from app.node.tls import names_of
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
 
     from app.node.lifeline import Beat
 
@@ -32,12 +33,101 @@ _TICK_S: Final = 0.25
 _FULL_PAUSE_S: Final = 0.05
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A connection whose A-ASSOCIATE-RQ has come.
+
+    Attributes
+    ----------
+    connection : socket.socket
+        To be closed by whoever has it.
+    address : str
+        IP address of the peer.
+    head : bytes
+        What has been read from it already.
+    names : frozenset of str
+        Of the certificate that the peer has shown.
+    """
+
+    connection: socket.socket
+    address: str
+    head: bytes = b""
+    names: frozenset[str] = frozenset()
+
+
+class Host(Protocol):
+    """Who is told of callers."""
+
+    def welcome(self, caller: Caller) -> None:
+        """Serve a connection; it is the host's from now on."""
+
+    def turn_away(self, address: str, reason: str) -> None:
+        """Hear of one with which no TLS connection came about; OpenSSL's name of the reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What is bound.
+
+    Attributes
+    ----------
+    host : str
+        Address, IPv4 or IPv6.
+    plain : int or None
+        Port without TLS; 0: any free one.
+    tls : int or None
+        Port with TLS.
+    """
+
+    host: str
+    plain: int | None
+    tls: int | None = None
+
+
 @dataclass(slots=True)
 class _Waiting:
+    """A connection that has not asked yet; `head` is what was read of it, which only TLS needs."""
+
     connection: socket.socket
     address: str
     deadline: float
     needed: int = _HEADER_BYTES
+    head: bytearray = field(default_factory=bytearray)
+    is_greeted: bool = False
+
+    def seen(self) -> bytes:
+        """Look at what has come of the request, up to `needed` bytes.
+
+        Raises
+        ------
+        OSError
+            `BlockingIOError`, `ssl.SSLWantReadError` or `ssl.SSLWantWriteError`: not enough yet.
+        """
+        if not isinstance(self.connection, ssl.SSLSocket):
+            return self.connection.recv(self.needed, socket.MSG_PEEK)
+        if not self.is_greeted:
+            self.connection.do_handshake()
+            self.is_greeted = True
+        # OpenSSL keeps what it has decrypted, and no selector knows of that: read until it is dry.
+        while len(self.head) < self.needed:
+            piece = self.connection.recv(self.needed - len(self.head))
+            if not piece:
+                break
+            self.head += piece
+        return bytes(self.head)
+
+    def caller(self) -> Caller:
+        """Give it to a host."""
+        if isinstance(self.connection, ssl.SSLSocket):
+            names = names_of(self.connection.getpeercert())
+            return Caller(self.connection, self.address, bytes(self.head), names)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+        return Caller(self.connection, self.address)
+
+    def await_bytes(self, count: int) -> None:
+        """Wake only when so many have come; TLS has records of its own length."""
+        if not isinstance(self.connection, ssl.SSLSocket):
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
 
 
 class Doorway:
@@ -45,42 +135,45 @@ class Doorway:
 
     Parameters
     ----------
-    host : str
-        Address to bind, IPv4 or IPv6.
-    port : int
-        0: any free one.
+    ports : Ports
+        What is bound.
+    host : Host
+        Who is told of callers.
     patience_s : float
         How long a connection may take to send its request, s; may change while it serves.
-    hand_on : callable
-        (connection, address of the peer) -> None; owns the connection from then on.
+    context : ssl.SSLContext, optional
+        For connections with TLS; may change while it serves.
 
     Raises
     ------
     OSError
-        If the address cannot be bound.
+        If an address cannot be bound.
     """
 
     def __init__(
         self,
-        host: str,
-        port: int,
+        ports: Ports,
+        host: Host,
         *,
         patience_s: float,
-        hand_on: Callable[[socket.socket, str], None],
+        context: ssl.SSLContext | None = None,
     ) -> None:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-        self._listening.setblocking(False)
         self.patience_s = patience_s
-        self._hand_on = hand_on
+        self.context = context
+        self._host = host
         self._waiting: dict[int, _Waiting] = {}
         self._selector = selectors.DefaultSelector()
-        self._selector.register(self._listening, selectors.EVENT_READ)
+        self._plain = self._bind(ports.host, ports.plain)
+        try:
+            self._tls = self._bind(ports.host, ports.tls)
+        except OSError:
+            self._close_ports()
+            raise
 
     @property
     def port(self) -> int:
-        """Port that was bound."""
-        return int(self._listening.getsockname()[1])
+        """Port that was bound: the one without TLS, if there is one."""
+        return next(int(bound.getsockname()[1]) for bound in (self._plain, self._tls) if bound)
 
     def serve(self, stop: threading.Event, beat: Beat = no_beat) -> None:
         """Watch over the door until `stop` is set; then close it and show out who waits."""
@@ -88,20 +181,36 @@ class Doorway:
             while not stop.is_set():
                 beat()
                 for key, _ in self._selector.select(_TICK_S):
-                    if key.fileobj is self._listening:
-                        self._accept(stop)
+                    if key.fileobj in {self._plain, self._tls}:
+                        self._accept(key.fileobj, stop)
                     else:
                         self._look(self._waiting[key.fd])
                 self._show_out_late()
         finally:
-            self._selector.close()
-            self._listening.close()
+            self._close_ports()
             for waiting in self._waiting.values():
                 waiting.connection.close()
 
-    def _accept(self, stop: threading.Event) -> None:
+    def _bind(self, host: str, port: int | None) -> socket.socket | None:
+        if port is None:
+            return None
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        listening.setblocking(False)
+        self._selector.register(listening, selectors.EVENT_READ)
+        return listening
+
+    def _close_ports(self) -> None:
+        self._selector.close()
+        for listening in (self._plain, self._tls):
+            if listening is not None:
+                listening.close()
+
+    def _accept(self, listening: object, stop: threading.Event) -> None:
+        if not isinstance(listening, socket.socket):
+            return
         try:
-            connection, address = self._listening.accept()
+            connection, address = listening.accept()
         except (BlockingIOError, ConnectionError):
             return
         except OSError:
@@ -111,20 +220,35 @@ class Doorway:
         if len(self._waiting) >= _WAITING_LIMIT:
             self._close(next(iter(self._waiting.values())))
         connection.setblocking(False)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, _HEADER_BYTES)
-        deadline = time.monotonic() + self.patience_s
-        self._waiting[connection.fileno()] = _Waiting(connection, str(address[0]), deadline)
+        if listening is self._tls and self.context is not None:
+            try:
+                connection = self.context.wrap_socket(
+                    connection, server_side=True, do_handshake_on_connect=False
+                )
+            except OSError:  # it is gone already
+                connection.close()
+                return
+        waiting = _Waiting(connection, str(address[0]), time.monotonic() + self.patience_s)
+        waiting.await_bytes(_HEADER_BYTES)
+        self._waiting[connection.fileno()] = waiting
         self._selector.register(connection, selectors.EVENT_READ)
 
     def _look(self, waiting: _Waiting) -> None:
-        """Look at what has come without taking it."""
+        """Look at what has come."""
         try:
-            seen = waiting.connection.recv(waiting.needed, socket.MSG_PEEK)
-        except BlockingIOError:
-            return
-        except OSError:
+            seen = waiting.seen()
+        except (BlockingIOError, ssl.SSLWantReadError):
+            self._selector.modify(waiting.connection, selectors.EVENT_READ)
+        except ssl.SSLWantWriteError:
+            self._selector.modify(waiting.connection, selectors.EVENT_WRITE)
+        except OSError as error:
             self._close(waiting)
-            return
+            if isinstance(error, ssl.SSLError) and error.reason and not waiting.is_greeted:
+                self._host.turn_away(waiting.address, error.reason.lower())
+        else:
+            self._judge(waiting, seen)
+
+    def _judge(self, waiting: _Waiting, seen: bytes) -> None:
         if len(seen) < waiting.needed:
             # Woken before enough is there: the peer has closed its side.
             self._close(waiting)
@@ -132,8 +256,7 @@ class Doorway:
             self._await_request(waiting, seen)
         else:
             self._forget(waiting)
-            waiting.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
-            self._hand_on(waiting.connection, waiting.address)
+            self._host.welcome(waiting.caller())
 
     def _await_request(self, waiting: _Waiting, header: bytes) -> None:
         kind, _, length = struct.unpack(">BBL", header)
@@ -141,7 +264,9 @@ class Doorway:
             self._close(waiting)
             return
         waiting.needed = _HEADER_BYTES + length
-        waiting.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, waiting.needed)
+        waiting.await_bytes(waiting.needed)
+        if waiting.head:
+            self._look(waiting)
 
     def _show_out_late(self) -> None:
         now = time.monotonic()

@@ -90,11 +90,14 @@ class Visit:
         Shared parts.
     address : str
         IP address of the peer.
+    names : frozenset of str
+        Of the certificate that it has shown.
     """
 
-    def __init__(self, house: House, address: str) -> None:
+    def __init__(self, house: House, address: str, names: frozenset[str] = frozenset()) -> None:
         self._house = house
         self._address = address
+        self._names = names
         self._id = secrets.token_hex(_ID_BYTES)
         self._calling = ""
         self._called = ""
@@ -108,7 +111,9 @@ class Visit:
     def admit(self, calling: str, called: str) -> Refusal | None:
         """Let the peer in, or say why not."""
         self._calling, self._called = tidy_title(calling), tidy_title(called)
-        refusal = self._house.admission.enter(calling=calling, called=called, address=self._address)
+        refusal = self._house.admission.enter(
+            calling=calling, called=called, address=self._address, names=self._names
+        )
         if refusal is None:
             self._is_inside = True
         else:
@@ -123,6 +128,11 @@ class Visit:
             )
             self._note(refusal.reason)
         return refusal
+
+    def turn_away(self, reason: str) -> None:
+        """Put on record that no TLS connection came about."""
+        self._house.emit(events.TLS_FAILED, reason=reason, address=self._address)
+        self._note("tls_failed")
 
     def agree(self, accepted: int, rejected: list[PresentationContext]) -> None:
         """Keep what was negotiated, for the record of the association."""

@@ -20,22 +20,24 @@ from app.node.journal.processes import beat_period_s
 from app.node.lifeline import no_beat
 from app.node.listener.admission import Admission
 from app.node.listener.association import AcceptedAssociation
-from app.node.listener.doorway import Doorway
+from app.node.listener.doorway import Doorway, Ports
 from app.node.listener.handlers import House, Visit
 from app.node.listener.keeping import HANDOVER_POLL_S, HANDOVER_S, Keeper, alone
 from app.node.listener.recorder import Recorder
 from app.node.listener.terms import Terms
 from app.node.telemetry import events
 from app.node.telemetry.logs import quiet_foreign_logs, site_secret
+from app.node.tls import server_context
 from operators.dicom.frames import PARSE_ERRORS
 
 if TYPE_CHECKING:
-    import socket
+    import ssl
     from collections.abc import Callable
 
     from sqlalchemy.engine import Engine
 
     from app.node.lifeline import Beat
+    from app.node.listener.doorway import Caller
     from app.node.telemetry.logs import Emit
     from app.settings import ListenerSettings, NodeSettings
 
@@ -155,6 +157,7 @@ def _serve(node: NodeSettings, house: House, engine: Engine, turn: _Turn) -> Non
             house.admission.renew(new.listener)
             house.reserve.renew(new.retention.disk_reserve_mb)
             doorway.patience_s = new.listener.acse_timeout_s
+            doorway.context = _context(new.listener)
             keeper.period_s = beat_period_s(new.worker.lease_s)
             reception.renew(Terms.of(new.listener, replace(house, **_named(new))))
 
@@ -184,16 +187,20 @@ class Reception:
         """Give associations that begin from now on other terms."""
         self._terms = terms
 
-    def welcome(self, connection: socket.socket, address: str) -> None:
-        """Serve a connection on which a request waits."""
+    def turn_away(self, address: str, reason: str) -> None:
+        """Put on record that no TLS connection came about."""
+        Visit(self._terms.house, address).turn_away(reason)
+
+    def welcome(self, caller: Caller) -> None:
+        """Serve a connection whose request has come."""
         thread = threading.Thread(
-            target=self._host, args=(connection, address), name="association", daemon=True
+            target=self._host, args=(caller,), name="association", daemon=True
         )
         try:
             thread.start()
         except RuntimeError:
             # The system gives no more threads: this peer has to come again, the door stays open.
-            connection.close()
+            caller.connection.close()
 
     def close(self) -> None:
         """Let open associations finish, then abort those that do not."""
@@ -208,15 +215,14 @@ class Reception:
         with self._lock:
             return dict(self._open)
 
-    def _host(self, connection: socket.socket, address: str) -> None:
+    def _host(self, caller: Caller) -> None:
         terms = self._terms
-        visit = Visit(terms.house, address)
+        visit = Visit(terms.house, caller.address, caller.names)
         association = None
         try:
             association = AcceptedAssociation(
                 terms.entity,
-                connection=connection,
-                address=address,
+                caller=caller,
                 contexts=terms.contexts,
                 guest=visit,
             )
@@ -226,7 +232,7 @@ class Reception:
         except PARSE_ERRORS as error:
             terms.house.emit(events.INTERNAL_ERROR, role="listener", place=crash_line(error))
         finally:
-            connection.close()
+            caller.connection.close()
             visit.leave(is_released=association is not None and association.is_released)
             if association is not None:
                 with self._lock:
@@ -251,15 +257,23 @@ def _open_door(settings: ListenerSettings, reception: Reception, stop: threading
     while True:
         try:
             return Doorway(
-                settings.host,
-                settings.port,
+                Ports(host=settings.host, plain=settings.port, tls=settings.tls_port),
+                reception,
                 patience_s=settings.acse_timeout_s,
-                hand_on=reception.welcome,
+                context=_context(settings),
             )
         except OSError as error:
             is_taken = error.errno == errno.EADDRINUSE
             if not is_taken or time.monotonic() > deadline or stop.wait(HANDOVER_POLL_S):
                 raise ConfigurationError(
-                    f"listener: {settings.host}:{settings.port} cannot be bound "
+                    f"listener: {settings.host}:{_numbers(settings)} cannot be bound "
                     f"(error {error.errno})"
                 ) from error
+
+
+def _context(settings: ListenerSettings) -> ssl.SSLContext | None:
+    return None if settings.tls is None else server_context(settings.tls)
+
+
+def _numbers(settings: ListenerSettings) -> str:
+    return " or ".join(str(port) for port in (settings.port, settings.tls_port) if port is not None)

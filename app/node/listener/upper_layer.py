@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -52,10 +53,36 @@ def make_lively(connection: socket.socket, timeout_s: float | None) -> None:
 
 
 class PduSocket(AssociationSocket):
-    """Reads in large pieces, and no more than a PDU may have."""
+    """Reads in large pieces, and no more than a PDU may have.
 
-    is_reading = False
-    _buffer = bytearray()
+    Parameters
+    ----------
+    assoc : Association
+        Whose connection it is.
+    connection : socket.socket
+        With or without TLS.
+    head : bytes
+        What has been read from it already.
+    """
+
+    def __init__(self, assoc: Association, connection: socket.socket, head: bytes = b"") -> None:
+        super().__init__(assoc, client_socket=connection)
+        self.is_reading = False
+        self._ahead = bytearray(head)
+        self._buffer = bytearray()
+
+    @property
+    def has_more(self) -> bool:
+        """Whether bytes wait on our side of the kernel, where `select` does not see them."""
+        connection = self.socket
+        return bool(self._ahead) or (
+            isinstance(connection, ssl.SSLSocket) and bool(connection.pending())
+        )
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to read."""
+        return bool(self._ahead) or super().ready
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Read so many bytes; fewer where the peer has closed. OSError: more than allowed."""
@@ -84,7 +111,9 @@ class PduSocket(AssociationSocket):
         connection = self.socket
         if connection is None:
             return None
-        header = connection.recv(_HEADER_BYTES, socket.MSG_PEEK)
+        if len(self._ahead) < _HEADER_BYTES:
+            self._ahead += connection.recv(_HEADER_BYTES - len(self._ahead))
+        header = bytes(self._ahead[:_HEADER_BYTES])
         length = int.from_bytes(header[2:], "big")
         if len(header) < _HEADER_BYTES or header[0] != _P_DATA or length > self.limit:
             return None
@@ -109,7 +138,9 @@ class PduSocket(AssociationSocket):
         connection = self.socket
         if connection is None:
             raise ConnectionAbortedError
-        filled = 0
+        filled = min(len(view), len(self._ahead))
+        view[:filled] = self._ahead[:filled]
+        del self._ahead[:filled]
         self.is_reading = True
         try:
             while filled < len(view):
@@ -194,13 +225,18 @@ class UpperLayer(DULServiceProvider):
         connection = self.socket.socket if self.socket is not None else None
         if connection is not None and self.state_machine.current_state != _CLOSING:
             # In place of a sleep: what our own side wants to say is looked for once per wait.
-            is_quiet = time.monotonic() - self._quiet_since > _QUIET_S
-            with suppress(OSError, ValueError):
-                select.select([connection], [], [], _LONG_WAIT_S if is_quiet else _SHORT_WAIT_S)
+            self._await(connection)
         if not (self.socket is not None and self.socket.ready):
             return super()._is_transport_event()
         self._quiet_since = time.monotonic()
         return self._take_data() or super()._is_transport_event()
+
+    def _await(self, connection: socket.socket) -> None:
+        if isinstance(self.socket, PduSocket) and self.socket.has_more:
+            return
+        is_quiet = time.monotonic() - self._quiet_since > _QUIET_S
+        with suppress(OSError, ValueError):
+            select.select([connection], [], [], _LONG_WAIT_S if is_quiet else _SHORT_WAIT_S)
 
     def _take_data(self) -> bool:
         """Hand data on past the state machine, which has nothing to decide about it.

@@ -15,6 +15,7 @@ from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from app.errors import ContextRefusedError, PeerRefusedError, PeerUnreachableError
+from app.node.tls import client_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
     from pynetdicom.association import Association
     from pynetdicom.presentation import PresentationContext
+
+    from app.tls_settings import PeerTlsSettings
 
 MAX_CONTEXTS: Final = 128
 """Presentation contexts in one association: odd identifiers up to 255 (PS3.8, 9.3.2.2)."""
@@ -54,6 +57,10 @@ class Peer(Protocol):
     @property
     def port(self) -> int:
         """TCP port."""
+
+    @property
+    def tls(self) -> PeerTlsSettings | None:
+        """How it is called over TLS; None: without."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +133,8 @@ def association(
     entity.network_timeout = patience.message_s
     limit = patience.message_s
 
+    context = None if peer.tls is None else client_context(peer.tls)
+
     def prepare(event: evt.Event) -> None:
         _limit_socket(event.assoc, limit)
 
@@ -136,12 +145,18 @@ def association(
             contexts=list(contexts),
             ae_title=peer.ae_title,
             evt_handlers=[(evt.EVT_CONN_OPEN, prepare)],
+            tls_args=None if context is None else (context, _server_name(peer)),
         )
     except OSError as error:  # the name is unknown
         raise PeerUnreachableError(
             "the peer's host name is not known", reasons=("host_unknown",)
         ) from error
     if not established.is_established:
+        if context is not None and context.failure is not None:
+            reason = (context.failure.reason or "no_reason").lower()
+            raise PeerUnreachableError(
+                f"no TLS connection to the peer ({reason})", reasons=("tls_failed",)
+            )
         raise _refusal(established)
     try:
         yield established
@@ -150,6 +165,11 @@ def association(
         raise
     if established.is_established:
         established.release()
+
+
+def _server_name(peer: Peer) -> str:
+    """Name that its certificate must have."""
+    return (peer.tls.server_name if peer.tls is not None else None) or peer.host
 
 
 def echo(peer: Peer, our_ae_title: str, patience: Patience = PATIENT) -> None:

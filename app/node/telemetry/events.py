@@ -66,6 +66,7 @@ ASSOCIATION_REFUSED: Final = _event(
     101, "warning", "association refused", "reason", "peer", "calling", "called", "address"
 )
 """AE titles and addresses name devices; the listener bounds what a stranger says of itself."""
+TLS_FAILED: Final = _event(102, "warning", "TLS handshake failed", "reason", "address")
 OBJECT_STORED: Final = _event(110, "debug", "object stored", "series", "size_bytes")
 OBJECT_DUPLICATE: Final = _event(111, "debug", "object already held", "series")
 OBJECT_CHANGED: Final = _event(112, "warning", "known object arrived with other bytes", "series")

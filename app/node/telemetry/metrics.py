@@ -44,6 +44,8 @@ class Measurements:
         (kind, severity) -> number that needs a person; the alarms' sum is that on the page.
     disk_free_bytes, disk_reserve_bytes : int
         Of the data folder.
+    certificates : mapping
+        Listener or peer -> end of validity of the certificate that we show, epoch seconds.
     heartbeat_age_s : mapping
         Role -> seconds since the freshest process of that role reported.
     steps : mapping
@@ -64,6 +66,7 @@ class Measurements:
     attention: Mapping[tuple[str, str], int] = field(default_factory=dict)
     disk_free_bytes: int = 0
     disk_reserve_bytes: int = 0
+    certificates: Mapping[str, float] = field(default_factory=dict)
     heartbeat_age_s: Mapping[str, float] = field(default_factory=dict)
     steps: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     associations: int = 0
@@ -143,6 +146,12 @@ class _Snapshot(Collector):
             "Since the freshest process of a role reported.",
             "role",
             now.heartbeat_age_s,
+        )
+        yield _gauge(
+            "certificate_expires_seconds",
+            "End of validity of the TLS certificate that is shown, since the epoch.",
+            "used_for",
+            now.certificates,
         )
         steps = SummaryMetricFamily(
             "spine_node_step_seconds", "Time of the steps of finished jobs.", labels=["step"]

@@ -225,6 +225,7 @@ _LAYOUTS: Final[Mapping[str, tuple[str, Callable[[Connection, list[Found]], list
     "process_silent": ("names", _names),
     "models_unusable": ("names", _names),
     "disk_low": ("names", _names),
+    "certificate_expires": ("names", _names),
     "job_stalled": ("jobs", _jobs),
     "job_failed": ("jobs", _jobs),
     "job_refused": ("jobs", _jobs),

@@ -17,6 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from app.node.journal import tallies
 from app.node.journal.engine import reading
 from app.node.telemetry.metrics import Measurements, exposition
+from app.node.tls import own_certificates
 from app.node.web.health import check_all, disk_of, silences
 from app.node.web.site import Site
 
@@ -155,6 +156,7 @@ def measure(site: Site, clock: StepClock) -> Measurements:
         attention={(row.kind, row.severity): row.count for row in rows},
         disk_free_bytes=disk.free_bytes,
         disk_reserve_bytes=disk.reserve_bytes,
+        certificates={own.used_for: own.expires for own in own_certificates(site.node)},
         heartbeat_age_s=ages,
         steps=clock.advance(site),
         associations=sum(int(row.detail.get("associations") or 0) for row in processes),

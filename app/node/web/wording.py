@@ -89,6 +89,14 @@ ASSOCIATIONS: Final[dict[str, StateWords]] = {
     "nothing_accepted": StateWords(
         "nothing accepted", "bad", "None of the presentation contexts was accepted: no object came."
     ),
+    "certificate_of_another": StateWords(
+        "refused: certificate",
+        "bad",
+        "listener.tls.titles binds this calling AE title to a certificate that was not shown.",
+    ),
+    "tls_failed": StateWords(
+        "no TLS connection", "bad", "The handshake failed; the event log has the reason."
+    ),
     "request_not_understood": StateWords(
         "no valid request", "quiet", "What came was no association request."
     ),

@@ -18,6 +18,7 @@ OTHER = {
     "node.database_url": "postgresql://elsewhere/journal",
     "node.listener.host": "127.0.0.2",
     "node.listener.port": 1,
+    "node.listener.tls_port": 1,
     "node.web.host": "127.0.0.2",
     "node.web.port": 1,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from app.node.journal.lookout import HANGING, LEAVING, UNUSABLE, Lookout, Moment
 from app.node.journal.processes import Heartbeat, beat
 from app.node.journal.runs import note_progress
 from app.settings import NodeSettings
+from tests.builders.certificates import Authority
 from tests.builders.journal_rows import insert
 
 NODE = NodeSettings()
@@ -145,3 +147,16 @@ def test_a_clock_that_jumps_an_hour_alarms_nobody(connection: Connection):
 def test_a_disk_below_its_reserve_needs_a_person(connection: Connection):
     alive(connection, 0.0)
     assert counts(Lookout(), connection, 0.0, free=1_999_999_999) == {"disk_low": 1}
+
+
+@pytest.mark.parametrize(("days", "count"), [(29, 1), (31, 0), (-1, 1)])
+def test_a_certificate_that_ends_within_30_days_needs_a_person(
+    connection: Connection, tmp_path: Path, days: int, count: int
+) -> None:
+    now = datetime(2030, 1, 1, tzinfo=UTC)
+    files = Authority(tmp_path).issue("node", expires=now + timedelta(days=days))
+    tls = {"certificate_file": files.certificate, "key_file": files.key}
+    node = NodeSettings.model_validate({"listener": {"tls_port": 2762, "tls": tls}})
+    moment = Moment(now=now.timestamp(), monotonic_s=0.0, free_bytes=10**10)
+    rows = Lookout().look(connection, node, moment)
+    assert {row.kind: row.count for row in rows}["certificate_expires"] == count

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.node.listener import doorway as module
-from app.node.listener.doorway import Doorway
+from app.node.listener.doorway import Caller, Doorway, Ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,10 +24,13 @@ class Watched:
     def __init__(self, patience_s: float) -> None:
         self.handed: list[tuple[socket.socket, str]] = []
         self.came = threading.Event()
-        self.door = Doorway("127.0.0.1", 0, patience_s=patience_s, hand_on=self._take)
+        self.door = Doorway(Ports(host="127.0.0.1", plain=0), self, patience_s=patience_s)
 
-    def _take(self, connection: socket.socket, address: str) -> None:
-        self.handed.append((connection, address))
+    def turn_away(self, address: str, reason: str) -> None:
+        raise AssertionError(address, reason)
+
+    def welcome(self, caller: Caller) -> None:
+        self.handed.append((caller.connection, caller.address))
         self.came.set()
 
     def connect(self) -> socket.socket:
@@ -138,4 +141,4 @@ def test_when_the_doorway_is_full_the_longest_waiting_one_goes(
 
 def test_a_port_that_is_taken_is_an_error() -> None:
     with watched() as seen, pytest.raises(OSError, match="in use"):
-        Doorway("127.0.0.1", seen.door.port, patience_s=1, hand_on=lambda _c, _a: None)
+        Doorway(Ports(host="127.0.0.1", plain=seen.door.port), seen, patience_s=1)

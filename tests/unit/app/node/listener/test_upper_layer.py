@@ -46,7 +46,7 @@ def test_no_more_bytes_are_read_than_a_pdu_may_have(asked: int, sent: int, got: 
         dul=SimpleNamespace(event_queue=SimpleNamespace(put=lambda _event: None)),
     )
     with ours, theirs:
-        reader = PduSocket(association, client_socket=ours)
+        reader = PduSocket(association, ours)
         theirs.sendall(bytes(sent))
         theirs.shutdown(socket.SHUT_WR)
         if got is None:
