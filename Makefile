@@ -12,7 +12,7 @@ PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 READY = $(VENV)/.ready
 PEERS = dcmtk dicom3tools orthanc libgdcm-tools ctn chromium postgresql
 
-.PHONY: help setup demo test check bench chaos peers clean
+.PHONY: docs help setup demo test check bench chaos peers clean
 
 help:
 	@echo 'make demo   a study through a node and a PACS: what was found, and a picture'
@@ -52,6 +52,9 @@ check: $(READY)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
+docs: $(READY)
+	$(VENV)/bin/mkdocs build --strict
+
 bench: $(READY)
 	$(VENV)/bin/python -m tests.benchmarks.side_by_side
 
@@ -68,7 +71,7 @@ clean:
 # Containers: docker, podman or buildah, whichever is there.
 CONTAINER ?= $(shell for p in docker podman buildah; do command -v $$p >/dev/null && echo $$p && break; done)
 
-.PHONY: wheelhouse image image-cuda trial trial-down bundle
+.PHONY: docs wheelhouse image image-cuda trial trial-down bundle
 
 wheelhouse: $(READY)
 	$(PIP) download --no-deps --dest .ci/wheelhouse --timeout 8 --retries 0 --index-url $(TORCH_INDEX)/cpu $(TORCH) 2>/dev/null \

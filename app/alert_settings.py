@@ -21,12 +21,17 @@ class MailSettings(_Section):
     """Alerts by mail (SMTP)."""
 
     host: str = Field(min_length=1)
+    """Of the mail server."""
     port: int = Field(ge=1, le=65535, default=587)
+    """Of the mail server."""
     security: Literal["starttls", "tls", "none"] = "starttls"
     """none: only to a relay on the same machine or a closed network."""
     sender: str = Field(pattern=r"^[^\s@]+@[^\s@]+$")
+    """Address that alerts come from."""
     recipients: list[str] = Field(min_length=1)
+    """Addresses that are told."""
     user: str | None = None
+    """For its log-in; null: without."""
     password_file: Path | None = None
     """SPINE_NODE_SMTP_PASSWORD wins."""
 
@@ -44,6 +49,7 @@ class WebhookSettings(_Section):
     url: SecretStr
     """http or https; hidden, since many services put their secret into the address."""
     secret_header: str = Field(pattern=r"^[A-Za-z0-9-]{1,64}$", default="Authorization")
+    """Request header that carries the secret."""
     secret_file: Path | None = None
     """Value of the header; SPINE_NODE_WEBHOOK_SECRET wins. Without either there is no header."""
 
@@ -67,6 +73,7 @@ class AlertSettings(_Section):
     mail: MailSettings | None = None
     webhook: WebhookSettings | None = None
     look_every_s: float = Field(gt=0, default=10)
+    """Between two looks at what needs a person."""
     after_s: float = Field(ge=0, default=60)
     """Something must need a person for this long before it is told, s; a restart takes less."""
     remind_after_h: float = Field(gt=0, default=24)

@@ -46,33 +46,46 @@ class ApplicationSettings(_Section):
     """Name and version that a MAP host shows."""
 
     title: str = Field(min_length=1)
+    """Shown by the host."""
     version: str = Field(pattern=r"^\d+\.\d+\.\d+([-+].*)?$")
+    """Of the application; three numbers."""
     input_formats: list[str] = Field(alias="input-formats", default_factory=list)
+    """For the manifest."""
     output_formats: list[str] = Field(alias="output-formats", default_factory=list)
+    """For the manifest."""
 
 
 class ResourceSettings(_Section):
     """What a MAP host should give the container."""
 
     cpu: int = Field(ge=1, default=2)
+    """Processor cores."""
     gpu: int = Field(ge=0, default=0)
+    """Graphics processors; none are needed."""
     memory: str = Field(pattern=r"^\d+(Mi|Gi)$", default="4Gi")
+    """With its unit, Mi or Gi."""
 
 
 class ModelSettings(_Section):
     """Which model folders are used, by registry name or by path."""
 
     directory: Path = Path("models")
+    """Of the registry and the model folders; relative to app.yaml."""
     semantic: str = "spine_t2w_compact"
+    """Phase 1: name in the registry, or path of a model folder."""
     instance: str = "vertebra_instance_compact"
+    """Phase 2: as above."""
 
 
 class InferenceSettings(_Section):
     """Where and how the networks run."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto: CUDA where there is one."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """auto: bf16 where the processor computes in it."""
     threads: int = Field(ge=0, le=1024, default=0)
+    """0: as many as there are cores."""
 
 
 class SelectionOptions(_Section):
@@ -86,6 +99,7 @@ class OutputSettings(_Section):
     """What is written beside the two segmentation objects."""
 
     overlay: bool = False
+    """Also a picture, where the command line does not say."""
 
 
 AeTitle = Annotated[str, Field(pattern=r"^[!-\[\]-~][ -\[\]-~]{0,15}$")]
@@ -101,9 +115,11 @@ class ListenerSettings(_Section):
     """Who may send what to the node. Loopback until a site says otherwise."""
 
     ae_title: AeTitle = "SPINENODE"
+    """Ours, as senders call it."""
     also_called: list[AeTitle] = Field(default_factory=list)
     """Further called AE titles that are accepted; routes may distinguish them."""
     host: str = "127.0.0.1"
+    """Address to bind; 0.0.0.0 or :: for every one."""
     port: int | None = Field(ge=0, le=65535, default=11112)
     """None: no port without TLS."""
     tls_port: int | None = Field(ge=0, le=65535, default=None)
@@ -114,11 +130,17 @@ class ListenerSettings(_Section):
     networks: list[IPv4Network | IPv6Network] = Field(default_factory=list)
     """CIDR blocks senders may come from. Empty: every address that reaches `host`."""
     max_associations: int = Field(ge=1, default=64)
+    """Open at once; more are rejected for now (2/3/2)."""
     max_associations_per_peer: int = Field(ge=1, default=32)
+    """The same, from one address."""
     acse_timeout_s: float = Field(gt=0, default=5)
+    """For a request, a TLS handshake, a release."""
     dimse_timeout_s: float = Field(gt=0, default=30)
+    """Between messages of an association."""
     network_timeout_s: float = Field(gt=0, default=60)
+    """Without a byte, within a message."""
     max_pdu_bytes: int = Field(ge=4096, default=131072)
+    """Longest PDU that is taken."""
     extra_sop_classes: list[str] = Field(default_factory=list)
     """Further storage SOP class UIDs that are stored (never segmented)."""
     dropped_sop_classes: list[SopClassUid] = Field(default_factory=list)
@@ -145,9 +167,13 @@ class PeerSettings(_Section):
     """A DICOM application entity the node talks to."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
+    """As routes, page and logs call it."""
     ae_title: AeTitle
+    """Its AE title."""
     host: str
+    """Name or address."""
     port: int = Field(ge=1, le=65535)
+    """TCP port."""
     can_find: bool = True
     """Offers C-FIND (study root): used to count a series and to confirm deliveries."""
     can_move: bool = False
@@ -160,11 +186,15 @@ class RouteSettings(_Section):
     """Where results of a source go. The first route that matches decides."""
 
     calling_ae_title: AeTitle | None = None
+    """Of the sender; null: of any."""
     called_ae_title: AeTitle | None = None
+    """That the sender called; null: any of ours."""
     origin: str | None = None
     """Peer asked by C-FIND/C-MOVE for the series; default: the peer with the sender's AE title."""
     destinations: list[str] = Field(default_factory=list)
+    """Names of peers that are sent the results."""
     priority: Priority = "normal"
+    """Of the jobs."""
 
 
 class CompletenessSettings(_Section):
@@ -188,9 +218,11 @@ class WorkerSettings(_Section):
     inference_idle_s: float = Field(gt=0, default=60)
     """A child with work that has used no processor time for this long hangs and is killed, s."""
     memory_limit_mb: int = Field(ge=500, default=12000)
+    """An inference child that needs more is ended."""
     attempts: int = Field(ge=1, default=3)
     """Attempts of a segmentation that failed in a retryable way, or deaths of the child."""
     retry_after_s: float = Field(ge=0, default=5)
+    """Before the next attempt."""
     lease_s: float = Field(ge=1, default=30)
     """A process silent for this long counts as lost, and a worker's jobs are taken over, s. Each
     reports six times in it, at least every 5 s; in less than 1 s a busy disk takes no six."""
@@ -202,10 +234,15 @@ class DeliverySettings(_Section):
     """How results leave."""
 
     release: Release = "hold"
+    """hold: a person releases each result; auto: it leaves at once."""
     first_delay_s: float = Field(gt=0, default=5)
+    """After a first failure; doubled after each further one."""
     longest_delay_s: float = Field(gt=0, default=900)
+    """Longest pause between attempts."""
     give_up_after_h: float = Field(gt=0, default=72)
+    """Then a person decides."""
     confirm_after_s: float = Field(ge=0, default=0)
+    """Wait before the destination is asked for the object."""
     confirm_deadline_s: float = Field(gt=0, default=600)
     """Sent but not found by C-FIND after this time: sent again."""
 
@@ -214,9 +251,13 @@ class RetentionSettings(_Section):
     """What is deleted when; received images only after every delivery is confirmed."""
 
     received_days: float = Field(ge=0, default=14)
+    """Images of segmented series."""
     rejected_days: float = Field(ge=0, default=3)
+    """Images of series that were not segmented."""
     discarded_days: float = Field(ge=0, default=7)
+    """What a person discarded."""
     results_days: float = Field(ge=0, default=90)
+    """Result objects after their delivery."""
     connections_days: float = Field(ge=0, default=7)
     """Record of who connected."""
     texts_days: float = Field(ge=0, default=365)
@@ -230,7 +271,9 @@ class WebSettings(_Section):
     """The web page. Loopback until a site puts an authenticating proxy in front."""
 
     host: str = "127.0.0.1"
+    """Address to bind."""
     port: int = Field(ge=0, le=65535, default=8088)
+    """Of page, API, probes and metrics."""
     allowed_hosts: list[str] = Field(default_factory=list)
     """Further host names the page may be asked for (behind a proxy); loopback names always may."""
     actor_header: str | None = Field(pattern=r"^[A-Za-z0-9-]{1,64}$", default=None)
@@ -294,6 +337,7 @@ class Settings(_Section):
     selection: SelectionOptions = SelectionOptions()
     output: OutputSettings = OutputSettings()
     on_no_series: Literal["success", "code"] = "success"
+    """Answer of a MAP where nothing is to do: success (0), or code (11)."""
     node: NodeSettings = NodeSettings()
 
 

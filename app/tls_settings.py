@@ -39,6 +39,7 @@ class PeerTlsSettings(_Section):
     certificate_file: Path | None = None
     """PEM: our certificate, where it asks for one."""
     key_file: Path | None = None
+    """PEM: its private key, without a password."""
     server_name: str | None = None
     """Name in its certificate; default: `host`."""
 

@@ -1,0 +1,55 @@
+"""The documents: built without a broken link, generated pages current, nothing left out."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from app.cli.settings_page import as_markdown
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_mkdocs_builds_them_without_a_warning(tmp_path: Path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "administrator.html").is_file()
+
+
+def test_the_page_of_settings_is_current():
+    assert (ROOT / "docs/settings.md").read_text("utf-8") == as_markdown()
+
+
+def test_the_page_of_settings_names_every_setting_with_its_meaning():
+    page = as_markdown()
+    for key in ("ae_title", "tls_port", "certificate_file", "quiet_s", "page_address"):
+        assert re.search(rf"^\| `{key}` \|", page, re.MULTILINE), key
+    without = [
+        line for line in page.splitlines() if line.startswith("| `") and line.endswith("|  |")
+    ]
+    assert without == []
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
+)
+def test_what_a_page_links_to_is_there(page: str):
+    text = (ROOT / page).read_text("utf-8")
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
+        assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_readme_is_a_front_page():
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 150
+
+
+def test_every_decision_is_in_the_contents():
+    contents = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))["nav"]
+    listed = next(part["Decisions"] for part in contents if "Decisions" in part)
+    assert listed == sorted(f"decisions/{p.name}" for p in (ROOT / "app/decisions").glob("*.md"))
