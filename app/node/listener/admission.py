@@ -39,9 +39,9 @@ class Refusal:
 CALLED_UNKNOWN: Final = Refusal(1, 1, 7, "called_ae_title_unknown")
 CALLING_UNKNOWN: Final = Refusal(1, 1, 3, "calling_ae_title_unknown")
 NETWORK_UNKNOWN: Final = Refusal(1, 1, 3, "network_not_allowed")
-"""DICOM has no reason of its own for an address: the caller is not recognised."""
+"""DICOM has no reason of its own for an address: the sender is not recognised."""
 CERTIFICATE_OTHER: Final = Refusal(1, 1, 3, "certificate_of_another")
-"""The title belongs to a certificate that the caller has not shown."""
+"""The title belongs to a certificate that the sender has not shown."""
 TOO_MANY: Final = Refusal(2, 3, 2, "too_many_associations")
 TOO_MANY_OF_PEER: Final = Refusal(2, 3, 2, "too_many_associations_of_peer")
 
@@ -108,7 +108,9 @@ class Admission:
             None: it counts from now on, until `leave`.
         """
         peer, rules = _plain(address), self._rules
-        refusal = _stranger(rules, calling, called, peer) or _impostor(rules, calling, names)
+        refusal = _title_refusal(rules, calling, called, peer) or _certificate_refusal(
+            rules, calling, names
+        )
         if refusal is not None:
             return refusal
         with self._lock:
@@ -128,7 +130,7 @@ class Admission:
             self._open += Counter()
 
 
-def _stranger(
+def _title_refusal(
     rules: _Rules, calling: str, called: str, peer: IPv4Address | IPv6Address
 ) -> Refusal | None:
     networks = rules.settings.networks
@@ -141,7 +143,7 @@ def _stranger(
     return None
 
 
-def _impostor(rules: _Rules, calling: str, names: frozenset[str]) -> Refusal | None:
+def _certificate_refusal(rules: _Rules, calling: str, names: frozenset[str]) -> Refusal | None:
     if calling in rules.bound and rules.bound[calling].isdisjoint(names):
         return CERTIFICATE_OTHER
     return None

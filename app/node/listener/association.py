@@ -1,4 +1,4 @@
-"""One association: pynetdicom's, with the parts replaced that cannot be left to a stranger's mercy.
+"""One association: pynetdicom's, with the parts replaced by which a peer could harm the node.
 
 Against pynetdicom 3.0.4 as it comes: a peer names the length of a PDU and gets that much memory; a
 peer that stops within a PDU holds its threads for ever; received objects are kept in memory, or in
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from app.node.archive.incoming import DroppedObject, IncomingFile
     from app.node.listener.admission import Refusal
-    from app.node.listener.doorway import Caller
+    from app.node.listener.transport import TransportConnection
 
 
 _IS_COMMAND: Final = 1
@@ -64,8 +64,8 @@ class Offer:
     transfer_syntax_uid: str = ""
 
 
-class Guest(Protocol):
-    """What the house does for one association."""
+class AssociationHandler(Protocol):
+    """What is decided and done for one association."""
 
     def admit(self, calling: str, called: str) -> Refusal | None:
         """Let it in, or say why not; raising an error closes the connection."""
@@ -87,11 +87,11 @@ class AcceptedAssociation(Association):
     ----------
     entity : ApplicationEntity
         Our side: title, time-outs, limits.
-    caller : Caller
+    transport : TransportConnection
         Connection whose A-ASSOCIATE-RQ has come.
     contexts : list of PresentationContext
         What is supported; shared and never changed.
-    guest : Guest
+    handler : AssociationHandler
         Decides and stores.
     """
 
@@ -99,21 +99,21 @@ class AcceptedAssociation(Association):
         self,
         entity: ApplicationEntity,
         *,
-        caller: Caller,
+        transport: TransportConnection,
         contexts: list[PresentationContext],
-        guest: Guest,
+        handler: AssociationHandler,
     ) -> None:
         super().__init__(entity, MODE_ACCEPTOR)
-        self.guest = guest
+        self.handler = handler
         self.acse = _Negotiation(self)
         self.dimse = self.objects = _ObjectStream(self)
         self.dul = UpperLayer(self, self.objects.take)
         # Setting a time-out passes it on to the upper layer, which is a new one.
         self.acse_timeout = entity.acse_timeout
         self.network_timeout = entity.network_timeout
-        connection = caller.connection
+        connection = transport.connection
         make_lively(connection, entity.network_timeout)
-        self._pdus = PduSocket(self, connection, caller.head)
+        self._pdus = PduSocket(self, connection, transport.head)
         self.set_socket(self._pdus)
         here = connection.getsockname()
         self.acceptor.ae_title = entity.ae_title
@@ -122,7 +122,7 @@ class AcceptedAssociation(Association):
         self.acceptor.implementation_version_name = entity.implementation_version_name
         self.acceptor.supported_contexts = contexts
         self.acceptor.address_info = AddressInformation(here[0], here[1])
-        self.requestor.address_info = AddressInformation(caller.address, 0)
+        self.requestor.address_info = AddressInformation(transport.address, 0)
         for event in self.get_events():
             # What pynetdicom does for its own log: it would name identifiers, and it takes time.
             if event.is_notification:
@@ -153,7 +153,7 @@ class AcceptedAssociation(Association):
 
 
 class _Negotiation(ACSE):
-    """Asks the house first; an error on the way ends in a closed door, not in an open one."""
+    """Asks the handler first; an error on the way closes the connection."""
 
     def negotiate_association(self) -> None:
         association = self.assoc
@@ -162,14 +162,14 @@ class _Negotiation(ACSE):
         request = self.requestor.primitive
         calling = str(getattr(request, "calling_ae_title", None) or "").strip()
         called = str(getattr(request, "called_ae_title", None) or "").strip()
-        refusal = association.guest.admit(calling, called)
+        refusal = association.handler.admit(calling, called)
         if refusal is not None:
             self.send_reject(refusal.result, refusal.source, refusal.diagnostic)
             association.kill()
             return
         # The peer hears the title it called, whichever of ours it is.
         super().negotiate_association()
-        association.guest.agree(len(association.accepted_contexts), association.rejected_contexts)
+        association.handler.agree(len(association.accepted_contexts), association.rejected_contexts)
 
 
 class _ObjectStream(DIMSEServiceProvider):
@@ -181,7 +181,7 @@ class _ObjectStream(DIMSEServiceProvider):
 
     def __init__(self, assoc: AcceptedAssociation) -> None:
         super().__init__(assoc)
-        self._guest = assoc.guest
+        self._handler = assoc.handler
         self._offer: Offer | None = None
         self._incoming: IncomingFile | DroppedObject | None = None
         self.msg_queue = _Messages(self._answer)
@@ -232,7 +232,7 @@ class _ObjectStream(DIMSEServiceProvider):
             abstract_syntax_uid=str(context.abstract_syntax),
             transfer_syntax_uid=str(context.transfer_syntax[0]),
         )
-        self._incoming = self._guest.begin(self._offer)
+        self._incoming = self._handler.begin(self._offer)
         sink: Any = _Sink(self._incoming)
         message._data_set_file = sink  # noqa: SLF001 - as above
 
@@ -240,10 +240,10 @@ class _ObjectStream(DIMSEServiceProvider):
         """Store the object and answer its request (DICOM PS3.7, 9.1.1)."""
         offer, self._offer = self._offer, None
         if offer is None:
-            # A request that announces no data set; the house has a status for that, too.
+            # A request that announces no data set; the handler has a status for that, too.
             offer = Offer(str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID))
         try:
-            status = self._guest.store(offer, self._incoming)
+            status = self._handler.store(offer, self._incoming)
         finally:
             self.discard()
         answer = P_DATA()

@@ -16,7 +16,7 @@ from app.node.archive.header import is_uid, read_header
 from app.node.archive.incoming import DroppedObject
 from app.node.journal.arrivals import Arrival, ArrivalOutcome
 from app.node.journal.associations import AssociationRecord
-from app.node.listener.guest_book import rejected_contexts, tidy_title
+from app.node.listener.association_log import rejected_contexts, tidy_title
 from app.node.listener.statuses import (
     OUTCOMES,
     SUCCESS,
@@ -45,7 +45,7 @@ _ID_BYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class House:
+class ListenerServices:
     """What all associations share.
 
     Attributes
@@ -81,12 +81,12 @@ class House:
     dropped_classes: frozenset[str] = frozenset()
 
 
-class Visit:
+class StorageHandler:
     """One association with one peer: what it is called, and which series it sent objects of.
 
     Parameters
     ----------
-    house : House
+    services : ListenerServices
         Shared parts.
     address : str
         IP address of the peer.
@@ -94,8 +94,10 @@ class Visit:
         Of the certificate that it has shown.
     """
 
-    def __init__(self, house: House, address: str, names: frozenset[str] = frozenset()) -> None:
-        self._house = house
+    def __init__(
+        self, services: ListenerServices, address: str, names: frozenset[str] = frozenset()
+    ) -> None:
+        self._services = services
         self._address = address
         self._names = names
         self._id = secrets.token_hex(_ID_BYTES)
@@ -103,7 +105,7 @@ class Visit:
         self._called = ""
         self._is_inside = False
         self._is_noted = False
-        self._began_at = house.clock()
+        self._began_at = services.clock()
         self._contexts: tuple[int, tuple[RejectedContext, ...]] = (0, ())
         self._statuses: Counter[str] = Counter()
         self._series: set[str] = set()
@@ -111,14 +113,14 @@ class Visit:
     def admit(self, calling: str, called: str) -> Refusal | None:
         """Let the peer in, or say why not."""
         self._calling, self._called = tidy_title(calling), tidy_title(called)
-        refusal = self._house.admission.enter(
+        refusal = self._services.admission.enter(
             calling=calling, called=called, address=self._address, names=self._names
         )
         if refusal is None:
             self._is_inside = True
         else:
-            peer = self._house.peer_names.get(calling, "unknown")
-            self._house.emit(
+            peer = self._services.peer_names.get(calling, "unknown")
+            self._services.emit(
                 events.ASSOCIATION_REFUSED,
                 reason=refusal.reason,
                 peer=peer,
@@ -129,9 +131,9 @@ class Visit:
             self._note(refusal.reason)
         return refusal
 
-    def turn_away(self, reason: str) -> None:
+    def tls_failed(self, reason: str) -> None:
         """Put on record that no TLS connection came about."""
-        self._house.emit(events.TLS_FAILED, reason=reason, address=self._address)
+        self._services.emit(events.TLS_FAILED, reason=reason, address=self._address)
         self._note("tls_failed")
 
     def agree(self, accepted: int, rejected: list[PresentationContext]) -> None:
@@ -144,7 +146,7 @@ class Visit:
             self._note("request_not_understood")
             return
         self._is_inside = False
-        self._house.admission.leave(self._address)
+        self._services.admission.leave(self._address)
         accepted, rejected = self._contexts
         if rejected and not accepted:
             self._note("nothing_accepted")
@@ -152,9 +154,11 @@ class Visit:
             self._note("released" if is_released else "broken_off")
         if self._series:
             series_uids = frozenset(self._series)
-            self._house.recorder.end(series_uids, self._house.clock(), is_released=is_released)
+            self._services.recorder.end(
+                series_uids, self._services.clock(), is_released=is_released
+            )
         elif self._statuses:
-            self._house.recorder.flush()
+            self._services.recorder.flush()
 
     def _note(self, outcome: str) -> None:
         """Put the association on record, once."""
@@ -162,11 +166,11 @@ class Visit:
             return
         self._is_noted = True
         accepted, rejected = self._contexts
-        self._house.recorder.note(
+        self._services.recorder.note(
             AssociationRecord(
                 association_id=self._id,
                 began_at=self._began_at,
-                ended_at=self._house.clock(),
+                ended_at=self._services.clock(),
                 calling_ae_title=self._calling,
                 called_ae_title=self._called,
                 peer_address=self._address,
@@ -180,13 +184,13 @@ class Visit:
 
     def begin(self, offer: Offer) -> IncomingFile | DroppedObject:
         """Open the file for an object whose data set is about to come."""
-        if {offer.sop_class_uid, offer.abstract_syntax_uid} <= self._house.dropped_classes:
+        if {offer.sop_class_uid, offer.abstract_syntax_uid} <= self._services.dropped_classes:
             return DroppedObject()
-        return self._house.spool.receive(
+        return self._services.spool.receive(
             sop_class_uid=offer.sop_class_uid,
             sop_instance_uid=offer.sop_instance_uid,
             transfer_syntax_uid=offer.transfer_syntax_uid,
-            reserve=self._house.reserve,
+            reserve=self._services.reserve,
         )
 
     def store(self, offer: Offer, incoming: IncomingFile | DroppedObject | None) -> int:
@@ -210,14 +214,14 @@ class Visit:
 
     def _status_for(self, offer: Offer, incoming: IncomingFile | DroppedObject | None) -> int:
         if isinstance(incoming, DroppedObject):
-            self._house.recorder.count("dropped")
+            self._services.recorder.count("dropped")
             return SUCCESS
         try:
             return OUTCOMES[self._keep(offer, incoming)]
         except SpineError as error:
             return self._refuse(error, error.code)
         except Exception as error:  # noqa: BLE001 - the border to the sender
-            self._house.emit(events.INTERNAL_ERROR, role="listener", place=crash_line(error))
+            self._services.emit(events.INTERNAL_ERROR, role="listener", place=crash_line(error))
             return self._refuse(error, SpineError.code)
 
     def _keep(self, offer: Offer, incoming: IncomingFile | None) -> ArrivalOutcome:
@@ -235,7 +239,7 @@ class Visit:
             and header.sop_class_uid
         )
         series_uid = "" if is_quarantined else header.series_uid
-        file = self._house.spool.keep(
+        file = self._services.spool.keep(
             incoming, series_uid=series_uid, sop_instance_uid=offer.sop_instance_uid
         )
         arrival = Arrival(
@@ -251,21 +255,21 @@ class Visit:
             called_ae_title=self._called,
             peer_address=self._address,
             association_id=self._id,
-            received_at=self._house.clock(),
+            received_at=self._services.clock(),
             facts=header.facts,
             description=header.description,
             is_quarantined=is_quarantined,
             opens_series=bool(series_uid) and series_uid not in self._series,
         )
-        outcome = self._house.recorder.record(arrival, file.folder)
+        outcome = self._services.recorder.record(arrival, file.folder)
         if series_uid and outcome is not ArrivalOutcome.OWN_RESULT:
             self._series.add(series_uid)
         self._tell(outcome, arrival)
         return outcome
 
     def _tell(self, outcome: ArrivalOutcome, arrival: Arrival) -> None:
-        emit = self._house.emit
-        key = key_of(arrival.series_uid, self._house.secret)
+        emit = self._services.emit
+        key = key_of(arrival.series_uid, self._services.secret)
         if outcome is ArrivalOutcome.QUARANTINED:
             emit(events.OBJECT_QUARANTINED, reason="identifiers_unreadable")
         elif outcome is ArrivalOutcome.NEW:
@@ -276,8 +280,8 @@ class Visit:
     def _refuse(self, error: Exception, code: str) -> int:
         status = status_of(error)
         label = f"{status:04X}"
-        self._house.recorder.count(f"refused_{label}")
-        self._house.emit(
+        self._services.recorder.count(f"refused_{label}")
+        self._services.emit(
             events.OBJECT_REFUSED, status=f"0x{label}", reason=type(error).__name__, code=code
         )
         return status

@@ -20,11 +20,11 @@ from app.node.journal.processes import beat_period_s
 from app.node.lifeline import no_beat
 from app.node.listener.admission import Admission
 from app.node.listener.association import AcceptedAssociation
-from app.node.listener.doorway import Doorway, Ports
-from app.node.listener.handlers import House, Visit
-from app.node.listener.keeping import HANDOVER_POLL_S, HANDOVER_S, Keeper, alone
+from app.node.listener.handlers import ListenerServices, StorageHandler
+from app.node.listener.maintenance import HANDOVER_POLL_S, HANDOVER_S, Maintenance, alone
 from app.node.listener.recorder import Recorder
 from app.node.listener.terms import Terms
+from app.node.listener.transport import Ports, TransportAcceptor
 from app.node.telemetry import events
 from app.node.telemetry.logs import quiet_foreign_logs, site_secret
 from app.node.tls import server_context
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from app.node.lifeline import Beat
-    from app.node.listener.doorway import Caller
+    from app.node.listener.transport import TransportConnection
     from app.node.telemetry.logs import Emit
     from app.settings import ListenerSettings, NodeSettings
 
@@ -46,7 +46,7 @@ _M_MMAP_THRESHOLD: Final = -3
 """Parameters of mallopt(3)."""
 _BUFFER_BYTES: Final = 1 << 16
 
-_FAREWELL_S: Final = 10.0
+_CLOSING_S: Final = 10.0
 """How long associations may finish after the stop; then they are aborted, s."""
 
 
@@ -76,7 +76,7 @@ def serve_listener(
     emit : Emit
         The log.
     beat : Beat
-        Called while the door is watched.
+        Called while the ports are watched.
     renewed : callable
         Asked as often: new settings, once, or None. Host, port, data folder and database of the
         first ones stay.
@@ -95,7 +95,7 @@ def serve_listener(
     engine = open_journal(journal_url(node.data, node.database_url))
     try:
         spool = Spool(node.data / "spool")
-        house = House(
+        services = ListenerServices(
             admission=Admission(node.listener),
             spool=spool,
             reserve=DiskReserve(spool.root, node.retention.disk_reserve_mb, emit=emit),
@@ -108,7 +108,7 @@ def serve_listener(
         # pydicom would warn about an odd value on standard error, by quoting it.
         turn = _Turn(stop, ready, beat, renewed)
         with disable_value_validation(), alone(node.data):
-            _serve(node, house, engine, turn=turn)
+            _serve(node, services, engine, turn=turn)
     finally:
         engine.dispose()
 
@@ -136,40 +136,40 @@ class _Turn:
     renewed: Callable[[], NodeSettings | None]
 
 
-def _serve(node: NodeSettings, house: House, engine: Engine, turn: _Turn) -> None:
-    reception = Reception(Terms.of(node.listener, house))
-    doorway = _open_door(node.listener, reception, turn.stop)
+def _serve(node: NodeSettings, services: ListenerServices, engine: Engine, turn: _Turn) -> None:
+    server = AssociationServer(Terms.of(node.listener, services))
+    acceptor = _bind(node.listener, server, turn.stop)
     # No other listener is at work on this folder: what lies there is left over.
-    swept = house.spool.sweep_incoming()
+    swept = services.spool.sweep_incoming()
     if swept:
-        house.emit(events.SPOOL_SWEPT, count=swept)
+        services.emit(events.SPOOL_SWEPT, count=swept)
     with transaction(engine) as connection:
         forget_associations(connection)
-    keeper = Keeper(house, engine, doorway.port, beat_period_s(node.worker.lease_s))
-    thread = threading.Thread(target=keeper.keep, args=(turn.stop,), daemon=True)
+    maintenance = Maintenance(services, engine, acceptor.port, beat_period_s(node.worker.lease_s))
+    thread = threading.Thread(target=maintenance.keep, args=(turn.stop,), daemon=True)
     thread.start()
-    turn.ready(doorway.port)
+    turn.ready(acceptor.port)
 
     def look() -> None:
         turn.beat()
         new = turn.renewed()
         if new is not None:
-            house.admission.renew(new.listener)
-            house.reserve.renew(new.retention.disk_reserve_mb)
-            doorway.patience_s = new.listener.acse_timeout_s
-            doorway.context = _context(new.listener)
-            keeper.period_s = beat_period_s(new.worker.lease_s)
-            reception.renew(Terms.of(new.listener, replace(house, **_named(new))))
+            services.admission.renew(new.listener)
+            services.reserve.renew(new.retention.disk_reserve_mb)
+            acceptor.patience_s = new.listener.acse_timeout_s
+            acceptor.context = _context(new.listener)
+            maintenance.period_s = beat_period_s(new.worker.lease_s)
+            server.renew(Terms.of(new.listener, replace(services, **_named(new))))
 
-    doorway.serve(turn.stop, look)
-    reception.close()
+    acceptor.serve(turn.stop, look)
+    server.close()
     thread.join()
-    house.recorder.flush()
-    if keeper.damage is not None:
-        raise keeper.damage
+    services.recorder.flush()
+    if maintenance.damage is not None:
+        raise maintenance.damage
 
 
-class Reception:
+class AssociationServer:
     """Gives every connection that asks for an association a thread of its own.
 
     Parameters
@@ -187,53 +187,53 @@ class Reception:
         """Give associations that begin from now on other terms."""
         self._terms = terms
 
-    def turn_away(self, address: str, reason: str) -> None:
+    def tls_failed(self, address: str, reason: str) -> None:
         """Put on record that no TLS connection came about."""
-        Visit(self._terms.house, address).turn_away(reason)
+        StorageHandler(self._terms.services, address).tls_failed(reason)
 
-    def welcome(self, caller: Caller) -> None:
+    def connected(self, transport: TransportConnection) -> None:
         """Serve a connection whose request has come."""
         thread = threading.Thread(
-            target=self._host, args=(caller,), name="association", daemon=True
+            target=self._run, args=(transport,), name="association", daemon=True
         )
         try:
             thread.start()
         except RuntimeError:
-            # The system gives no more threads: this peer has to come again, the door stays open.
-            caller.connection.close()
+            # The system gives no more threads: this peer has to come again, the ports stay open.
+            transport.connection.close()
 
     def close(self) -> None:
         """Let open associations finish, then abort those that do not."""
-        deadline = time.monotonic() + _FAREWELL_S
-        for thread in self._guests().values():
+        deadline = time.monotonic() + _CLOSING_S
+        for thread in self._associations().values():
             thread.join(max(0.0, deadline - time.monotonic()))
-        for association, thread in self._guests().items():
+        for association, thread in self._associations().items():
             association.abort()
             thread.join(1)
 
-    def _guests(self) -> dict[AcceptedAssociation, threading.Thread]:
+    def _associations(self) -> dict[AcceptedAssociation, threading.Thread]:
         with self._lock:
             return dict(self._open)
 
-    def _host(self, caller: Caller) -> None:
+    def _run(self, transport: TransportConnection) -> None:
         terms = self._terms
-        visit = Visit(terms.house, caller.address, caller.names)
+        handler = StorageHandler(terms.services, transport.address, transport.names)
         association = None
         try:
             association = AcceptedAssociation(
                 terms.entity,
-                caller=caller,
+                transport=transport,
                 contexts=terms.contexts,
-                guest=visit,
+                handler=handler,
             )
             with self._lock:
                 self._open[association] = threading.current_thread()
             association.serve()
         except PARSE_ERRORS as error:
-            terms.house.emit(events.INTERNAL_ERROR, role="listener", place=crash_line(error))
+            terms.services.emit(events.INTERNAL_ERROR, role="listener", place=crash_line(error))
         finally:
-            caller.connection.close()
-            visit.leave(is_released=association is not None and association.is_released)
+            transport.connection.close()
+            handler.leave(is_released=association is not None and association.is_released)
             if association is not None:
                 with self._lock:
                     self._open.pop(association, None)
@@ -251,14 +251,16 @@ def _share_one_heap() -> None:
         mallopt(_M_MMAP_THRESHOLD, _BUFFER_BYTES)
 
 
-def _open_door(settings: ListenerSettings, reception: Reception, stop: threading.Event) -> Doorway:
+def _bind(
+    settings: ListenerSettings, server: AssociationServer, stop: threading.Event
+) -> TransportAcceptor:
     """Bind; a listener that is started again waits for the one before it to be gone."""
     deadline = time.monotonic() + HANDOVER_S
     while True:
         try:
-            return Doorway(
+            return TransportAcceptor(
                 Ports(host=settings.host, plain=settings.port, tls=settings.tls_port),
-                reception,
+                server,
                 patience_s=settings.acse_timeout_s,
                 context=_context(settings),
             )

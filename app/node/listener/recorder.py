@@ -20,7 +20,7 @@ from app.node.journal.arrivals import (
 )
 from app.node.journal.associations import write_associations
 from app.node.journal.engine import transaction
-from app.node.listener.guest_book import GuestBook
+from app.node.listener.association_log import AssociationLog
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +74,7 @@ class Recorder:
         self._waiting: list[_Ticket] = []
         self._ends: list[_End] = []
         self._counts: Counter[str] = Counter()
-        self._book = GuestBook()
+        self._book = AssociationLog()
 
     def record(self, arrival: Arrival, folder: Path) -> ArrivalOutcome:
         """Write an arrival; when this returns, file, name and row survive a power cut.

@@ -24,7 +24,7 @@ from app.node.archive.spool import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERS
 from operators.dicom.mr_images import MR_IMAGE_CLASSES
 
 if TYPE_CHECKING:
-    from app.node.listener.handlers import House
+    from app.node.listener.handlers import ListenerServices
     from app.settings import ListenerSettings
 
 KEPT_CLASSES: Final = (
@@ -59,7 +59,7 @@ class Terms:
 
     Attributes
     ----------
-    house : House
+    services : ListenerServices
         What associations share.
     entity : AE
         Our side: title, time-outs, limits.
@@ -67,14 +67,14 @@ class Terms:
         What is supported; shared and never changed.
     """
 
-    house: House
+    services: ListenerServices
     entity: AE
     contexts: list[PresentationContext]
 
     @classmethod
-    def of(cls, settings: ListenerSettings, house: House) -> Terms:
+    def of(cls, settings: ListenerSettings, services: ListenerServices) -> Terms:
         """Take them from the settings."""
-        return cls(house, _entity(settings), _contexts(settings))
+        return cls(services, _entity(settings), _contexts(settings))
 
 
 def _entity(settings: ListenerSettings) -> AE:

@@ -13,7 +13,7 @@ from tests.builders.listener import running_listener
 def test_a_second_listener_on_another_port_ends_by_name_and_takes_nothing_of_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("app.node.listener.keeping.HANDOVER_S", 0.2)
+    monkeypatch.setattr("app.node.listener.maintenance.HANDOVER_S", 0.2)
     with running_listener(tmp_path) as first:
         half = first.spool / "incoming" / "half-received"
         half.touch()

@@ -1,4 +1,4 @@
-"""Peers that are strangers, silent, too many, or dead midway; disks and journals that fail."""
+"""Peers that are unknown, silent, too many, or dead midway; disks and journals that fail."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def wait_for(condition: object, limit_s: float = 10) -> None:
         ({"also_called": ["SPINE_URGENT"]}, "SPINE_URGENT", "SENDER", ()),
     ],
 )
-def test_strangers_are_rejected_with_the_reason_that_dicom_has(  # noqa: PLR0917 -- a table
+def test_title_refusals_are_rejected_with_the_reason_that_dicom_has(  # noqa: PLR0917 -- a table
     settings: dict[str, object], called: str, calling: str, answer: tuple[int, ...], tmp_path: Path
 ) -> None:
     with running_listener(tmp_path / "data", **settings) as node:

@@ -11,9 +11,9 @@ def admission(**settings: object) -> Admission:
 
 
 def enter(
-    house: Admission, calling: str = "SCANNER", called: str = "NODE", address: str = "10.0.0.5"
+    admitting: Admission, calling: str = "SCANNER", called: str = "NODE", address: str = "10.0.0.5"
 ) -> tuple[int, ...]:
-    refusal = house.enter(calling=calling, called=called, address=address)
+    refusal = admitting.enter(calling=calling, called=called, address=address)
     return () if refusal is None else (refusal.result, refusal.source, refusal.diagnostic)
 
 
@@ -41,38 +41,38 @@ def test_titles_and_networks(  # noqa: PLR0917 -- a table
 
 
 def test_the_third_association_of_2_is_told_to_come_later() -> None:
-    house = admission(max_associations=2)
-    assert [enter(house) for _ in range(3)] == [(), (), (2, 3, 2)]
-    house.leave("10.0.0.5")
-    assert enter(house) == ()
+    control = admission(max_associations=2)
+    assert [enter(control) for _ in range(3)] == [(), (), (2, 3, 2)]
+    control.leave("10.0.0.5")
+    assert enter(control) == ()
 
 
 def test_a_peer_with_2_associations_leaves_room_for_others() -> None:
-    house = admission(max_associations_per_peer=2)
-    assert [enter(house) for _ in range(3)] == [(), (), (2, 3, 2)]
-    assert enter(house, address="10.0.0.6") == ()
-    assert house.established == 3
+    control = admission(max_associations_per_peer=2)
+    assert [enter(control) for _ in range(3)] == [(), (), (2, 3, 2)]
+    assert enter(control, address="10.0.0.6") == ()
+    assert control.established == 3
 
 
 def test_who_is_refused_does_not_count() -> None:
-    house = admission(max_associations=1)
+    control = admission(max_associations=1)
     for _ in range(5):
-        enter(house, called="OTHER")
-    assert house.established == 0
-    assert enter(house) == ()
+        enter(control, called="OTHER")
+    assert control.established == 0
+    assert enter(control) == ()
 
 
 def test_a_refusal_names_its_reason_for_the_log() -> None:
-    house = admission(networks=["10.0.0.0/29"])
-    refusal = house.enter(calling="A", called="NODE", address="192.0.2.1")
+    control = admission(networks=["10.0.0.0/29"])
+    refusal = control.enter(calling="A", called="NODE", address="192.0.2.1")
     assert refusal == Refusal(1, 1, 3, "network_not_allowed")
 
 
 def test_new_limits_count_those_that_are_open() -> None:
-    house = admission(max_associations=3)
-    assert [enter(house), enter(house)] == [(), ()]
-    house.renew(ListenerSettings(ae_title="OTHER", max_associations=2))
-    assert enter(house, called="OTHER") == (2, 3, 2)
-    house.leave("10.0.0.5")
-    assert enter(house, called="NODE") == (1, 1, 7)
-    assert enter(house, called="OTHER") == ()
+    control = admission(max_associations=3)
+    assert [enter(control), enter(control)] == [(), ()]
+    control.renew(ListenerSettings(ae_title="OTHER", max_associations=2))
+    assert enter(control, called="OTHER") == (2, 3, 2)
+    control.leave("10.0.0.5")
+    assert enter(control, called="NODE") == (1, 1, 7)
+    assert enter(control, called="OTHER") == ()

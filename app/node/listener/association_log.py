@@ -1,7 +1,7 @@
 """Associations that are over, until the journal takes them; a flood of them becomes few rows.
 
 Those that brought objects are a row each: each object cost its sender a synchronised write. The
-others are free for a stranger, so like ones are one row per minute, and a minute has a limit of
+others cost a sender nothing, so like ones are one row per minute, and a minute has a limit of
 different ones.
 """
 
@@ -76,11 +76,11 @@ def rejected_contexts(contexts: Iterable[PresentationContext]) -> tuple[Rejected
         name = uid.name if uid.name != str(uid) else ""
         reason = _RESULTS.get(context.result or 0, "no_reason")
         found.add(RejectedContext(text[:_LONGEST_UID], name[:_LONGEST_NAME], reason))
-    # Classes of the standard first: a stranger can make up any number of others.
+    # Classes of the standard first: a sender can make up any number of others.
     return tuple(sorted(found, key=lambda one: (not one.name, one))[:_MOST_CONTEXTS])
 
 
-class GuestBook:
+class AssociationLog:
     """Collects associations that are over; used by many threads."""
 
     def __init__(self) -> None:

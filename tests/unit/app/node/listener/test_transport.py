@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.node.listener import doorway as module
-from app.node.listener.doorway import Caller, Doorway, Ports
+from app.node.listener import transport as module
+from app.node.listener.transport import Ports, TransportAcceptor, TransportConnection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,28 +19,30 @@ REQUEST = struct.pack(">BBL", 1, 0, 300) + bytes(300)
 
 
 class Watched:
-    """A doorway at work, and who was handed on."""
+    """A acceptor at work, and who was handed on."""
 
     def __init__(self, patience_s: float) -> None:
         self.handed: list[tuple[socket.socket, str]] = []
         self.came = threading.Event()
-        self.door = Doorway(Ports(host="127.0.0.1", plain=0), self, patience_s=patience_s)
+        self.acceptor = TransportAcceptor(
+            Ports(host="127.0.0.1", plain=0), self, patience_s=patience_s
+        )
 
-    def turn_away(self, address: str, reason: str) -> None:
+    def tls_failed(self, address: str, reason: str) -> None:
         raise AssertionError(address, reason)
 
-    def welcome(self, caller: Caller) -> None:
-        self.handed.append((caller.connection, caller.address))
+    def connected(self, transport: TransportConnection) -> None:
+        self.handed.append((transport.connection, transport.address))
         self.came.set()
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.door.port), timeout=5)
+        return socket.create_connection(("127.0.0.1", self.acceptor.port), timeout=5)
 
 
 @contextmanager
 def watched(patience_s: float = 5) -> Iterator[Watched]:
     seen, stop = Watched(patience_s), threading.Event()
-    thread = threading.Thread(target=seen.door.serve, args=(stop,))
+    thread = threading.Thread(target=seen.acceptor.serve, args=(stop,))
     thread.start()
     try:
         yield seen
@@ -126,7 +128,7 @@ def test_a_client_that_leaves_in_the_middle_of_its_request_is_forgotten() -> Non
         assert len(seen.handed) == 1
 
 
-def test_when_the_doorway_is_full_the_longest_waiting_one_goes(
+def test_when_the_acceptor_is_full_the_longest_waiting_one_goes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "_WAITING_LIMIT", 3)
@@ -141,4 +143,4 @@ def test_when_the_doorway_is_full_the_longest_waiting_one_goes(
 
 def test_a_port_that_is_taken_is_an_error() -> None:
     with watched() as seen, pytest.raises(OSError, match="in use"):
-        Doorway(Ports(host="127.0.0.1", plain=seen.door.port), seen, patience_s=1)
+        TransportAcceptor(Ports(host="127.0.0.1", plain=seen.acceptor.port), seen, patience_s=1)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-    from app.node.listener.handlers import House
+    from app.node.listener.handlers import ListenerServices
 
 HANDOVER_S: Final = 3.0
 """How long port and lock may still be held by a listener that was killed, s."""
@@ -52,24 +52,24 @@ def alone(data: Path) -> Iterator[None]:
 
 
 @dataclass(slots=True)
-class Keeper:
+class Maintenance:
     """Shows a sign of life, watches the disk, and writes what the journal would not take before.
 
     Attributes
     ----------
-    house : House
+    services : ListenerServices
         What associations share.
     engine : Engine
         Journal.
     port : int
-        That the door is at, for whoever checks it.
+        That is listened at, for whoever checks it.
     period_s : float
         Time between two heartbeats, s; may change while it keeps.
     damage : JournalDamagedError or None
         What ended it: waiting does not mend a damaged journal.
     """
 
-    house: House
+    services: ListenerServices
     engine: Engine
     port: int
     period_s: float
@@ -87,23 +87,23 @@ class Keeper:
             except JournalError:
                 pass  # those who send are told; the next turn tries again
             with suppress(DiskFullError):
-                self.house.reserve.check()
+                self.services.reserve.check()
             pause_s = min(_FLUSH_S, self.period_s)
             for _ in range(round(self.period_s / pause_s)):
-                self.house.recorder.flush()
+                self.services.recorder.flush()
                 if stop.wait(pause_s):
                     return
 
     def _tell(self) -> None:
-        house = self.house
+        services = self.services
         heart = Heartbeat(
             process_id=f"listener@{socket.gethostname()}",
             role="listener",
-            beat=house.clock(),
+            beat=services.clock(),
             detail={
                 "pid": os.getpid(),
                 "port": self.port,
-                "associations": house.admission.established,
+                "associations": services.admission.established,
             },
         )
         with transaction(self.engine) as connection:

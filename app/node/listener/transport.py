@@ -1,8 +1,8 @@
-"""The doorway: TCP connections wait here, one file descriptor each, until they have asked.
+"""Accepts TCP and TLS connections, which wait here, one file descriptor each, for their request.
 
 A connection is handed on only when its whole A-ASSOCIATE-RQ has come. Health checks, port scans
 and senders that fall silent, TLS handshakes that stall included, cost no thread and no place among
-the associations, and are shown out after the ACSE time-out.
+the associations, and are closed after the ACSE time-out.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FULL_PAUSE_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class TransportConnection:
     """A connection whose A-ASSOCIATE-RQ has come.
 
     Attributes
@@ -55,13 +55,13 @@ class Caller:
     names: frozenset[str] = frozenset()
 
 
-class Host(Protocol):
-    """Who is told of callers."""
+class ConnectionHandler(Protocol):
+    """Who is told of connections."""
 
-    def welcome(self, caller: Caller) -> None:
-        """Serve a connection; it is the host's from now on."""
+    def connected(self, transport: TransportConnection) -> None:
+        """Serve a connection; it belongs to the handler from now on."""
 
-    def turn_away(self, address: str, reason: str) -> None:
+    def tls_failed(self, address: str, reason: str) -> None:
         """Hear of one with which no TLS connection came about; OpenSSL's name of the reason."""
 
 
@@ -93,7 +93,7 @@ class _Waiting:
     deadline: float
     needed: int = _HEADER_BYTES
     head: bytearray = field(default_factory=bytearray)
-    is_greeted: bool = False
+    is_shaken: bool = False
 
     def seen(self) -> bytes:
         """Look at what has come of the request, up to `needed` bytes.
@@ -105,9 +105,9 @@ class _Waiting:
         """
         if not isinstance(self.connection, ssl.SSLSocket):
             return self.connection.recv(self.needed, socket.MSG_PEEK)
-        if not self.is_greeted:
+        if not self.is_shaken:
             self.connection.do_handshake()
-            self.is_greeted = True
+            self.is_shaken = True
         # OpenSSL keeps what it has decrypted, and no selector knows of that: read until it is dry.
         while len(self.head) < self.needed:
             piece = self.connection.recv(self.needed - len(self.head))
@@ -116,13 +116,13 @@ class _Waiting:
             self.head += piece
         return bytes(self.head)
 
-    def caller(self) -> Caller:
-        """Give it to a host."""
+    def transport(self) -> TransportConnection:
+        """Give it to the handler."""
         if isinstance(self.connection, ssl.SSLSocket):
             names = names_of(self.connection.getpeercert())
-            return Caller(self.connection, self.address, bytes(self.head), names)
+            return TransportConnection(self.connection, self.address, bytes(self.head), names)
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
-        return Caller(self.connection, self.address)
+        return TransportConnection(self.connection, self.address)
 
     def await_bytes(self, count: int) -> None:
         """Wake only when so many have come; TLS has records of its own length."""
@@ -130,15 +130,15 @@ class _Waiting:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
 
 
-class Doorway:
+class TransportAcceptor:
     """Accepts connections and hands on those that ask for an association.
 
     Parameters
     ----------
     ports : Ports
         What is bound.
-    host : Host
-        Who is told of callers.
+    handler : ConnectionHandler
+        Who is told of connections.
     patience_s : float
         How long a connection may take to send its request, s; may change while it serves.
     context : ssl.SSLContext, optional
@@ -153,14 +153,14 @@ class Doorway:
     def __init__(
         self,
         ports: Ports,
-        host: Host,
+        handler: ConnectionHandler,
         *,
         patience_s: float,
         context: ssl.SSLContext | None = None,
     ) -> None:
         self.patience_s = patience_s
         self.context = context
-        self._host = host
+        self._handler = handler
         self._waiting: dict[int, _Waiting] = {}
         self._selector = selectors.DefaultSelector()
         self._plain = self._bind(ports.host, ports.plain)
@@ -176,7 +176,7 @@ class Doorway:
         return next(int(bound.getsockname()[1]) for bound in (self._plain, self._tls) if bound)
 
     def serve(self, stop: threading.Event, beat: Beat = no_beat) -> None:
-        """Watch over the door until `stop` is set; then close it and show out who waits."""
+        """Accept until `stop` is set; then close the ports and the connections that wait."""
         try:
             while not stop.is_set():
                 beat()
@@ -185,7 +185,7 @@ class Doorway:
                         self._accept(key.fileobj, stop)
                     else:
                         self._look(self._waiting[key.fd])
-                self._show_out_late()
+                self._close_late()
         finally:
             self._close_ports()
             for waiting in self._waiting.values():
@@ -243,8 +243,8 @@ class Doorway:
             self._selector.modify(waiting.connection, selectors.EVENT_WRITE)
         except OSError as error:
             self._close(waiting)
-            if isinstance(error, ssl.SSLError) and error.reason and not waiting.is_greeted:
-                self._host.turn_away(waiting.address, error.reason.lower())
+            if isinstance(error, ssl.SSLError) and error.reason and not waiting.is_shaken:
+                self._handler.tls_failed(waiting.address, error.reason.lower())
         else:
             self._judge(waiting, seen)
 
@@ -256,7 +256,7 @@ class Doorway:
             self._await_request(waiting, seen)
         else:
             self._forget(waiting)
-            self._host.welcome(waiting.caller())
+            self._handler.connected(waiting.transport())
 
     def _await_request(self, waiting: _Waiting, header: bytes) -> None:
         kind, _, length = struct.unpack(">BBL", header)
@@ -268,7 +268,7 @@ class Doorway:
         if waiting.head:
             self._look(waiting)
 
-    def _show_out_late(self) -> None:
+    def _close_late(self) -> None:
         now = time.monotonic()
         late = [waiting for waiting in self._waiting.values() if waiting.deadline < now]
         for waiting in late:

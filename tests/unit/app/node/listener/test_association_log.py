@@ -5,7 +5,12 @@ from __future__ import annotations
 from pynetdicom.presentation import build_context
 
 from app.node.journal.associations import AssociationRecord
-from app.node.listener.guest_book import MOST_WAITING, ROWS_PER_MINUTE, GuestBook, rejected_contexts
+from app.node.listener.association_log import (
+    MOST_WAITING,
+    ROWS_PER_MINUTE,
+    AssociationLog,
+    rejected_contexts,
+)
 
 
 def over(number: int, at: float = 0.0, **values: object) -> AssociationRecord:
@@ -23,7 +28,7 @@ def over(number: int, at: float = 0.0, **values: object) -> AssociationRecord:
 
 
 def test_1000_like_refusals_within_a_minute_are_one_row_and_the_next_minute_another():
-    book = GuestBook()
+    book = AssociationLog()
     for number in range(1000):
         book.note(over(number, at=number * 0.05))
     (row,) = book.take()
@@ -35,8 +40,8 @@ def test_1000_like_refusals_within_a_minute_are_one_row_and_the_next_minute_anot
     assert book.take()[0].association_id != row.association_id
 
 
-def test_10000_titles_of_a_stranger_are_30_rows_and_one_for_the_rest():
-    book = GuestBook()
+def test_10000_titles_of_a_title_refusal_are_30_rows_and_one_for_the_rest():
+    book = AssociationLog()
     for number in range(10_000):
         book.note(over(number, calling_ae_title=f"X{number}"))
     rows = book.take()
@@ -49,14 +54,14 @@ def test_10000_titles_of_a_stranger_are_30_rows_and_one_for_the_rest():
 
 
 def test_associations_with_objects_stay_themselves():
-    book = GuestBook()
+    book = AssociationLog()
     for number in range(100):
         book.note(over(number, objects=1, statuses={"0000": 1}, outcome="released"))
     assert [row.association_id for row in book.take()] == [f"a{n}" for n in range(100)]
 
 
 def test_what_the_journal_did_not_take_is_kept_up_to_a_limit():
-    book = GuestBook()
+    book = AssociationLog()
     book.note(over(1))
     taken = book.take()
     book.note(over(2))
