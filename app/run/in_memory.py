@@ -7,9 +7,9 @@ here. The public front of it is the package ``spine_node``.
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from app.run.bootstrap import prepare_process
 from operators.errors import InterruptedRunError
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from operators.case import Case, Progress
     from operators.dicom.selection import SelectionSettings, SeriesDecision
     from operators.imaging.volume import Volume
+
+_ONE_AT_A_TIME: Final = threading.Lock()
+"""Networks and their threads are shared: a second graph beside the first would only slow both."""
+
+_LOOK_S: Final = 0.2
+"""How often the waiting thread looks for Ctrl-C, which another thread may have been given, s."""
 
 
 @dataclass
@@ -86,13 +92,15 @@ def segment(
             progress(key, step, fraction)
 
     # The graph's run() lets no signal through until it ends, so it gets a thread of its own.
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="spine-graph") as pool:
+    with _ONE_AT_A_TIME, ThreadPoolExecutor(1, thread_name_prefix="spine-graph") as pool:
         running = pool.submit(_run, source, models, selection, report)
         try:
-            return running.result()
+            while not wait([running], timeout=_LOOK_S).done:
+                pass
         except KeyboardInterrupt:
             stop.set()
             raise
+        return running.result()
 
 
 def _run(

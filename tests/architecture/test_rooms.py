@@ -38,6 +38,7 @@ def loaded_by(statement: str) -> set[str]:
     "statement",
     [
         "import app.cli.main, app.settings, app.registry, app.errors",
+        "from spine_node import Segmenter",
         "import operators.dicom.series, operators.dicom.selection",
         "import operators.anatomy.labels, operators.errors",
     ],
@@ -84,6 +85,7 @@ def test_the_flow_order_names_existing_step_modules() -> None:
         ("operators/spine/leak.py", '"""Up."""\nimport app.settings\n'),
         ("operators/imaging/leak.py", '"""Torch."""\nimport torch\n'),
         ("operators/spine/cross.py", '"""Sideways."""\nimport operators.dicom.series\n'),
+        ("app/run/front.py", '"""The front from inside."""\nimport spine_node\n'),
     ],
 )
 def test_the_import_contracts_bite(tmp_path: Path, file: str, line: str) -> None:
@@ -91,7 +93,7 @@ def test_the_import_contracts_bite(tmp_path: Path, file: str, line: str) -> None
     if not lint.exists():
         pytest.skip("import-linter is not installed")
     ignore = shutil.ignore_patterns("__pycache__", "*.png")
-    for package in ("app", "operators"):
+    for package in ("app", "operators", "spine_node"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=ignore)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     command = [str(lint), "--no-cache"]
