@@ -31,9 +31,9 @@ composed image of a whole body shorter than 2.2 m. Lower ends: a cervical body, 
 next body are 34 mm high, and from the front of a cervical body to the back of its canal it is
 30 mm (body 15, canal 15); how many slices are needed is judged by themselves."""
 
-SLICE_RATIO: Final = 2.0
-"""From this ratio of the largest voxel edge to the next one on, the largest lies between slices.
-Sagittal protocols have 3 to 8, three-dimensional ones 1 to 1.5."""
+SLICE_RATIO: Final = 2.5
+"""From this ratio of the largest voxel edge to the next one on, the largest lies between slices:
+two-dimensional protocols have 3 to 8, three-dimensional ones 1 to 2."""
 
 
 def extent_text(volume: Volume) -> str:
