@@ -92,7 +92,7 @@ def test_the_import_contracts_bite(tmp_path: Path, file: str, line: str) -> None
     lint = Path(sys.executable).with_name("lint-imports")
     if not lint.exists():
         pytest.skip("import-linter is not installed")
-    ignore = shutil.ignore_patterns("__pycache__", "*.png")
+    ignore = shutil.ignore_patterns("__pycache__", "*.png", "bundled")
     for package in ("app", "operators", "spine_node"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=ignore)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
