@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -76,6 +79,33 @@ def test_the_flow_order_names_existing_step_modules() -> None:
     flow = done.stdout.split()
     modules = {p.stem for p in (ROOT / "operators").glob("*.py")}
     assert set(flow) == modules - {"__init__", "errors", "case"}
+
+
+def test_only_research_imports_what_the_extra_train_installs() -> None:
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    trainers = {re.split(r"[^A-Za-z0-9]", wish)[0] for wish in extra["train"]}
+    assert trainers == {"monai", "nnunetv2"}
+    found = {
+        (path.relative_to(ROOT).as_posix(), module)
+        for package in ("app", "operators", "spine_node")
+        for path in (ROOT / package).rglob("*.py")
+        if not path.is_relative_to(ROOT / "app" / "research")
+        for module in imports_of(path)
+        if module.split(".")[0] in trainers
+    }
+    # The Deploy SDK lives in a package of MONAI's name and does without MONAI.
+    assert {module for _, module in found} == {"monai.deploy.conditions", "monai.deploy.core"}
+
+
+def imports_of(file: Path) -> set[str]:
+    """Names of the modules that a file imports, wherever it does."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return names
 
 
 @pytest.mark.parametrize(
