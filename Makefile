@@ -18,6 +18,7 @@ help:
 	@echo 'make demo   a study through a node and a PACS: what was found, and a picture'
 	@echo 'make test   run the test suite'
 	@echo 'make check  ruff, mypy, import contracts     make bench  side by side with SPINEPS'
+	@echo 'make wheel  one file for pip, models inside'
 	@echo 'make image, make trial, make bundle   container image, trial PACS, installation without network'
 	@echo 'make peers  (root) foreign DICOM programs for the fuller tests'
 
@@ -67,6 +68,11 @@ clean:
 
 # Containers: docker, podman or buildah, whichever is there.
 CONTAINER ?= $(shell for p in docker podman buildah; do command -v $$p >/dev/null && echo $$p && break; done)
+
+# Installs anywhere: pip install -c constraints.txt dist/spine_node-*.whl
+.PHONY: wheel
+wheel: $(READY)
+	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 
 .PHONY: wheelhouse image image-cuda trial trial-down bundle
 

@@ -47,6 +47,8 @@ class Segmentation:
     record : SeriesRecordEntry
         The same entry as in the record of ``spine-node run``: volumes, confidence, agreement of
         the folds, facts.
+    models : dict of str to dict
+        Name, version and digest of the model of either phase, ``semantic`` and ``instance``.
     notice : str
         What the result may be used for.
     """
@@ -59,6 +61,7 @@ class Segmentation:
     names: dict[int, str]
     centroids: dict[int, tuple[float, float, float]]
     record: SeriesRecordEntry
+    models: dict[str, dict[str, str]]
     notice: str = NOTICE
 
     @property
@@ -116,8 +119,15 @@ class Study:
     passed_over: dict[str, int]
 
 
-def result_of(case: Case) -> Segmentation:
+def result_of(case: Case, models: dict[str, dict[str, str]]) -> Segmentation:
     """Turn a finished case into arrays.
+
+    Parameters
+    ----------
+    case : Case
+        After the last step that computes.
+    models : dict
+        Of `Segmentation`.
 
     Raises
     ------
@@ -138,6 +148,7 @@ def result_of(case: Case) -> Segmentation:
         names={n: ordinal_text(n, entry.vertebra_numbers) for n in _labels(instances.labels_zyx)},
         centroids={int(label): tuple(point[CORPUS_POINT]) for label, point in points.items()},
         record=entry,
+        models=models,
     )
 
 

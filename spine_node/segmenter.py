@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NoReturn
 
@@ -88,6 +89,15 @@ class Segmenter:
     def profile(self) -> str:
         """Device and number format the networks run with, such as ``cpu-fp32``."""
         return self._models.profile
+
+    @property
+    def models(self) -> dict[str, dict[str, str]]:
+        """Name, version and digest of the model of either phase."""
+        bundle = self._models
+        return {
+            "semantic": asdict(bundle.semantic_identity),
+            "instance": asdict(bundle.instance_identity),
+        }
 
     def segment(
         self, array: ArrayLike, affine: ArrayLike, *, progress: Progress | None = None
@@ -176,7 +186,7 @@ class Segmenter:
             raise UnreadableInputError(message, reasons=("not_dicom",))
         found = segment(source, self._models, self._selection, progress)
         failures = {case.key: case.failure for case in found.cases if case.failure is not None}
-        series = tuple(result_of(case) for case in found.cases if case.failure is None)
+        series = tuple(result_of(case, self.models) for case in found.cases if case.failure is None)
         if failures and not series:
             raise next(iter(failures.values()))
         return Study(
@@ -190,7 +200,7 @@ class Segmenter:
         (case,) = segment(source, self._models, self._selection, progress).cases
         if case.failure is not None:
             _raise_failure(case, case.failure)
-        return result_of(case)
+        return result_of(case, self.models)
 
 
 def _on(inference: InferenceSettings, device: str | None) -> InferenceSettings:

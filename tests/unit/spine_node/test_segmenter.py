@@ -31,6 +31,7 @@ from spine_node import (
 from tests.builders.mr_phantom import SAGITTAL
 from tests.builders.mr_series import make_series
 from tests.builders.nifti_images import SAGITTAL_RAS, noise, save_image
+from tests.builders.nnunet_folder import write_folder
 from tests.builders.stub_models import StubResult, StubSemanticModel, spine_series, stub_bundle
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -87,6 +88,7 @@ def test_the_record_is_that_of_a_run(made: Callable[..., Segmenter]) -> None:
     assert result.record.agreement["structures"]["disc"] == 0.5
     assert "low_agreement: disc" in result.flags
     assert "stub_network" in result.flags
+    assert result.models["semantic"]["name"] == "stub_semantic"
     assert result.notice == "research use only, not for diagnosis"
     voxels = np.count_nonzero(result.semantic == 49)
     assert result.volumes_ml["corpus"] == pytest.approx(voxels * 1.5 * 1.5 * 3.3 / 1000, abs=0.01)
@@ -258,6 +260,15 @@ def test_a_missing_model_and_an_unknown_device_are_named_at_once(tmp_path: Path)
         Segmenter(config=tmp_path / "absent.yaml")
 
 
+def test_a_model_just_trained_is_named_by_its_folder(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "just_trained")
+    models = Segmenter(semantic=folder).models
+    assert models["semantic"]["name"] == "just_trained"
+    assert models["semantic"]["version"] == "not registered"
+    assert models["instance"]["name"] == "vertebra_instance_compact"
+    assert len(models["semantic"]["digest"]) == 64
+
+
 def test_progress_is_told_and_an_error_of_the_callback_ends_the_call(
     made: Callable[..., Segmenter],
 ) -> None:
@@ -266,6 +277,12 @@ def test_progress_is_told_and_an_error_of_the_callback_ends_the_call(
     steps = list(dict.fromkeys(step for _, step, _ in told))
     assert steps[:2] == ["assemble_volume", "segment_semantic"]
     assert "write_segmentation" not in steps
+
+    def fail(_key: str, step: str, _fraction: float) -> None:
+        assert step != "postprocess", "my own mistake"
+
+    with pytest.raises(AssertionError, match="my own mistake"):
+        made().segment(noise(), SAGITTAL_RAS, progress=fail)
 
 
 def test_everything_promised_is_there() -> None:
