@@ -18,6 +18,7 @@ help:
 	@echo 'make demo   a study through a node and a PACS: what was found, and a picture'
 	@echo 'make test   run the test suite'
 	@echo 'make check  ruff, mypy, import contracts     make bench  side by side with SPINEPS'
+	@echo 'make wheel  one file for pip, models inside'
 	@echo 'make image, make trial, make bundle   container image, trial PACS, installation without network'
 	@echo 'make peers  (root) foreign DICOM programs for the fuller tests'
 
@@ -33,7 +34,7 @@ $(READY): pyproject.toml constraints.txt
 	  || $(PIP) install $(TORCH)
 	@# A CUDA build of torch brings its own versions of NVIDIA's libraries.
 	grep -vE '$(UNPINNED)' constraints.txt > $(VENV)/constraints.txt
-	$(PIP) install -c $(VENV)/constraints.txt -e '.[dev]'
+	$(PIP) install -c $(VENV)/constraints.txt -e '.[dev,train]'
 	@# nnunetv2 brings torchvision; where its build does not fit this torch it breaks imports, and nothing needs it.
 	@$(VENV)/bin/python -W ignore -c 'import torchvision' >/dev/null 2>&1 || $(PIP) uninstall -y torchvision
 	@# holoscan makes its library links at the first start of Python.
@@ -71,7 +72,14 @@ clean:
 # Containers: docker, podman or buildah, whichever is there.
 CONTAINER ?= $(shell for p in docker podman buildah; do command -v $$p >/dev/null && echo $$p && break; done)
 
-.PHONY: docs wheelhouse image image-cuda trial trial-down bundle
+
+
+# Installs anywhere: pip install -c constraints.txt dist/spine_node-*.whl
+.PHONY: wheel
+wheel: $(READY)
+	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
+
+.PHONY: wheelhouse image image-cuda trial trial-down bundle
 
 wheelhouse: $(READY)
 	$(PIP) download --no-deps --dest .ci/wheelhouse --timeout 8 --retries 0 --index-url $(TORCH_INDEX)/cpu $(TORCH) 2>/dev/null \

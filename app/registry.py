@@ -1,4 +1,4 @@
-"""Which model folders exist, what is in them, and how new ones come in.
+"""Which model folders exist and what is in them. How new ones come in: `app.model_install`.
 
 The registry is ``registry.yaml`` in the models folder: one entry per model with kind, version,
 licence, provenance and the SHA-256 of every file. Nothing here loads torch or a network.
@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import stat
-import tempfile
-import zipfile
 from pathlib import Path, PurePosixPath
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from app.settings import model_places
 from operators.errors import ModelUnusableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 REGISTRY_FILE: Final = "registry.yaml"
 CONFIG_FILE: Final = "inference_config.json"
 _CHUNK_BYTES: Final = 1 << 20
-_MAX_UNPACKED_BYTES: Final = 8 << 30
-"""Published model zips unpack to less than 1 GB; 8 GB stops a zip bomb, not a model."""
 
 
 class RegisteredModel(BaseModel):
@@ -72,9 +70,9 @@ def find_model(directory: Path, name_or_path: str) -> Path:
     Parameters
     ----------
     directory : Path
-        The models folder.
+        The models folder; further ones are `app.settings.model_places`.
     name_or_path : str
-        A name with a folder in ``directory``, or the path of a model folder.
+        A name with a folder in one of them, or the path of a model folder.
 
     Returns
     -------
@@ -86,21 +84,34 @@ def find_model(directory: Path, name_or_path: str) -> Path:
     ModelUnusableError
         If there is no such folder, or a registered file is missing or changed.
     """
-    is_name = _is_plain_name(name_or_path)
-    named = directory / name_or_path
-    folder = named if is_name and named.is_dir() else Path(name_or_path)
-    if not folder.is_dir():
-        known = ", ".join(sorted(read_registry(directory).models)) or "none"
-        raise ModelUnusableError(
-            f"no model '{name_or_path}'; registered: {known}", reasons=("unknown_model",)
-        )
-    if is_name and folder == named:
-        problems = verify_model(directory, name_or_path)
-        if problems:
-            raise ModelUnusableError(
-                f"model '{name_or_path}': {'; '.join(problems)}", reasons=("digest_mismatch",)
-            )
-    return folder.resolve()
+    places = model_places(directory)
+    if _is_plain_name(name_or_path):
+        for place in places:
+            if (place / name_or_path).is_dir():
+                return _as_registered(place, name_or_path)
+    folder = Path(name_or_path)
+    if folder.is_dir():
+        return folder.resolve()
+    known = ", ".join(sorted(models_in(places))) or "none"
+    looked_in = ", ".join(map(str, places))
+    message = f"no model '{name_or_path}'; registered: {known}; looked in {looked_in}"
+    raise ModelUnusableError(message, reasons=("unknown_model",))
+
+
+def models_in(places: Iterable[Path]) -> dict[str, RegisteredModel]:
+    """Entries of several models folders by name; of two of one name the first counts."""
+    models: dict[str, RegisteredModel] = {}
+    for place in places:
+        models = read_registry(place).models | models
+    return models
+
+
+def _as_registered(place: Path, name: str) -> Path:
+    problems = verify_model(place, name)
+    if problems:
+        message = f"model '{name}' in {place}: {'; '.join(problems)}"
+        raise ModelUnusableError(message, reasons=("digest_mismatch",))
+    return (place / name).resolve()
 
 
 def _is_plain_name(name: str) -> bool:
@@ -180,106 +191,6 @@ def register_model(directory: Path, name: str, entry: RegisteredModel) -> None:
     part = directory / f".{REGISTRY_FILE}.part"
     part.write_text(text, encoding="utf-8")
     part.replace(directory / REGISTRY_FILE)
-
-
-def install_zip(archive: Path, directory: Path, name: str | None = None) -> str:
-    """Unpack a published SPINEPS model zip into the models folder and register it.
-
-    The zip may hold the model at its top level, wrapped in folders, or with the configuration
-    deeper; only the part from the configuration's folder on is kept.
-
-    Parameters
-    ----------
-    archive : Path
-        The zip.
-    directory : Path
-        The models folder.
-    name : str, optional
-        Name in the registry; default: the zip's own name.
-
-    Returns
-    -------
-    str
-        The registered name.
-
-    Raises
-    ------
-    ModelUnusableError
-        If it is no zip, tries to leave its folder, holds no or several configurations, or a
-        model of that name is there already.
-    """
-    name = name or archive.stem
-    target = directory / name
-    require_plain_name(name)
-    if target.exists():
-        message = f"a model '{name}' is installed already; choose another --name"
-        raise ModelUnusableError(message, reasons=("already_installed",))
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=directory, prefix=".install-") as scratch:
-            _unpack(archive, Path(scratch))
-            model = _model_root(Path(scratch))
-            kind = kind_of(model)
-            shutil.move(model, target)
-    except OSError as error:
-        message = f"the models folder cannot be written: {error.strerror}"
-        raise ModelUnusableError(message, reasons=("unwritable",)) from error
-    entry = RegisteredModel(
-        kind=kind,
-        version="as published",
-        licence="not stated in the archive: ask its authors before clinical or commercial use",
-        provenance=f"installed from {archive.name}, SHA-256 {sha256_of(archive)}",
-        files={},
-    )
-    register_model(directory, name, entry)
-    return name
-
-
-def remove_model(directory: Path, name: str) -> None:
-    """Take a model out of the folder and the registry, for example one that did not load."""
-    shutil.rmtree(directory / name, ignore_errors=True)
-    models = {key: value for key, value in read_registry(directory).models.items() if key != name}
-    text = yaml.safe_dump(Registry(models=models).model_dump(), sort_keys=False)
-    (directory / REGISTRY_FILE).write_text(text, encoding="utf-8")
-
-
-def _unpack(archive: Path, scratch: Path) -> None:
-    try:
-        with zipfile.ZipFile(archive) as package:
-            members = package.infolist()
-            if sum(member.file_size for member in members) > _MAX_UNPACKED_BYTES:
-                raise ModelUnusableError("the archive is too large", reasons=("zip_too_large",))
-            for member in members:
-                _refuse_escape(member)
-            package.extractall(scratch)
-    except (zipfile.BadZipFile, OSError) as error:
-        message = "the archive is not a readable zip"
-        raise ModelUnusableError(message, reasons=("bad_zip",)) from error
-
-
-def _refuse_escape(member: zipfile.ZipInfo) -> None:
-    path = PurePosixPath(member.filename.replace("\\", "/"))
-    is_link = stat.S_ISLNK(member.external_attr >> 16)
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or is_link:
-        message = "the archive holds a path that leaves its folder"
-        raise ModelUnusableError(message, reasons=("zip_slip",))
-
-
-def _model_root(scratch: Path) -> Path:
-    configs = sorted(scratch.rglob(f"*{CONFIG_FILE}"))
-    if len(configs) != 1:
-        message = f"the archive holds {len(configs)} files named {CONFIG_FILE}, not one"
-        raise ModelUnusableError(message, reasons=("no_single_config",))
-    folder = configs[0].parent
-    if folder == scratch:
-        # The temporary folder itself cannot be moved away from under its owner.
-        inner = Path(tempfile.mkdtemp(dir=scratch))
-        for child in list(scratch.iterdir()):
-            if child != inner:
-                shutil.move(child, inner / child.name)
-        inner.chmod(0o755)
-        return inner
-    return folder
 
 
 def kind_of(model: Path) -> Literal["semantic", "instance"]:

@@ -27,7 +27,12 @@ from app.service_manager import ServiceManager
 from app.tls_settings import ListenerTlsSettings, PeerTlsSettings
 from operators.dicom.mr_images import MR_IMAGE_CLASSES
 
-REPOSITORY_CONFIG = Path(__file__).resolve().parent.parent / "app.yaml"
+BUNDLED = Path(__file__).resolve().parent / "bundled"
+"""What comes with the product: data of the package in a wheel, links in the repository; not in the
+image, which has its own places for it."""
+
+BUNDLED_CONFIG = BUNDLED / "app.yaml"
+BUNDLED_MODELS = BUNDLED / "models"
 _MICROSECONDS = 1_000_000
 
 
@@ -356,7 +361,7 @@ def load_settings(path: Path | None = None) -> Settings:
     Parameters
     ----------
     path : Path, optional
-        Default: ``HOLOSCAN_CONFIG_PATH``, else the app.yaml beside the packages.
+        Default: ``HOLOSCAN_CONFIG_PATH``, else the app.yaml that comes with the product.
 
     Returns
     -------
@@ -368,11 +373,11 @@ def load_settings(path: Path | None = None) -> Settings:
     ConfigurationError
         If the file is missing, is not YAML, or holds unknown or impossible values.
     """
-    file = path or Path(os.environ.get("HOLOSCAN_CONFIG_PATH") or REPOSITORY_CONFIG)
+    file = path or Path(os.environ.get("HOLOSCAN_CONFIG_PATH") or BUNDLED_CONFIG)
     try:
         document = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigurationError(f"app.yaml cannot be read: {error.strerror}") from error
+        raise ConfigurationError(f"app.yaml cannot be read: {error.strerror}: {file}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError("app.yaml is not valid YAML") from error
     if not isinstance(document, dict):
@@ -387,12 +392,39 @@ def load_settings(path: Path | None = None) -> Settings:
         raise ConfigurationError(f"app.yaml: {problems}") from error
     named = os.environ.get("HOLOSCAN_MODEL_PATH")
     directory = Path(named) if named else file.resolve().parent / settings.models.directory
-    directory = directory.resolve()
-    if not directory.is_dir():
-        # In the MAP image app.yaml lies in /var/holoscan, the models beside the application.
-        directory = REPOSITORY_CONFIG.parent / "models"
-    models = settings.models.model_copy(update={"directory": directory})
+    models = settings.models.model_copy(update={"directory": directory.resolve()})
     return settings.model_copy(update={"models": models, "node": _with_environment(settings.node)})
+
+
+def model_places(directory: Path) -> tuple[Path, ...]:
+    """Folders in which a model's name is looked up, in this order.
+
+    Parameters
+    ----------
+    directory : Path
+        ``models.directory``, or what the caller named instead.
+
+    Returns
+    -------
+    tuple of Path
+        It, the user's own folder where there is one, and the models that come with the product.
+    """
+    own = user_models()
+    # Not is_dir(): a service may not even look into the homes of users.
+    known = [own] if os.access(own, os.R_OK | os.X_OK) else []
+    return tuple(dict.fromkeys((directory, *known, BUNDLED_MODELS.resolve())))
+
+
+def user_models() -> Path:
+    """Folder for models that a user adds to an installed wheel, which an upgrade leaves alone.
+
+    References
+    ----------
+    XDG Base Directory Specification 0.8, ``XDG_DATA_HOME``
+    """
+    home = os.environ.get("HOME", "")
+    data = os.environ.get("XDG_DATA_HOME") or f"{home}/.local/share"
+    return Path(data) / "spine-node" / "models"
 
 
 def _with_environment(node: NodeSettings) -> NodeSettings:

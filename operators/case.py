@@ -58,9 +58,9 @@ class Case:
     stack : StackIdentity
         Which stack of its series it is.
     nifti : Path or None
-        The NIfTI input; None for DICOM.
+        The NIfTI input; None for DICOM and for an image in memory.
     volume : Volume or None
-        The image on its source grid, after assembly.
+        The image on its source grid, after assembly; before it, for an image in memory.
     semantic_model_grid : LabelMap or None
         Cleaned subregions on the model grid, after phase 1.
     instances_model_grid : LabelMap or None

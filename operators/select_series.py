@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from monai.deploy.core import Operator
 
@@ -14,6 +14,7 @@ from operators.dicom.split_acquisition import SPLIT_ACQUISITION
 from operators.dicom.uids import digest
 from operators.errors import GeometryError, SeriesUnsuitableError
 from operators.imaging.result_files import case_name
+from operators.imaging.volume import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,14 +25,18 @@ if TYPE_CHECKING:
     from operators.dicom.series import SeriesRecord
 
 
+IN_MEMORY: Final = "image"
+"""Key of the case of an image that has no file."""
+
+
 class SelectSeriesOperator(Operator):
-    """Emit ``cases``: the accepted series of a DICOM folder or file, or one NIfTI image."""
+    """Emit ``cases``: the accepted series of a DICOM folder or file, or one image."""
 
     def __init__(
         self,
         fragment: Any,
         *args: Any,
-        source: Path,
+        source: Path | Volume,
         settings: SelectionSettings,
         on_decisions: Callable[[tuple[SeriesDecision, ...]], None],
         on_passed_over: Callable[[dict[str, int]], None],
@@ -55,12 +60,14 @@ class SelectSeriesOperator(Operator):
 
 
 def find_cases(
-    source: Path,
+    source: Path | Volume,
     settings: SelectionSettings,
     on_decisions: Callable[[tuple[SeriesDecision, ...]], None],
     on_passed_over: Callable[[dict[str, int]], None],
 ) -> tuple[Case, ...]:
     """One case per accepted stack, and a failed one per acquisition that is in pieces.
+
+    A NIfTI file, and an image in memory, are one case.
 
     Raises
     ------
@@ -70,6 +77,8 @@ def find_cases(
     SeriesUnsuitableError
         If no series is a sagittal T2-weighted spine series.
     """
+    if isinstance(source, Volume):
+        return (Case(key=IN_MEMORY, volume=source),)
     if source.is_file() and is_nifti(source):
         return (Case(key=case_name(source), nifti=source),)
     found = scan(source)

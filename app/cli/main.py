@@ -23,11 +23,11 @@ from app.console import emit_json, plain_output, reporting
 from app.errors import ConfigurationError, ExitCode, crash_line, exit_code_of
 from app.node.telemetry.codes import error_codes
 from app.node.tls import check_certificates
-from app.registry import read_registry, verify_model
+from app.registry import find_model, models_in
 from app.run.bootstrap import quiet_libraries
 from app.run.checks import RunPaths, require_folder, require_usable
 from app.run.identity import parameters_of
-from app.settings import Settings, load_settings
+from app.settings import Settings, load_settings, model_places
 from app.signals import stop_requests
 from operators.errors import SpineError
 
@@ -183,10 +183,7 @@ def check_config(config: ConfigOption = None) -> None:
     settings = load_settings(config)
     check_certificates(settings.node)
     for name in (settings.models.semantic, settings.models.instance):
-        problems = verify_model(settings.models.directory, name)
-        if problems and not Path(name).is_dir():
-            typer.echo(f"model {name}: {'; '.join(problems)}", err=True)
-            raise typer.Exit(int(ExitCode.MODEL))
+        find_model(settings.models.directory, name)
     typer.echo("app.yaml is valid and its models are as registered")
 
 
@@ -213,7 +210,7 @@ def description(settings: Settings) -> dict[str, Any]:
         "software": {"spine-node": __version__, **{name: _version(name) for name in packages}},
         "models": {
             name: {"kind": entry.kind, "version": entry.version, "licence": entry.licence}
-            for name, entry in read_registry(settings.models.directory).models.items()
+            for name, entry in models_in(model_places(settings.models.directory)).items()
         },
         "configured": settings.models.model_dump(mode="json", exclude={"directory"}),
         "capabilities": {

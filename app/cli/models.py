@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.errors import ExitCode
+from app.model_install import install_model, remove_model
 from app.registry import (
     RegisteredModel,
-    install_zip,
     kind_of,
+    models_in,
     read_registry,
     register_model,
-    remove_model,
     require_plain_name,
     verify_model,
 )
-from app.settings import load_settings
+from app.settings import BUNDLED_MODELS, load_settings, model_places, user_models
 from operators.errors import ModelUnusableError, SpineError
 
 if TYPE_CHECKING:
@@ -36,27 +36,31 @@ ModelsOption = Annotated[Path | None, typer.Option("--models", "-m", help="Model
 @models_app.command("list")
 def list_models(models: ModelsOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002
     """List the registered models with licence and provenance."""
-    registry = read_registry(_existing_folder(models)).models
+    places = _existing_folders(models)
+    registry = models_in(places)
     if as_json:
         document = {name: entry.model_dump() for name, entry in registry.items()}
         sys.stdout.write(json.dumps(document, indent=1) + "\n")
         return
     for name, entry in registry.items():
         typer.echo(f"{name} ({entry.kind}, {entry.version}, {entry.licence}): {entry.provenance}")
+    typer.echo(f"looked in {', '.join(map(str, places))}", err=True)
 
 
 @models_app.command("install")
-def install_model(
-    archive: Annotated[Path, typer.Argument(help="Published SPINEPS model zip.")],
+def install(
+    source: Annotated[
+        Path, typer.Argument(help="Published SPINEPS model zip, or a model folder just trained.")
+    ],
     name: Annotated[str | None, typer.Option(help="Name in the registry.")] = None,
     models: ModelsOption = None,
 ) -> None:
-    """Unpack, load once and register a published model; one that does not load is refused."""
+    """Copy or unpack, load once and register a model; one that does not load is refused."""
     from operators.networks.instances import load_instance_model
     from operators.networks.semantic import load_semantic_model
 
     folder = _models_folder(models)
-    installed = install_zip(archive, folder, name)
+    installed = install_model(source, folder, name)
     entry = read_registry(folder).models[installed]
     loader: Callable[[Path], Any] = (
         load_instance_model if entry.kind == "instance" else load_semantic_model
@@ -66,7 +70,7 @@ def install_model(
     except SpineError:
         remove_model(folder, installed)
         raise
-    typer.echo(f"{installed}: {entry.kind} model installed; licence: {entry.licence}")
+    typer.echo(f"{installed}: {entry.kind} model installed in {folder}; licence: {entry.licence}")
 
 
 @models_app.command("register")
@@ -81,7 +85,7 @@ def register(  # noqa: PLR0917 - one parameter per documented option
     folder = _models_folder(models)
     require_plain_name(name)
     if not (folder / name).is_dir():
-        raise ModelUnusableError(f"no folder '{name}' in the models folder")
+        raise ModelUnusableError(f"no folder '{name}' in the models folder {folder}")
     entry = RegisteredModel(
         kind=kind_of(folder / name),
         version=version,
@@ -96,8 +100,10 @@ def register(  # noqa: PLR0917 - one parameter per documented option
 @models_app.command("verify")
 def verify_models(models: ModelsOption = None) -> None:
     """Compare every registered file with its digest."""
-    folder = _existing_folder(models)
-    problems = {name: verify_model(folder, name) for name in read_registry(folder).models}
+    problems: dict[str, list[str]] = {}
+    for place in _existing_folders(models):
+        known = read_registry(place).models
+        problems = {name: verify_model(place, name) for name in known} | problems
     for name, found in problems.items():
         typer.echo(f"{name}: {'; '.join(found) or 'as registered'}")
     if any(problems.values()):
@@ -105,11 +111,14 @@ def verify_models(models: ModelsOption = None) -> None:
 
 
 def _models_folder(models: Path | None) -> Path:
-    return models or load_settings().models.directory
+    """Folder that is written to; what an installed wheel brought is left to the next upgrade."""
+    folder = models or load_settings().models.directory
+    return user_models() if folder == BUNDLED_MODELS else folder
 
 
-def _existing_folder(models: Path | None) -> Path:
-    folder = _models_folder(models)
-    if not folder.is_dir():
-        raise ModelUnusableError("the models folder does not exist", reasons=("no_models_folder",))
-    return folder
+def _existing_folders(models: Path | None) -> tuple[Path, ...]:
+    """Folders that are read: the one that was named alone, else all in which names are found."""
+    if models is not None and not models.is_dir():
+        message = f"the models folder {models} does not exist"
+        raise ModelUnusableError(message, reasons=("no_models_folder",))
+    return (models,) if models is not None else model_places(load_settings().models.directory)

@@ -157,13 +157,13 @@ def load_models(
     else:
         folder = find_model(models.directory, models.semantic)
         semantic = load_semantic_model(folder, device=device, precision=inference.precision)
-        semantic_identity = _identity(models.directory, folder)
+        semantic_identity = _identity(folder)
         profiles.insert(0, semantic.profile)
     return ModelBundle(
         semantic=semantic,
         instance=instance,
         semantic_identity=semantic_identity,
-        instance_identity=_identity(models.directory, instance_folder),
+        instance_identity=_identity(instance_folder),
         profile="+".join(dict.fromkeys(profiles)),
     )
 
@@ -188,8 +188,8 @@ def _require_precision(asked: str, device: str) -> None:
         raise ConfigurationError(message, reasons=("no_bfloat16",))
 
 
-def _identity(directory: Path, folder: Path) -> ModelIdentity:
-    entry = read_registry(directory).models.get(folder.name)
+def _identity(folder: Path) -> ModelIdentity:
+    entry = read_registry(folder.parent).models.get(folder.name)
     version = entry.version if entry is not None else "not registered"
     return ModelIdentity(folder.name, version, folder_digest(folder))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from monai.deploy.conditions import CountCondition
-from monai.deploy.core import Application
+from monai.deploy.core import Application, Operator
 
 from operators.assemble_volume import AssembleVolumeOperator
 from operators.postprocess import PostprocessOperator
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from operators.case import Case, Progress
     from operators.dicom.selection import SelectionSettings, SeriesDecision
+    from operators.imaging.volume import Volume
     from operators.networks.instances import InstanceModel
     from operators.networks.semantic import SemanticModel
 
@@ -61,25 +62,25 @@ class Wiring:
 
     Attributes
     ----------
-    source : Path
-        DICOM folder or file, or NIfTI file.
+    source : Path or Volume
+        DICOM folder or file, or NIfTI file; or an image in memory.
     semantic_mask : Path or None
         A given label map: phase 1 is skipped, as the paper allows.
     semantic_model, instance_model
         Loaded networks, shared between runs.
-    write : WriteOptions
-        What the last step writes and where.
+    write : WriteOptions or None
+        What the last step writes and where; None: nothing, the finished cases are the result.
     selection : SelectionSettings
         What is worth segmenting.
     on_decisions, on_passed_over, on_cases, progress : callable
         Told about every series, what was not read, the finished cases, and the progress.
     """
 
-    source: Path
+    source: Path | Volume
     semantic_mask: Path | None
     semantic_model: SemanticModel | None
     instance_model: InstanceModel
-    write: WriteOptions
+    write: WriteOptions | None
     selection: SelectionSettings
     on_decisions: Callable[[tuple[SeriesDecision, ...]], None]
     on_passed_over: Callable[[dict[str, int]], None]
@@ -127,16 +128,44 @@ class SpineApplication(Application):
                 progress=progress,
                 name="postprocess",
             ),
-            WriteSegmentationOperator(
-                self,
-                options=wiring.write,
-                on_cases=wiring.on_cases,
-                progress=progress,
-                name="write_segmentation",
-            ),
+            self._last_step(wiring),
         ]
         for upstream, downstream in pairwise(steps):
             self.add_flow(upstream, downstream, {("cases", "cases")})
+
+    def _last_step(self, wiring: Wiring) -> Operator:
+        if wiring.write is None:
+            return HandOverOperator(self, on_cases=wiring.on_cases, name="hand_over")
+        return WriteSegmentationOperator(
+            self,
+            options=wiring.write,
+            on_cases=wiring.on_cases,
+            progress=wiring.progress,
+            name="write_segmentation",
+        )
+
+
+class HandOverOperator(Operator):
+    """Receive ``cases`` and hand them to ``on_cases`` as they are."""
+
+    def __init__(
+        self,
+        fragment: Application,
+        *args: Any,  # noqa: ANN401 - Operator is untyped
+        on_cases: Callable[[tuple[Case, ...]], None],
+        **kwargs: Any,  # noqa: ANN401
+    ) -> None:
+        """Keep whom to tell."""
+        self._on_cases = on_cases
+        super().__init__(fragment, *args, **kwargs)
+
+    def setup(self, spec: Any) -> None:  # noqa: ANN401
+        """Declare the input ``cases``."""
+        spec.input("cases")
+
+    def compute(self, op_input: Any, op_output: Any, context: Any) -> None:  # noqa: ANN401, ARG002
+        """Hand the cases over."""
+        self._on_cases(op_input.receive("cases"))
 
 
 def numbering_of(model: SemanticModel | None) -> PostprocessSettings:

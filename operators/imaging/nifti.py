@@ -134,7 +134,7 @@ def _header_like(like: Path, labels: LabelMap) -> Header:
     message = "the input was changed while it was segmented"
     try:
         source = read_header(like)
-        affine = _lps(affine_ras(source))
+        affine = lps_of(affine_ras(source))
     except InputRejectedError as error:
         raise EncodingError(message, reasons=("input_changed",)) from error
     shape = tuple(source["dim"][1:4][::-1])
@@ -148,21 +148,28 @@ def _header_like(like: Path, labels: LabelMap) -> Header:
 def _write(
     array_zyx: NDArray[np.number], affine_lps: NDArray[np.float64], path: Path, *, note: str = ""
 ) -> None:
-    affine = _RAS_FROM_LPS @ affine_lps @ _REVERSE_INDEX
+    affine = ras_of(affine_lps)
     image = nib.nifti1.Nifti1Image(array_zyx.transpose(2, 1, 0), affine)
     image.header.set_xyzt_units("mm")
     image.header["descrip"] = note.encode("latin-1")
     nib.loadsave.save(image, path)
 
 
-def _lps(affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    lps: NDArray[np.float64] = _RAS_FROM_LPS @ affine @ _REVERSE_INDEX
+def lps_of(affine_ras: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn NIfTI's affine, index (i, j, k, 1) to RAS, into ours, index (k, j, i, 1) to LPS."""
+    lps: NDArray[np.float64] = _RAS_FROM_LPS @ affine_ras @ _REVERSE_INDEX
     return lps
+
+
+def ras_of(affine_lps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn our affine, index (k, j, i, 1) to LPS, into NIfTI's, index (i, j, k, 1) to RAS."""
+    ras: NDArray[np.float64] = _RAS_FROM_LPS @ affine_lps @ _REVERSE_INDEX
+    return ras
 
 
 def _read(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     header = read_header(path)
-    affine = _lps(affine_ras(header))
+    affine = lps_of(affine_ras(header))
     if announced_bytes(header) > _EXPANSION.get(path.suffix.lower(), 1) * path.stat().st_size:
         raise unreadable()  # before nibabel reserves memory for all that is announced
     try:

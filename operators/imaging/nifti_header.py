@@ -144,14 +144,14 @@ def affine_ras(header: Header) -> NDArray[np.float64]:
     chosen = placed.get("sform", placed.get("qform"))
     findings = [*_shape_findings(header), *_transform_findings(stated)]
     if chosen is not None:
-        findings += _affine_findings(chosen)
+        findings += affine_findings(chosen)
     if not findings and chosen is not None:
         findings += _disagreements(header, chosen, placed)
     values = [*_value_findings(header)]
     if findings:
-        raise GeometryError(_message(findings + values), reasons=_names(findings + values))
+        raise GeometryError(message_of(findings + values), reasons=names_of(findings + values))
     if values or chosen is None:
-        raise PixelDataError(_message(values), reasons=_names(values))
+        raise PixelDataError(message_of(values), reasons=names_of(values))
     return chosen
 
 
@@ -225,8 +225,8 @@ def _shape_findings(header: Header) -> Iterator[tuple[str, str]]:
         yield "not_three_dimensional", detail
 
 
-def _affine_findings(affine: NDArray[np.float64]) -> Iterator[tuple[str, str]]:
-    """Judge one transform by itself."""
+def affine_findings(affine: NDArray[np.float64]) -> Iterator[tuple[str, str]]:
+    """Judge one transform by itself: name and detail of all that is wrong with it."""
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
     if abs(np.linalg.det(affine[:3, :3])) < _SMALLEST_DETERMINANT * max(1.0, lengths.max() ** 3):
         yield "singular_affine", "the three axes do not span space"
@@ -284,9 +284,11 @@ def _value_findings(header: Header) -> Iterator[tuple[str, str]]:
         yield "unsupported_data_type", f"datatype {code}"
 
 
-def _message(findings: list[tuple[str, str]]) -> str:
+def message_of(findings: list[tuple[str, str]]) -> str:
+    """Put findings into one line: name (detail); name (detail)."""
     return "; ".join(f"{name} ({detail})" for name, detail in findings)
 
 
-def _names(findings: list[tuple[str, str]]) -> tuple[str, ...]:
+def names_of(findings: list[tuple[str, str]]) -> tuple[str, ...]:
+    """Names of findings, each once."""
     return tuple(dict.fromkeys(name for name, _ in findings))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -38,6 +41,7 @@ def loaded_by(statement: str) -> set[str]:
     "statement",
     [
         "import app.cli.main, app.settings, app.registry, app.errors",
+        "from spine_node import Segmenter",
         "import operators.dicom.series, operators.dicom.selection",
         "import operators.anatomy.labels, operators.errors",
     ],
@@ -77,6 +81,33 @@ def test_the_flow_order_names_existing_step_modules() -> None:
     assert set(flow) == modules - {"__init__", "errors", "case"}
 
 
+def test_only_research_imports_what_the_extra_train_installs() -> None:
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    trainers = {re.split(r"[^A-Za-z0-9]", wish)[0] for wish in extra["train"]}
+    assert trainers == {"monai", "nnunetv2"}
+    found = {
+        (path.relative_to(ROOT).as_posix(), module)
+        for package in ("app", "operators", "spine_node")
+        for path in (ROOT / package).rglob("*.py")
+        if not path.is_relative_to(ROOT / "app" / "research")
+        for module in imports_of(path)
+        if module.split(".")[0] in trainers
+    }
+    # The Deploy SDK lives in a package of MONAI's name and does without MONAI.
+    assert {module for _, module in found} == {"monai.deploy.conditions", "monai.deploy.core"}
+
+
+def imports_of(file: Path) -> set[str]:
+    """Names of the modules that a file imports, wherever it does."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return names
+
+
 @pytest.mark.parametrize(
     ("file", "line"),
     [
@@ -84,14 +115,15 @@ def test_the_flow_order_names_existing_step_modules() -> None:
         ("operators/spine/leak.py", '"""Up."""\nimport app.settings\n'),
         ("operators/imaging/leak.py", '"""Torch."""\nimport torch\n'),
         ("operators/spine/cross.py", '"""Sideways."""\nimport operators.dicom.series\n'),
+        ("app/run/front.py", '"""The front from inside."""\nimport spine_node\n'),
     ],
 )
 def test_the_import_contracts_bite(tmp_path: Path, file: str, line: str) -> None:
     lint = Path(sys.executable).with_name("lint-imports")
     if not lint.exists():
         pytest.skip("import-linter is not installed")
-    ignore = shutil.ignore_patterns("__pycache__", "*.png")
-    for package in ("app", "operators"):
+    ignore = shutil.ignore_patterns("__pycache__", "*.png", "bundled")
+    for package in ("app", "operators", "spine_node"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=ignore)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     command = [str(lint), "--no-cache"]

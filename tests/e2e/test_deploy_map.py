@@ -92,7 +92,7 @@ def product(tmp_path: Path) -> Staged:
     """The layout with the product, as the Dockerfile copies it."""
     staged = stage(tmp_path / "image")
     application = staged.root / "opt" / "app"
-    ignore = shutil.ignore_patterns("__pycache__", "training", "evaluation", "synthetic", "demo.py")
+    ignore = shutil.ignore_patterns("__pycache__", "research", "demo.py", "bundled")
     for package in ("app", "operators"):
         shutil.copytree(ROOT / package, application / package, ignore=ignore)
     shutil.copy(ROOT / "app" / "__main__.py", application)

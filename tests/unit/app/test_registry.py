@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from app.registry import find_model, install_zip, read_registry, verify_model
+from app.model_install import install_model
+from app.registry import find_model, read_registry, verify_model
+from app.settings import BUNDLED_MODELS, model_places, user_models
 from operators.errors import ModelUnusableError
 
 SEMANTIC = json.dumps({"modality": ["T2w"], "modeltype": "nnunet"})
@@ -27,7 +29,7 @@ def make_zip(file: Path, members: dict[str, str]) -> Path:
 def test_all_three_layouts_of_published_zips_are_unwrapped(tmp_path: Path, prefix: str) -> None:
     members = {f"{prefix}inference_config.json": SEMANTIC, f"{prefix}fold_0/c.pth": "weights"}
     models = tmp_path / "models"
-    name = install_zip(make_zip(tmp_path / "t2w.zip", members), models)
+    name = install_model(make_zip(tmp_path / "t2w.zip", members), models)
     assert name == "t2w"
     assert (models / "t2w" / "inference_config.json").is_file()
     assert (models / "t2w" / "fold_0" / "c.pth").read_text() == "weights"
@@ -40,7 +42,7 @@ def test_all_three_layouts_of_published_zips_are_unwrapped(tmp_path: Path, prefi
 
 def test_a_seg_modality_makes_it_an_instance_model(tmp_path: Path) -> None:
     archive = make_zip(tmp_path / "i.zip", {"inference_config.json": INSTANCE})
-    install_zip(archive, tmp_path / "models", "vertebrae")
+    install_model(archive, tmp_path / "models", "vertebrae")
     assert read_registry(tmp_path / "models").models["vertebrae"].kind == "instance"
 
 
@@ -50,7 +52,7 @@ def test_a_seg_modality_makes_it_an_instance_model(tmp_path: Path) -> None:
 def test_a_path_that_leaves_the_folder_is_refused(tmp_path: Path, evil: str) -> None:
     archive = make_zip(tmp_path / "e.zip", {"inference_config.json": SEMANTIC, evil: "x"})
     with pytest.raises(ModelUnusableError) as caught:
-        install_zip(archive, tmp_path / "models")
+        install_model(archive, tmp_path / "models")
     assert caught.value.reasons == ("zip_slip",)
     assert not (tmp_path / "outside.txt").exists()
     assert read_registry(tmp_path / "models").models == {}
@@ -63,7 +65,7 @@ def test_a_symbolic_link_in_the_zip_is_refused(tmp_path: Path) -> None:
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
         package.writestr(link, "/etc/passwd")
     with pytest.raises(ModelUnusableError) as caught:
-        install_zip(file, tmp_path / "models")
+        install_model(file, tmp_path / "models")
     assert caught.value.reasons == ("zip_slip",)
 
 
@@ -71,29 +73,72 @@ def test_a_symbolic_link_in_the_zip_is_refused(tmp_path: Path) -> None:
 def test_a_zip_without_exactly_one_configuration_is_refused(tmp_path: Path, count: int) -> None:
     members = {f"{n}/inference_config.json": SEMANTIC for n in range(count)} | {"x": "y"}
     with pytest.raises(ModelUnusableError) as caught:
-        install_zip(make_zip(tmp_path / "n.zip", members), tmp_path / "models")
+        install_model(make_zip(tmp_path / "n.zip", members), tmp_path / "models")
     assert caught.value.reasons == ("no_single_config",)
+
+
+def test_a_folder_just_trained_is_copied_and_named(tmp_path: Path) -> None:
+    trained = tmp_path / "out" / "mine"
+    (trained / "fold_0").mkdir(parents=True)
+    (trained / "inference_config.json").write_text(SEMANTIC)
+    (trained / "fold_0" / "c.pth").write_text("weights")
+    models = tmp_path / "models"
+    assert install_model(trained, models) == "mine"
+    assert install_model(trained, models, "second") == "second"
+    for name in ("mine", "second"):
+        assert find_model(models, name) == models / name
+        assert read_registry(models).models[name].kind == "semantic"
+    assert (trained / "fold_0" / "c.pth").read_text() == "weights"  # the original stays
+    assert str(tmp_path) not in (models / "registry.yaml").read_text()
+
+
+def test_names_are_looked_up_in_the_folder_that_was_named_then_among_the_bundled(
+    tmp_path: Path,
+) -> None:
+    models = tmp_path / "models"
+    assert find_model(models, "spine_t2w_compact") == BUNDLED_MODELS.resolve() / "spine_t2w_compact"
+    (models / "spine_t2w_compact").mkdir(parents=True)
+    with pytest.raises(ModelUnusableError, match="not registered") as caught:
+        find_model(models, "spine_t2w_compact")  # the nearer one counts, right or wrong
+    assert str(models) in caught.value.message
+
+
+def test_a_name_that_the_bundled_models_have_is_not_taken(tmp_path: Path) -> None:
+    archive = make_zip(tmp_path / "m.zip", {"inference_config.json": SEMANTIC})
+    with pytest.raises(ModelUnusableError) as caught:
+        install_model(archive, tmp_path / "models", "spine_t2w_compact")
+    assert caught.value.reasons == ("already_installed",)
+
+
+def test_what_a_user_installed_beside_a_wheel_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert user_models() not in model_places(tmp_path / "elsewhere")
+    archive = make_zip(tmp_path / "m.zip", {"inference_config.json": SEMANTIC})
+    install_model(archive, user_models(), "mine")
+    assert find_model(tmp_path / "elsewhere", "mine") == tmp_path / "spine-node" / "models" / "mine"
 
 
 def test_a_file_that_is_no_zip_is_refused(tmp_path: Path) -> None:
     (tmp_path / "n.zip").write_text("not a zip")
     with pytest.raises(ModelUnusableError) as caught:
-        install_zip(tmp_path / "n.zip", tmp_path / "models")
+        install_model(tmp_path / "n.zip", tmp_path / "models")
     assert caught.value.reasons == ("bad_zip",)
 
 
 def test_a_name_is_installed_only_once(tmp_path: Path) -> None:
     archive = make_zip(tmp_path / "m.zip", {"inference_config.json": SEMANTIC})
-    install_zip(archive, tmp_path / "models")
+    install_model(archive, tmp_path / "models")
     with pytest.raises(ModelUnusableError) as caught:
-        install_zip(archive, tmp_path / "models")
+        install_model(archive, tmp_path / "models")
     assert caught.value.reasons == ("already_installed",)
 
 
 def test_a_changed_or_missing_file_is_named_and_the_model_refused(tmp_path: Path) -> None:
     members = {"inference_config.json": SEMANTIC, "a.pth": "a", "b.pth": "b"}
     models = tmp_path / "models"
-    install_zip(make_zip(tmp_path / "m.zip", members), models)
+    install_model(make_zip(tmp_path / "m.zip", members), models)
     (models / "m" / "a.pth").write_text("changed")
     (models / "m" / "b.pth").unlink()
     assert verify_model(models, "m") == ["a.pth was changed", "b.pth is missing"]
@@ -109,11 +154,13 @@ def test_a_folder_outside_the_registry_is_used_as_it_is(tmp_path: Path) -> None:
 
 
 def test_an_unknown_model_is_refused_with_the_known_names(tmp_path: Path) -> None:
-    install_zip(
+    install_model(
         make_zip(tmp_path / "m.zip", {"inference_config.json": SEMANTIC}), tmp_path / "models"
     )
-    with pytest.raises(ModelUnusableError, match="registered: m"):
+    with pytest.raises(ModelUnusableError, match="registered: m, spine_t2w_compact") as caught:
         find_model(tmp_path / "models", "other")
+    for place in (tmp_path / "models", BUNDLED_MODELS.resolve()):
+        assert str(place) in caught.value.message
 
 
 def test_the_bundled_models_are_as_registered() -> None:

@@ -8,7 +8,7 @@ import pytest
 from pynetdicom.sop_class import MRImageStorage
 
 from app.errors import ConfigurationError
-from app.settings import REPOSITORY_CONFIG, host_folders, load_settings, secret_of
+from app.settings import BUNDLED_CONFIG, host_folders, load_settings, secret_of
 
 MINIMAL = "application: {title: T, version: 1.2.3}\n"
 
@@ -20,7 +20,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_the_repositorys_own_app_yaml_is_valid() -> None:
-    settings = load_settings(REPOSITORY_CONFIG)
+    settings = load_settings(BUNDLED_CONFIG)
     assert settings.models.directory.is_dir()
     assert settings.on_no_series == "success"
 

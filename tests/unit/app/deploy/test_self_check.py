@@ -17,9 +17,7 @@ def image_tree(folder: Path) -> Path:
         shutil.copytree(
             ROOT / package,
             folder / package,
-            ignore=shutil.ignore_patterns(
-                "__pycache__", "training", "evaluation", "synthetic", "demo.py"
-            ),
+            ignore=shutil.ignore_patterns("__pycache__", "research", "demo.py", "bundled"),
         )
     shutil.copytree(ROOT / "models", folder / "models")
     shutil.copy(ROOT / "app.yaml", folder)
@@ -28,6 +26,7 @@ def image_tree(folder: Path) -> Path:
 
 def self_check(tree: Path) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("HOLOSCAN_")}
+    environment["HOLOSCAN_CONFIG_PATH"] = str(tree / "app.yaml")
     return subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "app.deploy.self_check"],
         cwd=tree,

@@ -56,7 +56,7 @@ def test_the_identity_of_an_installation_follows_its_model_files(tmp_path: Path)
     assert identity_of(settings) == identity_of(settings)
     bf16 = settings.inference.model_copy(update={"precision": "bf16"})
     assert identity_of(settings.model_copy(update={"inference": bf16})) != identity_of(settings)
-    absent = settings.models.model_copy(update={"directory": tmp_path})
+    absent = settings.models.model_copy(update={"directory": tmp_path, "semantic": "nobody"})
     with pytest.raises(ModelUnusableError):
         identity_of(settings.model_copy(update={"models": absent}))
 
