@@ -71,6 +71,9 @@ class InferenceSettings(_Section):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    engine: Literal["auto", "torch", "openvino"] = "auto"
+    """What runs phase 1; auto: OpenVINO for fp32 on a CPU, PyTorch elsewhere. PyTorch in fp32 on a
+    CPU is the reference that the other is tested against."""
     threads: int = Field(ge=0, le=1024, default=0)
 
 

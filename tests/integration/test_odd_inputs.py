@@ -321,7 +321,7 @@ def test_cuda_without_a_gpu_answers_2_by_name(tmp_path: Path, capsys: pytest.Cap
 def test_bf16_on_a_processor_without_it_answers_2_by_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("operators.networks.nnunet_network.runs_in_bfloat16", lambda _device: False)
+    monkeypatch.setattr("operators.networks.engines.runs_in_bfloat16", lambda _device: False)
     config = tmp_path / "app.yaml"
     inference = "{device: cpu, precision: bf16}"
     config.write_text(f"application: {{title: x, version: 0.1.0}}\ninference: {inference}\n")
