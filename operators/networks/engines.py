@@ -145,19 +145,10 @@ class OpenVinoNetworks:
             ``not_for_openvino``: see `graph_of`.
         """
         # Not at the top: only where this engine is chosen, and never without the guard in there.
-        from operators.networks.openvino_graph import graph_of, ov  # noqa: PLC0415
+        from operators.networks.openvino_graph import compiled  # noqa: PLC0415
 
         self.runtime = Runtime("openvino", torch.device("cpu"), "fp32")
-        self._compiled = ov.Core().compile_model(
-            graph_of(networks, shape),
-            "CPU",
-            {
-                "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 where the processor has it
-                "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-                "NUM_STREAMS": 1,
-                "ENABLE_CPU_PINNING": False,  # beside other work a pinned thread only waits
-            },
-        )
+        self._compiled = compiled(networks, shape, torch.get_num_threads())
         self._request = self._compiled.create_infer_request()
 
     def answers(self, tile: Tensor) -> Iterator[Tensor]:

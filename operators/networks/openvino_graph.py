@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import operator
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -29,6 +29,35 @@ if TYPE_CHECKING:
 
 _SPACE = (2, 3, 4)
 """Axes of (1, C, Z, Y, X) that a norm sums over."""
+
+
+def compiled(networks: Sequence[nn.Module], shape: Sequence[int], threads: int) -> ov.CompiledModel:
+    """Compile `graph_of` networks for the processor at hand.
+
+    Parameters
+    ----------
+    networks, shape
+        See `graph_of`.
+    threads : int
+        How many it may use; the bits do not depend on it.
+
+    Returns
+    -------
+    CompiledModel
+        On the CPU, in float32.
+
+    Raises
+    ------
+    ModelUnusableError
+        ``not_for_openvino``: see `graph_of`.
+    """
+    options = {
+        "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 where the processor has it
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "ENABLE_CPU_PINNING": False,  # beside other work a pinned thread only waits
+    }
+    return ov.Core().compile_model(graph_of(networks, shape), "CPU", options)
 
 
 def graph_of(networks: Sequence[nn.Module], shape: Sequence[int]) -> ov.Model:
@@ -148,8 +177,9 @@ def _instance_norm(layer: nn.InstanceNorm3d, x: Any) -> Any:  # noqa: ANN401
 def _batch_norm(layer: nn.BatchNorm3d, x: Any) -> Any:  # noqa: ANN401
     twin = nn.BatchNorm3d(layer.num_features).double().eval()
     twin.load_state_dict(layer.state_dict(), strict=False)  # without weights: 1 and 0
-    scale = twin.weight / torch.sqrt(twin.running_var + layer.eps)  # type: ignore[operator]
-    shift = twin.bias - twin.running_mean * scale  # type: ignore[operator]
+    mean, variance = cast("Tensor", twin.running_mean), cast("Tensor", twin.running_var)
+    scale = twin.weight / torch.sqrt(variance + layer.eps)
+    shift = twin.bias - mean * scale
     return _biased(op.multiply(x, _per_channel(scale)), shift)
 
 

@@ -29,7 +29,7 @@ from operators.networks.cpu_layers import Head, install_cpu_layers
 from operators.networks.engines import OpenVinoNetworks
 from operators.networks.nnunet_network import build_network, load_weights
 from operators.networks.nnunet_plans import read_plans
-from operators.networks.openvino_graph import ov
+from operators.networks.openvino_graph import ov  # with its guard
 from tests.builders.nnunet_folder import published_network
 
 if TYPE_CHECKING:
