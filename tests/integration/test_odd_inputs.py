@@ -330,6 +330,18 @@ def test_bf16_on_a_processor_without_it_answers_2_by_name(
     assert "inference.precision" in capsys.readouterr().err
 
 
+def test_openvino_for_what_it_is_not_meant_for_answers_2_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("operators.networks.engines.runs_in_bfloat16", lambda _device: True)
+    config = tmp_path / "app.yaml"
+    inference = "{device: cpu, precision: bf16, engine: openvino}"
+    config.write_text(f"application: {{title: x, version: 0.1.0}}\ninference: {inference}\n")
+    image = save_image(tmp_path / "x_T2w.nii")
+    assert spine_node("run", "-i", image, "-o", tmp_path / "out", "--config", config) == 2
+    assert "inference.engine" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("stand_ins")
 def test_a_record_in_the_output_folder_is_written_also_for_a_refusal(tmp_path: Path):
     image = save_image(tmp_path / "x_T2w.nii", noise() * 0)
