@@ -49,7 +49,7 @@ def compiled(networks: Sequence[nn.Module], shape: Sequence[int], threads: int) 
     Raises
     ------
     ModelUnusableError
-        ``not_for_openvino``: see `graph_of`.
+        ``not_for_openvino``: see `graph_of`; or the tile does not fit the network's strides.
     """
     options = {
         "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 where the processor has it
@@ -57,7 +57,11 @@ def compiled(networks: Sequence[nn.Module], shape: Sequence[int], threads: int) 
         "NUM_STREAMS": 1,
         "ENABLE_CPU_PINNING": False,  # beside other work a pinned thread only waits
     }
-    return ov.Core().compile_model(graph_of(networks, shape), "CPU", options)
+    try:
+        return ov.Core().compile_model(graph_of(networks, shape), "CPU", options)
+    except RuntimeError as error:
+        message = "OpenVINO cannot run the network on tiles of the size that the plans name"
+        raise ModelUnusableError(message, reasons=("not_for_openvino",)) from error
 
 
 def graph_of(networks: Sequence[nn.Module], shape: Sequence[int]) -> ov.Model:

@@ -203,6 +203,13 @@ def test_openvino_is_refused_where_it_is_not_meant(tmp_path: Path) -> None:
     assert caught.value.reasons == ("not_for_openvino",)
 
 
+def test_a_tile_that_does_not_fit_the_strides_is_refused_at_load(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, Recipe(patch=(8, 15, 16)))
+    with pytest.raises(ModelUnusableError) as caught:
+        load_semantic_model(folder, engine="openvino")
+    assert caught.value.reasons == ("not_for_openvino",)
+
+
 def test_openvino_is_loaded_late_and_without_the_package_that_reports_to_a_server(
     tmp_path: Path,
 ) -> None:
@@ -224,6 +231,14 @@ def test_openvino_is_loaded_late_and_without_the_package_that_reports_to_a_serve
     )
     assert found.stdout.split() == ["False", "True"]
     assert not told.exists()
+
+
+@pytest.mark.parametrize("kind", ["PlainConvUNet", "ResidualEncoderUNet"])
+def test_a_voxel_that_is_no_number_shows_in_the_answer(kind: str) -> None:
+    image = tile()
+    image[0, 0, 3, 4, 5] = float("nan")
+    ready = OpenVinoNetworks([network(Recipe(network=kind), seed=1)], SHAPE)
+    assert not torch.isfinite(next(ready.answers(image))).any()
 
 
 def test_a_vanishing_channel_stays_finite() -> None:
