@@ -140,7 +140,8 @@ class ResultContext:
     software_version : str
         Version of SPINEPS Node.
     numeric_profile : str
-        Device and precision, such as ``cpu-fp32``: results differ in single voxels between them.
+        Device, engine and number format of phase 1, then of phase 2, such as
+        ``cpu-openvino-fp32+cpu-fp32``: results differ in single voxels between them.
     parameters : tuple of (str, str)
         Settings that change the result, by name.
     is_research_only : bool

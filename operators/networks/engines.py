@@ -121,7 +121,7 @@ class TorchNetworks:
 
 
 class OpenVinoNetworks:
-    """Networks that OpenVINO runs on the CPU, as one graph.
+    """Networks that OpenVINO runs on the CPU, as one graph, one tile at a time.
 
     Attributes
     ----------
