@@ -89,6 +89,9 @@ class InferenceSettings(_Section):
     """auto: CUDA where there is one."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 where the processor computes in it."""
+    engine: Literal["auto", "torch", "openvino"] = "auto"
+    """What runs phase 1; auto: OpenVINO for fp32 on a CPU, PyTorch elsewhere. PyTorch in fp32 on a
+    CPU is the reference that the other is tested against."""
     threads: int = Field(ge=0, le=1024, default=0)
     """0: as many as there are cores."""
 

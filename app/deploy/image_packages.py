@@ -27,6 +27,7 @@ LEFT_OUT: Final[dict[str, str]] = {
     "holoscan-cli": "packages applications; the Dockerfile does that here",
     "monai": "training only; where it is installed the SDK imports all of it at every start",
     "nnunetv2": "training only; the pipeline reads its model format itself",
+    "openvino-telemetry": "reports every import of OpenVINO to a server; it runs without",
     "timm": "transformer networks of dynamic-network-architectures; ours are U-Nets",
     "torchvision": "pulled in by timm",
     "triton": "compiler behind torch.compile, which is not used",

@@ -42,6 +42,10 @@ finish() {
   torch=$("$venv/bin/python3" -c 'import sysconfig; print(sysconfig.get_path("purelib") + "/torch")')
   rm -rf "$torch/include" "$torch/test" "$torch/share"
   find "$torch/bin" -type f ! -name torch_shm_manager -delete
+  # OpenVINO's plugins for other devices: phase 1 asks for the CPU by name.
+  openvino=${torch%/torch}/openvino
+  rm -rf "$openvino/include" "$openvino/cmake" "$openvino/libs/cache.json" \
+    "$openvino/libs/libopenvino_intel_gpu_plugin.so" "$openvino/libs/libopenvino_intel_npu_plugin.so"
   "$venv/bin/python3" -m compileall -q "$application"
   "$venv/bin/spine-node" manifests --output /etc/holoscan
   list_contents

@@ -101,7 +101,7 @@ class ModelBundle:
     semantic_identity, instance_identity : ModelIdentity
         What the results say about them; the semantic one may stand for a given label map.
     profile : str
-        Device and number format, for example ``cpu-fp32``.
+        Device, engine and number format, such as ``cpu-openvino-fp32+cpu-fp32``.
     """
 
     semantic: SemanticModel | None
@@ -121,7 +121,7 @@ def load_models(
     models : ModelSettings
         Names or folders.
     inference : InferenceSettings
-        Device, precision, threads.
+        Device, precision, engine, threads.
     given_mask : Path, optional
         Label map that takes the place of phase 1, whose network is then not loaded.
 
@@ -134,7 +134,8 @@ def load_models(
     ------
     ConfigurationError
         ``no_such_device``: CUDA is asked for and not there; ``no_bfloat16``: bf16 is asked for on
-        a processor that cannot compute in it.
+        a processor that cannot compute in it; ``engine_not_for_this``: OpenVINO is asked for on
+        CUDA or with bf16.
     ModelUnusableError
         If a folder is missing, changed, or holds no model of that kind.
     UnreadableInputError
@@ -149,6 +150,7 @@ def load_models(
         torch.set_num_threads(inference.threads)
     device = _device(inference.device)
     _require_precision(inference.precision, device)
+    _require_engine(inference, device)
     instance_folder = find_model(models.directory, models.instance)
     instance = load_instance_model(instance_folder, device=device, precision=inference.precision)
     semantic, profiles = None, [instance.network.profile]
@@ -156,7 +158,9 @@ def load_models(
         semantic_identity = _mask_identity(given_mask)
     else:
         folder = find_model(models.directory, models.semantic)
-        semantic = load_semantic_model(folder, device=device, precision=inference.precision)
+        semantic = load_semantic_model(
+            folder, device=device, precision=inference.precision, engine=inference.engine
+        )
         semantic_identity = _identity(folder)
         profiles.insert(0, semantic.profile)
     return ModelBundle(
@@ -181,11 +185,19 @@ def _device(asked: str) -> str:
 
 
 def _require_precision(asked: str, device: str) -> None:
-    from operators.networks.nnunet_network import runs_in_bfloat16  # noqa: PLC0415 - as above
+    from operators.networks.engines import runs_in_bfloat16  # noqa: PLC0415 - as above
 
     if asked == "bf16" and not runs_in_bfloat16(device):
         message = "inference.precision is bf16, but this processor has no bfloat16; try auto"
         raise ConfigurationError(message, reasons=("no_bfloat16",))
+
+
+def _require_engine(inference: InferenceSettings, device: str) -> None:
+    from operators.networks.engines import runs_in_openvino  # noqa: PLC0415 - as above
+
+    if inference.engine == "openvino" and not runs_in_openvino(device, inference.precision):
+        message = "inference.engine is openvino, which is for fp32 on the CPU alone; try auto"
+        raise ConfigurationError(message, reasons=("engine_not_for_this",))
 
 
 def _identity(folder: Path) -> ModelIdentity:

@@ -20,6 +20,7 @@ NEUTRAL: Final = frozenset(
         "models",  # counted by the digests of their files
         "inference.device",  # counted as numeric profile
         "inference.precision",
+        "inference.engine",
         "inference.threads",
         "selection",  # which images are taken: counted by their digests
         "output",  # what is written beside the segmentations
@@ -58,7 +59,7 @@ def identity_of(settings: Settings) -> WorkIdentity:
         semantic_digest=semantic,
         instance_digest=instance,
         software_version=__version__,
-        numeric_profile=f"{inference.device}-{inference.precision}",
+        numeric_profile=f"{inference.device}-{inference.engine}-{inference.precision}",
         parameters=parameters_of(settings),
     )
 

@@ -39,8 +39,8 @@ class WorkIdentity:
         Version of SPINEPS Node. It is written into every object, so that two versions never write
         the same bytes.
     numeric_profile : str
-        Device and number format: as the site asks for them where a job is made (``auto-auto``),
-        as they were used where a result is (``cpu-fp32``).
+        Device, engine and number format: as the site asks for them where a job is made
+        (``auto-auto-auto``), as they were used where a result is (``cpu-openvino-fp32``).
     parameters : tuple of (str, str)
         Settings that change the result, by name, in any order.
     is_research_only : bool
@@ -140,7 +140,8 @@ class ResultContext:
     software_version : str
         Version of SPINEPS Node.
     numeric_profile : str
-        Device and precision, such as ``cpu-fp32``: results differ in single voxels between them.
+        Device, engine and number format of phase 1, then of phase 2, such as
+        ``cpu-openvino-fp32+cpu-fp32``: results differ in single voxels between them.
     parameters : tuple of (str, str)
         Settings that change the result, by name.
     is_research_only : bool

@@ -1,4 +1,4 @@
-"""Build an nnU-Net from its plans, put weights into it, and make it quick on a CPU.
+"""Build an nnU-Net from its plans, put weights into it, and ask several of them together.
 
 Only the classes in the tables below can be built, whatever the plans name.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from dynamic_network_architectures.architectures.unet import (  # type: ignore[import-untyped]
@@ -18,16 +18,14 @@ from dynamic_network_architectures.architectures.unet import (  # type: ignore[i
 from torch import Tensor, nn
 
 from operators.errors import ModelUnusableError
-from operators.networks.cpu_layers import Head, install_cpu_layers
 from operators.networks.fold_votes import Answer, Votes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from operators.networks.engines import Networks
     from operators.networks.lateral_mirror import LateralMirror
     from operators.networks.nnunet_plans import Plans
-
-Precision = Literal["fp32", "bf16"]
 
 _NETWORKS = {
     "PlainConvUNet": PlainConvUNet,
@@ -133,64 +131,14 @@ def load_weights(network: nn.Module, weights: Mapping[str, object]) -> None:
                 raise ModelUnusableError(message, reasons=("weights_do_not_fit",))
 
 
-def runs_in_bfloat16(device: str) -> bool:
-    """Whether networks prepared in bf16 run on a device, however fast.
-
-    Parameters
-    ----------
-    device : str
-        A torch device. oneDNN's convolutions refuse bfloat16 on CPUs without AVX-512 (BW, VL and
-        DQ) or AVX-NE-CONVERT.
-    """
-    if torch.device(device).type != "cpu":
-        return True
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - no public question
-
-
-def prepare_for_inference(
-    network: nn.Module, device: torch.device, precision: Precision
-) -> nn.Module:
-    """Move a network to its device and choose memory layout and number format.
-
-    Parameters
-    ----------
-    network : Module
-        Changed in place.
-    device : device
-        Where it will run.
-    precision : {"fp32", "bf16"}
-        bf16: convolutions and activations in bfloat16; on a CPU the statistics of the
-        normalisation and the last layer stay in float32.
-
-    Returns
-    -------
-    Module
-        The same network, for input of that format, channels last.
-    """
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    for parameter in network.parameters():
-        parameter.requires_grad = False
-    if device.type != "cpu":
-        return network.to(device=device, dtype=dtype)
-    heads = getattr(getattr(network, "decoder", None), "seg_layers", None)
-    if isinstance(heads, nn.ModuleList) and isinstance(heads[-1], nn.Conv3d):
-        heads[-1] = Head(heads[-1])
-    install_cpu_layers(network, dtype)
-    return network
-
-
 @dataclass(frozen=True)
 class Ensemble:
     """The networks of all folds, asked together.
 
     Attributes
     ----------
-    networks : tuple of Module
-        One per fold, prepared for inference.
-    device : device
-        Where they are.
-    precision : {"fp32", "bf16"}
-        Number format of their convolutions.
+    networks : Networks
+        Ready to run.
     mirror_axes : tuple of int
         Spatial axes (0-2) over whose mirror images the logits are averaged.
     lateral : LateralMirror or None
@@ -199,17 +147,10 @@ class Ensemble:
         Also say how many of the answers agree (`fold_votes`).
     """
 
-    networks: tuple[nn.Module, ...]
-    device: torch.device
-    precision: Precision
+    networks: Networks
     mirror_axes: tuple[int, ...] = ()
     lateral: LateralMirror | None = None
     is_polled: bool = False
-
-    @property
-    def profile(self) -> str:
-        """Device and number format, such as ``cpu-fp32``."""
-        return f"{self.device.type}-{self.precision}"
 
     def ask(self, tile: Tensor) -> Answer:
         """Mean logits over folds and mirror images, and whether these agree.
@@ -236,18 +177,14 @@ class Ensemble:
     def _mean_logits(
         self, tile: Tensor, votes: Votes | None, mirror: LateralMirror | None = None
     ) -> Tensor:
-        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
-        source = tile.to(dtype)
         total: Tensor | None = None
         asked = 0
         for count in range(len(self.mirror_axes) + 1):
             for axes in combinations(self.mirror_axes, count):
                 dims = [axis + 2 for axis in axes]
-                view = source.flip(dims) if dims else source
-                view = view.contiguous(memory_format=torch.channels_last_3d)
-                for network in self.networks:
-                    answer = network(view).float()
-                    answer = answer.flip(dims) if dims else answer
+                view = tile.flip(dims) if dims else tile
+                for logits in self.networks.answers(view):
+                    answer = logits.flip(dims) if dims else logits
                     if votes is not None:
                         votes.add(answer, mirror)
                     total = answer if total is None else total.add_(answer)

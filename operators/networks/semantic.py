@@ -20,16 +20,11 @@ from operators.imaging.orientation import reorient
 from operators.imaging.resampling import resample_to_spacing
 from operators.imaging.volume import LabelMap
 from operators.networks.checkpoints import read_checkpoint
+from operators.networks.engines import ready_networks
 from operators.networks.inference_config import find_config, read_config
 from operators.networks.label_decision import decision_of, label_table, lateral_mirror
 from operators.networks.model_files import digest_of, fold_checkpoints, plans_folder
-from operators.networks.nnunet_network import (
-    Ensemble,
-    Precision,
-    build_network,
-    load_weights,
-    prepare_for_inference,
-)
+from operators.networks.nnunet_network import Ensemble, build_network, load_weights
 from operators.networks.nnunet_plans import configuration_of, mirror_axes_of, read_plans
 from operators.networks.normalisation import normalise
 from operators.networks.slab_decision import ALL_AGREE, Head
@@ -44,6 +39,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from operators.imaging.volume import Volume
+    from operators.networks.engines import Engine, Precision
     from operators.networks.inference_config import InferenceConfig
     from operators.networks.nnunet_plans import Plans
     from operators.networks.slab_decision import Prediction
@@ -97,7 +93,7 @@ class SemanticModel:
     digest : str
         SHA-256 over the files that the model was made from.
     profile : str
-        Device and number format, such as ``cpu-fp32``.
+        Device, engine and number format, such as ``cpu-openvino-fp32``.
     """
 
     def __init__(
@@ -107,7 +103,7 @@ class SemanticModel:
         self.config = config
         self.plans = plans
         self.digest = digest
-        self.profile = network.profile
+        self.profile = network.networks.runtime.profile
         self._network = network
         self._label_of_class = label_table(config, plans)
 
@@ -223,15 +219,23 @@ class SemanticModel:
             decision_of(plans),
             temperature if plans.regions_class_order is None else None,
         )
-        with torch.inference_mode():
-            found = predict(
-                image.to(self._network.device), tiling, head, progress, finer=grid.image
-            )
+        networks = self._network.networks
+        try:
+            with torch.inference_mode():
+                found = predict(
+                    image.to(networks.runtime.device), tiling, head, progress, finer=grid.image
+                )
+        finally:
+            networks.release_memory()
         return found.transpose(plans.transpose_backward)
 
 
 def load_semantic_model(
-    folder: Path, *, device: str = "cpu", precision: Precision | Literal["auto"] = "auto"
+    folder: Path,
+    *,
+    device: str = "cpu",
+    precision: Precision | Literal["auto"] = "auto",
+    engine: Engine | Literal["auto"] = "auto",
 ) -> SemanticModel:
     """Load a published semantic model folder.
 
@@ -245,6 +249,8 @@ def load_semantic_model(
     precision : {"auto", "fp32", "bf16"}
         Number format of the convolutions; logits are always summed in float32. "auto" is fp32, in
         which alone the results agree with SPINEPS to the last voxels.
+    engine : {"auto", "torch", "openvino"}
+        What runs the networks: see `ready_networks`.
 
     Returns
     -------
@@ -262,7 +268,6 @@ def load_semantic_model(
     _require_semantic(config)
     home = plans_folder(config_file, folder)
     checkpoints = fold_checkpoints(home, config.available_folds)
-    place = torch.device(device)
     plans: Plans | None = None
     networks: list[nn.Module] = []
     mirror_axes: tuple[int, ...] = ()
@@ -274,7 +279,7 @@ def load_semantic_model(
         network = build_network(plans)
         weights = content.get("network_weights")
         load_weights(network, weights if isinstance(weights, dict) else {})
-        networks.append(prepare_for_inference(network, place, kind))
+        networks.append(network)
     if plans is None or plans.channels != 1:
         raise ModelUnusableError(
             "only models with one input channel are supported", reasons=("unsupported_inputs",)
@@ -282,7 +287,8 @@ def load_semantic_model(
     used = (config_file, home / "plans.json", home / "dataset.json", *checkpoints)
     lateral = lateral_mirror(config, plans) if config.mirror_left_right else None
     is_polled = len(networks) > 1 and plans.regions_class_order is None
-    ensemble = Ensemble(tuple(networks), place, kind, mirror_axes, lateral, is_polled)
+    ready = ready_networks(networks, plans, torch.device(device), kind, engine=engine)
+    ensemble = Ensemble(ready, mirror_axes, lateral, is_polled)
     return SemanticModel(config, plans, ensemble, digest_of(used, folder))
 
 

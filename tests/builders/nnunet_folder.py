@@ -91,10 +91,10 @@ def write_folder(folder: Path, recipe: Recipe | None = None, seed: int = 0) -> P
 PUBLISHED = {
     "UNet_base_num_features": 32,
     "unet_max_num_features": 320,
-    "n_conv_per_stage_encoder": [2] * 6,
-    "n_conv_per_stage_decoder": [2] * 5,
-    "pool_op_kernel_sizes": [[1, 1, 1], [1, 2, 2], *[[2, 2, 2]] * 4],
-    "conv_kernel_sizes": [[1, 3, 3], *[[3, 3, 3]] * 5],
+    "n_conv_per_stage_encoder": [2] * 7,
+    "n_conv_per_stage_decoder": [2] * 6,
+    "pool_op_kernel_sizes": [[1, 1, 1], [1, 2, 2], *[[2, 2, 2]] * 5],
+    "conv_kernel_sizes": [[1, 3, 3], *[[3, 3, 3]] * 6],
 }
 """What nnU-Net plans for patches of 64 x 256 x 256 at 1.65 x 0.75 x 0.75 mm."""
 
@@ -122,10 +122,20 @@ def write_published_size(folder: Path, *, folds: int = 3) -> Path:
     plans = json.loads((folder / "plans.json").read_text(encoding="utf-8"))
     plans["configurations"]["3d_fullres"] |= PUBLISHED
     (folder / "plans.json").write_text(json.dumps(plans), encoding="utf-8")
-    network = PlainConvUNet(
+    network = published_network()
+    for name in names:
+        file = folder / f"fold_{name}" / recipe.checkpoint
+        content = torch.load(file, weights_only=True) | {"network_weights": network.state_dict()}
+        torch.save(content, file)
+    return folder
+
+
+def published_network() -> nn.Module:
+    """The published architecture with random weights, in PyTorch's own layers."""
+    return PlainConvUNet(
         input_channels=1,
-        n_stages=6,
-        features_per_stage=[min(32 * 2**level, 320) for level in range(6)],
+        n_stages=7,
+        features_per_stage=[min(32 * 2**level, 320) for level in range(7)],
         conv_op=nn.Conv3d,
         kernel_sizes=PUBLISHED["conv_kernel_sizes"],
         strides=PUBLISHED["pool_op_kernel_sizes"],
@@ -137,12 +147,7 @@ def write_published_size(folder: Path, *, folds: int = 3) -> Path:
         norm_op_kwargs={"eps": 1e-5, "affine": True},
         nonlin=nn.LeakyReLU,
         nonlin_kwargs={"inplace": True},
-    )
-    for name in names:
-        file = folder / f"fold_{name}" / recipe.checkpoint
-        content = torch.load(file, weights_only=True) | {"network_weights": network.state_dict()}
-        torch.save(content, file)
-    return folder
+    ).eval()
 
 
 def network(recipe: Recipe, seed: int, heads: int = 4) -> nn.Module:

@@ -59,7 +59,7 @@ class Ready(_Message):
     Attributes
     ----------
     profile : str
-        Device and number format, such as ``cpu-fp32``.
+        Device, engine and number format, such as ``cpu-openvino-fp32+cpu-fp32``.
     models : dict
         Name, version and digest of the model of each phase.
     """

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from operators.networks.engines import Runtime, TorchNetworks
 from operators.networks.fold_votes import Votes
 from operators.networks.lateral_mirror import LateralMirror
 from operators.networks.nnunet_network import Ensemble
@@ -17,7 +18,7 @@ from operators.networks.slab_decision import ALL_AGREE, Finer, Head, Prediction
 from operators.networks.sliding_window import Tiling, predict
 from operators.spine.confidence import ALL_AGREE as COUNTED_AS
 
-CPU = torch.device("cpu")
+CPU = Runtime("torch", torch.device("cpu"), "fp32")
 TILES = Tiling((8, 16, 16), 0.5)
 
 
@@ -48,7 +49,7 @@ def found_by(
     """What an ensemble says about 40 columns: 10 of background, 10 of body, 20 of disc."""
     voxels = torch.zeros(1, 8, 24, 40)
     voxels[..., 10:20], voxels[..., 20:] = 1, 2
-    ensemble = Ensemble(folds, CPU, "fp32", mirror_axes, None, is_polled)
+    ensemble = Ensemble(TorchNetworks(folds, CPU), mirror_axes, None, is_polled)
     head = Head(ensemble.ask, 3, lambda x: x.argmax(-1).to(torch.uint8), temperature)
     return predict(voxels, TILES, head, finer=finer)
 
@@ -135,13 +136,13 @@ def test_the_vote_on_a_left_right_mirror_image_changes_its_side_and_its_place() 
     lateral = LateralMirror(axis=0, heads=(0, 2, 1))
     right = LeftOfTheMiddle(1.0), LeftOfTheMiddle(2.0)
     tile = torch.zeros(1, 1, 6, 2, 2)
-    agreed = Ensemble(right, CPU, "fp32", (), lateral, is_polled=True).ask(tile).agreement
+    agreed = Ensemble(TorchNetworks(right, CPU), (), lateral, is_polled=True).ask(tile).agreement
     assert agreed is not None
     assert (agreed == 1).all()
     # A fold that calls everything left calls everything right in the mirror image: of its two
     # votes one is right on either side, of the four of both folds three.
     half = LeftOfTheMiddle(5.0), LeftOfTheMiddle(1.0, only=1)
-    agreed = Ensemble(half, CPU, "fp32", (), lateral, is_polled=True).ask(tile).agreement
+    agreed = Ensemble(TorchNetworks(half, CPU), (), lateral, is_polled=True).ask(tile).agreement
     assert agreed is not None
     assert (agreed == 0.75).all()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from operators.networks.engines import Runtime, TorchNetworks
 from operators.networks.lateral_mirror import LateralMirror
 from operators.networks.nnunet_network import Ensemble
 
@@ -23,7 +24,8 @@ class LeftHalf(torch.nn.Module):
 
 
 def ensemble(lateral: LateralMirror | None) -> Ensemble:
-    return Ensemble((LeftHalf(),), torch.device("cpu"), "fp32", (), lateral)
+    runtime = Runtime("torch", torch.device("cpu"), "fp32")
+    return Ensemble(TorchNetworks((LeftHalf(),), runtime), (), lateral)
 
 
 def test_left_4_and_right_2_become_3_on_both_sides_and_stay_on_their_side() -> None:

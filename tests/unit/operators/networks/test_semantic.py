@@ -246,8 +246,8 @@ def test_the_digest_names_the_weights_and_not_the_place(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "a", tmp_path / "copy")
     assert load_semantic_model(tmp_path / "copy").digest == first.digest
     assert model("c", seed=1).digest != first.digest
-    assert (first.name, first.profile) == ("Tiny", "cpu-fp32")
-    assert load_semantic_model(tmp_path / "a", precision="bf16").profile == "cpu-bf16"
+    assert (first.name, first.profile) == ("Tiny", "cpu-openvino-fp32")
+    assert load_semantic_model(tmp_path / "a", precision="bf16").profile == "cpu-torch-bf16"
 
 
 def test_only_the_best_checkpoint_is_enough(tmp_path: Path) -> None:

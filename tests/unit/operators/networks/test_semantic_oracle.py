@@ -11,7 +11,7 @@ from operators.imaging.intensity import prepare
 from operators.imaging.nifti import read_label_map, read_volume
 from operators.imaging.orientation import reorient
 from operators.imaging.resampling import resample_to_spacing
-from operators.networks.nnunet_network import Precision, runs_in_bfloat16
+from operators.networks.engines import Precision, runs_in_bfloat16
 from operators.networks.semantic import load_semantic_model
 
 CASES = pytest.mark.parametrize("case", ["sample1", "sample3", "clin8"])

@@ -54,8 +54,10 @@ def test_series_content_and_every_part_of_the_identity_change_the_id_of_a_job(
 def test_the_identity_of_an_installation_follows_its_model_files(tmp_path: Path):
     settings = load_settings()
     assert identity_of(settings) == identity_of(settings)
-    bf16 = settings.inference.model_copy(update={"precision": "bf16"})
-    assert identity_of(settings.model_copy(update={"inference": bf16})) != identity_of(settings)
+    for changed in ({"precision": "bf16"}, {"engine": "torch"}, {"device": "cuda"}):
+        inference = settings.inference.model_copy(update=changed)
+        other = identity_of(settings.model_copy(update={"inference": inference}))
+        assert other != identity_of(settings)
     absent = settings.models.model_copy(update={"directory": tmp_path, "semantic": "nobody"})
     with pytest.raises(ModelUnusableError):
         identity_of(settings.model_copy(update={"models": absent}))

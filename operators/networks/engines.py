@@ -1,0 +1,230 @@
+"""What runs the networks of phase 1: PyTorch, or OpenVINO on a CPU (decision 0016)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from operators.errors import ModelUnusableError
+from operators.networks.cpu_layers import Head, install_cpu_layers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from operators.networks.nnunet_plans import Plans
+
+Precision = Literal["fp32", "bf16"]
+Engine = Literal["torch", "openvino"]
+
+
+def runs_in_bfloat16(device: str) -> bool:
+    """Whether networks prepared in bf16 run on a device, however fast.
+
+    Parameters
+    ----------
+    device : str
+        A torch device. oneDNN's convolutions refuse bfloat16 on CPUs without AVX-512 (BW, VL and
+        DQ) or AVX-NE-CONVERT.
+    """
+    if torch.device(device).type != "cpu":
+        return True
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - no public question
+
+
+def runs_in_openvino(device: str, precision: str) -> bool:
+    """Whether OpenVINO is meant for a device and a number format: float32 on the CPU.
+
+    Parameters
+    ----------
+    device : str
+        A torch device.
+    precision : str
+        ``auto``, which is fp32 in phase 1, ``fp32`` or ``bf16``.
+    """
+    return torch.device(device).type == "cpu" and precision != "bf16"
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Where and how networks run.
+
+    Attributes
+    ----------
+    engine : {"torch", "openvino"}
+        Library.
+    device : device
+        For ``openvino``: the CPU.
+    precision : {"fp32", "bf16"}
+        Number format of the convolutions; for ``openvino``: fp32.
+    """
+
+    engine: Engine
+    device: torch.device
+    precision: Precision
+
+    @property
+    def profile(self) -> str:
+        """Name for results that agree bit by bit, such as ``cpu-openvino-fp32``."""
+        return f"{self.device.type}-{self.engine}-{self.precision}"
+
+
+class Networks(Protocol):
+    """The networks of all folds, ready to run."""
+
+    @property
+    def runtime(self) -> Runtime:
+        """Where they run."""
+
+    def answers(self, tile: Tensor) -> Iterator[Tensor]:
+        """Logits of every network in turn, each memory of its own.
+
+        Parameters
+        ----------
+        tile : (1, C, Z, Y, X) Tensor of float32
+            Normalised image.
+
+        Yields
+        ------
+        (1, heads, Z, Y, X) Tensor of float32
+        """
+
+    def release_memory(self) -> None:
+        """Give up what is kept between tiles; the next tile takes it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class TorchNetworks:
+    """Networks that PyTorch runs one after the other.
+
+    Attributes
+    ----------
+    networks : tuple of Module
+        One per fold, prepared for inference.
+    runtime : Runtime
+        Where they are.
+    """
+
+    networks: tuple[nn.Module, ...]
+    runtime: Runtime
+
+    def answers(self, tile: Tensor) -> Iterator[Tensor]:
+        """Logits of every network in turn: see `Networks`."""
+        dtype = torch.bfloat16 if self.runtime.precision == "bf16" else torch.float32
+        seen = tile.to(dtype).contiguous(memory_format=torch.channels_last_3d)
+        return (network(seen).float() for network in self.networks)
+
+    def release_memory(self) -> None:
+        """Nothing is kept."""
+
+
+class OpenVinoNetworks:
+    """Networks that OpenVINO runs on the CPU, as one graph, one tile at a time.
+
+    Attributes
+    ----------
+    runtime : Runtime
+        CPU, fp32.
+    """
+
+    def __init__(self, networks: Sequence[nn.Module], shape: Sequence[int]) -> None:
+        """Compile for the processor at hand and as many threads as PyTorch has.
+
+        Parameters
+        ----------
+        networks : sequence of Module
+            One per fold, in evaluation mode; not to be used afterwards.
+        shape : sequence of 5 int
+            Of every tile: (1, C, Z, Y, X).
+
+        Raises
+        ------
+        ModelUnusableError
+            ``not_for_openvino``: see `graph_of`.
+        """
+        # Not at the top: only where this engine is chosen, and never without the guard in there.
+        from operators.networks.openvino_graph import compiled  # noqa: PLC0415
+
+        self.runtime = Runtime("openvino", torch.device("cpu"), "fp32")
+        self._compiled = compiled(networks, shape, torch.get_num_threads())
+        self._request = self._compiled.create_infer_request()
+
+    def answers(self, tile: Tensor) -> Iterator[Tensor]:
+        """Logits of every network in turn: see `Networks`."""
+        self._request.infer([tile.contiguous().numpy()], share_inputs=True)
+        for number in range(len(self._compiled.outputs)):
+            logits = self._request.get_output_tensor(number).data
+            # The next tile will overwrite OpenVINO's own.
+            yield torch.from_numpy(logits.copy()).permute(0, 4, 1, 2, 3)
+
+    def release_memory(self) -> None:
+        """Give up the activations' memory; the weights stay."""
+        self._compiled.release_memory()
+
+
+def ready_networks(
+    networks: Sequence[nn.Module],
+    plans: Plans,
+    device: torch.device,
+    precision: Precision,
+    *,
+    engine: Engine | Literal["auto"],
+) -> Networks:
+    """Hand loaded networks to an engine.
+
+    Parameters
+    ----------
+    networks : sequence of Module
+        One per fold, in evaluation mode, on the CPU; not to be used afterwards.
+    plans : Plans
+        Their configuration.
+    device : device
+        Where they shall run.
+    precision : {"fp32", "bf16"}
+        Number format of their convolutions.
+    engine : {"auto", "torch", "openvino"}
+        "auto" is OpenVINO where `runs_in_openvino` says so and the network has nothing that
+        `openvino_graph` does not know.
+
+    Returns
+    -------
+    Networks
+        Ready for tiles of the plans' patch size.
+
+    Raises
+    ------
+    ModelUnusableError
+        ``not_for_openvino``: OpenVINO is asked for where it does not run, or for a network with a
+        layer that it is not told of.
+    """
+    for network in networks:
+        network.requires_grad_(requires_grad=False)
+    is_meant = runs_in_openvino(str(device), precision)
+    if engine == "openvino" and not is_meant:
+        message = f"OpenVINO is not used for {precision} on {device.type}"
+        raise ModelUnusableError(message, reasons=("not_for_openvino",))
+    if engine == "openvino" or (engine == "auto" and is_meant):
+        try:
+            return OpenVinoNetworks(networks, (1, plans.channels, *plans.patch_size))
+        except ModelUnusableError:
+            if engine == "openvino":
+                raise
+    runtime = Runtime("torch", device, precision)
+    return TorchNetworks(tuple(_in_torch(network, runtime) for network in networks), runtime)
+
+
+def _in_torch(network: nn.Module, runtime: Runtime) -> nn.Module:
+    """Move to the device, in its number format; on a CPU in bfloat16 with layers of our own.
+
+    These keep the statistics of the norms and the last layer in float32.
+    """
+    dtype = torch.bfloat16 if runtime.precision == "bf16" else torch.float32
+    if runtime.device.type != "cpu" or runtime.precision == "fp32":
+        return network.to(device=runtime.device, dtype=dtype)
+    heads = getattr(getattr(network, "decoder", None), "seg_layers", None)
+    if isinstance(heads, nn.ModuleList) and isinstance(heads[-1], nn.Conv3d):
+        heads[-1] = Head(heads[-1])
+    install_cpu_layers(network, dtype)
+    return network

@@ -1,0 +1,223 @@
+"""The networks of phase 1 as one OpenVINO graph for the CPU.
+
+Why not OpenVINO's own converter: it runs the network several times to trace it (seconds with the
+published size, at every start, by a function that PyTorch has deprecated), and its instance norm
+sums a whole channel in one float32: of 10**6 voxels 4 digits are left, and they depend on the
+number of threads. Here the layers are read without running them, and the norm sums plane by plane.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, fx, nn
+
+from operators.errors import ModelUnusableError
+
+# The package that comes with OpenVINO reports every import to a server, asked or not. OpenVINO runs
+# without it where it cannot be imported, and None here says just that to Python.
+sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+import openvino as ov  # noqa: E402
+from openvino import opset13 as op  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_SPACE = (2, 3, 4)
+"""Axes of (1, C, Z, Y, X) that a norm sums over."""
+
+
+def compiled(networks: Sequence[nn.Module], shape: Sequence[int], threads: int) -> ov.CompiledModel:
+    """Compile `graph_of` networks for the processor at hand.
+
+    Parameters
+    ----------
+    networks, shape
+        See `graph_of`.
+    threads : int
+        How many it may use; the bits do not depend on it.
+
+    Returns
+    -------
+    CompiledModel
+        On the CPU, in float32.
+
+    Raises
+    ------
+    ModelUnusableError
+        ``not_for_openvino``: see `graph_of`; or the tile does not fit the network's strides.
+    """
+    options = {
+        "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 where the processor has it
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "ENABLE_CPU_PINNING": False,  # beside other work a pinned thread only waits
+    }
+    try:
+        return ov.Core().compile_model(graph_of(networks, shape), "CPU", options)
+    except RuntimeError as error:
+        message = "OpenVINO cannot run the network on tiles of the size that the plans name"
+        raise ModelUnusableError(message, reasons=("not_for_openvino",)) from error
+
+
+def graph_of(networks: Sequence[nn.Module], shape: Sequence[int]) -> ov.Model:
+    """Put networks that see the same tile into one graph, in which they share their memory.
+
+    Parameters
+    ----------
+    networks : sequence of Module
+        U-Nets in evaluation mode; the graph shares their weights' memory.
+    shape : sequence of 5 int
+        Of the tile: (1, C, Z, Y, X).
+
+    Returns
+    -------
+    Model
+        One output (1, Z, Y, X, heads) of float32 per network, in their order.
+
+    Raises
+    ------
+    ModelUnusableError
+        ``not_for_openvino``: a network has a layer that is not in the tables below, or decides on
+        its way what comes next.
+    """
+    tile = op.parameter(list(shape), np.float32)
+    # Channels last: how the last layer leaves them, and what adds up tiles wants them.
+    order = _integers(0, 2, 3, 4, 1)
+    outputs = [op.transpose(_lowered(network, tile), order) for network in networks]
+    return ov.Model(outputs, [tile])
+
+
+def _lowered(network: nn.Module, tile: Any) -> Any:  # noqa: ANN401 - nodes of OpenVINO's graph
+    try:
+        traced = fx.symbolic_trace(network)
+    except fx.proxy.TraceError as error:
+        message = "the network's way depends on what it sees, which OpenVINO cannot be told"
+        raise ModelUnusableError(message, reasons=("not_for_openvino",)) from error
+    layers = dict(traced.named_modules())
+    known: dict[fx.Node, Any] = {}
+    for node in traced.graph.nodes:
+        sources = [known[source] for source in node.all_input_nodes]
+        if node.op == "placeholder":
+            known[node] = tile
+        elif node.op == "call_module" and type(layers[node.target]) in _LAYERS:
+            layer = layers[node.target]
+            known[node] = _LAYERS[type(layer)](layer, *sources)
+        elif node.op == "call_function" and node.target in _FUNCTIONS:
+            known[node] = _FUNCTIONS[node.target](*sources)
+        elif node.op == "output":
+            return sources[0]
+        else:
+            message = f"OpenVINO is not told how to run {node.target!s:.60}"
+            raise ModelUnusableError(message, reasons=("not_for_openvino",))
+    raise AssertionError("a graph without output")
+
+
+def _integers(*values: int) -> Any:  # noqa: ANN401
+    return op.constant(np.array(values, np.int64))
+
+
+def _number(value: float) -> Any:  # noqa: ANN401
+    return op.constant(np.float32(value))
+
+
+def _weights(values: Tensor) -> Any:  # noqa: ANN401
+    return op.constant(values.detach().float().contiguous().numpy(), shared_memory=True)
+
+
+def _per_channel(values: Tensor) -> Any:  # noqa: ANN401
+    return _weights(values.detach().reshape(1, -1, 1, 1, 1))
+
+
+def _biased(x: Any, bias: Tensor | None) -> Any:  # noqa: ANN401
+    return x if bias is None else op.add(x, _per_channel(bias))
+
+
+def _convolution(layer: nn.Conv3d, x: Any) -> Any:  # noqa: ANN401
+    pads = [int(p) for p in layer.padding]
+    stride, dilation = list(layer.stride), list(layer.dilation)
+    product = op.convolution(x, _weights(layer.weight), stride, pads, pads, dilation)
+    return _biased(product, layer.bias)
+
+
+def _upsampling(layer: nn.ConvTranspose3d, x: Any) -> Any:  # noqa: ANN401
+    pads = [int(p) for p in layer.padding]
+    product = op.convolution_backprop_data(
+        x,
+        _weights(layer.weight),
+        list(layer.stride),
+        pads_begin=pads,
+        pads_end=pads,
+        dilations=list(layer.dilation),
+        output_padding=list(layer.output_padding),
+    )
+    return _biased(product, layer.bias)
+
+
+def _instance_norm(layer: nn.InstanceNorm3d, x: Any) -> Any:  # noqa: ANN401
+    """Two passes, each summed per plane before the planes are: 6 digits whatever the size.
+
+    A plane is always summed by one thread, so that the bits are the same for any number of them.
+    """
+    across, along = _integers(*_SPACE[1:]), _integers(_SPACE[0])
+    share = _number(1 / int(np.prod([x.shape[axis] for axis in _SPACE[1:]])))
+
+    def mean(per_plane: Any) -> Any:  # noqa: ANN401
+        return op.multiply(op.reduce_mean(per_plane, along, keep_dims=True), share)
+
+    centred = op.subtract(x, mean(op.reduce_sum(x, across, keep_dims=True)))
+    length = op.reduce_l2(centred, across, keep_dims=True)
+    variance = mean(op.multiply(length, length))
+    scale = op.power(op.add(variance, _number(layer.eps)), _number(-0.5))
+    if not layer.affine:
+        return op.multiply(centred, scale)
+    return _biased(op.multiply(centred, op.multiply(scale, _per_channel(layer.weight))), layer.bias)
+
+
+def _batch_norm(layer: nn.BatchNorm3d, x: Any) -> Any:  # noqa: ANN401
+    twin = nn.BatchNorm3d(layer.num_features).double().eval()
+    twin.load_state_dict(layer.state_dict(), strict=False)  # without weights: 1 and 0
+    mean, variance = cast("Tensor", twin.running_mean), cast("Tensor", twin.running_var)
+    scale = twin.weight / torch.sqrt(variance + layer.eps)
+    shift = twin.bias - mean * scale
+    return _biased(op.multiply(x, _per_channel(scale)), shift)
+
+
+def _average(layer: nn.AvgPool3d, x: Any) -> Any:  # noqa: ANN401
+    kernel, stride, pads = (
+        [int(n) for n in (value if isinstance(value, tuple | list) else (value,) * 3)]
+        for value in (layer.kernel_size, layer.stride, layer.padding)
+    )
+    return op.avg_pool(x, stride, pads, pads, kernel, exclude_pad=not layer.count_include_pad)
+
+
+def _same(_layer: nn.Module, x: Any) -> Any:  # noqa: ANN401
+    return x
+
+
+_LAYERS: dict[type[nn.Module], Callable[..., Any]] = {
+    nn.Conv3d: _convolution,
+    nn.ConvTranspose3d: _upsampling,
+    nn.InstanceNorm3d: _instance_norm,
+    nn.BatchNorm3d: _batch_norm,
+    nn.AvgPool3d: _average,
+    nn.Dropout3d: _same,
+    nn.Identity: _same,
+    nn.LeakyReLU: lambda layer, x: op.prelu(x, _number(layer.negative_slope)),
+    nn.ReLU: lambda _layer, x: op.relu(x),
+    nn.ELU: lambda layer, x: op.elu(x, layer.alpha),
+    nn.SiLU: lambda _layer, x: op.swish(x),
+    nn.GELU: lambda layer, x: op.gelu(x, "tanh" if layer.approximate == "tanh" else "erf"),
+}
+"""Every layer that `nnunet_network` can build, and those that its architectures add."""
+
+_FUNCTIONS: dict[object, Callable[..., Any]] = {
+    torch.cat: lambda *parts: op.concat(list(parts), 1),
+    operator.add: op.add,
+    operator.iadd: op.add,
+}
+"""Joined along the channels, the only way in which these architectures join."""
