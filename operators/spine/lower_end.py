@@ -121,11 +121,8 @@ class LowestBody:
     @property
     def is_sacral(self) -> bool:
         """Without an arch, and beyond the sacrum or a part of its upper end."""
-        return (
-            self.arch_share <= MOST_ARCH_SHARE
-            and self.arch_in_view >= LEAST_ARCH_IN_VIEW
-            and (self.sacrum_higher >= LEAST_SACRUM_HIGHER or self._is_upper_end)
-        )
+        is_beyond = self.sacrum_higher >= LEAST_SACRUM_HIGHER
+        return self.arch_share <= MOST_ARCH_SHARE and (is_beyond or self._is_upper_end)
 
     @property
     def _is_upper_end(self) -> bool:
@@ -135,6 +132,7 @@ class LowestBody:
             and self.body_above <= MOST_BODY_ABOVE
             and self.sacrum_behind >= LEAST_SACRUM_BEHIND
             and self.sacrum_lower_mm >= LEAST_SACRUM_LOWER_MM
+            and self.arch_in_view >= LEAST_ARCH_IN_VIEW
         )
 
 

@@ -25,7 +25,7 @@ class Look:
     direction : (3,) ndarray
         Unit vector along (R, I, P) in mm.
     reach_mm : float
-        From the surface.
+        From the surface; rounded up to whole voxels.
     wanted : tuple of int
         Labels that are looked for; everything else is looked through.
     """
