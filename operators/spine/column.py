@@ -55,14 +55,16 @@ class Column:
         return np.asarray((self.parts == Structure.CORPUS) & (self.vertebrae == number))
 
     def direction(self, start: int, end: int) -> NDArray[np.float64]:
-        """Point from one body to another: a unit vector."""
-        way = self.centres_mm[end] - self.centres_mm[start]
-        return np.asarray(way / self.distance(start, end))
+        """Point from one body to another: a unit vector; downwards where the centres coincide."""
+        length = self.distance(start, end)
+        if length == 0:
+            return np.array([0.0, 1.0, 0.0])
+        return np.asarray((self.centres_mm[end] - self.centres_mm[start]) / length)
 
     def distance(self, one: int, other: int) -> float:
         """Distance of two bodies' centres, mm."""
         return float(np.linalg.norm(self.centres_mm[other] - self.centres_mm[one]))
 
-    def faced(self, number: int, look: Look) -> NDArray[np.unsignedinteger]:
+    def faced(self, body: NDArray[np.bool_], look: Look) -> NDArray[np.unsignedinteger]:
         """`first_met` from one body."""
-        return first_met(self.parts, self.body(number), look, self.spacing_zyx_mm)
+        return first_met(self.parts, body, look, self.spacing_zyx_mm)

@@ -66,12 +66,12 @@ def first_met(
     target, inside = _shifted(places, step, own.shape)
     places = places[~(own[tuple(target.T)] & inside)]
     met = np.zeros(len(places), labels.dtype)
-    is_wanted = is_one_of(labels, look.wanted) & ~own
     for steps in range(1, ceil(look.reach_mm * per_mm) + 1):
-        target, inside = _shifted(places, step * steps, own.shape)
-        index = tuple(target.T)
-        free = (met == 0) & is_wanted[index] & inside
-        met[free] = labels[index][free]
+        on_the_way = np.flatnonzero(met == 0)
+        target, inside = _shifted(places[on_the_way], step * steps, own.shape)
+        index = tuple(target[inside].T)
+        found = np.where(own[index], 0, labels[index])
+        met[on_the_way[inside]] = np.where(is_one_of(found, look.wanted), found, 0)
     return met
 
 

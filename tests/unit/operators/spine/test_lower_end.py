@@ -10,6 +10,7 @@ import pytest
 
 from operators.anatomy.labels import POSTERIOR_ELEMENTS, Structure
 from operators.spine import lower_end
+from operators.spine.column import Column
 from operators.spine.lower_end import LowestBody, join_sacral_part
 from operators.spine.postprocessing import PostprocessResult, PostprocessSettings, postprocess
 from tests.builders.spine_phantom import LEVEL, SPACING_MM, TOP, body_rows, pir_map, spine_of
@@ -213,6 +214,14 @@ def test_every_condition_has_to_hold(field: str, step: float) -> None:
     assert not replace(AT_THE_LIMITS, **{field: getattr(AT_THE_LIMITS, field) + step}).is_sacral
 
 
+@pytest.mark.parametrize(
+    ("down", "back"),
+    [((0, 1, 0), (0, 0, 1)), ((0, 0.8, -0.6), (0, 0.6, 0.8)), ((1, 0, 0), (0, 0, 1))],
+)
+def test_backwards_is_across_the_column(down: tuple[float, ...], back: tuple[float, ...]) -> None:
+    assert lower_end.backwards_of(np.array(down, float)).tolist() == list(back)
+
+
 def test_beyond_the_sacrum_only_the_arch_counts() -> None:
     beyond = replace(AT_THE_LIMITS, sacrum_higher=0.5, body_share=2.0, sacrum_lower_mm=-9.0)
     assert beyond.is_sacral
@@ -232,13 +241,24 @@ LOWEST = body_rows(3)
 
 
 @pytest.mark.parametrize(
-    ("axis", "place"), [(1, LOWEST.start + 4), (1, LOWEST.start + 8), (1, LOWEST.stop - 4), (2, 12)]
+    ("axis", "place"),
+    [(1, LOWEST.start + 4), (1, LOWEST.start + 8), (1, LOWEST.stop - 4), (2, 12), (0, 16)],
 )
 def test_a_split_lowest_vertebra_becomes_one(axis: int, place: int) -> None:
     whole, found = run(lumbosacral()), run(split_at(axis, place))
     assert np.array_equal(found.instances.labels_zyx, whole.instances.labels_zyx)
     assert np.array_equal(found.semantic.labels_zyx, whole.semantic.labels_zyx)
     assert found.warnings == ("split_lowest_vertebra_joined: 1",)
+
+
+def test_a_core_and_its_shell_have_a_direction_too() -> None:
+    parts, vertebrae = lumbosacral()
+    vertebrae[11:21, LOWEST.start + 4 : LOWEST.stop - 4, 9:19] = 5
+    column = Column.of(parts, vertebrae, MM)
+    assert column.distance(4, 5) == 0
+    assert column.direction(4, 5).tolist() == [0, 1, 0]
+    assert column.direction(1, 4).tolist() == [0, 1, 0]
+    assert column.distance(1, 4) == 3 * LEVEL * SPACING_MM
 
 
 def test_a_split_vertebra_without_a_sacrum_becomes_one() -> None:
