@@ -80,5 +80,6 @@ def _shifted(
 ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """Places moved by a step, and which of them lie in the array; the others stay."""
     target = places + np.floor(step + 0.5).astype(np.intp)
-    inside = ((target >= 0) & (target < np.array(shape))).all(axis=1)
+    inside = np.all((target >= 0) & (target < np.array(shape)), axis=1)
+    inside = np.asarray(inside, dtype=np.bool_)
     return np.where(inside[:, None], target, places), inside

@@ -23,7 +23,6 @@ LUMBAR = PhantomSettings(
 LEAST_MM3 = 250.0
 
 BODY, SACRUM, DISC = Structure.CORPUS, Structure.SACRUM, Structure.DISC
-PLATE = Structure.ENDPLATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +158,16 @@ def _without_disc(spine: Spine, rng: np.random.Generator, place: int = -1) -> Sp
     return Spoiled(parts, vertebrae, spine.body(-1), spine)
 
 
+def _unspoiled(spine: Spine, rng: np.random.Generator) -> Spoiled | None:
+    del rng
+    has_sacrum = (spine.parts == SACRUM).any()
+    return Spoiled(spine.parts, spine.vertebrae, spine.body(-1), spine) if has_sacrum else None
+
+
 def _disc_lost(spine: Spine, rng: np.random.Generator) -> Spoiled | None:
     """Leave the lowest joint without any label."""
-    del rng
-    parts = np.where(spine.joint_below(-1), 0, spine.parts)
-    has_sacrum = (parts == SACRUM).any()
-    return Spoiled(parts, spine.vertebrae, spine.body(-1), spine) if has_sacrum else None
+    case = _unspoiled(spine, rng)
+    return case and replace(case, parts=np.where(spine.joint_below(-1), 0, spine.parts))
 
 
 def _no_joint(spine: Spine, rng: np.random.Generator) -> Spoiled | None:
@@ -188,19 +191,14 @@ def _arch_worn(spine: Spine, rng: np.random.Generator) -> Spoiled | None:
 def _arch_of_next(spine: Spine, rng: np.random.Generator) -> Spoiled | None:
     """No disc, and the arch has the number of the vertebra above."""
     case = _no_joint(spine, rng)
-    if case is None:
-        return None
-    vertebrae = np.where(spine.arch(-1), spine.column[-2], case.vertebrae).astype(np.uint16)
-    return replace(case, vertebrae=vertebrae)
+    arch = spine.arch(-1)
+    return case and replace(case, vertebrae=np.where(arch, spine.column[-2], case.vertebrae))
 
 
 def _no_arch(spine: Spine, rng: np.random.Generator) -> Spoiled | None:
     """No disc, and nothing of the arch is found."""
     case = _no_joint(spine, rng)
-    if case is None:
-        return None
-    parts = np.where(spine.arch(-1), 0, case.parts).astype(case.parts.dtype)
-    return replace(case, parts=parts)
+    return case and replace(case, parts=np.where(spine.arch(-1), 0, case.parts))
 
 
 def _sacrum_rises(spine: Spine, rng: np.random.Generator) -> Spoiled | None:
@@ -260,12 +258,6 @@ def _split(spine: Spine, rng: np.random.Generator, most_degrees: float) -> Spoil
     vertebrae[lower] = PIECE
     piece = spine.body(-1) & (vertebrae == PIECE)
     return Spoiled(spine.parts, vertebrae, piece, spine)
-
-
-def _unspoiled(spine: Spine, rng: np.random.Generator) -> Spoiled | None:
-    del rng
-    has_sacrum = (spine.parts == SACRUM).any()
-    return Spoiled(spine.parts, spine.vertebrae, spine.body(-1), spine) if has_sacrum else None
 
 
 def _s1(low: float, high: float, *, remnant: bool = False) -> Spoiler:
