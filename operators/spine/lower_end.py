@@ -37,7 +37,7 @@ NEXT_MM = 4.0
 BEHIND_MM = 60.0
 """From the back of a body over the canal, at most 25 mm deep, to the tip of a spinous process."""
 
-# The limits below were chosen on spoiled true maps of 115 synthetic spines and proven on others
+# The limits below were chosen on spoiled true maps of synthetic spines and proven on others
 # (`tests.benchmarks.lower_end`); "as a rule" is 19 of 20 there. "Seen" are parts of S1 and true
 # lowest vertebrae in answers of the bundled networks, and of an earlier pair, to real images.
 
@@ -75,8 +75,7 @@ MOST_PIECE_SHARE = 0.85
 disc the bigger one has 0.94 or more as a rule."""
 
 MOST_PAIR_SHARE = 1.35
-"""Both pieces: 1.37 or less as a rule. Two true neighbours without a disc: 1.45 or more as a rule,
-1.08 where the image cuts the lower one."""
+"""Both pieces: 1.37 or less as a rule. Two true neighbours without a disc: 1.45 or more as a rule."""
 
 MOST_PAIR_DISTANCE = 0.65
 """Distance of the two centres beside that from the upper one to the body above: 0.57 or less as a
@@ -239,12 +238,12 @@ def join_split_lowest(
     vertebrae: NDArray[np.unsignedinteger],
     spacing_zyx_mm: Spacing,
 ) -> tuple[str, ...]:
-    """Make the two lowest vertebrae one if they are pieces of one.
+    """Make the two lowest vertebrae one if they are pieces of one that the image does not cut.
 
     Parameters
     ----------
     parts : (R, I, P) ndarray
-        Read only.
+        Read only; its last row is the image's, or empty.
     vertebrae : (R, I, P) ndarray
         Changed.
     spacing_zyx_mm : tuple of 3 floats
@@ -260,6 +259,8 @@ def join_split_lowest(
         return ()
     model, upper, lower = list(column.centres_mm)[-3:]
     bodies = [column.body(n) for n in (model, upper, lower)]
+    if bodies[2][:, -1].any():  # cut by the image: its size says nothing
+        return ()
     whole, *pieces = (np.count_nonzero(body) for body in bodies)
     if max(pieces) > MOST_PIECE_SHARE * whole or sum(pieces) > MOST_PAIR_SHARE * whole:
         return ()

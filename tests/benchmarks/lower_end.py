@@ -35,8 +35,8 @@ from tests.builders.spoiled_spine import (
     cases_of,
 )
 
-CHOSEN_ON, PROVEN_ON = 970_000, 980_000
-SPINES = 320
+CHOSEN_ON, PROVEN_ON = (970_000, 980_000), 990_000
+SPINES = 200
 
 
 def _most(numbers: np.ndarray) -> int:

@@ -267,6 +267,11 @@ def test_a_split_vertebra_without_a_sacrum_becomes_one() -> None:
     assert bodies_in(run((parts, vertebrae))) == [2, 3, 4, 5]
 
 
+def test_pieces_that_the_image_cuts_stay_two() -> None:
+    parts, vertebrae = (labels[:, : LOWEST.start + 12] for labels in split_at(1, LOWEST.start + 6))
+    assert bodies_in(run((parts, vertebrae))) == [2, 3, 4, 5, 6]
+
+
 def test_two_lowest_vertebrae_without_a_disc_stay_two() -> None:
     parts, vertebrae = lumbosacral()
     joint = slice(body_rows(2).stop, body_rows(3).start)
