@@ -75,7 +75,7 @@ MOST_PIECE_SHARE = 0.85
 disc the bigger one has 0.94 or more as a rule."""
 
 MOST_PAIR_SHARE = 1.35
-"""Both pieces: 1.37 or less as a rule. Two true neighbours without a disc: 1.45 or more as a rule."""
+"""Both pieces: 1.37 or less as a rule. True neighbours without a disc: 1.45 or more as a rule."""
 
 MOST_PAIR_DISTANCE = 0.65
 """Distance of the two centres beside that from the upper one to the body above: 0.57 or less as a
@@ -255,19 +255,24 @@ def join_split_lowest(
         ``split_lowest_vertebra_joined: 1`` if it happened.
     """
     column = Column.of(parts, vertebrae, spacing_zyx_mm)
-    if len(column.centres_mm) < 3:  # noqa: PLR2004  # a pair, and one to compare it with
+    if len(column.centres_mm) < 3 or not _is_split(column):  # noqa: PLR2004  # one to compare with
         return ()
-    model, upper, lower = list(column.centres_mm)[-3:]
-    bodies = [column.body(n) for n in (model, upper, lower)]
-    if bodies[2][:, -1].any():  # cut by the image: its size says nothing
-        return ()
-    whole, *pieces = (np.count_nonzero(body) for body in bodies)
-    if max(pieces) > MOST_PIECE_SHARE * whole or sum(pieces) > MOST_PAIR_SHARE * whole:
-        return ()
-    if column.distance(upper, lower) > MOST_PAIR_DISTANCE * column.distance(model, upper):
-        return ()
-    look = Look(column.direction(upper, lower), NEXT_MM, (*JOINT, Structure.CORPUS))
-    if _share(column.faced(bodies[1], look), (Structure.CORPUS,)) < LEAST_CONTACT:
-        return ()
+    upper, lower = list(column.centres_mm)[-2:]
     vertebrae[vertebrae == lower] = upper
     return ("split_lowest_vertebra_joined: 1",)
+
+
+def _is_split(column: Column) -> bool:
+    model, upper, lower = list(column.centres_mm)[-3:]
+    bodies = [column.body(n) for n in (model, upper, lower)]
+    whole, *pieces = (np.count_nonzero(body) for body in bodies)
+    most_distance = MOST_PAIR_DISTANCE * column.distance(model, upper)
+    if (
+        bodies[2][:, -1].any()  # cut by the image: its size says nothing
+        or max(pieces) > MOST_PIECE_SHARE * whole
+        or sum(pieces) > MOST_PAIR_SHARE * whole
+        or column.distance(upper, lower) > most_distance
+    ):
+        return False
+    look = Look(column.direction(upper, lower), NEXT_MM, (*JOINT, Structure.CORPUS))
+    return _share(column.faced(bodies[1], look), (Structure.CORPUS,)) >= LEAST_CONTACT

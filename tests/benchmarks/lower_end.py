@@ -2,8 +2,8 @@
 
 Run: ``python -m tests.benchmarks.lower_end``. True maps of synthetic lumbar spines are spoiled on
 purpose (`KINDS`) and post-processed; no network takes part, so that the rules alone are measured.
-Constants of `operators.spine.lower_end` were chosen on `CHOSEN_ON`, figures are of `PROVEN_ON`
-(seeds of no training). Half of the spines are central slabs of 4 to 8 slices.
+The constants of `operators.spine.lower_end` were chosen on seeds from 970000 and, after a look at
+what they got wrong there, from 980000; this measures others. None trains. Half of the spines are central slabs of 4 to 8 slices.
 
 Counted per kind: what the piece ends as ("one vertebra": the lowest one is whole and has a number
 of its own), and cases in which a true vertebra lost its number, to the sacrum or to its neighbour.
@@ -35,7 +35,7 @@ from tests.builders.spoiled_spine import (
     cases_of,
 )
 
-CHOSEN_ON, PROVEN_ON = (970_000, 980_000), 990_000
+FIRST_SEED = 990_000
 SPINES = 200
 
 
@@ -77,7 +77,7 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spines", type=int, default=SPINES)
-    parser.add_argument("--first-seed", type=int, default=PROVEN_ON)
+    parser.add_argument("--first-seed", type=int, default=FIRST_SEED)
     arguments = parser.parse_args()
     totals: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
     losses: list[bool] = []
