@@ -3,7 +3,8 @@
 Run: ``python -m tests.benchmarks.lower_end``. True maps of synthetic lumbar spines are spoiled on
 purpose (`KINDS`) and post-processed; no network takes part, so that the rules alone are measured.
 The constants of `operators.spine.lower_end` were chosen on seeds from 970000 and, after a look at
-what they got wrong there, from 980000; this measures others. None trains. Half of the spines are central slabs of 4 to 8 slices.
+what they got wrong there, from 980000; this measures others. None trains. Half of the spines are
+central slabs of 4 to 8 slices.
 
 Counted per kind: what the piece ends as ("one vertebra": the lowest one is whole and has a number
 of its own), and cases in which a true vertebra lost its number, to the sacrum or to its neighbour.
