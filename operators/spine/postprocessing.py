@@ -21,6 +21,7 @@ from operators.spine.cut_above import UpperEdge
 from operators.spine.discs import body_heights, number_discs, number_endplates
 from operators.spine.endplates import split_endplates
 from operators.spine.label_statistics import centres_of, from_the_top, is_one_of, mapped
+from operators.spine.lower_end import join_sacral_part, join_split_lowest
 from operators.spine.reconciliation import (
     adopt_missed_parts,
     reattach_posterior_pieces,
@@ -146,6 +147,8 @@ def _process_in_place(
     adopted = adopt_missed_parts(parts, vertebrae, claims, above.of_none)
     rejoined = rejoin_split_top(parts, vertebrae, spacing, above.edge)
     reattach_posterior_pieces(parts, vertebrae, above.edge)
+    sacral = join_sacral_part(parts, vertebrae, spacing, settings.sacrum_labels)
+    split = join_split_lowest(parts, vertebrae, spacing)
     if not vertebrae.any():
         raise NoSpineFoundError(reasons=("no_vertebra_instance",))
     _number_from_the_top(vertebrae, _first_number(parts, vertebrae, above.edge, given))
@@ -164,7 +167,7 @@ def _process_in_place(
     discs = number_discs(parts, vertebrae, heights)
     plates = split_endplates(parts, vertebrae, spacing)
     number_endplates(parts, vertebrae, heights)
-    return (*adopted, *rejoined, *above.warnings, *bodiless, *discs, *plates)
+    return (*adopted, *rejoined, *sacral, *split, *above.warnings, *bodiless, *discs, *plates)
 
 
 def _first_number(
