@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -110,11 +109,8 @@ def test_a_model_that_a_user_adds_lies_outside_the_wheel_and_has_a_name(
     assert done.returncode == 0, done.stderr
     own = tmp_path / "home" / "spine-node" / "models"
     assert (own / "mine" / "inference_config.json").is_file()
-    assert set(files_of(site / "app" / "bundled" / "models")) >= {"registry.yaml"}
     assert "mine" not in read_registry(site / "app" / "bundled" / "models").models
-    listed = json.loads(spine_node(site, tmp_path, "models", "list", "--json").stdout)
-    assert set(listed) == {"mine", *read_registry(ROOT / "models").models}
-    shutil.rmtree(own)
+    assert list(read_registry(own).models) == ["mine"]
 
 
 @pytest.mark.slow
