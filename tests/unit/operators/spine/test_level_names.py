@@ -1,0 +1,57 @@
+"""Masks in, names out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from operators.anatomy.labels import Structure
+from operators.anatomy.levels import UNCERTAIN
+from operators.imaging.volume import LabelMap
+from operators.spine.level_names import name_levels
+from tests.builders.spine_boxes import affine_rip, spine_boxes
+
+SACRUM = "sacrum below the lowest vertebra"
+
+
+def maps_of(count: int, *, sacrum: bool) -> tuple[LabelMap, LabelMap]:
+    masks = spine_boxes(tuple(range(2, 2 + count)))
+    assert masks.semantic is not None
+    assert masks.instances is not None
+    semantic, instances = masks.semantic.labels_zyx.copy(), masks.instances.labels_zyx.copy()
+    if sacrum:
+        semantic[1:9, -8:, 10:30], instances[1:9, -8:, 10:30] = Structure.SACRUM, 26
+    return masks.semantic.with_labels(semantic), masks.instances.with_labels(instances)
+
+
+def test_every_vertebra_has_an_entry_in_order() -> None:
+    names = name_levels(*maps_of(5, sacrum=True))
+    assert list(names) == [2, 3, 4, 5, 6]
+    levels = [name.level for name in names.values()]
+    assert levels == list(range(levels[0], levels[0] + 5))
+    assert all(0 < name.confidence <= 1 for name in names.values())
+
+
+def test_the_sacrum_is_named_as_evidence_where_it_decides() -> None:
+    above_it = name_levels(*maps_of(4, sacrum=True))
+    alone = name_levels(*maps_of(4, sacrum=False))
+    assert all(SACRUM in name.evidence for name in above_it.values())
+    assert not any(SACRUM in name.evidence for name in alone.values())
+
+
+def test_a_gap_is_told() -> None:
+    semantic, instances = maps_of(5, sacrum=True)
+    labels = instances.labels_zyx.copy()
+    labels[labels == 4] = 0
+    names = name_levels(semantic, instances.with_labels(labels))
+    assert [name.level - names[2].level for name in names.values()] == [0, 1, 3, 4]
+    assert all("a gap of a vertebra" in name.evidence for name in names.values())
+
+
+def test_one_vertebra_alone_is_uncertain() -> None:
+    (name,) = name_levels(*maps_of(1, sacrum=False)).values()
+    assert name.text == UNCERTAIN
+
+
+def test_nothing_has_no_names() -> None:
+    nothing = LabelMap(np.zeros((4, 5, 6), np.uint16), affine_rip())
+    assert name_levels(nothing, nothing) == {}
