@@ -7,12 +7,15 @@ the business of `operators.spine.level_names`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from operators.anatomy.labels import SACRUM_INSTANCE
 from operators.anatomy.vertebrae import LEVEL_NAMES
 
-CERTAIN_LEVEL: Final = 0.97
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+CERTAIN_LEVEL: Final = 0.98
 """From this confidence on a level is stated, and coded in DICOM. Chosen on synthetic spines so that
 none of the names stated is wrong (``app/decisions/0015``)."""
 
@@ -20,6 +23,8 @@ PROBABLE_LEVEL: Final = 0.6
 """From this confidence on a level is called probable; below nothing is named."""
 
 UNCERTAIN: Final = "level uncertain"
+PROBABLY: Final = "probably "
+"""Reserve before the name of a level that is not certain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class LevelName:
         """
         if self.confidence < PROBABLE_LEVEL:
             return UNCERTAIN
-        return level_text(self.level) if self.is_certain else f"probably {level_text(self.level)}"
+        return level_text(self.level) if self.is_certain else PROBABLY + level_text(self.level)
 
     def as_json(self) -> dict[str, Any]:
         """Plain dict: ``text``, ``level``, ``confidence``, ``rival``, ``evidence``."""
@@ -70,6 +75,30 @@ class LevelName:
             "rival": level_text(self.rival) if self.rival else None,
             "evidence": list(self.evidence),
         }
+
+
+def texts_of(levels: Mapping[int, LevelName]) -> dict[int, str]:
+    """Say something about the level of each vertebra, but nothing where it is uncertain."""
+    return {n: name.text for n, name in levels.items() if name.confidence >= PROBABLE_LEVEL}
+
+
+def numbers_text(numbers: Iterable[int], levels: Mapping[str, Mapping[str, Any]]) -> str:
+    """List vertebrae by their numbers with what is said about their levels.
+
+    Parameters
+    ----------
+    numbers : iterable of int
+        Ids in the mask, head to foot.
+    levels : mapping of str to mapping
+        `LevelName.as_json` by number; may be empty.
+
+    Examples
+    --------
+    >>> numbers_text([7, 8, 9], {"7": {"text": "L4"}, "8": {"text": "probably L5"}})
+    '7 (L4), 8 (probably L5), 9'
+    """
+    named = {n: str(level["text"]) for n, level in levels.items() if level["text"] != UNCERTAIN}
+    return ", ".join(f"{n} ({named[str(n)]})" if str(n) in named else str(n) for n in numbers)
 
 
 def level_text(level: int) -> str:

@@ -13,6 +13,10 @@ from tests.builders.spine_boxes import affine_rip, spine_boxes
 SACRUM = "sacrum below the lowest vertebra"
 
 
+LARGE = 1.6
+"""The boxes in the size of lumbar bodies: 19 mm high, 32 mm deep."""
+
+
 def maps_of(count: int, *, sacrum: bool) -> tuple[LabelMap, LabelMap]:
     masks = spine_boxes(tuple(range(2, 2 + count)))
     assert masks.semantic is not None
@@ -20,7 +24,8 @@ def maps_of(count: int, *, sacrum: bool) -> tuple[LabelMap, LabelMap]:
     semantic, instances = masks.semantic.labels_zyx.copy(), masks.instances.labels_zyx.copy()
     if sacrum:
         semantic[1:9, -8:, 10:30], instances[1:9, -8:, 10:30] = Structure.SACRUM, 26
-    return masks.semantic.with_labels(semantic), masks.instances.with_labels(instances)
+    affine = masks.semantic.affine_lps @ np.diag([LARGE, LARGE, LARGE, 1.0])
+    return LabelMap(semantic, affine), LabelMap(instances, affine)
 
 
 def test_every_vertebra_has_an_entry_in_order() -> None:

@@ -128,7 +128,7 @@ def test_a_row_with_an_end_in_view_is_named(names: str, *, sacrum: bool, atlas: 
 
 def test_lumbar_levels_above_a_sacrum_are_sure_and_the_chest_is_less() -> None:
     choice = decided(spine_of(row("T10", "L5"), sacrum=True))
-    assert min(choice.confidence[3:]) >= 0.97
+    assert min(choice.confidence[3:]) >= 0.98
     # Whether T12 is the twelfth can't be seen in a loin: 3 % have one more, 3 % one less.
     assert max(choice.confidence[:3]) < min(choice.confidence[3:])
 
@@ -136,7 +136,7 @@ def test_lumbar_levels_above_a_sacrum_are_sure_and_the_chest_is_less() -> None:
 def test_a_row_without_measures_hangs_on_the_sacrum_alone() -> None:
     choice = decided(spine_of(row("L1", "L5"), sacrum=True, typical=False))
     assert names_of(choice) == row("L1", "L5")
-    assert 0.8 < min(choice.confidence) <= max(choice.confidence) < 0.97
+    assert 0.8 < min(choice.confidence) <= max(choice.confidence) < 0.98
 
 
 def test_nothing_measured_and_no_end_in_view_is_uncertain() -> None:
