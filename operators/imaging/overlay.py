@@ -222,7 +222,7 @@ def _draw_numbers(axis: Axes, scene: _Scene, index: int) -> None:
 
 
 def _short(vertebra: int, levels: Mapping[int, str]) -> str:
-    """Write number and level, as there is room for on a bone: ``7 L4``, ``7 L4?`` where it is probable.
+    """Write number and level, as there is room for on a bone: ``7 L4``, ``7 L4?`` if probable.
 
     A piece of the sacrum, which has a number only by mistake, gets ``7 S?``.
     """

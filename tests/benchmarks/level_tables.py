@@ -66,7 +66,7 @@ def means_and_spreads(rows: Rows, name: str) -> tuple[dict[int, float], dict[str
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--spines", type=int, default=150)
+    parser.add_argument("--spines", type=int, default=51)
     parser.add_argument("--maps", type=Path, help="folder in which whole spines are kept")
     arguments = parser.parse_args()
     rows = rows_of(arguments.spines, arguments.maps)

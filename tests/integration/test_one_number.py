@@ -131,6 +131,11 @@ def test_dicom_objects_record_flags_overlay_and_page_say_the_same(
     listed = ", ".join(word.removeprefix("vertebra ") for word in words)
     assert f"{COUNT} vertebrae: {listed} ({entry.numbering})" in page
     assert list(entry.levels) == [str(n) for n in numbers]
+    for n, level in entry.levels.items():
+        row = page[page.index(f'<th scope="row">{n}</th>') :].split("</tr>")[0]
+        assert f">{level['text']}<" in row
+        assert f">{level['confidence']:.2f}<" in row
+        assert f">{', '.join(level['evidence'])}<" in row
 
 
 def named_in(entry: SeriesRecordEntry) -> dict[str, dict[str, Any]]:
