@@ -30,6 +30,12 @@ _LEAST_VOXELS = 12
 _BESIDE_MM = 6.0
 """Half the width of the strip about the body's middle in which canal and cord are measured, mm."""
 
+_LYING = 0.99
+"""Share of a unit vector along which a row runs front to back: no spine, but it needs axes too."""
+
+_LEAST_MM = 1.0
+"""A length below a voxel's is the voxel's own."""
+
 _SLICE, _ROW, _COLUMN = 0, 1, 2
 
 
@@ -118,7 +124,8 @@ def figures_of(vertebra: Voxels, tube: Voxels, down: Points) -> dict[str, float]
 
 def _axes(down: Points) -> Points:
     """Rows: along the spine, backwards, to the left; orthonormal."""
-    back = np.array([0.0, 1.0, 0.0])
+    is_lying = abs(float(down[1])) > _LYING
+    back = np.array([0.0, 0.0, 1.0] if is_lying else [0.0, 1.0, 0.0])
     back = back - (back @ down) * down
     back /= np.linalg.norm(back)
     return np.array([down, back, np.cross(down, back)])
@@ -126,7 +133,7 @@ def _axes(down: Points) -> Points:
 
 def _length(values: Points) -> float:
     """Length of a bar with this variance: edges count by their voxels, not by the outermost one."""
-    return float(np.sqrt(12.0 * values.var()))
+    return max(float(np.sqrt(12.0 * values.var())), _LEAST_MM)
 
 
 def _middle(body: Voxels) -> Voxels:
@@ -195,7 +202,7 @@ def _costal_figures(vertebra: Voxels, centre: Points, axes: Points) -> dict[str,
     if any(side.count < _LEAST_VOXELS for side in sides):
         return {}
     places = [axes @ (side.lps - centre).T for side in sides]
-    reaches = [float(np.abs(beside).max()) for _, _, beside in places]
+    reaches = [max(float(np.abs(beside).max()), _LEAST_MM) for _, _, beside in places]
     cut = [reach for reach, side in zip(reaches, sides, strict=True) if side.touches(_SLICE)]
     if cut:
         return {"costal_beyond": float(np.log(max(cut)))}

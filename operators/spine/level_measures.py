@@ -179,9 +179,10 @@ def _down(centres: list[Points], n: int) -> Points:
 def _places(measured: tuple[VertebraMeasures, ...]) -> tuple[int, ...]:
     places = [0]
     for above, below in pairwise(measured):
-        heights = [np.exp(v.figures["height"]) for v in (above, below) if "height" in v.figures]
+        # Where a border cuts a body, neither its height nor its centre is known.
+        heights = [np.exp(v.figures.get("height", np.inf)) for v in (above, below)]
         step = float(np.linalg.norm(below.centre_lps - above.centre_lps))
-        expected = (1.0 + DISC_SHARE) * max(heights, default=np.inf)
+        expected = (1.0 + DISC_SHARE) * max(heights)
         places.append(places[-1] + (2 if step > GAP_RATIO * expected else 1))
     return tuple(places)
 

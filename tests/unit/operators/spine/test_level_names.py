@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from operators.anatomy.labels import Structure
 from operators.anatomy.levels import UNCERTAIN
@@ -60,3 +61,28 @@ def test_one_vertebra_alone_is_uncertain() -> None:
 def test_nothing_has_no_names() -> None:
     nothing = LabelMap(np.zeros((4, 5, 6), np.uint16), affine_rip())
     assert name_levels(nothing, nothing) == {}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_labels_are_measured_without_a_fault(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = tuple(rng.integers(3, 14, 3))
+    parts = rng.choice([0, 41, 42, 43, 44, 45, 46, 47, 48, 49, 60, 61, 100, 26], shape)
+    owners = rng.integers(0, 5, shape)
+    affine = affine_rip((3.0, 1.0, 1.0))
+    maps = LabelMap(parts.astype(np.uint8), affine), LabelMap(owners.astype(np.uint16), affine)
+    with np.errstate(divide="raise", invalid="raise", over="raise"):
+        names = name_levels(*maps)
+    assert set(names) == set(np.unique(owners).tolist()) - {0}
+    assert all(np.isfinite(name.confidence) for name in names.values())
+
+
+def test_a_spine_that_lies_and_flat_bodies_have_axes() -> None:
+    parts, owners = np.zeros((6, 12, 40), np.uint8), np.zeros((6, 12, 40), np.uint16)
+    for n, column in enumerate((4, 20)):
+        parts[1:5, 5, column : column + 10] = Structure.CORPUS
+        owners[1:5, 5, column : column + 10] = n + 2
+    affine = affine_rip((3.0, 1.0, 1.0))
+    with np.errstate(divide="raise", invalid="raise"):
+        names = name_levels(LabelMap(parts, affine), LabelMap(owners, affine))
+    assert list(names) == [2, 3]
