@@ -6,8 +6,8 @@ on those from 970000) are cut to six fields of view, go through post-processing 
 answer, and are named. The spines have 4 or 6 lumbar vertebrae in two of nine cases and T13 in 3 of
 100, several times as often as people.
 
-``--real`` names masks that another benchmark kept (``real_volumes --dump``): VB1, VB2 and IVD of
-``$SPINE_SHARED/data/volumes``, whose levels are known. Nothing was chosen on them.
+``--real`` names masks that ``real_volumes --dump`` or ``spider --dump`` kept: VB1, VB2 and IVD of ``$SPINE_SHARED/data/volumes`` and the SPIDER subjects that no model was trained on,
+whose levels are known. Nothing was chosen on them.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from operators.anatomy.labels import (
+    DISC_OFFSET,
     L6_INSTANCE,
     SACRUM_INSTANCE,
     T13_INSTANCE,
@@ -36,6 +37,7 @@ from operators.imaging.volume import LabelMap
 from operators.spine.bodiless import without_bodiless
 from operators.spine.level_names import name_levels
 from operators.spine.postprocessing import PostprocessSettings, postprocess
+from tests.benchmarks import spider
 from tests.benchmarks.accuracy import PIR
 from tests.benchmarks.real_volumes import thick_labels
 from tests.benchmarks.whole_spines import (
@@ -164,26 +166,41 @@ def synthetic(spines: int, folder: Path | None, first: int) -> None:
             sys.stdout.write(f"  and {counts['refused']} fields refused\n")
 
 
-def real(folder: Path, volumes: Path) -> None:
+def truth_of(stem: str, data: Path) -> LabelMap:
+    """Level ids of the annotated bodies (IVD: of the vertebra above each disc)."""
+    if stem[:3] not in FIRST_DISC:
+        subject, thickness = stem.split("-")
+        labels = spider.read(data / "spider", subject, thickness)[1]
+        bodies = spider.annotated_bodies(labels).astype(np.int64)
+        return labels.with_labels(
+            np.where(bodies > 0, bodies + L5 - bodies.max(), 0).astype(np.uint16)
+        )
+    file = data / "volumes" / f"{stem}_seg.nii.gz"
+    labels = thick_labels(reorient(read_label_map(file), PIR))
+    values = labels.labels_zyx.astype(np.int64)
+    is_level = (values > 0) & (values != S1)
+    return labels.with_labels(
+        np.where(is_level, FIRST_DISC[stem[:3]] - values, 0).astype(np.uint16)
+    )
+
+
+def real(folder: Path, data: Path) -> None:
     """Name kept masks of real images and compare with the annotated levels."""
     for path in sorted(folder.glob("*.npz")):
-        kind = path.stem[:3]
-        if kind not in FIRST_DISC:
+        if path.stem[:3] not in FIRST_DISC and path.stem.split("-")[0] not in spider.HELD_OUT:
             continue
+        truth = truth_of(path.stem, data)
         kept = np.load(path)
         semantic, instances = (
-            LabelMap(kept[name].astype(np.uint16), kept["affine"])
-            for name in ("semantic", "instances")
+            truth.with_labels(kept[name].astype(np.uint16)) for name in ("semantic", "instances")
         )
-        file = volumes / f"{path.stem}_seg.nii.gz"
-        truth = thick_labels(reorient(read_label_map(file), PIR)).labels_zyx
-        truth = np.where(truth == S1, 0, truth)
         words, wrong = [], 0
         for vertebra, name in name_levels(semantic, instances).items():
-            label = vertebra + 100 if kind == "IVD" else vertebra
-            seen = truth[(instances.labels_zyx == label) & (truth > 0)]
-            level = FIRST_DISC[kind] - int(np.bincount(seen).argmax()) if seen.size else 0
-            is_wrong = seen.size > LEAST_VOXELS and level != name.level
+            is_disc = path.stem.startswith("IVD")
+            label = vertebra + DISC_OFFSET if is_disc else vertebra
+            is_own = (instances.labels_zyx == label) & (truth.labels_zyx > 0)
+            seen = truth.labels_zyx[is_own & (is_disc | (semantic.labels_zyx == Structure.CORPUS))]
+            is_wrong = seen.size > LEAST_VOXELS and np.bincount(seen).argmax() != name.level
             wrong += is_wrong
             words.append(f"{'!' if is_wrong else ''}{name.text} {name.confidence:.2f}")
         sys.stdout.write(f"{path.stem}: {wrong} wrong: {', '.join(words)}\n")
@@ -201,7 +218,7 @@ def main() -> None:
         synthetic(arguments.spines, arguments.maps, arguments.first)
     shared = os.environ.get("SPINE_SHARED")
     if arguments.real is not None and shared:
-        real(arguments.real, Path(shared) / "data" / "volumes")
+        real(arguments.real, Path(shared) / "data")
 
 
 if __name__ == "__main__":
