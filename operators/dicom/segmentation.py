@@ -244,11 +244,8 @@ def _series_number(kind: _Kind, job: _Job) -> int:
 def _coding_schemes(
     segments: Sequence[Segment], context: ResultContext
 ) -> list[CodingSchemeIdentificationItem] | None:
-    is_local = any(
-        LOCAL_SCHEME in (segment.terms.type.scheme, segment.terms.region.scheme)
-        for segment in segments
-    )
-    if not is_local and not context.predecessors:
+    schemes = {term.scheme for s in segments for term in (s.terms.type, s.terms.region)}
+    if LOCAL_SCHEME not in schemes and not context.predecessors:
         return None
     return [CodingSchemeIdentificationItem(LOCAL_SCHEME, name=LOCAL_SCHEME_NAME, version="1")]
 

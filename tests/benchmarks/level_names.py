@@ -6,8 +6,9 @@ on those from 970000) are cut to six fields of view, go through post-processing 
 answer, and are named. The spines have 4 or 6 lumbar vertebrae in two of nine cases and T13 in 3 of
 100, several times as often as people.
 
-``--real`` names masks that ``real_volumes --dump`` or ``spider --dump`` kept: VB1, VB2 and IVD of ``$SPINE_SHARED/data/volumes`` and the SPIDER subjects that no model was trained on,
-whose levels are known. Nothing was chosen on them.
+``--real`` names masks that ``real_volumes --dump`` or ``spider --dump`` kept: VB1, VB2 and IVD of
+``$SPINE_SHARED/data/volumes`` and the SPIDER subjects that no model was trained on, whose levels
+are known. Nothing was chosen on them.
 """
 
 from __future__ import annotations
