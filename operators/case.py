@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from operators.dicom.stack_identity import ONLY_STACK, StackIdentity
 from operators.errors import InterruptedRunError, SpineError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from operators.anatomy.levels import LevelName
     from operators.dicom.series import SeriesRecord
     from operators.imaging.volume import LabelMap, Volume
     from operators.spine.confidence import Agreement, Confidence
@@ -71,6 +73,8 @@ class Case:
         Share of the folds' answers that agree times 240, after phase 1; None for a single fold.
     semantic, instances : LabelMap or None
         Final masks on the source grid, after post-processing.
+    levels : mapping of int to LevelName
+        Level of every vertebra by its id, after `operators.label_vertebrae`.
     confidence : Confidence or None
         Mean certainty per structure and vertebra, after post-processing.
     agreement : Agreement or None
@@ -96,6 +100,7 @@ class Case:
     agreement_model_grid: LabelMap | None = None
     semantic: LabelMap | None = None
     instances: LabelMap | None = None
+    levels: Mapping[int, LevelName] = field(default_factory=dict)
     confidence: Confidence | None = None
     agreement: Agreement | None = None
     facts: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Step 6: final masks -> files in the output folder, each written whole."""
+"""Step 7: final masks -> files in the output folder, each written whole."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from monai.deploy.core import Operator
 
+from operators.anatomy.levels import texts_of
 from operators.case import Case, Progress, advance
 from operators.dicom.segmentation import encode_segmentations
 from operators.dicom.whole_files import write_dataset
@@ -85,7 +86,9 @@ class WriteSegmentationOperator(Operator):
                 from operators.imaging.overlay import render_overlay  # noqa: PLC0415
 
                 picture = self._options.folder / f"{case.key}_overlay.png"
-                render_overlay(volume, semantic, instances, picture, case.key)
+                render_overlay(
+                    volume, semantic, instances, picture, case.key, levels=texts_of(case.levels)
+                )
                 written = (*written, picture)
         except OSError as error:
             raise EncodingError(f"the result cannot be written: {error.strerror}") from error
@@ -97,7 +100,7 @@ class WriteSegmentationOperator(Operator):
         names = (f"{case.key}_semantic.dcm", f"{case.key}_instances.dcm")
         paths = tuple(self._options.folder / name for name in names)
         context = self._options.context.of_stack(case.stack)
-        datasets = encode_segmentations(*masks, volume, context)
+        datasets = encode_segmentations(*masks, volume, context, levels=case.levels)
         for dataset, path in zip(datasets, paths, strict=True):
             write_dataset(dataset, path)
         return paths
@@ -111,6 +114,6 @@ class WriteSegmentationOperator(Operator):
         note = source_note(source)
         for labels, path in zip(masks, (spine, vertebrae), strict=True):
             write_label_map(labels, path, like=source, note=note)
-        document = centroid_document(*masks)
+        document = centroid_document(*masks, levels=case.levels)
         centroids.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         return spine, vertebrae, centroids

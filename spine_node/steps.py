@@ -15,6 +15,7 @@ from app.run.graph import FLOW  # noqa: E402
 from operators.assemble_volume import AssembleVolumeOperator  # noqa: E402
 from operators.case import Case  # noqa: E402
 from operators.dicom.selection import SelectionSettings  # noqa: E402
+from operators.label_vertebrae import LabelVertebraeOperator  # noqa: E402
 from operators.postprocess import PostprocessOperator  # noqa: E402
 from operators.segment_instances import SegmentInstancesOperator  # noqa: E402
 from operators.segment_semantic import SegmentSemanticOperator  # noqa: E402
@@ -25,6 +26,7 @@ __all__ = [
     "FLOW",
     "AssembleVolumeOperator",
     "Case",
+    "LabelVertebraeOperator",
     "PostprocessOperator",
     "SegmentInstancesOperator",
     "SegmentSemanticOperator",

@@ -28,6 +28,7 @@ from app.node.journal.tables import JOB
 from app.node.peers.store import read_storable, store_files
 from app.research.synthetic.dicom_series import write_study
 from app.settings import PeerSettings
+from operators.anatomy.levels import numbers_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -206,7 +207,7 @@ def _tell(folder: Path, pacs: SamplePacs, job: dict[str, Any], web_port: int) ->
         structures = ", ".join(
             f"{name.replace('_', ' ')} {ml:.1f} ml" for name, ml in entry["volumes_ml"].items()
         )
-        numbers = ", ".join(map(str, entry["vertebra_numbers"]))
+        numbers = numbers_text(entry["vertebra_numbers"], entry["levels"])
         _say(f"   {entry['vertebrae']} vertebrae: {numbers} ({entry['numbering']})")
         _say(f"   {structures}")
     if job["state"] != JobState.SUCCEEDED:

@@ -29,6 +29,7 @@ from app.run.checks import RunPaths, require_folder, require_usable
 from app.run.identity import parameters_of
 from app.settings import Settings, load_settings, model_places
 from app.signals import stop_requests
+from operators.anatomy.levels import numbers_text
 from operators.errors import SpineError
 
 if TYPE_CHECKING:
@@ -244,8 +245,8 @@ def _tell(record: ResultRecord, output: Path) -> None:
     for entry in record.series:
         if entry.error is None:
             found = ", ".join(sorted(entry.volumes_ml))
-            numbers = ", ".join(map(str, entry.vertebra_numbers))
-            typer.echo(f"{entry.key}: {entry.vertebrae} vertebrae ({numbers}); {found}")
+            numbers = numbers_text(entry.vertebra_numbers, entry.levels)
+            typer.echo(f"{entry.key}: {entry.vertebrae} vertebrae: {numbers}; {found}")
             if entry.low_confidence:
                 typer.echo(f"   low confidence, look closely: {', '.join(entry.low_confidence)}")
             if entry.low_agreement:

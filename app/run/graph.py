@@ -11,6 +11,7 @@ from monai.deploy.conditions import CountCondition
 from monai.deploy.core import Application, Operator
 
 from operators.assemble_volume import AssembleVolumeOperator
+from operators.label_vertebrae import LabelVertebraeOperator
 from operators.postprocess import PostprocessOperator
 from operators.segment_instances import SegmentInstancesOperator
 from operators.segment_semantic import SegmentSemanticOperator
@@ -34,6 +35,7 @@ FLOW = (
     "segment_semantic",
     "segment_instances",
     "postprocess",
+    "label_vertebrae",
     "write_segmentation",
 )
 """Names of the steps in flow order; equal to the module names in ``operators``."""
@@ -128,6 +130,7 @@ class SpineApplication(Application):
                 progress=progress,
                 name="postprocess",
             ),
+            LabelVertebraeOperator(self, progress=progress, name="label_vertebrae"),
             self._last_step(wiring),
         ]
         for upstream, downstream in pairwise(steps):

@@ -70,7 +70,9 @@ class SeriesRecordEntry:
     """What became of one accepted stack; most series hold one.
 
     ``vertebra_numbers`` are the ids in the mask from head to foot, ``numbering`` says how they are
-    meant; every other number of a vertebra in an entry is one of them. ``confidence`` holds the
+    meant; every other number of a vertebra in an entry is one of them. ``levels`` names the level
+    of each, by its number, with confidence, rival and evidence (`operators.anatomy.levels`).
+    ``confidence`` holds the
     network's mean probability of what it decided, per structure name and per vertebra number,
     0 to 1; ``agreement`` the mean share of the folds that decided so by
     themselves, empty for models of one fold (`operators.networks.fold_votes`);
@@ -85,6 +87,7 @@ class SeriesRecordEntry:
     vertebrae: int = 0
     vertebra_numbers: tuple[int, ...] = ()
     numbering: str = ""
+    levels: dict[str, dict[str, Any]] = field(default_factory=dict)
     volumes_ml: dict[str, float] = field(default_factory=dict)
     confidence: dict[str, dict[str, float]] = field(default_factory=dict)
     low_confidence: tuple[str, ...] = ()
@@ -173,6 +176,7 @@ def entry_of(case: Case) -> SeriesRecordEntry:
         vertebrae=len(numbers),
         vertebra_numbers=numbers,
         numbering=numbering_text(numbers),
+        levels={str(n): name.as_json() for n, name in case.levels.items()},
         volumes_ml=volumes_ml(case.semantic),
         confidence=by_name(case.confidence),
         low_confidence=() if case.confidence is None else case.confidence.low,

@@ -19,7 +19,7 @@ from operators.anatomy.labels import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 CRANIAL_TO_CAUDAL: tuple[int, ...] = (
     *range(1, 20),
@@ -164,8 +164,10 @@ def numbering_text(vertebrae: Sequence[int]) -> str:
     return "".join(["ordinal from the top", *beginning, *atlas, ", not anatomical"])
 
 
-def ordinal_text(label: int, vertebrae: Sequence[int]) -> str:
-    """Say in words which instance this is, by its number and not by naming a level.
+def ordinal_text(
+    label: int, vertebrae: Sequence[int], levels: Mapping[int, str] | None = None
+) -> str:
+    """Say in words which instance this is: by its number, and by its level where one is named.
 
     Parameters
     ----------
@@ -173,11 +175,14 @@ def ordinal_text(label: int, vertebrae: Sequence[int]) -> str:
         X, 100 + X, 200 + X or 26.
     vertebrae : sequence of int
         All vertebra ids of the map, head to foot (`vertebrae_among`).
+    levels : mapping of int to str, optional
+        What is said about the level of vertebrae, by id (`operators.anatomy.levels`).
 
     Returns
     -------
     str
-        At most 64 characters, such as ``"disc below vertebra 4"``: its vertebra's id in the mask.
+        At most 64 characters, such as ``"disc below vertebra 4 (L3)"``: its vertebra's id in the
+        mask and its level.
 
     Raises
     ------
@@ -195,11 +200,13 @@ def ordinal_text(label: int, vertebrae: Sequence[int]) -> str:
     'disc below vertebra 4'
     >>> ordinal_text(101, (2, 3, 4))
     'disc above vertebra 2'
+    >>> ordinal_text(4, (2, 3, 4), {4: "probably L3"})
+    'vertebra 4 (probably L3)'
     """
     owner = vertebra_of(label)
     if label == SACRUM_INSTANCE:
         return "sacrum"
-    place = _place(owner, vertebrae)
+    place = _place(owner, vertebrae, levels or {})
     if label == owner:
         return place
     is_disc = label == DISC_OFFSET + owner
@@ -208,9 +215,10 @@ def ordinal_text(label: int, vertebrae: Sequence[int]) -> str:
     return f"disc {place}" if is_disc else f"endplates {place}"
 
 
-def _place(owner: int, vertebrae: Sequence[int]) -> str:
+def _place(owner: int, vertebrae: Sequence[int], levels: Mapping[int, str]) -> str:
     if owner in vertebrae:
-        return vertebra_text(owner)
+        level = f" ({levels[owner]})" if owner in levels else ""
+        return vertebra_text(owner) + level
     if owner == SACRUM_INSTANCE:
         return "of the sacrum"
     below = [other for other in vertebrae if _RANK[other] > _RANK[owner]]

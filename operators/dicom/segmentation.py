@@ -45,11 +45,12 @@ from operators.dicom.uids import derived_uid
 from operators.errors import EncodingError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
 
+    from operators.anatomy.levels import LevelName
     from operators.dicom.provenance import ResultContext
     from operators.dicom.segments import Segment
     from operators.dicom.source_headers import SourceHeaders
@@ -95,7 +96,12 @@ class _Job:
 
 
 def encode_segmentations(
-    semantic: LabelMap, instances: LabelMap, source: Volume, context: ResultContext
+    semantic: LabelMap,
+    instances: LabelMap,
+    source: Volume,
+    context: ResultContext,
+    *,
+    levels: Mapping[int, LevelName] | None = None,
 ) -> tuple[Dataset, Dataset]:
     """Encode both results of one series.
 
@@ -109,6 +115,8 @@ def encode_segmentations(
         As assembled; the headers of its slices are read again, pixels are not.
     context : ResultContext
         Models, parameters, clock.
+    levels : mapping of int to LevelName, optional
+        Level of every vertebra by its id; without it labels have numbers alone.
 
     Returns
     -------
@@ -133,11 +141,16 @@ def encode_segmentations(
     with warnings.catch_warnings():
         # Those of pydicom and highdicom quote values, and values are patient data.
         warnings.simplefilter("ignore")
-        return _encode_both(semantic, instances, source, context)
+        return _encode_both(semantic, instances, source, context, levels=levels or {})
 
 
 def _encode_both(
-    semantic: LabelMap, instances: LabelMap, source: Volume, context: ResultContext
+    semantic: LabelMap,
+    instances: LabelMap,
+    source: Volume,
+    context: ResultContext,
+    *,
+    levels: Mapping[int, LevelName],
 ) -> tuple[Dataset, Dataset]:
     headers = read_source_headers(source)
     key = result_key(plane_digests(headers, source), context)
@@ -149,7 +162,7 @@ def _encode_both(
         local_time(context.clock, str(headers.common.get("TimezoneOffsetFromUTC", ""))),
     )
     structures = semantic_segments(_present(semantic))
-    vertebrae = instance_segments(_present(instances))
+    vertebrae = instance_segments(_present(instances), levels)
     return (
         _encode(_SEMANTIC, structures, semantic, job),
         _encode(_INSTANCES, vertebrae, instances, job),
@@ -231,8 +244,8 @@ def _series_number(kind: _Kind, job: _Job) -> int:
 def _coding_schemes(
     segments: Sequence[Segment], context: ResultContext
 ) -> list[CodingSchemeIdentificationItem] | None:
-    is_local = any(segment.terms.type.scheme == LOCAL_SCHEME for segment in segments)
-    if not is_local and not context.predecessors:
+    schemes = {term.scheme for s in segments for term in (s.terms.type, s.terms.region)}
+    if LOCAL_SCHEME not in schemes and not context.predecessors:
         return None
     return [CodingSchemeIdentificationItem(LOCAL_SCHEME, name=LOCAL_SCHEME_NAME, version="1")]
 

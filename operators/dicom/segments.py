@@ -11,7 +11,7 @@ DICOM PS3.3 C.8.20.4 (Segment Description macro).
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from highdicom import AlgorithmIdentificationSequence
@@ -29,6 +29,8 @@ from operators.anatomy.codes import (
 )
 from operators.anatomy.colours import STRUCTURE_COLOURS, Rgb, dicom_cielab, instance_colour
 from operators.anatomy.labels import DISC_OFFSET, ENDPLATE_OFFSET
+from operators.anatomy.level_codes import level_regions
+from operators.anatomy.levels import UNCERTAIN, level_text, texts_of
 from operators.anatomy.vertebrae import (
     cranial_to_caudal,
     ordinal_text,
@@ -40,9 +42,12 @@ from operators.dicom.uids import derived_uid
 from operators.errors import EncodingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from operators.anatomy.levels import LevelName
 
 _LONG_STRING = 64
+_NUMBER_NOTE = "Running number from the top of the image."
 _ORDINAL_NOTE = "Running number from the top of the image, not an anatomical level."
 
 
@@ -95,18 +100,23 @@ def semantic_segments(labels: Iterable[int]) -> tuple[Segment, ...]:
     )
 
 
-def instance_segments(labels: Iterable[int]) -> tuple[Segment, ...]:
+def instance_segments(
+    labels: Iterable[int], levels: Mapping[int, LevelName] | None = None
+) -> tuple[Segment, ...]:
     """Segments of an instance map: vertebrae from the top, sacrum, discs, endplates.
 
     Parameters
     ----------
     labels : iterable of int
         Labels that are present, without 0: X, 100 + X, 200 + X, 26.
+    levels : mapping of int to LevelName, optional
+        What is known of the levels, by vertebra id.
 
     Returns
     -------
     tuple of Segment
-        One per label, with its number in the map as its name: running numbers are no levels.
+        One per label: named by its number in the map and, with its reserve, by its level; a level
+        that is certain is the region too.
 
     Raises
     ------
@@ -121,20 +131,33 @@ def instance_segments(labels: Iterable[int]) -> tuple[Segment, ...]:
         except KeyError:
             continue
     _refuse_unknown(present - set(owners))
-    vertebrae = vertebrae_among(present)
+    vertebrae, levels = vertebrae_among(present), levels or {}
+    texts, regions = texts_of(levels), level_regions(present, levels)
     segments = []
     seen: Counter[str] = Counter()
     for offset in (0, DISC_OFFSET, ENDPLATE_OFFSET):
         kind = [owner for label, owner in owners.items() if label - owner == offset]
         for owner in cranial_to_caudal(kind):
             label = owner + offset
-            name = ordinal_text(label, vertebrae)
+            name = ordinal_text(label, vertebrae, texts)
             seen[name] += 1  # discs without a vertebra of their own can share their words
             name += f" ({seen[name]})" if seen[name] > 1 else ""
-            note = "" if name == "sacrum" else _ORDINAL_NOTE
+            note = "" if name == "sacrum" else _note(levels.get(owner))
             terms = Terms(name, instance_concept(label))
+            terms = replace(terms, region=regions.get(label, terms.region))
             segments.append(Segment(label, terms, instance_colour(label), note))
     return tuple(segments)
+
+
+def _note(level: LevelName | None) -> str:
+    """Say how the number of a segment is meant, and what its level rests on."""
+    if level is None:
+        return _ORDINAL_NOTE
+    said = level.text
+    if said == UNCERTAIN:
+        said = f"uncertain, at best {level_text(level.level)}"
+    evidence = f" ({', '.join(level.evidence)})" if level.evidence else ""
+    return f"{_NUMBER_NOTE} Level: {said}, confidence {level.confidence:.2f}{evidence}."
 
 
 def describe(

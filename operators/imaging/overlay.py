@@ -21,13 +21,14 @@ from matplotlib.patheffects import withStroke
 from operators.anatomy.codes import STRUCTURES
 from operators.anatomy.colours import STRUCTURE_COLOURS, Rgb, instance_colour
 from operators.anatomy.labels import SACRUM_INSTANCE, Structure
-from operators.anatomy.vertebrae import ordinal_text, vertebrae_among
+from operators.anatomy.levels import PROBABLY
+from operators.anatomy.vertebrae import LEVEL_NAMES, ordinal_text, vertebrae_among
 from operators.errors import GeometryError
 from operators.imaging.orientation import reorient
 from operators.imaging.sagittal_view import SAGITTAL, display_slices, field_of_view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -59,10 +60,17 @@ class _Scene:
     instances: NDArray[np.unsignedinteger]
     spacing_mm: tuple[float, float, float]
     window: tuple[float, float]
+    levels: Mapping[int, str]
 
 
 def render_overlay(  # noqa: PLR0917  image, two results, where to, what to call it
-    volume: Volume, semantic: LabelMap, instances: LabelMap, path: Path, title: str
+    volume: Volume,
+    semantic: LabelMap,
+    instances: LabelMap,
+    path: Path,
+    title: str,
+    *,
+    levels: Mapping[int, str] | None = None,
 ) -> None:
     """Write the picture of a result as PNG.
 
@@ -76,6 +84,8 @@ def render_overlay(  # noqa: PLR0917  image, two results, where to, what to call
         File to write; its folder exists.
     title : str
         First line of the picture; free of patient data.
+    levels : mapping of int to str, optional
+        What is said about the level of vertebrae, by id.
 
     Raises
     ------
@@ -88,7 +98,7 @@ def render_overlay(  # noqa: PLR0917  image, two results, where to, what to call
     """
     if not volume.voxels_zyx.shape == semantic.labels_zyx.shape == instances.labels_zyx.shape:
         raise GeometryError("image and label maps differ in shape", reasons=("grid_mismatch",))
-    scene = _scene(volume, semantic, instances)
+    scene = _scene(volume, semantic, instances, levels or {})
     middle, lateral = display_slices(scene.semantic, scene.spacing_mm[0])
     figure = _draw(scene, (middle, lateral), title)
     buffer = BytesIO()
@@ -98,7 +108,9 @@ def render_overlay(  # noqa: PLR0917  image, two results, where to, what to call
     path.write_bytes(buffer.getvalue())
 
 
-def _scene(volume: Volume, semantic: LabelMap, instances: LabelMap) -> _Scene:
+def _scene(
+    volume: Volume, semantic: LabelMap, instances: LabelMap, levels: Mapping[int, str]
+) -> _Scene:
     shown = reorient(volume, SAGITTAL)
     structures = reorient(semantic, SAGITTAL).labels_zyx
     vertebrae = reorient(instances, SAGITTAL).labels_zyx
@@ -111,6 +123,7 @@ def _scene(volume: Volume, semantic: LabelMap, instances: LabelMap) -> _Scene:
         instances=vertebrae[view],
         spacing_mm=shown.spacing_zyx_mm,
         window=(low, high if high > low else low + 1.0),
+        levels=levels,
     )
 
 
@@ -205,7 +218,19 @@ def _draw_numbers(axis: Axes, scene: _Scene, index: int) -> None:
         rows, columns = np.nonzero(here & bodies if (here & bodies).any() else here)
         if rows.size:
             place = (float(np.median(columns)), float(np.median(rows)))
-            _write(axis, str(vertebra), place, "data")
+            _write(axis, _short(vertebra, scene.levels), place, "data")
+
+
+def _short(vertebra: int, levels: Mapping[int, str]) -> str:
+    """Write number and level, as there is room for on a bone: ``7 L4``, ``7 L4?`` if probable.
+
+    A piece of the sacrum, which has a number only by mistake, gets ``7 S?``.
+    """
+    text = levels.get(vertebra, "")
+    name = text.removeprefix(PROBABLY)
+    if name not in LEVEL_NAMES.values():
+        return f"{vertebra} S?" if name else str(vertebra)
+    return f"{vertebra} {name}" + ("?" if text != name else "")
 
 
 def _draw_legend(figure: Figure, scene: _Scene, left: float) -> None:
@@ -218,7 +243,7 @@ def _draw_legend(figure: Figure, scene: _Scene, left: float) -> None:
     _legend(figure, "Structures", entries, (left, 0.93))
     found = set(_present(scene.instances))
     vertebrae = vertebrae_among(found)
-    numbered = [(ordinal_text(v, vertebrae), instance_colour(v)) for v in vertebrae]
+    numbered = [(ordinal_text(v, vertebrae, scene.levels), instance_colour(v)) for v in vertebrae]
     if SACRUM_INSTANCE in found:
         numbered.append(("sacrum", instance_colour(SACRUM_INSTANCE)))
     _legend(figure, "Instances\n(discs paler, endplates darker)", numbered, (left, 0.50))

@@ -19,6 +19,7 @@ from operators.spine.label_statistics import centres_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from operators.anatomy.levels import LevelName
     from operators.imaging.volume import LabelMap
 
 CORPUS_POINT = "50"
@@ -29,7 +30,11 @@ _AFFINE_DECIMALS = 7
 
 
 def centroid_document(
-    semantic: LabelMap, instances: LabelMap, about: Mapping[str, str] | None = None
+    semantic: LabelMap,
+    instances: LabelMap,
+    about: Mapping[str, str] | None = None,
+    *,
+    levels: Mapping[int, LevelName] | None = None,
 ) -> list[dict[str, Any]]:
     """Collect the centres of all vertebral bodies and of the sacrum.
 
@@ -40,6 +45,8 @@ def centroid_document(
         reversed (array [k, j, i], file i, j, k).
     about : mapping, optional
         More header entries, for example model names and digests.
+    levels : mapping of int to LevelName, optional
+        What is known of the levels, by vertebra id: header entry ``levels``.
 
     Returns
     -------
@@ -53,6 +60,8 @@ def centroid_document(
     TPTBox point files ("POI"), as written by SPINEPS 2.1.3.
     """
     header = {**_grid_of(instances), **dict(about or {})}
+    if levels:
+        header["levels"] = {str(n): name.as_json() for n, name in levels.items()}
     bodies = np.where(semantic.labels_zyx == Structure.CORPUS, instances.labels_zyx, 0)
     sacrum = instances.labels_zyx == SACRUM_INSTANCE
     bodies[sacrum] = SACRUM_INSTANCE

@@ -14,6 +14,7 @@ from app.node.journal.processes import Heartbeat, beat
 from app.node.journal.states import DeliveryState, JobState, SeriesState
 from app.node.journal.tables import COUNTER, JOB_INPUT
 from app.run.record import ErrorRecord, ResultRecord, SeriesRecordEntry
+from operators.anatomy.levels import LevelName
 from operators.anatomy.vertebrae import numbering_text
 from operators.dicom.reasons import Reason, against, hint, in_favour
 from tests.builders.journal_rows import insert
@@ -75,6 +76,12 @@ RECORD: Final = ResultRecord(
             vertebrae=7,
             vertebra_numbers=(2, 3, 4, 5, 6, 7, 8),
             numbering=numbering_text((2,)),
+            levels={
+                str(n): LevelName(
+                    n + 16, 0.991, ("sacrum below the lowest vertebra",), 25
+                ).as_json()
+                for n in range(4, 9)
+            },
             volumes_ml={"corpus": 212.4, "disc": 61.2, "spinal_canal": 48.0, "sacrum": 101.9},
             durations_s={
                 "assemble_volume": 0.8,

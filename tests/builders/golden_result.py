@@ -33,6 +33,7 @@ from operators.imaging.resampling import resample_labels_to_grid
 from operators.imaging.volume import LabelMap, Volume
 from operators.spine.bodiless import without_bodiless
 from operators.spine.instance_phase import InstanceSettings, segment_vertebrae
+from operators.spine.level_names import name_levels
 from operators.spine.postprocessing import PostprocessSettings, postprocess
 from operators.spine.semantic_cleanup import clean_semantic
 from tests.builders.mr_series import SAGITTAL, make_series
@@ -64,7 +65,8 @@ def golden_digest() -> str:
 def golden_objects(folder: Path) -> list[Dataset]:
     """Both objects as they are read from their files."""
     image = source(folder / "mr")
-    objects = encode_segmentations(*golden_maps(image), image, CONTEXT)
+    maps = golden_maps(image)
+    objects = encode_segmentations(*maps, image, CONTEXT, levels=name_levels(*maps))
     paths = [folder / f"{number}.dcm" for number in range(len(objects))]
     for one, path in zip(objects, paths, strict=True):
         write_dataset(one, path)

@@ -6,6 +6,7 @@ import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -17,6 +18,8 @@ from app.node.journal.tables import JOB
 from app.research.evaluation.mask_files import read_mask, read_segments
 from app.run.execute import Job, execute
 from app.run.record import ResultRecord, SeriesRecordEntry
+from operators.anatomy.levels import UNCERTAIN
+from operators.anatomy.vertebrae import ordinal_text
 from operators.dicom.assembly import assemble
 from operators.dicom.series import scan
 from operators.imaging import overlay
@@ -99,9 +102,11 @@ def test_dicom_objects_record_flags_overlay_and_page_say_the_same(
     # The objects: numbers in the labels, and the labels on the bones they are meant for.
     objects = file_of(entry, tmp_path / "out", "_instances.dcm")
     _, names = read_segments(objects)
-    assert [name for name in names.values() if name.startswith("vertebra")] == [
-        f"vertebra {n}" for n in numbers
+    words = [
+        ordinal_text(n, numbers, {int(k): v["text"] for k, v in named_in(entry).items()})
+        for n in numbers
     ]
+    assert [name for name in names.values() if name.startswith("vertebra")] == words
     drawn = centred(spine, image)
     places = {n: place for place, n in enumerate(numbers, 1)}
     assert bones(read_mask(objects, "instances"), drawn) == places
@@ -117,15 +122,25 @@ def test_dicom_objects_record_flags_overlay_and_page_say_the_same(
     # The picture: numbers on the bones from the top down, and the legend.
     (figure,) = pictures
     legend = [text.get_text() for one in figure.legends for text in one.get_texts()]
-    assert [text for text in legend if text.startswith("vertebra ")] == [
-        f"vertebra {n}" for n in numbers
-    ]
-    written = [t for axis in figure.axes for t in axis.texts if t.get_text().isdecimal()]
-    heights = {int(text.get_text()): text.xy[1] for text in written}
+    assert [text for text in legend if text.startswith("vertebra ")] == words
+    written = [t for axis in figure.axes for t in axis.texts if t.get_text()[:1].isdecimal()]
+    heights = {int(text.get_text().split()[0]): text.xy[1] for text in written}
     assert sorted(heights, key=heights.__getitem__) == list(numbers)
 
     page = page_of(tmp_path / "node", record)
-    assert f"{COUNT} vertebrae: {', '.join(map(str, numbers))} ({entry.numbering})" in page
+    listed = ", ".join(word.removeprefix("vertebra ") for word in words)
+    assert f"{COUNT} vertebrae: {listed} ({entry.numbering})" in page
+    assert list(entry.levels) == [str(n) for n in numbers]
+    for n, level in entry.levels.items():
+        row = page[page.index(f'<th scope="row">{n}</th>') :].split("</tr>")[0]
+        assert f">{level['text']}<" in row
+        assert f">{level['confidence']:.2f}<" in row
+        assert f">{', '.join(level['evidence'])}<" in row
+
+
+def named_in(entry: SeriesRecordEntry) -> dict[str, dict[str, Any]]:
+    """Levels of a record of which something is said."""
+    return {n: level for n, level in entry.levels.items() if level["text"] != UNCERTAIN}
 
 
 def page_of(data: Path, record: ResultRecord) -> str:
@@ -156,5 +171,6 @@ def test_nifti_masks_centroids_and_record_say_the_same(
     header, points = json.loads(document)
     assert [int(n) for n in points] == [n for n in numbers if n > 1]  # C1 has no body
     assert header["numbering"] == entry.numbering
+    assert header["levels"] == entry.levels
     assert entry.vertebra_numbers == numbers
     assert entry.low_confidence == (f"vertebra_{numbers[DOUBTFUL - 1]}",)

@@ -10,7 +10,8 @@ SHARES: Final[dict[str, float]] = {
     "assemble_volume": 0.05,
     "segment_semantic": 0.50,
     "segment_instances": 0.25,
-    "postprocess": 0.08,
+    "postprocess": 0.07,
+    "label_vertebrae": 0.01,
     "write_segmentation": 0.05,
     "publish": 0.02,
 }

@@ -21,6 +21,7 @@ from app.node.journal.steps import overall
 from app.node.web import reasons, wording
 from app.node.web.security import SESSION_COOKIE, new_session, token_of
 from app.run.record import NOTICE
+from operators.anatomy.levels import numbers_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -167,7 +168,11 @@ def environment() -> Environment:
         context_words=wording.context_words,
     )
     made.globals.update(
-        state_words=wording.state_words, states=wording.STATES, version=__version__, notice=NOTICE
+        state_words=wording.state_words,
+        states=wording.STATES,
+        version=__version__,
+        notice=NOTICE,
+        numbers_text=numbers_text,
     )
     return made
 

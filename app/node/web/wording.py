@@ -120,6 +120,7 @@ STEPS: Final[dict[str, str]] = {
     "segment_semantic": "Segment structures (phase 1)",
     "segment_instances": "Separate vertebrae (phase 2)",
     "postprocess": "Post-process",
+    "label_vertebrae": "Name the vertebrae",
     "write_segmentation": "Write DICOM SEG",
     "publish": "Publish and plan deliveries",
 }

@@ -36,7 +36,7 @@ MaskKind = Literal["semantic", "instances"]
 _SEMANTIC_ONLY = {int(s) for s in Structure} - {SACRUM_INSTANCE, int(Structure.DISC)}
 _STRUCTURE_OF_NAME = {terms.name: int(label) for label, terms in STRUCTURES.items()}
 _OFFSET_OF_FIRST_WORD = {"vertebra": 0, "disc": DISC_OFFSET, "endplates": ENDPLATE_OFFSET}
-_NUMBERED = re.compile(r"(?:|disc below |endplates of )vertebra (\d+)")
+_NUMBERED = re.compile(r"(?:|disc below |endplates of )vertebra (\d+)(?: \(.+\))?")
 """Labels that name the vertebra they belong to (`operators.anatomy.vertebrae.ordinal_text`)."""
 
 

@@ -5,6 +5,7 @@ from pydicom.uid import UID
 
 from operators.anatomy.codes import LOCAL_SCHEME
 from operators.anatomy.colours import dicom_cielab
+from operators.anatomy.levels import LevelName
 from operators.dicom.segments import (
     algorithm_identification,
     describe,
@@ -150,3 +151,50 @@ def test_long_names_are_cut_to_64_characters():
     (item,) = algorithm_identification("semantic", model, long)
     for keyword in ("AlgorithmName", "AlgorithmVersion", "AlgorithmSource"):
         assert len(item[keyword].value) <= 64
+
+
+LEVELS = {
+    2: LevelName(23, 0.99, ("sacrum below the lowest vertebra", "end of the spinal cord"), 24),
+    3: LevelName(24, 0.9, (), 25),
+    4: LevelName(25, 0.4),
+}
+
+
+def test_levels_stand_beside_the_number_with_their_reserve():
+    segments = instance_segments((2, 3, 4, 102, 103, 202), LEVELS)
+    assert [segment.terms.name for segment in segments] == [
+        "vertebra 2 (L4)",
+        "vertebra 3 (probably L5)",
+        "vertebra 4",
+        "disc below vertebra 2 (L4)",
+        "disc below vertebra 3 (probably L5)",
+        "endplates of vertebra 2 (L4)",
+    ]
+    notes = [segment.note for segment in segments]
+    number = "Running number from the top of the image."
+    assert notes[0] == (
+        f"{number} Level: L4, confidence 0.99 "
+        "(sacrum below the lowest vertebra, end of the spinal cord)."
+    )
+    assert notes[1] == f"{number} Level: probably L5, confidence 0.90."
+    assert notes[2] == f"{number} Level: uncertain, at best L6, confidence 0.40."
+
+
+def test_only_a_certain_level_is_coded():
+    items = describe(instance_segments((2, 3, 4, 26, 102, 202), LEVELS), ALGORITHM, "key")
+    regions = {item.SegmentLabel: item.AnatomicRegionSequence[0].CodeValue for item in items}
+    assert regions == {
+        "vertebra 2 (L4)": "11994002",
+        "vertebra 3 (probably L5)": "421060004",
+        "vertebra 4": "421060004",
+        "sacrum": "421060004",
+        "disc below vertebra 2 (L4)": "421060004",
+        "endplates of vertebra 2 (L4)": "11994002",
+    }
+
+
+def test_the_longest_name_fits():
+    levels = {25: LevelName(26, 0.9)}
+    segment = instance_segments((225, 25), levels)[1]
+    assert segment.terms.name == "endplates of vertebra 25 (probably part of the sacrum)"
+    assert len(segment.terms.name) <= 64

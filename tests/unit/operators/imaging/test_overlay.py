@@ -9,6 +9,7 @@ from PIL import Image
 
 from operators.anatomy.colours import STRUCTURE_COLOURS, instance_colour
 from operators.errors import GeometryError
+from operators.imaging import overlay
 from operators.imaging.orientation import reorient
 from operators.imaging.overlay import render_overlay
 from operators.imaging.volume import LabelMap, Volume
@@ -126,3 +127,18 @@ def test_maps_of_another_shape_are_refused(tmp_path: Path):
     with pytest.raises(GeometryError):
         render_overlay(volume, semantic, shorter, tmp_path / "a.png", "phantom")
     assert not (tmp_path / "a.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("L4", "7 L4"),
+        ("probably T13", "7 T13?"),
+        ("part of the sacrum", "7 S?"),
+        ("probably part of the sacrum", "7 S?"),
+        (None, "7"),
+    ],
+)
+def test_a_bone_has_room_for_number_and_level(text: str | None, written: str):
+    levels = {} if text is None else {7: text}
+    assert overlay._short(7, levels) == written

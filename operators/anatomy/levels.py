@@ -1,0 +1,112 @@
+"""The level of a vertebra, as far as it is known: its name, how sure it is, and what it rests on.
+
+Ids in the masks are running numbers; a level is a statement about one of them. How it is found is
+the business of `operators.spine.level_names`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from operators.anatomy.labels import SACRUM_INSTANCE
+from operators.anatomy.vertebrae import LEVEL_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+CERTAIN_LEVEL: Final = 0.98
+"""From this confidence on a level is stated, and coded in DICOM. Chosen on synthetic spines so that
+none of the names stated is wrong (``app/decisions/0015``)."""
+
+PROBABLE_LEVEL: Final = 0.6
+"""From this confidence on a level is called probable; below nothing is named."""
+
+UNCERTAIN: Final = "level uncertain"
+PROBABLY: Final = "probably "
+"""Reserve before the name of a level that is not certain."""
+
+
+@dataclass(frozen=True, slots=True)
+class LevelName:
+    """What is known about the level of one vertebra.
+
+    Attributes
+    ----------
+    level : int
+        Id of the most probable level (`LEVEL_NAMES`); 26 for a piece of the sacrum.
+    confidence : float
+        Probability that it is this one, 0 to 1.
+    evidence : tuple of str
+        What speaks for it, in words.
+    rival : int
+        The next most probable level; 0 where there is none.
+    """
+
+    level: int
+    confidence: float
+    evidence: tuple[str, ...] = ()
+    rival: int = 0
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the level may be stated without reserve."""
+        return self.confidence >= CERTAIN_LEVEL
+
+    @property
+    def text(self) -> str:
+        """Name for people, with its reserve.
+
+        Examples
+        --------
+        >>> LevelName(23, 0.98).text, LevelName(25, 0.8).text, LevelName(14, 0.3).text
+        ('L4', 'probably L6', 'level uncertain')
+        """
+        if self.confidence < PROBABLE_LEVEL:
+            return UNCERTAIN
+        return level_text(self.level) if self.is_certain else PROBABLY + level_text(self.level)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain dict: ``text``, ``level``, ``confidence``, ``rival``, ``evidence``."""
+        return {
+            "text": self.text,
+            "level": level_text(self.level),
+            "confidence": round(self.confidence, 3),
+            "rival": level_text(self.rival) if self.rival else None,
+            "evidence": list(self.evidence),
+        }
+
+
+def texts_of(levels: Mapping[int, LevelName]) -> dict[int, str]:
+    """Say something about the level of each vertebra, but nothing where it is uncertain."""
+    return {n: name.text for n, name in levels.items() if name.confidence >= PROBABLE_LEVEL}
+
+
+def numbers_text(numbers: Iterable[int], levels: Mapping[str, Mapping[str, Any]]) -> str:
+    """List vertebrae by their numbers with what is said about their levels.
+
+    Parameters
+    ----------
+    numbers : iterable of int
+        Ids in the mask, head to foot.
+    levels : mapping of str to mapping
+        `LevelName.as_json` by number; may be empty.
+
+    Examples
+    --------
+    >>> numbers_text([7, 8, 9], {"7": {"text": "L4"}, "8": {"text": "probably L5"}})
+    '7 (L4), 8 (probably L5), 9'
+    """
+    named = {n: str(level["text"]) for n, level in levels.items() if level["text"] != UNCERTAIN}
+    return ", ".join(f"{n} ({named[str(n)]})" if str(n) in named else str(n) for n in numbers)
+
+
+def level_text(level: int) -> str:
+    """Name a level.
+
+    Examples
+    --------
+    >>> level_text(28), level_text(26)
+    ('T13', 'part of the sacrum')
+    """
+    return "part of the sacrum" if level == SACRUM_INSTANCE else LEVEL_NAMES[level]
