@@ -9,6 +9,7 @@ import numpy as np
 
 from app.run.record import NOTICE, entry_of
 from operators.anatomy.codes import STRUCTURES
+from operators.anatomy.levels import texts_of
 from operators.anatomy.vertebrae import ordinal_text
 from operators.errors import SegmentationError
 from operators.imaging.nifti import ras_of
@@ -145,7 +146,10 @@ def result_of(case: Case, models: dict[str, dict[str, str]]) -> Segmentation:
         semantic=array_ijk(semantic).astype(np.uint16),
         instances=array_ijk(instances).astype(np.uint16),
         structures={n: STRUCTURES[n].name for n in _labels(semantic.labels_zyx)},
-        names={n: ordinal_text(n, entry.vertebra_numbers) for n in _labels(instances.labels_zyx)},
+        names={
+            n: ordinal_text(n, entry.vertebra_numbers, texts_of(case.levels))
+            for n in _labels(instances.labels_zyx)
+        },
         centroids={int(label): tuple(point[CORPUS_POINT]) for label, point in points.items()},
         record=entry,
         models=models,
