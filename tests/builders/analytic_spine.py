@@ -2,8 +2,9 @@
 
 In the sagittal plane every body and every disc is a sector of one ring around a centre far behind
 (lordosis) or in front (kyphosis) of it; across the ring its section is a superellipse. A height at
-distance r from the centre is the chord 2 r sin(angle / 2), the angle between two end surfaces the sum of
-the sectors between them, a volume the section's area times the length of the middle line (Pappus).
+distance r from the centre is the chord 2 r sin(angle / 2), the angle between two end surfaces the
+sum of the sectors between them, a volume the section's area times the length of the middle line
+(Pappus).
 """
 
 from __future__ import annotations
@@ -152,7 +153,9 @@ def sagittal_grid(
     ``turned_degrees``: turn of the whole grid in the sagittal plane, and half of it to each of both
     other sides.
     """
-    shape = tuple(round(extent / step) for extent, step in zip(extent_rip_mm, spacing_rip_mm, strict=True))
+    shape = tuple(
+        round(extent / step) for extent, step in zip(extent_rip_mm, spacing_rip_mm, strict=True)
+    )
     r, i, p = spacing_rip_mm
     axes = np.array([[-r, 0, 0], [0, 0, p], [0, -i, 0]])
     full, half = np.radians(turned_degrees), np.radians(turned_degrees) / 2

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 UPRIGHT: Final = np.array([0.0, 0.0, 1.0])
 """To the patient's head, LPS."""
 
-TURNS: Final = 3
+TURNS: Final = 2
 """How often a frame is turned to its structure; the second time changes it by under 1 degree."""
 
 RIM_SHARE: Final = 0.15

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from operators.imaging.volume import spacing_of
 from operators.spine.measurements.quantities import Quantity, Reason
 from operators.spine.measurements.sampling import HALF, Frame
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.float64]
 
-PLANES_MM: Final = np.array([-1.5, -0.75, 0.0, 0.75, 1.5])
+PLANES_MM: Final = np.array([-1.0, 0.0, 1.0])
 """Of one level: thinner than a disc, thicker than a voxel."""
 
 AXIS_MM: Final = 10.0
@@ -36,8 +37,12 @@ REACH_MM: Final = 26.0
 MIDDLE_MM: Final = np.array([-1.5, -0.75, 0.0, 0.75, 1.5])
 """Where a diameter is taken: beside the middle of the structure."""
 
-STEP_MM: Final = 0.5
+STEP_MM: Final = 0.75
 FEWEST_VOXELS: Final = 8
+
+FEWEST_SLICES: Final = 3.5
+"""Width of a section that gives an area, in slices: below, the median error exceeds 5 %
+(`tests.benchmarks.measurements`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,9 @@ def canal_frame(frame: Frame, canal_lps: Numbers) -> Frame | Reason:
     return Frame.along(frame.at(0.0, *middle.tolist()).origin, up, frame.back)
 
 
-def cross_section(mask: PlacedMask, across: Frame, extent: Extent) -> CrossSection:
+def cross_section(
+    mask: PlacedMask, across: Frame, extent: Extent, *, as_ellipse: bool
+) -> CrossSection:
     """Measure a structure in the canal at one level.
 
     Parameters
@@ -97,14 +104,18 @@ def cross_section(mask: PlacedMask, across: Frame, extent: Extent) -> CrossSecti
         As from `canal_frame`.
     extent : Extent
         Of the image.
+    as_ellipse : bool
+        Take the diameter of the ellipse with the section's spread, which all slices decide, instead
+        of the chord in the middle: for what few slices meet.
 
     Returns
     -------
     CrossSection
         ``structure_not_present``; ``cut_by_image_border`` where the structure reaches the border of
-        the image at this level.
+        the image at this level; no area but ``slices_too_thick`` where it is under
+        `FEWEST_SLICES` wide.
     """
-    side = np.arange(-REACH_MM, REACH_MM + STEP_MM, STEP_MM)
+    side = _side()
     places = across.points(PLANES_MM[:, None, None], side[None, :, None], side)
     occupancy = mask.at(places)
     inside = occupancy >= HALF
@@ -112,11 +123,35 @@ def cross_section(mask: PlacedMask, across: Frame, extent: Extent) -> CrossSecti
         return CrossSection.without(Reason.NOT_PRESENT)
     if not extent.holds(places[inside]).all():
         return CrossSection.without(Reason.CUT_BY_IMAGE_BORDER)
-    area = float(occupancy.sum()) * STEP_MM**2 / len(PLANES_MM)
-    weights = occupancy.sum(axis=(0, 1))
-    middle = float((weights * side).sum() / weights.sum())
-    lines = across.points(
-        PLANES_MM[:, None, None], side[None, :, None], middle + MIDDLE_MM[None, None, :]
+    to_back, to_left = (_Spread.of(occupancy.sum(axis=axes)) for axes in ((0, 2), (0, 1)))
+    slices = to_left.width_mm / spacing_of(extent.affine_lps)[0]
+    area: Quantity = float(occupancy.sum()) * STEP_MM**2 / len(PLANES_MM)
+    return CrossSection(
+        to_back.width_mm if as_ellipse else _chord(mask, across, to_left.middle_mm),
+        area if slices >= FEWEST_SLICES else Reason.SLICES_TOO_THICK,
     )
-    chords = mask.at(lines).sum(axis=1) * STEP_MM
-    return CrossSection(float(chords.mean()), area)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """Middle of a section along one direction, and the diameter of the ellipse that spreads so."""
+
+    middle_mm: float
+    width_mm: float
+
+    @classmethod
+    def of(cls, weights: NDArray[np.float32]) -> _Spread:
+        side, total = _side(), weights.sum(dtype=np.float64)
+        middle = float((weights * side).sum() / total)
+        variance = float((weights * (side - middle) ** 2).sum() / total)
+        return cls(middle, 4.0 * variance**0.5)  # an ellipse's standard deviation: a quarter
+
+
+def _chord(mask: PlacedMask, across: Frame, middle_mm: float) -> float:
+    """Mean chord from front to back beside the middle."""
+    lines = across.points(PLANES_MM[:, None, None], _side()[None, :, None], middle_mm + MIDDLE_MM)
+    return float(mask.at(lines).sum(axis=1).mean()) * STEP_MM
+
+
+def _side() -> Numbers:
+    return np.arange(-REACH_MM, REACH_MM + STEP_MM, STEP_MM)

@@ -39,6 +39,9 @@ WHOLE_SPINE: Final = 0
 _MM3_PER_ML: Final = 1000.0
 _PERCENT: Final = 100.0
 
+CANAL: Final = "canal"
+CORD: Final = "cord"
+
 Values = dict[str, Quantity]
 
 
@@ -199,13 +202,9 @@ def _slip(spine: MeasuredSpine, number: int) -> Values:
 
 def _disc(spine: MeasuredSpine, number: int) -> Values:
     anterior, middle, posterior = _heights(spine.discs[number])
-    above = spine.bodies.get(number, Reason.NOT_PRESENT)
-    below = spine.upper_end_below(number)
-    depths = (
-        above if isinstance(above, Reason) else above.inferior.depth_mm,
-        below if isinstance(below, Reason) else below.depth_mm,
-    )
-    index = combined(lambda a, p, *around: (a + p) / sum(around), anterior, posterior, *depths)
+    mean = combined(lambda *heights: float(np.mean(heights)), anterior, middle, posterior)
+    around = _middle_around_disc(spine, number)
+    index = combined(lambda height, bodies: height / bodies, mean, around)
     return {
         "disc_volume": _volume_ml(spine.instance(DISC_OFFSET + number)),
         "disc_anterior_height": anterior,
@@ -215,15 +214,27 @@ def _disc(spine: MeasuredSpine, number: int) -> Values:
     }
 
 
+def _middle_around_disc(spine: MeasuredSpine, number: int) -> Quantity:
+    """Mean middle height of the bodies above and below a disc; the sacrum has none."""
+    below = spine.next_below(number)
+    around = (number,) if below is None else (number, below)
+    shapes = [spine.bodies.get(body, Reason.NOT_PRESENT) for body in around]
+    heights = [
+        Reason.NO_NEIGHBOUR if isinstance(shape, Reason) else shape.heights_mm[1]
+        for shape in shapes
+    ]
+    return combined(lambda *known: float(np.mean(known)), *heights)
+
+
 def _in_the_canal(spine: MeasuredSpine, shape: Shape | Reason) -> Values:
     across = shape if isinstance(shape, Reason) else canal_frame(shape.frame, spine.canal_lps)
     found = {}
-    for name, mask in (("canal", spine.canal), ("cord", spine.cord)):
+    for name, mask in ((CANAL, spine.canal), (CORD, spine.cord)):
         if isinstance(across, Reason) or mask is None:
             reason = across if isinstance(across, Reason) else Reason.NOT_PRESENT
             section = CrossSection.without(reason)
         else:
-            section = cross_section(mask, across, spine.extent)
+            section = cross_section(mask, across, spine.extent, as_ellipse=name == CORD)
         found[f"{name}_ap_diameter"] = section.diameter_mm
         found[f"{name}_area"] = section.area_mm2
     return found

@@ -23,7 +23,7 @@ from operators.imaging.cropping import bounding_box
 from operators.imaging.orientation import reorient
 from operators.imaging.volume import spacing_of
 from operators.spine.cut_above import EDGE_MM
-from operators.spine.label_statistics import boxes_of
+from operators.spine.label_statistics import boxes_of, is_one_of
 from operators.spine.measurements.bodies import (
     DISC_MARGIN,
     UPRIGHT,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.float64]
 
-_CANAL_POINTS: Final = 40_000
+_CANAL_POINTS: Final = 15_000
 """Enough to know where the canal runs."""
 
 _CORPUS = (Structure.CORPUS, Structure.CORPUS_DENSE)
@@ -97,7 +97,7 @@ class MeasuredSpine:
             return None
         mask = self.numbers[box] == number
         if parts:
-            mask &= np.isin(self.parts[box], parts)
+            mask &= is_one_of(self.parts[box], parts)
         return PlacedMask.of(mask, box, self.extent) if mask.any() else None
 
     def body(self, number: int) -> PlacedMask | None:
@@ -106,7 +106,7 @@ class MeasuredSpine:
 
     def structure(self, *labels: int) -> PlacedMask | None:
         """Structures of the semantic map as one mask."""
-        mask = np.isin(self.parts, labels)
+        mask = is_one_of(self.parts, labels)
         box = bounding_box(mask)
         return None if box is None else PlacedMask.of(mask[box], box, self.extent)
 

@@ -122,7 +122,7 @@ _ROWS: Final = (
         -80,
         150,
         "slip by the depth of the upper end surface below it",
-        "Taillard 1954, Rev Chir Orthop 40:347",
+        "Taillard 1954, Acta Orthop Scand 24:115",
     ),
     Measure(
         "meyerding_grade_proposed",
@@ -166,10 +166,10 @@ _ROWS: Final = (
         "disc",
         RATIO,
         0.02,
-        0.9,
-        "sum of anterior and posterior height by the sum of the depths of the end surfaces above "
-        "and below",
-        "Mochida et al. 1996, J Bone Joint Surg Br 78:447",
+        1.5,
+        "mean of its three heights by the mean middle height of the bodies above and below; of the "
+        "body above alone on the sacrum",
+        "one of the definitions in Chen et al. 2022, J Clin Neurosci 103:153",
     ),
     Measure(
         "canal_ap_diameter",
@@ -181,7 +181,13 @@ _ROWS: Final = (
         CALIPER,
     ),
     Measure(
-        "canal_area", "canal", MM2, 15, 800, "canal with cord, section across its own axis", CALIPER
+        "canal_area",
+        "canal",
+        MM2,
+        15,
+        800,
+        "canal with cord, section across its own axis; from a width of 3.5 slices",
+        CALIPER,
     ),
     Measure(
         "cord_ap_diameter",
@@ -189,7 +195,8 @@ _ROWS: Final = (
         MM,
         1,
         18,
-        "cord from front to back in its middle, across the canal's axis",
+        "diameter from front to back of the ellipse with the spread of the cord's section across "
+        "the canal's axis",
         "Frostell et al. 2016, Front Neurol 7:238",
     ),
     Measure(
@@ -198,7 +205,7 @@ _ROWS: Final = (
         MM2,
         3,
         200,
-        "section of the cord across the canal's axis",
+        "section of the cord across the canal's axis; from a width of 3.5 slices",
         "Frostell et al. 2016, Front Neurol 7:238",
     ),
     Measure(
