@@ -20,6 +20,7 @@ STEP_TITLES: dict[str, str] = {
     "segment_semantic": "phase 1: structures",
     "segment_instances": "phase 2: vertebrae",
     "postprocess": "post-processing",
+    "measure_spine": "measuring",
     "write_segmentation": "writing",
 }
 

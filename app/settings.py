@@ -85,6 +85,7 @@ class OutputSettings(_Section):
     """What is written beside the two segmentation objects."""
 
     overlay: bool = False
+    measurements: bool = False
 
 
 AeTitle = Annotated[str, Field(pattern=r"^[!-\[\]-~][ -\[\]-~]{0,15}$")]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from operators.dicom.series import SeriesRecord
     from operators.imaging.volume import LabelMap, Volume
     from operators.spine.confidence import Agreement, Confidence
+    from operators.spine.measurements.measure import Measurement
 
 
 GIVEN_MASK = "semantic_mask_given"
@@ -75,6 +76,8 @@ class Case:
         Mean certainty per structure and vertebra, after post-processing.
     agreement : Agreement or None
         Mean agreement of the folds, likewise.
+    measurements : tuple of Measurement
+        Every measure of every structure, after measuring.
     facts : tuple of str
         What a reader of the record should know; free of patient data.
     steps : tuple of StepRecord
@@ -98,6 +101,7 @@ class Case:
     instances: LabelMap | None = None
     confidence: Confidence | None = None
     agreement: Agreement | None = None
+    measurements: tuple[Measurement, ...] = ()
     facts: tuple[str, ...] = ()
     steps: tuple[StepRecord, ...] = ()
     written: tuple[Path, ...] = ()

@@ -1,4 +1,4 @@
-"""Step 6: final masks -> files in the output folder, each written whole."""
+"""Step 7: final masks -> files in the output folder, each written whole."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from operators.dicom.segmentation import encode_segmentations
 from operators.dicom.whole_files import write_dataset
 from operators.errors import EncodingError
 from operators.imaging.nifti import write_label_map
-from operators.imaging.result_files import result_names, source_note
+from operators.imaging.result_files import result_names, source_note, spineps_stem
 from operators.spine.centroids import centroid_document
+from operators.spine.measurements.rows import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,11 +38,14 @@ class WriteOptions:
         Which software and models made the result, and when.
     overlay : bool
         Also write a PNG per series.
+    measurements : bool
+        Also write a CSV of the measurements per series.
     """
 
     folder: Path
     context: ResultContext
     overlay: bool
+    measurements: bool = False
 
 
 class WriteSegmentationOperator(Operator):
@@ -87,6 +91,10 @@ class WriteSegmentationOperator(Operator):
                 picture = self._options.folder / f"{case.key}_overlay.png"
                 render_overlay(volume, semantic, instances, picture, case.key)
                 written = (*written, picture)
+            if self._options.measurements:
+                table = self._options.folder / f"{spineps_stem(case.key)}_measurements.csv"
+                table.write_text(csv_text(case.key, case.measurements), encoding="utf-8")
+                written = (*written, table)
         except OSError as error:
             raise EncodingError(f"the result cannot be written: {error.strerror}") from error
         return replace(case, written=written)

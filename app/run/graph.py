@@ -11,6 +11,7 @@ from monai.deploy.conditions import CountCondition
 from monai.deploy.core import Application
 
 from operators.assemble_volume import AssembleVolumeOperator
+from operators.measure_spine import MeasureSpineOperator
 from operators.postprocess import PostprocessOperator
 from operators.segment_instances import SegmentInstancesOperator
 from operators.segment_semantic import SegmentSemanticOperator
@@ -33,6 +34,7 @@ FLOW = (
     "segment_semantic",
     "segment_instances",
     "postprocess",
+    "measure_spine",
     "write_segmentation",
 )
 """Names of the steps in flow order; equal to the module names in ``operators``."""
@@ -127,6 +129,7 @@ class SpineApplication(Application):
                 progress=progress,
                 name="postprocess",
             ),
+            MeasureSpineOperator(self, progress=progress, name="measure_spine"),
             WriteSegmentationOperator(
                 self,
                 options=wiring.write,

@@ -34,11 +34,8 @@ from operators.spine.measurements.measure import measure
 from tests.builders.analytic_spine import AnalyticSpine, sagittal_grid
 
 FIRST_SEED = 970_000
-REGIONS = {
-    "cervical": (1.0, 0.0, 0.0, 0.0),
-    "thoracic": (0.0, 1.0, 0.0, 0.0),
-    "lumbar": (0.0, 0.0, 0.7, 0.3),
-}
+CENTRES = ("C5", "T7", "L3")
+"""Levels on which the fields are planned."""
 FINE_MM = (0.75, 0.5, 0.5)
 EXTENT_MM = (57.0, 220.0, 150.0)
 PIXEL_MM = 0.9
@@ -186,7 +183,7 @@ def grid_like(fine: LabelMap, slice_mm: float, degrees: float = 0.0) -> Grid:
     return Grid((shape[0], shape[1], shape[2]), affine)
 
 
-def phantom(seed: int, odds: tuple[float, ...]) -> tuple[LabelMap, LabelMap]:
+def phantom(seed: int, centre: str) -> tuple[LabelMap, LabelMap]:
     """True maps of one spine at high resolution."""
     shape = [round(e / s) for e, s in zip(EXTENT_MM, FINE_MM, strict=True)]
     settings = PhantomSettings(
@@ -194,7 +191,7 @@ def phantom(seed: int, odds: tuple[float, ...]) -> tuple[LabelMap, LabelMap]:
         in_plane=(shape[1], shape[2]),
         spacing=FINE_MM,
         weightings=("t2",),
-        region_odds=odds,
+        centred_on=centre,
         no_spine=0.0,
         scanner=Scanner(sub_slices=1),
     )
@@ -210,9 +207,9 @@ def measure_phantoms(count: int) -> tuple[Tally, dict[str, Tally], list[float]]:
     )
     thick, tilted = repeats.values()
     seconds = []
-    for number, odds in enumerate(REGIONS.values()):
+    for number, centre in enumerate(CENTRES):
         for n in range(count):
-            fine = phantom(FIRST_SEED + 1000 * number + n, odds)
+            fine = phantom(FIRST_SEED + 1000 * number + n, centre)
             truth = measured(*fine, LEVEL_NAMES)
             found = {}
             for slice_mm, degrees in ((3.0, 0.0), (3.8, 0.0), (4.5, 0.0), (3.0, TILT_DEGREES)):
@@ -235,7 +232,7 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--analytic", type=int, default=60, help="analytic spines")
-    parser.add_argument("--phantoms", type=int, default=4, help="per region")
+    parser.add_argument("--phantoms", type=int, default=4, help="per region of the spine")
     arguments = parser.parse_args()
     tables = [("analytic", measure_analytic(arguments.analytic), TARGETS)]
     if arguments.phantoms:

@@ -77,6 +77,7 @@ def test_every_operator_computes_exactly_once(
         graph.SegmentSemanticOperator,
         graph.SegmentInstancesOperator,
         graph.PostprocessOperator,
+        graph.MeasureSpineOperator,
         graph.WriteSegmentationOperator,
     ]
     for operator in operators:

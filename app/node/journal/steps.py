@@ -10,8 +10,9 @@ SHARES: Final[dict[str, float]] = {
     "assemble_volume": 0.05,
     "segment_semantic": 0.50,
     "segment_instances": 0.25,
-    "postprocess": 0.08,
-    "write_segmentation": 0.05,
+    "postprocess": 0.06,
+    "measure_spine": 0.03,
+    "write_segmentation": 0.04,
     "publish": 0.02,
 }
 """Step -> its part of the time of a job, about (lumbar series, bundled models); the sum is 1."""

@@ -112,6 +112,7 @@ STEPS: Final[dict[str, str]] = {
     "segment_semantic": "Segment structures (phase 1)",
     "segment_instances": "Separate vertebrae (phase 2)",
     "postprocess": "Post-process",
+    "measure_spine": "Measure",
     "write_segmentation": "Write DICOM SEG",
     "publish": "Publish and plan deliveries",
 }

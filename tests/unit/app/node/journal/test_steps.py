@@ -22,7 +22,7 @@ def test_every_step_of_the_page_has_its_part_and_all_parts_are_the_whole():
     assert overall("publish", 1.0) == pytest.approx(1)
 
 
-@given(st.lists(st.floats(0, 1), min_size=2, max_size=2).map(sorted), st.integers(0, 6))
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=2).map(sorted), st.integers(0, 7))
 def test_further_is_more(fractions: list[float], number: int):
     first, second = list(SHARES)[number : number + 2]
     low, high = fractions
