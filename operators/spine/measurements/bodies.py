@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from operators.spine.measurements.quantities import Reason
+from operators.spine.measurements.frames import frame_of
+from operators.spine.measurements.quantities import Quantity, Reason
 from operators.spine.measurements.sampling import Frame
 from operators.spine.measurements.surfaces import (
     BAND,
@@ -15,36 +16,21 @@ from operators.spine.measurements.surfaces import (
     Window,
     coronal_direction,
     end_surface,
-    slope_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from operators.spine.measurements.sampling import PlacedMask
 
     Numbers = NDArray[np.float64]
 
-UPRIGHT: Final = np.array([0.0, 0.0, 1.0])
-"""To the patient's head, LPS."""
+TURNS: Final = 1
+"""How often a frame is turned to the end surfaces that were found in it."""
 
-TURNS: Final = 2
-"""How often a frame is turned to its structure; the second time changes it by under 1 degree."""
-
-RIM_SHARE: Final = 0.15
-"""Depth of a body is taken this share of its height inside the end surface, above the waist."""
-
-DISC_MARGIN: Final = 0.1
-"""A disc's outer tenth bulges over the rims of the bodies and thins out."""
-
-LEVEL_MM: Final = 8.0
-"""Half the thickness of the slab that says where the canal lies behind a body."""
-
-NEAR_CANAL_MM: Final = 60.0
-STRAIGHT_BACK: Final = 0.7
-"""Cosine of 45 degrees: a canal further to the side of a body is not believed."""
+HIGHEST_LIP_MM: Final = 6.0
+"""What reaches further beyond an end surface than a lipped rim or an uncinate process is no part
+of it."""
 
 SACRUM_BELOW_MM: Final = 25.0
 """How far below the lowest body the sacrum may begin."""
@@ -62,6 +48,33 @@ SIDE_SHARE: Final = 0.35
 processes."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """What is known of a kind of structure.
+
+    Attributes
+    ----------
+    rim : float
+        How far inside an end surface the depth is taken, as a share of the height.
+    margin : float
+        Where the points at the rims lie: share of the depth inside its ends.
+    tallest : float
+        Largest height of a single one, as a share of its depth.
+    """
+
+    rim: float
+    margin: float
+    tallest: float
+
+
+BODY: Final = Build(rim=0.15, margin=0.0, tallest=1.6)
+"""Depth above the waist. A taller one is C2 with its dens, or two that have grown together: the
+tallest typical body, C3, has 0.9 (`app.research.synthetic.anatomy_tables`)."""
+
+DISC: Final = Build(rim=0.5, margin=0.1, tallest=np.inf)
+"""Depth half way between the surfaces. Its outer tenth bulges over the rims and thins out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """A body or a disc.
@@ -70,21 +83,23 @@ class Shape:
     ----------
     frame : Frame
         Origin in its middle, ``up`` halves the angle of its end surfaces.
-    superior, inferior : EndSurface
-        In its mid-sagittal plane.
+    superior, inferior : EndSurface or Reason
+        In its mid-sagittal plane; at least one was found. C2 has no upper one.
     width_mm : float
         From side to side.
     """
 
     frame: Frame
-    superior: EndSurface
-    inferior: EndSurface
+    superior: EndSurface | Reason
+    inferior: EndSurface | Reason
     width_mm: float
 
     @property
-    def heights_mm(self) -> tuple[float, float, float]:
+    def heights_mm(self) -> tuple[Quantity, Quantity, Quantity]:
         """Distance of the end surfaces in front, in the middle and behind."""
         upper, lower = self.superior, self.inferior
+        if isinstance(upper, Reason) or isinstance(lower, Reason):
+            return (Reason.SURFACE_NOT_FOUND,) * 3
         anterior, middle, posterior = (
             float(np.linalg.norm(a - b))
             for a, b in (
@@ -96,30 +111,7 @@ class Shape:
         return anterior, middle, posterior
 
 
-def starting_axes(centres: Mapping[int, Numbers]) -> dict[int, Numbers]:
-    """Direction to the head at every body, from its neighbours' centres.
-
-    Parameters
-    ----------
-    centres : mapping
-        Centre of every body, LPS mm, from head to foot.
-
-    Returns
-    -------
-    dict
-        Unit vector per body; the patient's own axis where there is only one.
-    """
-    order = list(centres)
-    axes = {}
-    for place, number in enumerate(order):
-        above, below = order[max(place - 1, 0)], order[min(place + 1, len(order) - 1)]
-        axis = centres[above] - centres[below]
-        length = float(np.linalg.norm(axis))
-        axes[number] = axis / length if length > 0 else UPRIGHT
-    return axes
-
-
-def shape_of(mask: PlacedMask, up: Numbers, canal_lps: Numbers, margin: float) -> Shape | Reason:
+def shape_of(mask: PlacedMask, up: Numbers, canal_lps: Numbers, build: Build) -> Shape | Reason:
     """Measure a body or a disc.
 
     Parameters
@@ -130,8 +122,8 @@ def shape_of(mask: PlacedMask, up: Numbers, canal_lps: Numbers, margin: float) -
         About its axis, to the head.
     canal_lps : (N, 3) ndarray
         Voxels of canal and cord: what is behind, and where the middle is.
-    margin : float
-        Of `Window`.
+    build : Build
+        What kind of structure.
 
     Returns
     -------
@@ -142,43 +134,50 @@ def shape_of(mask: PlacedMask, up: Numbers, canal_lps: Numbers, margin: float) -
     if any(mask.cut_zyx[1:]):
         return Reason.CUT_BY_IMAGE_BORDER
     voxels = mask.voxels_lps()
-    frame = _facing_the_canal(voxels, up, canal_lps, is_cut=mask.cut_zyx[0])
+    frame = frame_of(voxels, up, canal_lps, is_cut=mask.cut_zyx[0])
     if isinstance(frame, Reason):
         return frame
     for _ in range(TURNS):
-        window = _window(frame, voxels, margin)
-        slopes = [slope_of(mask, frame, side, window) for side in (1, -1)]
-        if not np.isfinite(slopes).all():
+        upper, lower, width = _ends(mask, frame, voxels, build)
+        found = [end.direction for end in (upper, lower) if not isinstance(end, Reason)]
+        if not found:
             return Reason.SURFACE_NOT_FOUND
-        frame = frame.pitched(float(np.mean(slopes)))
-    window = _window(frame, voxels, margin)
-    upper, lower = (end_surface(mask, frame, side, window) for side in (1, -1))
-    if upper is None or lower is None:
+        frame = Frame.along(frame.origin, np.cross(frame.left, sum(found)), sum(found))
+    upper, lower, width = _ends(mask, frame, voxels, build)
+    if isinstance(upper, Reason) and isinstance(lower, Reason):
         return Reason.SURFACE_NOT_FOUND
-    return Shape(frame, upper, lower, window.half_width / BAND)
+    return Shape(frame, upper, lower, width)
 
 
-def _facing_the_canal(
-    voxels: Numbers, up: Numbers, canal_lps: Numbers, *, is_cut: bool
-) -> Frame | Reason:
-    """Frame in the middle of a structure whose ``back`` points at the canal behind it."""
-    frame = Frame.along(voxels.mean(axis=0), up, np.array([0.0, 1.0, 0.0]))
-    there = frame.coordinates(canal_lps)
-    near = (np.abs(there[:, 0]) < LEVEL_MM) & (np.abs(there[:, 1]) < NEAR_CANAL_MM)
-    canal = there[near]
-    if is_cut:  # the centre of what is left is not the middle
-        if not len(canal):
-            return Reason.CUT_BY_IMAGE_BORDER
-        return frame.at(0.0, 0.0, float(canal[:, 2].mean()))
-    if not len(canal):
-        return frame
-    behind, aside = canal[:, 1:].mean(axis=0)
-    if behind < STRAIGHT_BACK * float(np.hypot(behind, aside)):
-        return frame
-    return Frame.along(frame.origin, frame.up, behind * frame.back + aside * frame.left)
+def _ends(
+    mask: PlacedMask, frame: Frame, voxels: Numbers, build: Build
+) -> tuple[EndSurface | Reason, EndSurface | Reason, float]:
+    """Both end surfaces, and the width of the structure, mm."""
+    window = _window(frame, voxels, build)
+    upper, lower = (_end(mask, frame, side, (window, voxels)) for side in (1, -1))
+    if not (isinstance(upper, Reason) or isinstance(lower, Reason)):
+        height = float(np.linalg.norm(upper.middle - lower.middle))
+        if height > build.tallest * max(upper.depth_mm, lower.depth_mm):
+            upper = Reason.SURFACE_NOT_FOUND
+    return upper, lower, window.half_width / BAND
 
 
-def _window(frame: Frame, voxels: Numbers, margin: float) -> Window:
+def _end(
+    mask: PlacedMask, frame: Frame, side: int, given: tuple[Window, Numbers]
+) -> EndSurface | Reason:
+    """End surface on which nothing stands, such as a dens or a neighbour grown together with it."""
+    window, voxels = given
+    found = end_surface(mask, frame, side, window)
+    if found is None:
+        return Reason.SURFACE_NOT_FOUND
+    rims = frame.coordinates(np.stack([found.anterior, found.middle, found.posterior]))
+    near = frame.coordinates(voxels)
+    near = near[np.abs(near[:, 2]) <= 2.0 * window.half_width]
+    beyond = float((side * near[:, 0]).max(initial=-np.inf) - (side * rims[:, 0]).max())
+    return found if beyond <= HIGHEST_LIP_MM else Reason.SURFACE_NOT_FOUND
+
+
+def _window(frame: Frame, voxels: Numbers, build: Build) -> Window:
     """Where the end surfaces of a whole structure lie."""
     up, back, left = np.abs(frame.coordinates(voxels)).max(axis=0) + 2.0
     low, high = np.percentile(frame.coordinates(voxels)[:, 2], WIDTH_PERCENTILES)
@@ -189,8 +188,8 @@ def _window(frame: Frame, voxels: Numbers, margin: float) -> Window:
         outward=(-up, float(up)),
         reach=float(back),
         half_width=min(half, float(left)),
-        rim=4.0 * median_up * RIM_SHARE,
-        margin=margin,
+        rim=4.0 * median_up * build.rim,
+        margin=build.margin,
     )
 
 
@@ -210,6 +209,8 @@ def sacral_surface(mask: PlacedMask, lowest: Shape) -> EndSurface | Reason:
         ``surface_not_found`` where the sacrum does not follow within `SACRUM_BELOW_MM`.
     """
     surface, left = lowest.inferior, lowest.frame.left
+    if isinstance(surface, Reason):
+        return Reason.NO_NEIGHBOUR
     window = Window(
         outward=(-SACRUM_BELOW_MM, 3.0),
         reach=SACRUM_REACH * surface.depth_mm,
@@ -229,11 +230,11 @@ def sacral_surface(mask: PlacedMask, lowest: Shape) -> EndSurface | Reason:
 def coronal_lines(mask: PlacedMask, shape: Shape) -> tuple[Numbers, Numbers] | None:
     """Directions of both end surfaces from right to left, LPS; None where one is missing."""
     voxels = mask.voxels_lps()
-    window = Window(
-        outward=_window(shape.frame, voxels, 0.0).outward,
+    window = _window(shape.frame, voxels, BODY)
+    window = replace(
+        window,
         reach=SIDE_SHARE * shape.width_mm,
-        half_width=shape.superior.depth_mm * BAND,
-        rim=0.0,
+        half_width=2.0 * window.reach * BAND,
     )
     upper, lower = (coronal_direction(mask, shape.frame, side, window) for side in (1, -1))
     return None if upper is None or lower is None else (upper, lower)

@@ -119,9 +119,10 @@ def named_surfaces(
         name = names.get(number)
         if name is None or number == SACRUM_INSTANCE:
             continue
-        whole = isinstance(shape, Reason)
-        found[f"{name} superior"] = shape if whole else shape.superior
-        found[f"{name} inferior"] = shape if whole else shape.inferior
+        upper, lower = (
+            (shape, shape) if isinstance(shape, Reason) else (shape.superior, shape.inferior)
+        )
+        found[f"{name} superior"], found[f"{name} inferior"] = upper, lower
     return found
 
 

@@ -176,24 +176,22 @@ def _posterior_around(spine: MeasuredSpine, number: int) -> Quantity:
     """Mean posterior height of the measured neighbours."""
     place = spine.vertebrae.index(number)
     around = spine.vertebrae[max(place - 1, 0) : place] + spine.vertebrae[place + 1 : place + 2]
-    heights = [
-        shape.heights_mm[2]
-        for shape in (spine.bodies[other] for other in around)
-        if not isinstance(shape, Reason)
-    ]
-    return float(np.mean(heights)) if heights else Reason.NO_NEIGHBOUR
+    heights = [_heights(spine.bodies[other])[2] for other in around]
+    known = [height for height in heights if not isinstance(height, Reason)]
+    return float(np.mean(known)) if known else Reason.NO_NEIGHBOUR
 
 
 def _slip(spine: MeasuredSpine, number: int) -> Values:
     shape, below = spine.bodies[number], spine.upper_end_below(number)
+    own = shape if isinstance(shape, Reason) else shape.inferior
     slip: Quantity
     percent: Quantity
-    if isinstance(shape, Reason):
-        slip = percent = shape
+    if isinstance(own, Reason):
+        slip = percent = own
     elif isinstance(below, Reason):
         slip = percent = Reason.NO_NEIGHBOUR
     else:
-        slip = slip_mm(shape.inferior, below)
+        slip = slip_mm(own, below)
         percent = _PERCENT * slip / below.depth_mm
     is_backward = not isinstance(slip, Reason) and slip < 0.0
     grade = Reason.BACKWARD_SLIP if is_backward else combined(meyerding_grade, slip, percent)
@@ -218,11 +216,9 @@ def _middle_around_disc(spine: MeasuredSpine, number: int) -> Quantity:
     """Mean middle height of the bodies above and below a disc; the sacrum has none."""
     below = spine.next_below(number)
     around = (number,) if below is None else (number, below)
-    shapes = [spine.bodies.get(body, Reason.NOT_PRESENT) for body in around]
-    heights = [
-        Reason.NO_NEIGHBOUR if isinstance(shape, Reason) else shape.heights_mm[1]
-        for shape in shapes
-    ]
+    heights = [_heights(spine.bodies.get(body, Reason.NOT_PRESENT))[1] for body in around]
+    if any(isinstance(height, Reason) for height in heights):
+        return Reason.NO_NEIGHBOUR
     return combined(lambda *known: float(np.mean(known)), *heights)
 
 

@@ -24,14 +24,8 @@ from operators.imaging.orientation import reorient
 from operators.imaging.volume import spacing_of
 from operators.spine.cut_above import EDGE_MM
 from operators.spine.label_statistics import boxes_of, is_one_of
-from operators.spine.measurements.bodies import (
-    DISC_MARGIN,
-    UPRIGHT,
-    Shape,
-    sacral_surface,
-    shape_of,
-    starting_axes,
-)
+from operators.spine.measurements.bodies import BODY, DISC, Build, Shape, sacral_surface, shape_of
+from operators.spine.measurements.frames import UPRIGHT, starting_axes
 from operators.spine.measurements.quantities import Reason
 from operators.spine.measurements.sampling import Extent, PlacedMask
 
@@ -134,14 +128,14 @@ class MeasuredSpine:
         centres = {
             number: body.voxels_lps().mean(axis=0)
             for number, body in bodies.items()
-            if body is not None
+            if body is not None and not any(body.cut_zyx[1:])  # else its centre is elsewhere
         }
         return starting_axes(centres)
 
     @cached_property
     def bodies(self) -> dict[int, Shape | Reason]:
         """Shape of every vertebra's body."""
-        return {number: self._shape(self.body(number), number, 0.0) for number in self.vertebrae}
+        return {number: self._shape(self.body(number), number, BODY) for number in self.vertebrae}
 
     @cached_property
     def discs(self) -> dict[int, Shape | Reason]:
@@ -152,15 +146,16 @@ class MeasuredSpine:
             if label - DISC_OFFSET in VERTEBRA_INSTANCES
         }
         return {
-            number: self._shape(self.instance(DISC_OFFSET + number), number, DISC_MARGIN)
+            number: self._shape(self.instance(DISC_OFFSET + number), number, DISC)
             for number in cranial_to_caudal(owners)
         }
 
-    def _shape(self, mask: PlacedMask | None, number: int, margin: float) -> Shape | Reason:
+    def _shape(self, mask: PlacedMask | None, number: int, build: Build) -> Shape | Reason:
         if mask is None:
             return Reason.NOT_PRESENT
-        upright = next(iter(self._axes.values()), UPRIGHT)
-        return shape_of(mask, self._axes.get(number, upright), self.canal_lps, margin)
+        candidates = (number, self.next_below(number), *self._axes)
+        up = next((self._axes[n] for n in candidates if n in self._axes), UPRIGHT)
+        return shape_of(mask, up, self.canal_lps, build)
 
     @cached_property
     def sacrum(self) -> EndSurface | Reason:

@@ -38,8 +38,16 @@ MIDDLE: Final = (0.42, 0.58)
 LINE: Final = (0.08, 0.92)
 """Part of the depth that gives the surface its direction."""
 
+INSIDE: Final = (0.3, 0.7)
+"""Part of the whole structure's extent that lies on the surface, however the structure is wedged or
+turned; further out a profile may run down its front or its back."""
+
 FEWEST_SAMPLES: Final = 3
 """Along a surface; a line through fewer says nothing."""
+
+ROUGHEST_MM: Final = 2.0
+"""Root mean square distance of an end surface from a parabola. A fish vertebra is one; where a dens
+or a neighbour is fused on, there is no end surface."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,16 +105,37 @@ class _Profile:
 
     def line(self, start: float, end: float) -> tuple[float, float]:
         """Slope and intercept of the part between two positions; NaN where it is too short."""
-        part = (self.back >= start) & (self.back <= end)
-        if np.count_nonzero(part) < FEWEST_SAMPLES:
+        part = self.between(start, end)
+        if part.back.size < FEWEST_SAMPLES:
             return np.nan, np.nan
-        slope, intercept = np.polyfit(self.back[part], self.outward[part], 1)
+        slope, intercept = np.polyfit(part.back, part.outward, 1)
         return float(slope), float(intercept)
+
+    def part(self, shares: tuple[float, float]) -> tuple[float, float]:
+        """Positions at two shares of the whole extent."""
+        if not self.back.size:
+            return 0.0, 0.0
+        first, last = float(self.back[0]), float(self.back[-1])
+        return first + shares[0] * (last - first), first + shares[1] * (last - first)
+
+    def between(self, start: float, end: float) -> _Profile:
+        """Only what lies between two positions."""
+        part = (self.back >= start) & (self.back <= end)
+        return _Profile(self.back[part], self.outward[part])
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether its inner part is about a parabola."""
+        inner = self.between(*self.part(LINE))
+        if inner.back.size < FEWEST_SAMPLES:
+            return False
+        parabola = np.polyval(np.polyfit(inner.back, inner.outward, 2), inner.back)
+        return float(np.sqrt(np.mean((inner.outward - parabola) ** 2))) <= ROUGHEST_MM
 
     def mean(self, start: float, end: float) -> float:
         """Mean height between two positions."""
-        part = (self.back >= start) & (self.back <= end)
-        return float(self.outward[part].mean()) if part.any() else np.nan
+        part = self.between(start, end)
+        return float(part.outward.mean()) if part.back.size else np.nan
 
 
 def end_surface(mask: PlacedMask, frame: Frame, side: int, window: Window) -> EndSurface | None:
@@ -126,32 +155,26 @@ def end_surface(mask: PlacedMask, frame: Frame, side: int, window: Window) -> En
     Returns
     -------
     EndSurface or None
-        None where the mask has no such surface there.
+        None where the mask has no such surface there, or one that is not smooth.
     """
     profile = _profile(mask, frame, side, window)
-    slope, intercept = profile.line(*_inner(profile, LINE))
-    if not np.isfinite(slope):
+    line = profile.line(*profile.part(INSIDE))
+    if not np.isfinite(line).all():
         return None
-    ends = _ends(mask, frame, (side, slope, intercept), window)
-    if not np.isfinite(ends).all():
+    front, behind = _ends(mask, frame, (side, *line), window)
+    if not np.isfinite([front, behind]).all():
         return None
-    front, behind = ends
+    own = profile.between(front, behind)
     depth = behind - front
-    heights = _three_heights(profile, front, depth, window.margin)
-    slope, _ = profile.line(front + LINE[0] * depth, front + LINE[1] * depth)
-    if not np.isfinite([*heights, slope]).all():
+    heights = _three_heights(own, front, depth, window.margin)
+    slope = own.line(front + LINE[0] * depth, front + LINE[1] * depth)[0]
+    if not np.isfinite([*heights, slope]).all() or not own.is_smooth:
         return None
     inside = window.margin * depth
     positions = np.array([front + inside, front + depth / 2, behind - inside])
     points = frame.points(side * np.array(heights), positions, np.zeros(3))
     direction = frame.back + side * slope * frame.up
     return EndSurface(*points, direction / np.linalg.norm(direction), depth)
-
-
-def slope_of(mask: PlacedMask, frame: Frame, side: int, window: Window) -> float:
-    """Rise of an end surface towards the back, mm of ``up`` per mm; NaN where there is none."""
-    profile = _profile(mask, frame, side, window)
-    return side * profile.line(*_inner(profile, LINE))[0]
 
 
 def coronal_direction(mask: PlacedMask, frame: Frame, side: int, window: Window) -> Numbers | None:
@@ -170,9 +193,9 @@ def coronal_direction(mask: PlacedMask, frame: Frame, side: int, window: Window)
         Unit vector, LPS; None where the mask has no such surface there.
     """
     profile = _profile(mask, _sideways(frame), side, window)
-    slope = profile.line(*_inner(profile, LINE))[0]
-    if not np.isfinite(slope):
+    if not profile.is_smooth:
         return None
+    slope = profile.line(*profile.part(INSIDE))[0]
     direction = frame.left + side * slope * frame.up
     return np.asarray(direction / np.linalg.norm(direction))
 
@@ -180,14 +203,6 @@ def coronal_direction(mask: PlacedMask, frame: Frame, side: int, window: Window)
 def _sideways(frame: Frame) -> Frame:
     """Frame whose ``back`` is the structure's left."""
     return type(frame)(frame.origin, frame.up, frame.left, -frame.back)
-
-
-def _inner(profile: _Profile, part: tuple[float, float]) -> tuple[float, float]:
-    """Part of a profile's own extent."""
-    if not profile.back.size:
-        return 0.0, 0.0
-    first, last = float(profile.back[0]), float(profile.back[-1])
-    return first + part[0] * (last - first), first + part[1] * (last - first)
 
 
 def _profile(mask: PlacedMask, frame: Frame, side: int, window: Window) -> _Profile:
