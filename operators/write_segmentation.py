@@ -92,7 +92,8 @@ class WriteSegmentationOperator(Operator):
                 render_overlay(volume, semantic, instances, picture, case.key)
                 written = (*written, picture)
             if self._options.measurements:
-                table = self._options.folder / f"{spineps_stem(case.key)}_measurements.csv"
+                stem = case.key if case.nifti is None else spineps_stem(case.key)
+                table = self._options.folder / f"{stem}_measurements.csv"
                 table.write_text(csv_text(case.key, case.measurements), encoding="utf-8")
                 written = (*written, table)
         except OSError as error:

@@ -203,7 +203,7 @@ def phantom(seed: int, centre: str) -> tuple[LabelMap, LabelMap]:
 
 
 def names_of(fine: tuple[LabelMap, LabelMap]) -> dict[int, str]:
-    """True names; where a curve's levels are not all in view, the outermost whole ones play them."""
+    """Name the levels; the outermost whole bodies stand in for ends of a curve out of view."""
     whole = [row.instance for row in measure(*fine) if row.measure == BETWEEN and row.value]
     for first, last in (("T4", "T12"), ("C2", "C7")):
         ids = [n for n, name in LEVEL_NAMES.items() if name in {first, last}]

@@ -46,8 +46,10 @@ FEWEST_SAMPLES: Final = 3
 """Along a surface; a line through fewer says nothing."""
 
 ROUGHEST_MM: Final = 2.0
-"""Root mean square distance of an end surface from a parabola. A fish vertebra is one; where a dens
-or a neighbour is fused on, there is no end surface."""
+"""Root mean square distance of an end surface from a parabola; a fish vertebra is one too."""
+
+HIGHEST_MM: Final = 3.0
+"""What stands out further from that parabola is a dens, or a neighbour grown together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +132,9 @@ class _Profile:
         if inner.back.size < FEWEST_SAMPLES:
             return False
         parabola = np.polyval(np.polyfit(inner.back, inner.outward, 2), inner.back)
-        return float(np.sqrt(np.mean((inner.outward - parabola) ** 2))) <= ROUGHEST_MM
+        beyond = inner.outward - parabola
+        rough = float(np.sqrt(np.mean(beyond**2)))
+        return rough <= ROUGHEST_MM and float(beyond.max()) <= HIGHEST_MM
 
     def mean(self, start: float, end: float) -> float:
         """Mean height between two positions."""
