@@ -142,7 +142,8 @@ def shape_of(mask: PlacedMask, up: Numbers, canal_lps: Numbers, build: Build) ->
         found = [end.direction for end in (upper, lower) if not isinstance(end, Reason)]
         if not found:
             return Reason.SURFACE_NOT_FOUND
-        frame = Frame.along(frame.origin, np.cross(frame.left, sum(found)), sum(found))
+        back = np.sum(found, axis=0)
+        frame = Frame.along(frame.origin, np.cross(frame.left, back), back)
     upper, lower, width = _ends(mask, frame, voxels, build)
     if isinstance(upper, Reason) and isinstance(lower, Reason):
         return Reason.SURFACE_NOT_FOUND

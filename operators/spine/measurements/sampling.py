@@ -200,7 +200,7 @@ def outermost(occupancy: NDArray[np.float32], positions: Numbers) -> Numbers:
     """
     inside = occupancy >= HALF
     last = inside.shape[0] - 1 - inside[::-1].argmax(axis=0)
-    return _crossing(occupancy, positions, last, inside.any(axis=0))
+    return _crossing(occupancy, positions, last, np.asarray(inside.any(axis=0)))
 
 
 def first_exit(occupancy: NDArray[np.float32], positions: Numbers) -> Numbers:
@@ -223,7 +223,7 @@ def first_exit(occupancy: NDArray[np.float32], positions: Numbers) -> Numbers:
     """
     inside = occupancy >= HALF
     length = np.where(inside.all(axis=0), inside.shape[0], (~inside).argmax(axis=0))
-    return _crossing(occupancy, positions, np.maximum(length - 1, 0), inside[0])
+    return _crossing(occupancy, positions, np.maximum(length - 1, 0), np.asarray(inside[0]))
 
 
 def _crossing(

@@ -48,6 +48,10 @@ FEWEST_SAMPLES: Final = 3
 ROUGHEST_MM: Final = 2.0
 """Root mean square distance of an end surface from a parabola; a fish vertebra is one too."""
 
+STEEPEST: Final = 0.6
+"""Slope of an end surface against its frame. Half of a height lost in front makes 0.4 between both
+surfaces; steeper is the side of a dens."""
+
 HIGHEST_MM: Final = 3.0
 """What stands out further from that parabola is a dens, or a neighbour grown together."""
 
@@ -172,13 +176,14 @@ def end_surface(mask: PlacedMask, frame: Frame, side: int, window: Window) -> En
     depth = behind - front
     heights = _three_heights(own, front, depth, window.margin)
     slope = own.line(front + LINE[0] * depth, front + LINE[1] * depth)[0]
-    if not np.isfinite([*heights, slope]).all() or not own.is_smooth:
+    if not np.isfinite([*heights, slope]).all() or abs(slope) > STEEPEST or not own.is_smooth:
         return None
     inside = window.margin * depth
     positions = np.array([front + inside, front + depth / 2, behind - inside])
-    points = frame.points(side * np.array(heights), positions, np.zeros(3))
+    anterior, middle, posterior = frame.points(side * np.array(heights), positions, np.zeros(3))
     direction = frame.back + side * slope * frame.up
-    return EndSurface(*points, direction / np.linalg.norm(direction), depth)
+    direction = direction / np.linalg.norm(direction)
+    return EndSurface(anterior, middle, posterior, direction, depth)
 
 
 def coronal_direction(mask: PlacedMask, frame: Frame, side: int, window: Window) -> Numbers | None:

@@ -264,7 +264,7 @@ def test_c2_has_no_upper_end_but_its_lower_one_ends_the_cervical_curve() -> None
         width=19.0,
         behind=19.0,
     )
-    semantic, instances = maps_of(neck, extent=(40.0, 110.0, 80.0))
+    semantic, instances = maps_of(neck, extent=(40.0, 130.0, 80.0))
     parts, numbers = semantic.labels_zyx.copy(), instances.labels_zyx.copy()
     middle, row, column = (int(n) for n in np.argwhere(numbers == 20).mean(axis=0))
     dens = (slice(middle - 1, middle + 3), slice(row - 25, row), slice(column - 4, column + 7))
