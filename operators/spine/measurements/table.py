@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 MM, MM2, ML, DEGREES, PERCENT, RATIO = "mm", "mm2", "mL", "deg", "%", "1"
-"""UCUM units (https://ucum.org)."""
+GRADE, IDENTIFIER = "{grade}", "{id}"
+"""UCUM units (https://ucum.org); annotations for what has none."""
 
-_DECIMALS: Final = {MM: 2, MM2: 1, ML: 2, DEGREES: 1, PERCENT: 1, RATIO: 3}
+_DECIMALS: Final = {MM: 2, MM2: 1, ML: 2, DEGREES: 1, PERCENT: 1, RATIO: 3, GRADE: 0, IDENTIFIER: 0}
 
 SIX_POINTS: Final = "Hurxthal 1968, Am J Roentgenol 103:635; Genant et al. 1993, JBMR 8:1137"
 CALIPER: Final = "Ulrich et al. 1980, Radiology 134:137"
@@ -98,7 +99,7 @@ _ROWS: Final = (
     Measure(
         "genant_grade_proposed",
         _BODY,
-        RATIO,
+        GRADE,
         0,
         3,
         "proposal: 1 from 20 %, 2 from 25 %, 3 from 40 % below 1 in the smallest of the three "
@@ -127,7 +128,7 @@ _ROWS: Final = (
     Measure(
         "meyerding_grade_proposed",
         _BODY,
-        RATIO,
+        GRADE,
         0,
         5,
         "proposal: 1 to 4 by quarters of slip_percent, 5 above 100 %; 0 below 3 mm",
@@ -257,7 +258,7 @@ _ROWS: Final = (
     Measure(
         "coronal_cobb_upper_vertebra",
         "spine",
-        RATIO,
+        IDENTIFIER,
         1,
         28,
         "id of the upper end vertebra of coronal_cobb",
@@ -265,7 +266,7 @@ _ROWS: Final = (
     Measure(
         "coronal_cobb_lower_vertebra",
         "spine",
-        RATIO,
+        IDENTIFIER,
         1,
         28,
         "id of the lower end vertebra of coronal_cobb",
