@@ -2,11 +2,11 @@
 
 Run: ``python -m tests.benchmarks.measured_spider [--thickness thick]``. The subjects that the
 bundled models never saw (`tests.benchmarks.spider.HELD_OUT`, in ``$SPINE_SHARED/data/spider``),
-through both phases and post-processing. Where SPIDER's vertebrae end
-is not said for the end plates, so ours are measured with them (given to the nearest body) and
-without them. The subjects are slabs of 12 to 27 mm, narrower than a body: both masks are taken as
-all there is, which leaves heights and diameters in the middle comparable and nothing else. Bodies are matched at IoU >= 0.5; a disc
-by the body above it. SPIDER tells no cord from its canal and has no sacrum.
+through both phases and post-processing. Whether SPIDER's vertebrae reach over their end plates is
+not said, so ours are measured with them (given to the nearest body) and without them. The subjects
+are slabs of 12 to 27 mm, narrower than a body: both masks are taken as all there is, which leaves
+heights and diameters in the middle comparable and nothing else. Bodies are matched at IoU >= 0.5; a
+disc by the body above it. SPIDER tells no cord from its canal and has no sacrum.
 """
 
 from __future__ import annotations
