@@ -59,6 +59,7 @@ def perform(arguments: argparse.Namespace, folders: HostFolders) -> int:
             output=arguments.output,
             started=now(),
             overlay=settings.output.overlay,
+            measurements=settings.output.measurements,
             selection=SelectionSettings(**settings.selection.model_dump()),
             parameters=parameters_of(settings),
         )

@@ -21,6 +21,7 @@ STEP_TITLES: dict[str, str] = {
     "segment_instances": "phase 2: vertebrae",
     "postprocess": "post-processing",
     "label_vertebrae": "level names",
+    "measure_spine": "measuring",
     "write_segmentation": "writing",
 }
 

@@ -108,6 +108,8 @@ class OutputSettings(_Section):
 
     overlay: bool = False
     """Also a picture, where the command line does not say."""
+    measurements: bool = False
+    """Also measurements.csv, where the command line does not say."""
 
 
 AeTitle = Annotated[str, Field(pattern=r"^[!-\[\]-~][ -\[\]-~]{0,15}$")]

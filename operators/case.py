@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from operators.dicom.series import SeriesRecord
     from operators.imaging.volume import LabelMap, Volume
     from operators.spine.confidence import Agreement, Confidence
+    from operators.spine.measurements.measure import Measurement
 
 
 GIVEN_MASK = "semantic_mask_given"
@@ -79,6 +80,8 @@ class Case:
         Mean certainty per structure and vertebra, after post-processing.
     agreement : Agreement or None
         Mean agreement of the folds, likewise.
+    measurements : tuple of Measurement
+        Every measure of every structure, after measuring.
     facts : tuple of str
         What a reader of the record should know; free of patient data.
     steps : tuple of StepRecord
@@ -103,6 +106,7 @@ class Case:
     levels: Mapping[int, LevelName] = field(default_factory=dict)
     confidence: Confidence | None = None
     agreement: Agreement | None = None
+    measurements: tuple[Measurement, ...] = ()
     facts: tuple[str, ...] = ()
     steps: tuple[StepRecord, ...] = ()
     written: tuple[Path, ...] = ()

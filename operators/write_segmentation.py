@@ -14,8 +14,9 @@ from operators.dicom.segmentation import encode_segmentations
 from operators.dicom.whole_files import write_dataset
 from operators.errors import EncodingError
 from operators.imaging.nifti import write_label_map
-from operators.imaging.result_files import result_names, source_note
+from operators.imaging.result_files import result_names, source_note, spineps_stem
 from operators.spine.centroids import centroid_document
+from operators.spine.measurements.rows import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,11 +39,14 @@ class WriteOptions:
         Which software and models made the result, and when.
     overlay : bool
         Also write a PNG per series.
+    measurements : bool
+        Also write a CSV of the measurements per series.
     """
 
     folder: Path
     context: ResultContext
     overlay: bool
+    measurements: bool = False
 
 
 class WriteSegmentationOperator(Operator):
@@ -90,6 +94,11 @@ class WriteSegmentationOperator(Operator):
                     volume, semantic, instances, picture, case.key, levels=texts_of(case.levels)
                 )
                 written = (*written, picture)
+            if self._options.measurements:
+                stem = case.key if case.nifti is None else spineps_stem(case.key)
+                table = self._options.folder / f"{stem}_measurements.csv"
+                table.write_text(csv_text(case.key, case.measurements), encoding="utf-8")
+                written = (*written, table)
         except OSError as error:
             raise EncodingError(f"the result cannot be written: {error.strerror}") from error
         return replace(case, written=written)

@@ -16,6 +16,7 @@ from operators.assemble_volume import AssembleVolumeOperator  # noqa: E402
 from operators.case import Case  # noqa: E402
 from operators.dicom.selection import SelectionSettings  # noqa: E402
 from operators.label_vertebrae import LabelVertebraeOperator  # noqa: E402
+from operators.measure_spine import MeasureSpineOperator  # noqa: E402
 from operators.postprocess import PostprocessOperator  # noqa: E402
 from operators.segment_instances import SegmentInstancesOperator  # noqa: E402
 from operators.segment_semantic import SegmentSemanticOperator  # noqa: E402
@@ -27,6 +28,7 @@ __all__ = [
     "AssembleVolumeOperator",
     "Case",
     "LabelVertebraeOperator",
+    "MeasureSpineOperator",
     "PostprocessOperator",
     "SegmentInstancesOperator",
     "SegmentSemanticOperator",

@@ -100,6 +100,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write the result record here.")] = None,
     overlay: Annotated[bool, typer.Option(help="Write an overlay PNG per series.")] = True,  # noqa: FBT002
+    measurements: Annotated[bool, typer.Option(help="Write a CSV of measurements.")] = True,  # noqa: FBT002
     config: ConfigOption = None,
     as_json: JsonOption = False,  # noqa: FBT002
 ) -> None:
@@ -120,6 +121,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
             started=now(),
             semantic_mask=semantic_mask,
             overlay=overlay,
+            measurements=measurements,
             selection=SelectionSettings(**settings.selection.model_dump()),
             parameters=parameters_of(settings),
         )

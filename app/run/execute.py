@@ -70,6 +70,8 @@ class Job:
         Start at phase 2 from this NIfTI label map.
     overlay : bool
         Also write a PNG per series.
+    measurements : bool
+        Also write a CSV of the measurements per series; the record has them in any case.
     predecessors : tuple of Predecessor
         Earlier results of the same series that the new ones replace and name.
     selection : SelectionSettings
@@ -83,6 +85,7 @@ class Job:
     started: datetime
     semantic_mask: Path | None = None
     overlay: bool = False
+    measurements: bool = False
     predecessors: tuple[Predecessor, ...] = ()
     selection: SelectionSettings = field(default_factory=SelectionSettings)
     parameters: tuple[tuple[str, str], ...] = ()
@@ -317,7 +320,12 @@ class _Run:
             semantic_mask=self.job.semantic_mask,
             semantic_model=self.models.semantic,
             instance_model=self.models.instance,
-            write=WriteOptions(folder=staging, context=context, overlay=self.job.overlay),
+            write=WriteOptions(
+                folder=staging,
+                context=context,
+                overlay=self.job.overlay,
+                measurements=self.job.measurements,
+            ),
             selection=self.job.selection,
             on_decisions=self._take_decisions,
             on_passed_over=self._take_passed_over,

@@ -12,6 +12,7 @@ from monai.deploy.core import Application, Operator
 
 from operators.assemble_volume import AssembleVolumeOperator
 from operators.label_vertebrae import LabelVertebraeOperator
+from operators.measure_spine import MeasureSpineOperator
 from operators.postprocess import PostprocessOperator
 from operators.segment_instances import SegmentInstancesOperator
 from operators.segment_semantic import SegmentSemanticOperator
@@ -36,6 +37,7 @@ FLOW = (
     "segment_instances",
     "postprocess",
     "label_vertebrae",
+    "measure_spine",
     "write_segmentation",
 )
 """Names of the steps in flow order; equal to the module names in ``operators``."""
@@ -131,6 +133,7 @@ class SpineApplication(Application):
                 name="postprocess",
             ),
             LabelVertebraeOperator(self, progress=progress, name="label_vertebrae"),
+            MeasureSpineOperator(self, progress=progress, name="measure_spine"),
             self._last_step(wiring),
         ]
         for upstream, downstream in pairwise(steps):

@@ -15,6 +15,7 @@ from app.errors import ExitCode, OutputUnwritableError, exit_code_of
 from operators.anatomy.labels import Structure
 from operators.anatomy.vertebrae import numbering_text, vertebrae_among
 from operators.imaging.volume import voxel_volume_mm3
+from operators.spine.measurements.rows import documents, units_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,6 +79,8 @@ class SeriesRecordEntry:
     themselves, empty for models of one fold (`operators.networks.fold_votes`);
     ``low_confidence`` and ``low_agreement`` name what a human should look at; ``stack`` says which
     stack of its series it is and where it lies (`operators.dicom.stack_identity`).
+    ``measurements`` holds values and reasons by instance
+    (`operators.spine.measurements.rows.documents`), ``measurement_units`` their UCUM units.
     """
 
     key: str
@@ -93,6 +96,8 @@ class SeriesRecordEntry:
     low_confidence: tuple[str, ...] = ()
     agreement: dict[str, dict[str, float]] = field(default_factory=dict)
     low_agreement: tuple[str, ...] = ()
+    measurements: tuple[dict[str, Any], ...] = ()
+    measurement_units: dict[str, str] = field(default_factory=dict)
     facts: tuple[str, ...] = ()
     durations_s: dict[str, float] = field(default_factory=dict)
     error: ErrorRecord | None = None
@@ -159,6 +164,7 @@ def entry_of(case: Case) -> SeriesRecordEntry:
     """Record of one finished case."""
     numbers = vertebra_numbers(case.instances)
     durations = {step.name: step.duration_s for step in case.steps}
+    measured = documents(case.measurements)
     if case.failure is not None:
         return SeriesRecordEntry(
             key=case.key,
@@ -182,6 +188,8 @@ def entry_of(case: Case) -> SeriesRecordEntry:
         low_confidence=() if case.confidence is None else case.confidence.low,
         agreement=by_name(case.agreement),
         low_agreement=() if case.agreement is None else case.agreement.low,
+        measurements=measured,
+        measurement_units=units_of(measured),
         facts=case.facts,
         durations_s=durations,
     )

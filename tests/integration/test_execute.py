@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections import Counter
 from dataclasses import replace
@@ -63,6 +64,29 @@ def test_folds_that_contradict_each_other_in_the_discs_are_named_in_the_record(
     assert entry["low_confidence"] == ()
 
 
+def test_sizes_and_angles_stand_in_the_record_and_on_demand_in_a_table(tmp_path: Path) -> None:
+    spine_series(tmp_path / "in")
+    record = execute(job(tmp_path / "in", tmp_path / "out", measurements=True), stub_bundle())
+    entry = record.as_dict()["series"][0]
+    name = f"{entry['key']}_measurements.csv"
+    assert name in entry["files"]
+    lines = list(csv.DictReader((tmp_path / "out" / name).read_text("utf-8").splitlines()))
+    measured = {one["instance"]: one for one in entry["measurements"]}
+    assert set(entry["vertebra_numbers"]) <= set(measured)
+    for line in lines:
+        document = measured[int(line["instance"])]
+        assert line["series"] == entry["key"]
+        assert line["unit"] == entry["measurement_units"][line["measure"]]
+        if line["reason"]:
+            assert document["not_given"][line["measure"]] == line["reason"]
+        else:
+            assert document["values"][line["measure"]] == float(line["value"])
+    told = [len(one["values"]) + len(one["not_given"]) for one in measured.values()]
+    assert len(lines) == sum(told)
+    assert measured[0]["not_given"]["lumbar_lordosis"] == "levels_unknown"
+    assert any("body_middle_height" in one["values"] for one in measured.values())
+
+
 def test_every_operator_computes_exactly_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,6 +102,7 @@ def test_every_operator_computes_exactly_once(
         graph.SegmentInstancesOperator,
         graph.PostprocessOperator,
         graph.LabelVertebraeOperator,
+        graph.MeasureSpineOperator,
         graph.WriteSegmentationOperator,
     ]
     for operator in operators:

@@ -10,9 +10,10 @@ SHARES: Final[dict[str, float]] = {
     "assemble_volume": 0.05,
     "segment_semantic": 0.50,
     "segment_instances": 0.25,
-    "postprocess": 0.07,
+    "postprocess": 0.05,
     "label_vertebrae": 0.01,
-    "write_segmentation": 0.05,
+    "measure_spine": 0.03,
+    "write_segmentation": 0.04,
     "publish": 0.02,
 }
 """Step -> its part of the time of a job, about (lumbar series, bundled models); the sum is 1."""

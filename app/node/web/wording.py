@@ -121,6 +121,7 @@ STEPS: Final[dict[str, str]] = {
     "segment_instances": "Separate vertebrae (phase 2)",
     "postprocess": "Post-process",
     "label_vertebrae": "Name the vertebrae",
+    "measure_spine": "Measure",
     "write_segmentation": "Write DICOM SEG",
     "publish": "Publish and plan deliveries",
 }

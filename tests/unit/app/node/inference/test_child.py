@@ -72,6 +72,7 @@ def test_two_requests_are_answered_in_order_with_records_and_steps(tmp_path: Pat
         "segment_instances",
         "postprocess",
         "label_vertebrae",
+        "measure_spine",
         "write_segmentation",
     ]
 

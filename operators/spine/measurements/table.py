@@ -1,0 +1,284 @@
+"""What is measured: one row per measure, with its unit, definition, source and plausible range.
+
+A value outside the plausible range is an error of the masks far more often than a finding, and is
+not given. The ranges are wide: from the smallest cervical vertebra of a child to the largest
+lumbar one of an adult, and from healthy to severely ill.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+MM, MM2, ML, DEGREES, PERCENT, RATIO = "mm", "mm2", "mL", "deg", "%", "1"
+GRADE, IDENTIFIER = "{grade}", "{id}"
+"""UCUM units (https://ucum.org); annotations for what has none."""
+
+_DECIMALS: Final = {MM: 2, MM2: 1, ML: 2, DEGREES: 1, PERCENT: 1, RATIO: 3, GRADE: 0, IDENTIFIER: 0}
+
+SIX_POINTS: Final = "Hurxthal 1968, Am J Roentgenol 103:635; Genant et al. 1993, JBMR 8:1137"
+CALIPER: Final = "Ulrich et al. 1980, Radiology 134:137"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One measure.
+
+    Attributes
+    ----------
+    key : str
+        Name in tables.
+    structure : str
+        What is measured.
+    unit : str
+        UCUM.
+    low, high : float
+        Plausible range; both ends belong to it.
+    definition : str
+        For a reader of the value.
+    source : str
+        Where the definition comes from; empty for a plain volume.
+    """
+
+    key: str
+    structure: str
+    unit: str
+    low: float
+    high: float
+    definition: str
+    source: str = ""
+
+    @property
+    def decimals(self) -> int:
+        """Digits after the point that a value is given with."""
+        return _DECIMALS[self.unit]
+
+
+_BODY = "vertebral_body"
+_ROWS: Final = (
+    Measure("vertebra_volume", "vertebra", ML, 1, 160, "all voxels of body, arch and processes"),
+    Measure("body_volume", _BODY, ML, 0.5, 120, "all voxels of the body without its endplates"),
+    Measure(
+        "body_anterior_height",
+        _BODY,
+        MM,
+        4,
+        50,
+        "distance of the front ends of both end surfaces, mid-sagittal",
+        SIX_POINTS,
+    ),
+    Measure(
+        "body_middle_height",
+        _BODY,
+        MM,
+        4,
+        50,
+        "distance of both end surfaces half way from front to back, mid-sagittal",
+        SIX_POINTS,
+    ),
+    Measure(
+        "body_posterior_height",
+        _BODY,
+        MM,
+        4,
+        50,
+        "distance of the back ends of both end surfaces, mid-sagittal",
+        SIX_POINTS,
+    ),
+    Measure("wedge_ratio", _BODY, RATIO, 0.2, 2, "anterior by posterior height", SIX_POINTS),
+    Measure("biconcavity_ratio", _BODY, RATIO, 0.2, 2, "middle by posterior height", SIX_POINTS),
+    Measure(
+        "crush_ratio",
+        _BODY,
+        RATIO,
+        0.2,
+        2,
+        "posterior height by the mean posterior height of the measured neighbours",
+        SIX_POINTS,
+    ),
+    Measure(
+        "genant_grade_proposed",
+        _BODY,
+        GRADE,
+        0,
+        3,
+        "proposal: 1 from 20 %, 2 from 25 %, 3 from 40 % below 1 in the smallest of the three "
+        "ratios; defined for T4 to L4",
+        "Genant et al. 1993, JBMR 8:1137",
+    ),
+    Measure(
+        "slip",
+        _BODY,
+        MM,
+        -25,
+        60,
+        "posterior end of the lower end surface in front of that of the next upper end surface, "
+        "along the line between both surfaces; negative: behind",
+        "Frobin et al. 1997, Clin Biomech 12 Suppl 1:S1",
+    ),
+    Measure(
+        "slip_percent",
+        _BODY,
+        PERCENT,
+        -80,
+        150,
+        "slip by the depth of the upper end surface below it",
+        "Taillard 1954, Acta Orthop Scand 24:115",
+    ),
+    Measure(
+        "meyerding_grade_proposed",
+        _BODY,
+        GRADE,
+        0,
+        5,
+        "proposal: 1 to 4 by quarters of slip_percent, 5 above 100 %; 0 below 3 mm",
+        "Meyerding 1932, Surg Gynecol Obstet 54:371",
+    ),
+    Measure("disc_volume", "disc", ML, 0.05, 45, "all voxels of the disc without endplates"),
+    Measure(
+        "disc_anterior_height",
+        "disc",
+        MM,
+        0.5,
+        28,
+        "distance of its surfaces a tenth of its depth behind its front end, mid-sagittal",
+        "after Frobin et al. 1997, Clin Biomech 12 Suppl 1:S1",
+    ),
+    Measure(
+        "disc_middle_height",
+        "disc",
+        MM,
+        0.5,
+        28,
+        "distance of its surfaces half way from front to back, mid-sagittal",
+        "after Frobin et al. 1997, Clin Biomech 12 Suppl 1:S1",
+    ),
+    Measure(
+        "disc_posterior_height",
+        "disc",
+        MM,
+        0.5,
+        28,
+        "distance of its surfaces a tenth of its depth before its back end, mid-sagittal",
+        "after Frobin et al. 1997, Clin Biomech 12 Suppl 1:S1",
+    ),
+    Measure(
+        "disc_height_index",
+        "disc",
+        RATIO,
+        0.02,
+        1.5,
+        "mean of its three heights by the mean middle height of the bodies above and below; of the "
+        "body above alone on the sacrum",
+        "one of the definitions in Chen et al. 2022, J Clin Neurosci 103:153",
+    ),
+    Measure(
+        "canal_ap_diameter",
+        "canal",
+        MM,
+        2,
+        35,
+        "canal with cord from front to back in its middle, across its own axis",
+        CALIPER,
+    ),
+    Measure(
+        "canal_area",
+        "canal",
+        MM2,
+        15,
+        800,
+        "canal with cord, section across its own axis; from a width of 3.5 slices",
+        CALIPER,
+    ),
+    Measure(
+        "cord_ap_diameter",
+        "cord",
+        MM,
+        1,
+        18,
+        "diameter from front to back of the ellipse with the spread of the cord's section across "
+        "the canal's axis",
+        "Frostell et al. 2016, Front Neurol 7:238",
+    ),
+    Measure(
+        "cord_area",
+        "cord",
+        MM2,
+        3,
+        200,
+        "section of the cord across the canal's axis; from a width of 3.5 slices",
+        "Frostell et al. 2016, Front Neurol 7:238",
+    ),
+    Measure(
+        "lumbar_lordosis",
+        "spine",
+        DEGREES,
+        -50,
+        120,
+        "angle between the upper end surfaces of L1 and S1; lying",
+        "Cobb 1948, AAOS Instr Course Lect 5:261",
+    ),
+    Measure(
+        "thoracic_kyphosis",
+        "spine",
+        DEGREES,
+        -40,
+        130,
+        "angle between the upper end surface of T4 and the lower one of T12; lying",
+        "Cobb 1948, AAOS Instr Course Lect 5:261",
+    ),
+    Measure(
+        "cervical_lordosis",
+        "spine",
+        DEGREES,
+        -80,
+        90,
+        "angle between the lower end surfaces of C2 and C7; lying",
+        "Cobb 1948, AAOS Instr Course Lect 5:261",
+    ),
+    Measure(
+        "sacral_slope",
+        "spine",
+        DEGREES,
+        -30,
+        90,
+        "upper end surface of S1 against the scanner's axial plane; lying",
+        "Legaye et al. 1998, Eur Spine J 7:99",
+    ),
+    Measure(
+        "coronal_cobb",
+        "spine",
+        DEGREES,
+        0,
+        150,
+        "largest angle to the side between the upper end of one body and the lower end of another "
+        "below it; only slices up to 2 mm; lying",
+        "Cobb 1948, AAOS Instr Course Lect 5:261",
+    ),
+    Measure(
+        "coronal_cobb_upper_vertebra",
+        "spine",
+        IDENTIFIER,
+        1,
+        28,
+        "id of the upper end vertebra of coronal_cobb",
+    ),
+    Measure(
+        "coronal_cobb_lower_vertebra",
+        "spine",
+        IDENTIFIER,
+        1,
+        28,
+        "id of the lower end vertebra of coronal_cobb",
+    ),
+)
+
+MEASURES: Final[dict[str, Measure]] = {measure.key: measure for measure in _ROWS}
+"""Every measure by its key, in the order in which they are told."""
+
+CURVES: Final[dict[str, tuple[str, str]]] = {
+    "lumbar_lordosis": ("L1 superior", "S1 superior"),
+    "thoracic_kyphosis": ("T12 inferior", "T4 superior"),
+    "cervical_lordosis": ("C2 inferior", "C7 inferior"),
+}
+"""Curves between named levels: the second surface's tilt minus the first one's."""
