@@ -1,4 +1,4 @@
-"""Step 7: final masks and level names -> measurements, each with a value or the reason why it has none."""
+"""Step 7: final masks and level names -> measurements, each a value or why there is none."""
 
 from __future__ import annotations
 
@@ -37,6 +37,6 @@ class MeasureSpineOperator(Operator):
     def _step(self, case: Case) -> Case:
         if case.semantic is None or case.instances is None:
             raise SegmentationError("there are no masks to measure")
-        # Only a level that may be stated without reserve: a curve from a wrong one is a wrong angle.
+        # Only levels that may be stated: a curve between wrong ones is a wrong angle.
         names = {n: level_text(name.level) for n, name in case.levels.items() if name.is_certain}
         return replace(case, measurements=measure(case.semantic, case.instances, names))

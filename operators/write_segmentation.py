@@ -1,4 +1,4 @@
-"""Step 7: final masks -> files in the output folder, each written whole."""
+"""Step 8: final masks -> files in the output folder, each written whole."""
 
 from __future__ import annotations
 
