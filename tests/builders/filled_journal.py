@@ -88,6 +88,7 @@ RECORD: Final = ResultRecord(
                 "segment_semantic": 21.4,
                 "segment_instances": 9.7,
                 "postprocess": 2.2,
+                "measure_spine": 0.4,
                 "write_segmentation": 1.1,
             },
         ),

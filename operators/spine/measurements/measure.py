@@ -112,7 +112,7 @@ def _row(instance: int, level: str, key: str, value: Quantity) -> Measurement:
         value = Reason.OUTSIDE_PLAUSIBLE_RANGE
     if isinstance(value, Reason):
         return Measurement(instance=instance, level=level, measure=key, reason=str(value))
-    rounded = round(value, about.decimals) + 0.0  # turns -0.0 into 0.0
+    rounded = round(float(value), about.decimals) + 0.0  # turns -0.0 into 0.0
     return Measurement(instance=instance, level=level, measure=key, value=rounded)
 
 
