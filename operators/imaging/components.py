@@ -71,8 +71,7 @@ def components(mask: NDArray[np.generic], connectivity: Connectivity = 26) -> Co
     if not inside.any():
         nothing = np.zeros(inside.shape, np.uint32)
         return Components(nothing, (), (), np.zeros((0, 3)))
-    found = cc3d.connected_components(inside, connectivity=connectivity, out_dtype=np.uint32)
-    labels = np.asarray(found, np.uint32)
+    labels = _labelled(inside, connectivity)
     statistics = cc3d.statistics(labels)
     return Components(
         labels_zyx=labels,
@@ -101,9 +100,7 @@ def parts_of_labels(
     voxel_counts : (n + 1,) ndarray of int64
         Size of every part; entry 0 is the background.
     """
-    inside = np.ascontiguousarray(labels_zyx)
-    found = cc3d.connected_components(inside, connectivity=connectivity, out_dtype=np.uint32)
-    parts = np.asarray(found, np.uint32)
+    parts = _labelled(np.ascontiguousarray(labels_zyx), connectivity)
     return parts, np.bincount(parts.ravel(), minlength=1)
 
 
@@ -122,6 +119,15 @@ def fill_holes(mask: NDArray[np.generic]) -> NDArray[np.bool_]:
     """
     inside = np.ascontiguousarray(mask != 0)
     return np.asarray(fill_voids.fill(inside, in_place=False), dtype=np.bool_)
+
+
+def _labelled(inside: NDArray[np.generic], connectivity: Connectivity) -> NDArray[np.uint32]:
+    # With one row of voxels and a gap in it, cc3d 26-connected runs out of labels and raises; a
+    # second row gives it room.
+    is_line = sum(size > 1 for size in inside.shape) < 2  # noqa: PLR2004
+    given = np.pad(inside, ((0, 1),) * 3) if is_line else inside
+    found = cc3d.connected_components(given, connectivity=connectivity, out_dtype=np.uint32)
+    return np.ascontiguousarray(found[tuple(slice(size) for size in inside.shape)], np.uint32)
 
 
 def _box(box: tuple[slice, slice, slice]) -> Box:

@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from operators.imaging.components import components, fill_holes
+from operators.imaging.components import components, fill_holes, parts_of_labels
 
 
 def three_parts():
@@ -53,3 +54,15 @@ def test_a_cavity_open_only_by_an_edge_is_filled():
     filled = fill_holes(mask)
     assert filled[1, 1, 2]
     assert not filled[0, 0, 2]
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 6), (1, 6, 1), (6, 1, 1)])
+@pytest.mark.parametrize("connectivity", [6, 18, 26])
+def test_one_row_of_voxels_with_gaps_falls_into_its_parts(shape, connectivity):
+    row = np.array([1, 0, 1, 1, 0, 1], np.uint8).reshape(shape)
+    found = components(row, connectivity)
+    assert found.labels_zyx.ravel().tolist() == [1, 0, 2, 2, 0, 3]
+    assert found.voxel_counts == (1, 2, 1)
+    parts, sizes = parts_of_labels(row, connectivity)
+    assert parts.ravel().tolist() == [1, 0, 2, 2, 0, 3]
+    assert sizes.tolist() == [2, 1, 2, 1]
