@@ -29,6 +29,9 @@ TESTED_METRICS = ("dsc", "assd_mm", "rq", "sq", "pq")
 COUNTS = ("tp", "fp", "fn")
 """Metrics that are summed over cases."""
 
+_NAME_LEVELS = frozenset({"level", "naming"})
+"""Scopes that mean nothing where the reference's labels are running numbers."""
+
 LOWER_IS_BETTER = frozenset({"assd_mm"})
 
 
@@ -75,7 +78,7 @@ class MethodScores:
 
     @staticmethod
     def _names_a_level(item: Item) -> bool:
-        return item.scope == "level" or item.region is not Region.WHOLE
+        return item.scope in _NAME_LEVELS or item.region is not Region.WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +227,7 @@ def totals(scores: MethodScores) -> Mapping[tuple[Item, str], int]:
 
 def _is_annotated(item: Item, annotated: frozenset[str]) -> bool:
     """Tell what some reference contains: what nobody drew cannot be predicted wrongly."""
-    if item.scope == "level":
+    if item.scope in _NAME_LEVELS:
         return True
     scope = "structure" if item.scope == "part" else item.scope
     return f"{scope}:{item.name}" in annotated

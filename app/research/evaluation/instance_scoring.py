@@ -8,6 +8,7 @@ import numpy as np
 
 from app.research.evaluation.detection import Match, match_instances, recognition
 from app.research.evaluation.measures import InstanceScore, Item, Measure, measures_of
+from app.research.evaluation.naming import score_names
 from app.research.evaluation.overlap import dice
 from app.research.evaluation.regions import Region, centres_mm, nearest, region_of
 from app.research.evaluation.structures import SUBSTRUCTURES, instances_of
@@ -59,6 +60,8 @@ def score_kind(
                 "assd_mm": score.assd_mm,
             }
             measures += measures_of(Item("level", f"{kind.name} {score.reference}"), values)
+    if kind.name == "vertebra":
+        measures += score_names(scores, prediction.names)
     return scores, measures
 
 

@@ -14,6 +14,7 @@ import highdicom as hd
 import numpy as np
 from pydicom.errors import InvalidDicomError
 
+from app.research.evaluation.naming import names_beside, names_in_labels
 from operators.anatomy.codes import STRUCTURES
 from operators.anatomy.labels import (
     DISC_OFFSET,
@@ -169,6 +170,27 @@ def read_segments(path: Path) -> tuple[LabelMap, dict[int, str]]:
     names = {int(d.SegmentNumber): str(d.SegmentLabel) for d in seg.SegmentSequence}
     array = np.asarray(volume.array, np.uint16)
     return LabelMap(array, np.asarray(volume.affine, float)), names
+
+
+def read_names(path: Path) -> dict[int, str]:
+    """Read the level names of a prediction's vertebrae: from a SEG, or from beside a NIfTI mask.
+
+    Parameters
+    ----------
+    path : Path
+        Instance mask.
+
+    Returns
+    -------
+    dict of int to str
+        By label; empty where nothing is named.
+
+    Raises
+    ------
+    UnreadableInputError
+        As `read_segments`.
+    """
+    return names_in_labels(read_segments(path)[1]) if path.suffix == ".dcm" else names_beside(path)
 
 
 def _read_segmentation(path: Path, kind: MaskKind | None) -> LabelMap:

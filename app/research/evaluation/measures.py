@@ -5,12 +5,14 @@ A metric is a `Measure`: one long list per case, of which everything else is a s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from app.research.evaluation.regions import Region
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from operators.imaging.volume import LabelMap
 
 UNDEFINED = float("nan")
@@ -24,10 +26,13 @@ class Masks:
     ----------
     semantic, instances : LabelMap or None
         Either may be absent.
+    names : mapping of int to str
+        Level name of vertebrae, by their label (`app.research.evaluation.naming`).
     """
 
     semantic: LabelMap | None = None
     instances: LabelMap | None = None
+    names: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -38,7 +43,8 @@ class Item:
     ----------
     scope : str
         ``structure`` (whole image), ``detection`` (all instances of a kind), ``part`` (a
-        substructure inside the matched vertebrae) or ``level`` (one reference instance).
+        substructure inside the matched vertebrae), ``level`` (one reference instance) or
+        ``naming`` (the names of levels).
     name : str
         Structure, kind of instance or, for ``level``, kind and reference label: ``disc 120``.
     region : Region
@@ -60,7 +66,7 @@ class Measure:
         What is measured.
     metric : str
         ``dsc``, ``iou``, ``assd_mm``, ``reference_ml``, ``prediction_ml``, ``tp``, ``fp``,
-        ``fn``, ``rq``, ``sq``, ``pq``, ``side`` or ``found``.
+        ``fn``, ``rq``, ``sq``, ``pq``, ``side``, ``found`` or one of `naming.METRICS`.
     value : float
         Not a number where the metric is undefined.
     """

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.research.evaluation.grids import bring_onto
-from app.research.evaluation.mask_files import kind_of, read_mask, require_kind
+from app.research.evaluation.mask_files import kind_of, read_mask, read_names, require_kind
 from app.research.evaluation.measures import Masks
 from operators.errors import UnreadableInputError
 
@@ -293,7 +293,8 @@ def _read(files: CaseFiles, grid: Grid | None, plain_kind: MaskKind | None) -> M
     for kind_name, mask in found.items():
         grid = grid or mask.grid
         found[kind_name] = bring_onto(mask, grid)
-    return Masks(**found)
+    names = {} if files.instances is None else read_names(files.instances)
+    return Masks(**found, names=names)
 
 
 def _empty(labels: LabelMap | None) -> LabelMap | None:

@@ -6,6 +6,7 @@ it is matched, in ``structures`` and ``detection``.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,7 +77,8 @@ def _cropped(*authors: Masks) -> tuple[Masks, ...]:
     if box is None:
         return authors
     return tuple(
-        Masks(
+        replace(
+            masks,
             semantic=None if masks.semantic is None else crop(masks.semantic, box),
             instances=None if masks.instances is None else crop(masks.instances, box),
         )

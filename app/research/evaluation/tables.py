@@ -17,6 +17,7 @@ import numpy as np
 
 from app.research.evaluation.cohort import LOWER_IS_BETTER
 from app.research.evaluation.measures import Item
+from app.research.evaluation.naming import METRICS, NAMING
 from app.research.evaluation.regions import Region
 from app.research.evaluation.structures import KINDS, LATERAL, STRUCTURES, SUBSTRUCTURES
 from operators.anatomy.vertebrae import LEVEL_NAMES, vertebra_of
@@ -38,6 +39,9 @@ TITLES: dict[str, str] = {
     "pq": "PQ",
     "found": "found",
     "side": "right side",
+    "identified": "identified",
+    "stated": "stated",
+    "stated_wrong": "stated wrongly",
     "tp": "matched",
     "fp": "extra",
     "fn": "missed",
@@ -69,6 +73,11 @@ _PART_NOTE = (
 _REGION_NOTE = (
     "Region by the reference's level (C1-C7, T1-T13, L1-L6; a disc belongs to the vertebra above). "
     "An extra instance counts in the region of the nearest reference instance."
+)
+_NAMING_NOTE = (
+    "Share of the reference's vertebrae that were found and called by the right level "
+    '(identification rate, "probably" included); called by a level without reserve; called by a '
+    "wrong one without reserve."
 )
 _LEVELS_TITLE = "Levels of the reference"
 _LEVELS_NOTE = "found: share of the cases that have this level."
@@ -105,6 +114,7 @@ _LAYOUTS = (
         _OVERLAP,
     ),
     _Layout("Left and right", _SIDE_NOTE, [Item("structure", LATERAL)], ("side",)),
+    _Layout("Names of levels", _NAMING_NOTE, [NAMING], METRICS),
     _Layout(
         "Substructures inside matched vertebrae",
         _PART_NOTE,
@@ -256,6 +266,8 @@ def _levels(methods: Sequence[tuple[str, Summaries]]) -> list[Item]:
 
 
 def _title(item: Item) -> str:
+    if item == NAMING:
+        return "levels of vertebrae"
     if item.scope == "level":
         kind, label = item.name.split(" ")
         return f"{kind} {LEVEL_NAMES[vertebra_of(int(label))]}"

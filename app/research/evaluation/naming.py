@@ -1,0 +1,100 @@
+"""Names of levels: how many vertebrae of the reference were found and named rightly.
+
+References
+----------
+Identification rate: Sekuboyina et al., Med Image Anal 2021, doi 10.1016/j.media.2021.102166; there
+a vertebra is found within 20 mm of its centre, here by overlap like every other instance.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from app.research.evaluation.measures import Item, Measure, measures_of
+from operators.anatomy.levels import PROBABLY
+from operators.anatomy.vertebrae import LEVEL_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from app.research.evaluation.measures import InstanceScore
+
+NAMING: Final = Item("naming", "vertebra")
+METRICS: Final = ("identified", "stated", "stated_wrong")
+
+_NAMED: Final = re.compile(r"vertebra (\d+) \((.+)\)")
+"""Segment label of a vertebra with a level (`operators.anatomy.vertebrae.ordinal_text`)."""
+_MASK_NAME: Final = re.compile(r"seg-vert_msk\.nii(\.gz)?$")
+
+
+def names_in_labels(segment_labels: Mapping[int, str]) -> dict[int, str]:
+    """Read level names from the labels of a SEG's segments.
+
+    Parameters
+    ----------
+    segment_labels : mapping of int to str
+        By segment number.
+
+    Returns
+    -------
+    dict of int to str
+        By vertebra id: ``"L4"`` or ``"probably L4"``.
+
+    Examples
+    --------
+    >>> names_in_labels({1: "vertebra 8 (L4)", 2: "vertebra 9", 3: "disc below vertebra 8 (L4)"})
+    {8: 'L4'}
+    """
+    found = (_NAMED.fullmatch(label) for label in segment_labels.values())
+    return {int(match[1]): match[2] for match in found if match}
+
+
+def names_beside(mask: Path) -> dict[int, str]:
+    """Read level names from the centroid file that lies beside a NIfTI mask; empty without one."""
+    file = mask.with_name(_MASK_NAME.sub("seg-spine_ctd.json", mask.name))
+    if file == mask or not file.is_file():
+        return {}
+    try:
+        header: Any = json.loads(file.read_text("utf-8"))[0]
+        levels = {int(number): str(name["text"]) for number, name in header["levels"].items()}
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+        return {}  # another program's file, or one of a version without levels
+    return {n: text for n, text in levels.items() if text.removeprefix(PROBABLY) in _LEVELS}
+
+
+_LEVELS: Final = frozenset(LEVEL_NAMES.values())
+
+
+def score_names(scores: Sequence[InstanceScore], names: Mapping[int, str]) -> list[Measure]:
+    """Hold names against the reference's labels, which are levels.
+
+    Parameters
+    ----------
+    scores : sequence of InstanceScore
+        Of the vertebrae of one case.
+    names : mapping of int to str
+        Level name by predicted label.
+
+    Returns
+    -------
+    list of Measure
+        Shares of the reference's vertebrae: ``identified`` (found and called rightly, "probably"
+        included), ``stated`` (found and called something without reserve), ``stated_wrong``.
+        Empty where nothing is named or the reference has no vertebra.
+    """
+    known = [score for score in scores if score.reference is not None]
+    if not names or not known:
+        return []
+    pairs = [
+        (names.get(score.prediction or 0, ""), LEVEL_NAMES.get(score.reference or 0, ""))
+        for score in known
+    ]
+    right = sum(name.removeprefix(PROBABLY) == level for name, level in pairs if name)
+    stated = [(name, level) for name, level in pairs if name and not name.startswith(PROBABLY)]
+    wrong = sum(name != level for name, level in stated)
+    counts = (right, len(stated), wrong)
+    values = {metric: count / len(known) for metric, count in zip(METRICS, counts, strict=True)}
+    return measures_of(NAMING, values)
