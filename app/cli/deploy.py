@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.groups import INSTALLATION
 from app.deploy.manifests import write_manifests
 from app.registry import read_registry
 from app.settings import load_settings
@@ -17,7 +18,7 @@ ConfigOption = Annotated[Path | None, typer.Option("--config", help="app.yaml to
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    app.command()(manifests)
+    app.command(rich_help_panel=INSTALLATION)(manifests)
 
 
 def manifests(

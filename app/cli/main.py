@@ -16,6 +16,7 @@ from app import __version__
 from app.cli import deploy, node, upkeep
 from app.cli.evaluation import evaluate
 from app.cli.explain import explain
+from app.cli.groups import INSTALLATION, NODE, RESEARCH, STUDY
 from app.cli.models import JsonOption, ModelsOption, models_app
 from app.cli.send import send
 from app.cli.training import train_app
@@ -42,16 +43,16 @@ app = typer.Typer(
     help="Spine MR segmentation: sagittal T2w series in, DICOM SEG out. Research use only.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
-app.add_typer(models_app, name="models")
-app.add_typer(train_app, name="train")
+app.add_typer(models_app, name="models", rich_help_panel=INSTALLATION)
+app.add_typer(train_app, name="train", rich_help_panel=RESEARCH)
+# In the order in which their groups are shown.
+app.command(rich_help_panel=STUDY)(explain)
 node.register(app)
 upkeep.register(app)
+app.command(rich_help_panel=NODE)(send)
+app.command(rich_help_panel=RESEARCH)(evaluate)
 deploy.register(app)
-app.command()(explain)
-app.command()(send)
-app.command()(evaluate)
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="app.yaml to use.")]
 
@@ -88,7 +89,7 @@ def require_arguments(arguments: list[str]) -> None:
         raise ConfigurationError(message, reasons=("empty_argument",))
 
 
-@app.command()
+@app.command(rich_help_panel=STUDY)
 def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
     source: Annotated[Path, typer.Option("--input", "-i", help="DICOM folder or NIfTI image.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
@@ -135,7 +136,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
     raise typer.Exit(record.exit_code)
 
 
-@app.command()
+@app.command(rich_help_panel=NODE)
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to fill.")] = Path("demo"),
 ) -> None:
@@ -149,7 +150,7 @@ def demo(
     raise typer.Exit(exit_code)
 
 
-@app.command()
+@app.command(rich_help_panel=RESEARCH)
 def synthesize(  # noqa: PLR0917 - one parameter per documented option
     output: Annotated[Path, typer.Option("--output", "-o", help="Dataset folder to fill.")],
     seed: Annotated[
@@ -180,7 +181,7 @@ def synthesize(  # noqa: PLR0917 - one parameter per documented option
     typer.echo(f"studies in {output}/sub-*/dicom, truth in {output}/derivatives")
 
 
-@app.command("check-config")
+@app.command("check-config", rich_help_panel=INSTALLATION)
 def check_config(config: ConfigOption = None) -> None:
     """Validate app.yaml; unknown keys and certificates that cannot be used are refused."""
     settings = load_settings(config)
@@ -190,7 +191,7 @@ def check_config(config: ConfigOption = None) -> None:
     typer.echo("app.yaml is valid and its models are as registered")
 
 
-@app.command()
+@app.command(rich_help_panel=INSTALLATION)
 def describe(config: ConfigOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002
     """Say which versions, models and capabilities this installation has. Loads no network."""
     document = description(load_settings(config))

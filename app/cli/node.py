@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.groups import NODE
 from app.node.lifeline import beats_into, end_into
 from app.node.reload import Reload
 from app.node.roles import READING_ANEW, ROLES, Parent, prepare_data_folder, run_role
@@ -31,8 +32,8 @@ LifelineOption = Annotated[int | None, typer.Option("--lifeline", hidden=True)]
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    app.command()(serve)
-    app.command()(worker)
+    app.command(rich_help_panel=NODE)(serve)
+    app.command(rich_help_panel=NODE)(worker)
     app.command(hidden=True)(listener)
     app.command(hidden=True)(web)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.groups import NODE
 from app.cli.node import ConfigOption, DataOption, node_settings
 from app.errors import ConfigurationError, ExitCode
 
@@ -20,13 +21,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    app.command("check-peer")(check_peer)
-    app.command()(backup)
-    app.command()(restore)
+    app.command("check-peer", rich_help_panel=NODE)(check_peer)
+    app.command(rich_help_panel=NODE)(backup)
+    app.command(rich_help_panel=NODE)(restore)
     journal = typer.Typer(help="Check the journal, or make a new one of what is left.")
     journal.command("check")(check_journal)
     journal.command("rebuild")(rebuild_journal)
-    app.add_typer(journal, name="journal")
+    app.add_typer(journal, name="journal", rich_help_panel=NODE)
 
 
 def check_peer(

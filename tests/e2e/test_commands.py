@@ -213,3 +213,11 @@ def test_sigterm_during_inference_answers_75_and_leaves_the_output_empty(tmp_pat
     assert process.returncode == 75
     assert json.loads(rest.splitlines()[-1])["status"] == "interrupted"
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_help_lists_every_command_under_a_heading() -> None:
+    done = spine_node("--help")
+    headings = ["One study", "The PACS node", "Research", "This installation"]
+    places = [done.stdout.index(heading) for heading in headings]
+    assert places == sorted(places)
+    assert "─ Commands ─" not in done.stdout
