@@ -218,6 +218,6 @@ def test_sigterm_during_inference_answers_75_and_leaves_the_output_empty(tmp_pat
 def test_help_lists_every_command_under_a_heading() -> None:
     done = spine_node("--help")
     headings = ["One study", "The PACS node", "Research", "This installation"]
-    places = [done.stdout.index(heading) for heading in headings]
+    places = [done.stdout.index(f"─ {heading} ─") for heading in headings]
     assert places == sorted(places)
     assert "─ Commands ─" not in done.stdout
