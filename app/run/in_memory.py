@@ -6,6 +6,7 @@ here. The public front of it is the package ``spine_node``.
 
 from __future__ import annotations
 
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 _ONE_AT_A_TIME: Final = threading.Lock()
 """Networks and their threads are shared: a second graph beside the first would only slow both."""
 
-_LOOK_S: Final = 0.2
-"""How often the waiting thread looks for Ctrl-C, which another thread may have been given, s."""
+_LOOK_S: Final = 0.05
+"""How often the waiting thread takes Ctrl-C back from Holoscan, s."""
 
 
 @dataclass
@@ -96,11 +97,22 @@ def segment(
         running = pool.submit(_run, source, models, selection, report)
         try:
             while not wait([running], timeout=_LOOK_S).done:
-                pass
+                _take_back_interrupts()
         except KeyboardInterrupt:
             stop.set()
             raise
         return running.result()
+
+
+def _take_back_interrupts() -> None:
+    """Install Python's handler of SIGINT again: Holoscan's, beside a thread's run(), segfaults.
+
+    Python keeps what it was told last, so this changes nothing for the caller; handlers belong to
+    the main thread, which is also the one that Ctrl-C interrupts.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is threading.main_thread() and handler is not None:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _run(
