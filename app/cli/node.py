@@ -44,7 +44,7 @@ def serve(
     as_json: Annotated[bool, typer.Option("--json", help="Ready lines as JSON.")] = False,  # noqa: FBT002
 ) -> None:
     """Run the PACS node until SIGTERM or Ctrl-C; SIGHUP: read app.yaml anew."""
-    settings = node_settings(config, data)
+    settings = _usable(config, data)
     prepare_data_folder(settings)
     quiet_foreign_logs()
     options = _options(config, data)
@@ -60,7 +60,7 @@ def serve(
             emit=EventLog("serve", settings.node.log_level),
             limits=Limits.of(settings),
             manager=service_manager(),
-            reload=Reload(settings, wanted, lambda: node_settings(config, data)),
+            reload=Reload(settings, wanted, lambda: _usable(config, data)),
         )
     raise typer.Exit(code)
 
@@ -96,7 +96,13 @@ def web(
 
 
 def _run(role: str, config: Path | None, data: Path | None, parent: Parent | None) -> int:
-    return run_role(role, lambda: node_settings(config, data), parent)
+    return run_role(role, lambda: _usable(config, data, of_listener=role == "listener"), parent)
+
+
+def _usable(config: Path | None, data: Path | None, *, of_listener: bool = True) -> Settings:
+    settings = node_settings(config, data)
+    check_certificates(settings.node, of_listener=of_listener)
+    return settings
 
 
 def _parent(child: bool, lifeline: int | None) -> Parent | None:  # noqa: FBT001 - an option
@@ -106,7 +112,6 @@ def _parent(child: bool, lifeline: int | None) -> Parent | None:  # noqa: FBT001
 def node_settings(config: Path | None, data: Path | None) -> Settings:
     """Read the settings; a data folder that was given wins."""
     settings = load_settings(config)
-    check_certificates(settings.node)
     if data is None:
         return settings
     node = settings.node.model_copy(update={"data": data.absolute()})

@@ -107,15 +107,22 @@ def client_context(settings: PeerTlsSettings) -> ClientContext:
     return context
 
 
-def check_certificates(node: NodeSettings) -> None:
+def check_certificates(node: NodeSettings, *, of_listener: bool = True) -> None:
     """Pass where every certificate and key that the settings name can be used.
+
+    Parameters
+    ----------
+    node : NodeSettings
+        Listener and peers.
+    of_listener : bool
+        Those of the listener, too; a worker on another host has no need of its key.
 
     Raises
     ------
     ConfigurationError
         Where one cannot.
     """
-    if node.listener.tls is not None:
+    if of_listener and node.listener.tls is not None:
         server_context(node.listener.tls)
     for peer in node.peers:
         if peer.tls is not None:
@@ -153,7 +160,7 @@ class OwnCertificate:
     used_for : str
         ``listener``, or the peer's name.
     expires : float
-        Epoch seconds; 0 where the file cannot be read any more.
+        Epoch seconds.
     """
 
     used_for: str
@@ -161,22 +168,29 @@ class OwnCertificate:
 
 
 def own_certificates(node: NodeSettings) -> Iterator[OwnCertificate]:
-    """Find the certificates that the node shows, and until when they are valid."""
-    if node.listener.tls is not None:
-        yield OwnCertificate("listener", _expiry(node.listener.tls.certificate_file))
+    """Find the certificates that the node shows, and until when they are valid.
+
+    A file that this process cannot read is left out: it may be another host's. Where it is needed,
+    start and reload refuse it (`check_certificates`).
+    """
+    files = {} if node.listener.tls is None else {"listener": node.listener.tls.certificate_file}
     for peer in node.peers:
         if peer.tls is not None and peer.tls.certificate_file is not None:
-            yield OwnCertificate(peer.name, _expiry(peer.tls.certificate_file))
+            files[peer.name] = peer.tls.certificate_file
+    for used_for, file in files.items():
+        expires = _expiry(file)
+        if expires is not None:
+            yield OwnCertificate(used_for, expires)
 
 
-def _expiry(file: Path) -> float:
+def _expiry(file: Path) -> float | None:
     """Earliest end of validity in the chain, epoch seconds."""
     from cryptography import x509  # noqa: PLC0415 - the listener starts without it
 
     try:
         chain = x509.load_pem_x509_certificates(file.read_bytes())
     except (OSError, ValueError):
-        return 0.0
+        return None
     return min(one.not_valid_after_utc.timestamp() for one in chain)
 
 

@@ -162,7 +162,7 @@ def _silent(
 
 
 def _expiring(node: NodeSettings, now: float) -> list[Found]:
-    """Find our certificates that expire soon, have expired, or cannot be read any more."""
+    """Find our certificates that expire soon or have expired."""
     return [
         Found(own.used_for, None, own.expires)
         for own in own_certificates(node)

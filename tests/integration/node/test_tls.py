@@ -233,6 +233,7 @@ def test_certificates_that_cannot_be_used_are_named_before_anything_is_bound(
         node = node_with(certificate, key)
         with pytest.raises(ConfigurationError, match="cannot be used"):
             check_certificates(node)
+        check_certificates(node, of_listener=False)  # a worker elsewhere has no such files
     check_certificates(node_with(files.certificate, files.key))
 
 
@@ -247,7 +248,7 @@ def test_the_end_of_validity_is_read_from_the_file(tmp_path: Path, authority: Au
     node = node_with(files.certificate, files.key)
     assert list(own_certificates(node)) == [OwnCertificate("listener", ends.timestamp())]
     files.certificate.unlink()
-    assert list(own_certificates(node)) == [OwnCertificate("listener", 0.0)]
+    assert list(own_certificates(node)) == []  # another host's, perhaps
 
 
 @needs_orthanc
