@@ -112,6 +112,12 @@ def test_what_is_submitted_twice_runs_once_urgent_first_and_is_forgotten_when_ol
         queue.submit_segmentation(batch)
         eventually(lambda: len(settlement.settled) == 4)
         workflows.drain(5.0)
+
+        late = run_of("late")
+        queue.submit_segmentation(late)
+        eventually(lambda: queue.tickets([segment_id(late)])[segment_id(late)].status == "PENDING")
+        time.sleep(0.3)
+        assert "late:1" not in desk.begun  # nothing is called running while the worker leaves
     finally:
         queue.stop()
         threads.shutdown()

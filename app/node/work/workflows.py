@@ -102,7 +102,9 @@ class Workflows(DBOSConfiguredInstance):
     @DBOS.workflow(name=SEGMENT, max_recovery_attempts=None)
     async def segment(self, job_id: str, run_number: int) -> str:
         """Segment a job: attempts with pauses between them, until one settles it."""
-        attempts = await self.prepare(job_id, run_number)
+        # A worker that is leaving must not call a job running that it will not run.
+        async with self._working():
+            attempts = await self.prepare(job_id, run_number)
         while attempts is not None:
             async with self._working():
                 outcome = await self.infer(job_id, run_number)
