@@ -161,6 +161,12 @@ class AlertNotSentError(ServiceError):
     code = "SPN-9600"
 
 
+class TrainingFailedError(SpineError):
+    """A training ended by itself without a result."""
+
+    code = "SPN-9700"
+
+
 class ExitCode(IntEnum):
     """What the process answers when it ends."""
 

@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -93,11 +93,22 @@ WorkersOption = Annotated[
 ]
 
 
+EngineOption = Annotated[
+    Literal["own", "nnunet"],
+    typer.Option(
+        help="own, or nnunet: nnU-Net v2's fingerprint, planning, preprocessing and trainer, with "
+        "the preset's patch, network and epochs, without mirroring; on a CPU of little use."
+    ),
+]
+GpusOption = Annotated[int, typer.Option(min=1, help="GPUs per fold, with --engine nnunet.")]
+
+
 @train_app.command("semantic")
 def train_semantic(  # noqa: PLR0913, PLR0917 - one parameter per documented option
     output: ModelFolder,
     work: WorkOption = Path("training"),
     preset: PresetOption = "compact",
+    engine: EngineOption = "own",
     dataset: DatasetOption = None,
     spider: SpiderOption = None,
     mix: MixOption = None,
@@ -112,12 +123,15 @@ def train_semantic(  # noqa: PLR0913, PLR0917 - one parameter per documented opt
     device: DeviceOption = "cpu",
     minutes: MinutesOption = None,
     workers: WorkersOption = None,
+    gpus: GpusOption = 1,
     as_json: JsonOption = False,  # noqa: FBT002
 ) -> None:
     """Train phase 1 on synthetic spines, on your own images, or on both; call again to resume."""
     asked = {
         "phase": "semantic",
         "preset": preset,
+        "engine": engine,
+        "gpus": gpus,
         "output": output,
         "work": work,
         "spines": cases,
@@ -199,7 +213,7 @@ def _train(asked: dict[str, Any], data: _Data, *, as_json: bool) -> None:
         if as_json:
             emit_json({"event": "result", "report": str(report), "model": str(request.output)})
         else:
-            typer.echo(f"report: {report} (curves and held-out examples beside it)")
+            typer.echo(f"report: {report} (with pictures beside it)")
     if reports and not as_json:
         typer.echo(f"model: {request.output}; try it: spine-node run --{request.phase} ...")
     if was_asked:

@@ -69,6 +69,22 @@ def run_of(job_id: str, priority: int = 50) -> JobRun:
     return JobRun(job_id=job_id, run_number=1, priority=priority, state="waiting")
 
 
+def kinds_of_content(database: Path) -> list[tuple[str]]:
+    with sqlite3.connect(database) as stored:
+        kinds = stored.execute("SELECT DISTINCT serialization FROM workflow_status").fetchall()
+    stored.close()
+    return kinds
+
+
+def nothing_begins_while_the_worker_leaves(queue: JobQueue, desk: DeskDouble) -> None:
+    """After `Workflows.drain`: no job that waits is called running."""
+    late = run_of("late")
+    queue.submit_segmentation(late)
+    eventually(lambda: queue.tickets([segment_id(late)])[segment_id(late)].status == "PENDING")
+    time.sleep(0.3)
+    assert "late:1" not in desk.begun
+
+
 def test_what_is_submitted_twice_runs_once_urgent_first_and_is_forgotten_when_old(tmp_path: Path):
     desk, settlement = DeskDouble(), SettlementDouble()
     courier = CourierDouble([0.1, 0.1, None])
@@ -112,16 +128,8 @@ def test_what_is_submitted_twice_runs_once_urgent_first_and_is_forgotten_when_ol
         queue.submit_segmentation(batch)
         eventually(lambda: len(settlement.settled) == 4)
         workflows.drain(5.0)
-
-        late = run_of("late")
-        queue.submit_segmentation(late)
-        eventually(lambda: queue.tickets([segment_id(late)])[segment_id(late)].status == "PENDING")
-        time.sleep(0.3)
-        assert "late:1" not in desk.begun  # nothing is called running while the worker leaves
+        nothing_begins_while_the_worker_leaves(queue, desk)
     finally:
         queue.stop()
         threads.shutdown()
-    with sqlite3.connect(tmp_path / "queue.db") as stored:
-        kinds = stored.execute("SELECT DISTINCT serialization FROM workflow_status").fetchall()
-    stored.close()
-    assert kinds == [("portable_json",)]
+    assert kinds_of_content(tmp_path / "queue.db") == [("portable_json",)]

@@ -237,8 +237,8 @@ def _read_mha(path: Path, kind: type[np.generic]) -> Volume:
         image = SimpleITK.ReadImage(str(path))
     except RuntimeError as error:
         raise UnreadableInputError("an image of the data set cannot be read") from error
-    turn, spacing = image.GetDirection(), image.GetSpacing()  # type: ignore[no-untyped-call]
+    turn, spacing = image.GetDirection(), image.GetSpacing()
     affine = np.eye(4)
     affine[:3, :3] = (np.array(turn).reshape(3, 3) * np.array(spacing))[:, ::-1]  # k, j, i
-    affine[:3, 3] = image.GetOrigin()  # type: ignore[no-untyped-call]
+    affine[:3, 3] = image.GetOrigin()
     return Volume(SimpleITK.GetArrayFromImage(image).astype(kind), affine)

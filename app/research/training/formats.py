@@ -34,6 +34,9 @@ _NAMES = (
 )
 """SPINEPS location names of `MODEL_STRUCTURES`; the sacrum has a number only."""
 
+CLASS_NAMES = tuple(f"Sacrum_{name}" if name.isdigit() else name for name in _NAMES)
+"""Names of the network's classes 1 to 14 in ``dataset.json``, where a number would be no name."""
+
 _INSTANCE_WEIGHTS = "*weights*.ckpt"
 
 _BODY_MM3, _VERTEBRA_MM3 = 42.0, 236.0
@@ -179,12 +182,8 @@ def write_semantic_model(
         "inference_allowed_mirroring_axes": None,
     }
     torch.save(checkpoint, folder / f"fold_{fold}" / "checkpoint_final.pth")
-    written = sorted(p.parent.name[5:] for p in folder.glob("fold_*/checkpoint_final.pth"))
-    whole = written == [str(n) for n in range(len(written))]
-    folds = len(written) if whole else written
     _write_json(folder / "plans.json", _plans(preset))
-    names = [f"Sacrum_{n}" if n.isdigit() else n for n in _NAMES]
-    labels = {"background": 0, **{name: i for i, name in enumerate(names, start=1)}}
+    labels = {"background": 0, **{name: i for i, name in enumerate(CLASS_NAMES, start=1)}}
     dataset = {
         "channel_names": {"0": "T2w"},
         "labels": labels,
@@ -193,6 +192,27 @@ def write_semantic_model(
         "name": "Dataset001_SyntheticSpine",
     }
     _write_json(folder / "dataset.json", dataset)
+    write_inference_config(folder, preset, has_c1=has_c1, is_mirrored=preset.grid.mirror)
+
+
+def write_inference_config(
+    folder: Path, preset: SemanticPreset, *, has_c1: bool, is_mirrored: bool
+) -> None:
+    """Write SPINEPS's ``inference_config.json`` beside the folds that are there.
+
+    Parameters
+    ----------
+    folder : Path
+        Model folder with ``fold_*/checkpoint_final.pth``.
+    preset : SemanticPreset
+        Grid of the network and of the label map.
+    has_c1 : bool
+        Whether the network draws C1.
+    is_mirrored : bool
+        Whether inference averages with the left/right mirror image.
+    """
+    written = sorted(p.parent.name[5:] for p in folder.glob("fold_*/checkpoint_final.pth"))
+    whole = written == [str(n) for n in range(len(written))]
     if len(_NAMES) != len(MODEL_STRUCTURES):
         message = "one name per structure is needed"
         raise ValueError(message)
@@ -202,9 +222,9 @@ def write_semantic_model(
         "acquisition": "sag",
         "modeltype": "nnunet",
         "model_expected_orientation": ["P", "I", "R"],
-        "available_folds": folds,
+        "available_folds": len(written) if whole else written,
         "inference_augmentation": False,
-        "mirror_left_right": preset.grid.mirror,
+        "mirror_left_right": is_mirrored,
         "resolution_range": list((preset.map_mm or preset.grid.spacing_mm)[::-1]),
         "default_step_size": 0.5,
         "labels": {str(i): name for i, name in enumerate(_NAMES, start=1)},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -62,6 +63,10 @@ class Request:
         Of training, over all folds of this call; the same call goes on.
     workers : int or None
         Threads that draw samples ahead; None = `drawing_ahead.default_workers`.
+    engine : {"own", "nnunet"}
+        Phase 1 only: the loop of `app.research.training.loop`, or nnU-Net v2 itself.
+    gpus : int
+        GPUs of one fold's training; more than one only by nnU-Net.
     """
 
     phase: Literal["semantic", "instance"]
@@ -82,6 +87,8 @@ class Request:
     device: str = "cpu"
     stop_after_seconds: float | None = None
     workers: int | None = None
+    engine: Literal["own", "nnunet"] = "own"
+    gpus: int = 1
 
     @property
     def count_of_folds(self) -> int:
@@ -102,11 +109,19 @@ class Request:
 
     def state_of(self, fold: int) -> Path:
         """Where what is needed to go on with a fold is kept."""
+        if self.engine == "nnunet":
+            return self.nnunet_home / "prepared.json"
         return self.work / f"{self.name_of(fold)}.pt"
 
     def name_of(self, fold: int) -> str:
         """Name of a fold's files in the work folder."""
-        return f"{self.phase}-{self.preset}-fold{fold}"
+        by = "" if self.engine == "own" else f"-{self.engine}"
+        return f"{self.phase}-{self.preset}{by}-fold{fold}"
+
+    @property
+    def nnunet_home(self) -> Path:
+        """Where nnU-Net keeps its data and states."""
+        return self.work / f"nnunet-{self.preset}"
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -146,7 +161,8 @@ def require_usable(request: Request) -> None:
     Raises
     ------
     ConfigurationError
-        ``no_such_fold``, ``several_folds`` with named subjects, ``no_such_device``,
+        ``no_such_fold``, ``several_folds`` with named subjects, ``no_such_device``, with nnU-Net
+        ``nnunet_missing``, ``start_with_nnunet``, ``partial_labels`` or ``several_devices``,
         ``predictions_in_phase_1``, ``held_out_seeds`` where the spines reach into those kept for
         validation and evaluation, ``other_model`` where the model folder holds a model that this
         work folder knows nothing of.
@@ -160,6 +176,7 @@ def require_usable(request: Request) -> None:
         If a folder cannot be made or written.
     """
     _require_sources(request)
+    _require_nnunet(request)
     folds = request.count_of_folds
     if request.fold is not None and not 0 <= request.fold < folds:
         raise ConfigurationError(
@@ -189,6 +206,33 @@ def require_usable(request: Request) -> None:
                 pass
         except OSError as error:
             raise OutputUnwritableError(f"{folder} cannot be written: {error.strerror}") from error
+
+
+def _require_nnunet(request: Request) -> None:
+    """Refuse what nnU-Net cannot do."""
+    if request.engine != "nnunet":
+        return
+    refusals = {
+        "nnunet_missing": (
+            find_spec("nnunetv2") is None,
+            "nnU-Net is not installed: pip install 'spine-node[train]'",
+        ),
+        "start_with_nnunet": (
+            request.start is not None,
+            "nnU-Net would run the code in a model to start from; --start is for the own engine",
+        ),
+        "partial_labels": (
+            any(source.kind == "spider" for source in request.datasets),
+            "SPIDER does not say which part of a vertebra a voxel is of, and nnU-Net knows no sets",
+        ),
+        "several_devices": (
+            request.gpus > 1 and not request.device.startswith("cuda"),
+            "several GPUs need --device cuda",
+        ),
+    }
+    for reason, (is_so, message) in refusals.items():
+        if is_so:
+            raise ConfigurationError(message, reasons=(reason,))
 
 
 def _require_no_other_model(request: Request) -> None:

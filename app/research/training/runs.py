@@ -11,6 +11,7 @@ import torch
 from app.research.training.datasets import ImportSettings
 from app.research.training.instance import InstancePhase
 from app.research.training.loop import LoopOptions, Training
+from app.research.training.nnunet.engine import train_with_nnunet
 from app.research.training.own_state import read_own_state
 from app.research.training.predicted import predict_maps, predicted_spines
 from app.research.training.presets import INSTANCE_PRESETS, SEMANTIC_PRESETS, STEPS_PER_EPOCH
@@ -65,16 +66,21 @@ def train(
     Raises
     ------
     SpineError
-        Of `require_usable`, `import_dataset`, `require_subjects`, `predict_maps` or `Training`,
+        Of `require_usable`, `import_dataset`, `require_subjects`, `predict_maps`, `Training` or
+        `train_with_nnunet`,
         by name, before the first step.
     InterruptedRunError
         If it is stopped before the first step.
     """
     require_usable(request)
-    for fold in request.wanted_folds:
-        read_own_state(request.state_of(fold), request.identity)
+    if request.engine == "own":
+        for fold in request.wanted_folds:
+            read_own_state(request.state_of(fold), request.identity)
     prepared = _prepare(request, listener, stop)
     folds = request.count_of_folds
+    if request.engine == "nnunet":
+        every = {fold: prepared.of_fold(fold, folds) for fold in range(folds)}
+        return train_with_nnunet(request, every, listener, stop)
     limit = request.stop_after_seconds
     deadline = None if limit is None else time.monotonic() + limit
     reports = []

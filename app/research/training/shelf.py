@@ -45,6 +45,15 @@ class CaseShelf:
         self.names = self._listed()
         return len(self.names)
 
+    @property
+    def files(self) -> list[Path]:
+        """Paths of the cases."""
+        return [self.path_of(name) for name in self.names]
+
+    def path_of(self, name: str) -> Path:
+        """Path of a case file."""
+        return self._folder / name
+
     def _listed(self) -> list[str]:
         found = sorted(p.name for p in self._folder.glob("*.npz") if ".part" not in p.name)
         return [name for name in found if self._wanted is None or self._wanted(name)]
@@ -55,7 +64,7 @@ class CaseShelf:
             # One lock per case (setdefault is atomic): others can be read meanwhile.
             with self._reading.setdefault(name, Lock()):
                 if name not in self._cases:
-                    self._cases[name] = load(self._folder / name)
+                    self._cases[name] = load(self.path_of(name))
         return self._cases[name]
 
     def draw(self, rng: np.random.Generator) -> Case:
@@ -89,6 +98,13 @@ class Mix:
         self._shelves = [shelf for shelf, weight in parts if weight > 0]
         weights = np.array([weight for _, weight in parts if weight > 0])
         self._share = weights / max(float(weights.sum()), 1e-12)
+
+    @property
+    def parts(self) -> list[tuple[CaseShelf, float]]:
+        """Shelves and their shares, which add up to 1."""
+        return [
+            (shelf, float(share)) for shelf, share in zip(self._shelves, self._share, strict=True)
+        ]
 
     def refresh(self) -> None:
         """Look for new files in every folder."""
@@ -131,6 +147,11 @@ class JoinedShelves:
             if name is not None
         }
         return len(self._places)
+
+    @property
+    def files(self) -> list[Path]:
+        """Paths of the cases, in the order of `names`."""
+        return [shelf.path_of(file) for shelf, file in self._places.values()]
 
     def read(self, name: str) -> Case:
         """Get one case by its name in `names`."""

@@ -1,0 +1,1 @@
+"""Where nnU-Net looks for a trainer by its name; nothing else may lie here."""
