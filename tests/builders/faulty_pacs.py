@@ -24,7 +24,7 @@ from pynetdicom.sop_class import (
     Verification,
 )
 
-from app.settings import PeerSettings
+from app.peer_settings import PeerSettings
 
 HOST = "127.0.0.1"
 HANG = "hang"

@@ -10,7 +10,8 @@ from starlette.testclient import TestClient
 from app.node.journal.engine import journal_url, open_journal
 from app.node.web.server import create_app
 from app.node.web.site import Site
-from app.settings import NodeSettings, PeerSettings, RouteSettings, WebSettings
+from app.peer_settings import PeerSettings, RouteSettings
+from app.settings import NodeSettings, WebSettings
 from tests.builders.filled_journal import NOW, PACS
 
 if TYPE_CHECKING:

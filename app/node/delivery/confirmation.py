@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from app.node.journal.parcels import Parcel
     from app.node.peers.dimse import Patience
-    from app.settings import DeliverySettings, PeerSettings
+    from app.peer_settings import PeerSettings
+    from app.settings import DeliverySettings
 
 
 class Standing(Enum):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from app.node.journal.parcels import Parcel
     from app.node.peers.dimse import Patience
     from app.node.peers.store import StorableFile
-    from app.settings import PeerSettings
+    from app.peer_settings import PeerSettings
 
 
 class PeerCondition(Enum):

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from app.node.journal.series import SeriesMark
     from app.node.telemetry.logs import Emit
-    from app.settings import NodeSettings, PeerSettings
+    from app.peer_settings import PeerSettings
+    from app.settings import NodeSettings
 
 QUERY_TIMEOUT_S: Final = 10.0
 FIRST_PAUSE_S: Final = 2.0

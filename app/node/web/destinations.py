@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from app.node.web.site import Site
-    from app.settings import PeerSettings
+    from app.peer_settings import PeerSettings
 
 ANSWERED: Final = "answered"
 SILENT: Final = "silent"

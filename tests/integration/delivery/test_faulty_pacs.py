@@ -19,7 +19,7 @@ from app.node.journal.destinations import health_of
 from app.node.journal.engine import reading, transaction
 from app.node.peers.dimse import Patience
 from app.node.peers.store import read_storable, store_files
-from app.settings import PeerSettings
+from app.peer_settings import PeerSettings
 from tests.builders.faulty_pacs import ABORT, CLOSE, HANG, HOST, faulty_pacs, silent_server
 from tests.builders.orthanc import free_port
 from tests.builders.planned_deliveries import (

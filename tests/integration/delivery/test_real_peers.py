@@ -21,7 +21,7 @@ from app.node.delivery.attempt import Courier
 from app.node.journal.deliveries import due, resend
 from app.node.journal.engine import transaction
 from app.node.peers.dimse import echo
-from app.settings import PeerSettings
+from app.peer_settings import PeerSettings
 from tests.builders.faulty_pacs import HOST, faulty_pacs
 from tests.builders.orthanc import Orthanc, free_port, needs_orthanc, running_orthanc
 from tests.builders.planned_deliveries import (

@@ -22,7 +22,7 @@ from app.node.journal import engine as journal_engine
 from app.node.journal.deliveries import discard, due
 from app.node.journal.engine import reading
 from app.node.peers.store import StorableFile
-from app.settings import PeerSettings
+from app.peer_settings import PeerSettings
 from tests.builders.planned_deliveries import (
     START,
     Heard,
