@@ -1,4 +1,4 @@
-"""Settings of peers: whom the node talks to, and where the results of a source go."""
+"""Settings of peers: whom the node talks to and by what, and where the results of a source go."""
 
 from __future__ import annotations
 
@@ -15,11 +15,16 @@ AeTitle = Annotated[str, Field(pattern=r"^[!-\[\]-~][ -\[\]-~]{0,15}$")]
 Priority = Literal["urgent", "normal", "batch"]
 
 
-class PeerSettings(Section):
-    """A DICOM application entity the node talks to."""
-
+class _Named(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
     """As routes, page and logs call it."""
+
+
+class DimsePeerSettings(_Named):
+    """A DICOM application entity the node talks to; what is meant where `kind` is left out."""
+
+    kind: Literal["dimse"] = "dimse"
+    """By DIMSE: C-STORE, C-FIND, C-MOVE."""
     ae_title: AeTitle
     """Its AE title."""
     host: str
@@ -32,6 +37,15 @@ class PeerSettings(Section):
     """Offers C-MOVE and knows this node: used to repair incomplete series."""
     tls: PeerTlsSettings | None = None
     """Call it over TLS."""
+
+    @property
+    def address(self) -> str:
+        """Where it is, for people."""
+        return f"{self.ae_title}@{self.host}:{self.port}"
+
+
+PeerSettings = DimsePeerSettings
+"""A peer of any kind."""
 
 
 class RouteSettings(Section):

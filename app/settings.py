@@ -21,7 +21,7 @@ from pydantic import (
 
 from app.alert_settings import AlertSettings
 from app.errors import ConfigurationError
-from app.peer_settings import AeTitle, PeerSettings, RouteSettings
+from app.peer_settings import AeTitle, DimsePeerSettings, PeerSettings, RouteSettings
 from app.section import Section as _Section
 from app.service_manager import ServiceManager
 from app.tls_settings import ListenerTlsSettings
@@ -277,6 +277,11 @@ class NodeSettings(_Section):
     def peer(self, name: str) -> PeerSettings | None:
         """Peer of that name."""
         return next((peer for peer in self.peers if peer.name == name), None)
+
+    @property
+    def entities(self) -> tuple[DimsePeerSettings, ...]:
+        """Peers that are DICOM application entities."""
+        return tuple(self.peers)
 
     def route_of(self, calling_ae_title: str, called_ae_title: str) -> RouteSettings:
         """First route that matches; an empty one (nothing is delivered) where none does."""
