@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
+
+from app.section import Section
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class MailSettings(_Section):
+class MailSettings(Section):
     """Alerts by mail (SMTP)."""
 
     host: str = Field(min_length=1)
@@ -43,7 +41,7 @@ class MailSettings(_Section):
         return recipients
 
 
-class WebhookSettings(_Section):
+class WebhookSettings(Section):
     """Alerts by HTTP POST of a JSON document."""
 
     url: SecretStr
@@ -67,7 +65,7 @@ class WebhookSettings(_Section):
         return urlsplit(self.url.get_secret_value()).hostname or ""
 
 
-class AlertSettings(_Section):
+class AlertSettings(Section):
     """What needs a person, and who is told. Without mail and webhook: the page and metrics."""
 
     mail: MailSettings | None = None

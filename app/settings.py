@@ -12,8 +12,6 @@ from typing import Annotated, Literal
 
 import yaml
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -23,8 +21,10 @@ from pydantic import (
 
 from app.alert_settings import AlertSettings
 from app.errors import ConfigurationError
+from app.peer_settings import AeTitle, DimsePeerSettings, PeerSettings, RouteSettings
+from app.section import Section as _Section
 from app.service_manager import ServiceManager
-from app.tls_settings import ListenerTlsSettings, PeerTlsSettings
+from app.tls_settings import ListenerTlsSettings
 from operators.dicom.mr_images import MR_IMAGE_CLASSES
 
 BUNDLED = Path(__file__).resolve().parent / "bundled"
@@ -34,17 +34,6 @@ image, which has its own places for it."""
 BUNDLED_CONFIG = BUNDLED / "app.yaml"
 BUNDLED_MODELS = BUNDLED / "models"
 _MICROSECONDS = 1_000_000
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_nul(cls, value: object) -> object:
-        if isinstance(value, str) and "\0" in value:
-            raise ValueError("holds the character NUL")
-        return value
 
 
 class ApplicationSettings(_Section):
@@ -112,12 +101,8 @@ class OutputSettings(_Section):
     """Also measurements.csv, where the command line does not say."""
 
 
-AeTitle = Annotated[str, Field(pattern=r"^[!-\[\]-~][ -\[\]-~]{0,15}$")]
-"""Application Entity title: 1-16 characters without backslash (DICOM PS3.5, 6.2, VR AE)."""
-
 SopClassUid = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)+$", max_length=64)]
 
-Priority = Literal["urgent", "normal", "batch"]
 Release = Literal["hold", "auto"]
 
 
@@ -171,40 +156,6 @@ class ListenerSettings(_Section):
         if MR_IMAGE_CLASSES.intersection(uids):
             raise ValueError("MR images cannot be dropped")
         return uids
-
-
-class PeerSettings(_Section):
-    """A DICOM application entity the node talks to."""
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
-    """As routes, page and logs call it."""
-    ae_title: AeTitle
-    """Its AE title."""
-    host: str
-    """Name or address."""
-    port: int = Field(ge=1, le=65535)
-    """TCP port."""
-    can_find: bool = True
-    """Offers C-FIND (study root): used to count a series and to confirm deliveries."""
-    can_move: bool = False
-    """Offers C-MOVE and knows this node: used to repair incomplete series."""
-    tls: PeerTlsSettings | None = None
-    """Call it over TLS."""
-
-
-class RouteSettings(_Section):
-    """Where results of a source go. The first route that matches decides."""
-
-    calling_ae_title: AeTitle | None = None
-    """Of the sender; null: of any."""
-    called_ae_title: AeTitle | None = None
-    """That the sender called; null: any of ours."""
-    origin: str | None = None
-    """Peer asked by C-FIND/C-MOVE for the series; default: the peer with the sender's AE title."""
-    destinations: list[str] = Field(default_factory=list)
-    """Names of peers that are sent the results."""
-    priority: Priority = "normal"
-    """Of the jobs."""
 
 
 class CompletenessSettings(_Section):
@@ -326,6 +277,11 @@ class NodeSettings(_Section):
     def peer(self, name: str) -> PeerSettings | None:
         """Peer of that name."""
         return next((peer for peer in self.peers if peer.name == name), None)
+
+    @property
+    def entities(self) -> tuple[DimsePeerSettings, ...]:
+        """Peers that are DICOM application entities."""
+        return tuple(self.peers)
 
     def route_of(self, calling_ae_title: str, called_ae_title: str) -> RouteSettings:
         """First route that matches; an empty one (nothing is delivered) where none does."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from app.section import Section
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ListenerTlsSettings(_Section):
+class ListenerTlsSettings(Section):
     """How the listener shows who it is, and what it asks of senders."""
 
     certificate_file: Path
@@ -31,7 +29,7 @@ class ListenerTlsSettings(_Section):
         return self
 
 
-class PeerTlsSettings(_Section):
+class PeerTlsSettings(Section):
     """How a peer is called over TLS."""
 
     trusted_file: Path | None = None

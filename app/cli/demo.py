@@ -26,8 +26,8 @@ from app.node.journal.engine import journal_url, open_journal, reading
 from app.node.journal.states import JobState
 from app.node.journal.tables import JOB
 from app.node.peers.store import read_storable, store_files
+from app.peer_settings import DimsePeerSettings
 from app.research.synthetic.dicom_series import write_study
-from app.settings import PeerSettings
 from operators.anatomy.levels import numbers_text
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def show_demo(
             _say(
                 f"3/4 sending {len(files)} images to {NODE_TITLE}@127.0.0.1:{node.port('listener')}"
             )
-            send_to = PeerSettings(
+            send_to = DimsePeerSettings(
                 name="node", ae_title=NODE_TITLE, host="127.0.0.1", port=node.port("listener")
             )
             _send(files, send_to)
@@ -155,7 +155,7 @@ def _node(config: Path) -> Iterator[_Node]:
         thread.join()
 
 
-def _send(files: list[Path], node: PeerSettings) -> None:
+def _send(files: list[Path], node: DimsePeerSettings) -> None:
     refused: list[int | None] = []
     store_files(
         node,

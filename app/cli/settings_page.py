@@ -104,14 +104,18 @@ def _first_line(model: type[BaseModel]) -> str:
 
 @cache
 def _texts(model: type[BaseModel]) -> dict[str, str]:
-    """Docstrings that stand below the fields in the source."""
+    """Docstrings that stand below the fields in the source, those of its bases included."""
+    bases = (base for base in model.__bases__ if issubclass(base, BaseModel))
+    found: dict[str, Any] = {}
+    for base in bases:
+        if base is not BaseModel:
+            found |= _texts(base)
     tree = ast.parse(Path(inspect.getfile(model)).read_text("utf-8"))
     body = next(
         node.body
         for node in tree.body
         if isinstance(node, ast.ClassDef) and node.name == model.__name__
     )
-    found: dict[str, Any] = {}
     for field, text in pairwise(body):
         if (
             isinstance(field, ast.AnnAssign)

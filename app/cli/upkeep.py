@@ -42,6 +42,7 @@ def check_peer(
     """Try a peer: connection, C-ECHO, the objects it takes, and whether it keeps them."""
     # Here, not above: every other command starts without the network library.
     from app.node.peers import checking
+    from app.node.peers.kinds import destination_of
     from app.node.telemetry.logs import quiet_foreign_logs
 
     quiet_foreign_logs()
@@ -51,7 +52,8 @@ def check_peer(
         known = ", ".join(sorted(one.name for one in node.peers)) or "none"
         raise ConfigurationError(f"app.yaml names no such peer; it names: {known}")
     findings = []
-    tried = checking.check_peer(peer, node.listener.ae_title, stores=stores, can_find=peer.can_find)
+    destination = destination_of(peer, node.listener.ae_title)
+    tried = checking.check_peer(destination, stores=stores, can_find=peer.can_find)
     for finding in tried:
         findings.append(finding)
         if not as_json:

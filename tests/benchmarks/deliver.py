@@ -18,7 +18,7 @@ from app.node.delivery.attempt import Courier
 from app.node.journal.deliveries import due
 from app.node.journal.engine import reading
 from app.node.peers.store import read_storable, store_files
-from app.settings import PeerSettings
+from app.peer_settings import DimsePeerSettings
 from tests.builders.orthanc import HOST, Orthanc, free_port, running_orthanc
 from tests.builders.planned_deliveries import journal_in, node_of, plan_job, segmentation_file
 
@@ -31,8 +31,8 @@ def say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def peer_of(pacs: Orthanc) -> PeerSettings:
-    return PeerSettings(name="pacs", ae_title=pacs.ae_title, host=HOST, port=pacs.dicom_port)
+def peer_of(pacs: Orthanc) -> DimsePeerSettings:
+    return DimsePeerSettings(name="pacs", ae_title=pacs.ae_title, host=HOST, port=pacs.dicom_port)
 
 
 def deliveries(folder: Path, pacs: Orthanc) -> None:
@@ -56,7 +56,7 @@ def deliveries(folder: Path, pacs: Orthanc) -> None:
 def waiting(folder: Path) -> None:
     """What a dead destination with many waiting deliveries costs."""
     engine = journal_in(folder)
-    dead = PeerSettings(name="pacs", ae_title="DEAD", host=HOST, port=free_port())
+    dead = DimsePeerSettings(name="pacs", ae_title="DEAD", host=HOST, port=free_port())
     courier = Courier(engine, node_of(folder, dead))
     jobs = [plan_job(engine, folder, f"w{n}", objects=1, now=time.time()) for n in range(WAITING)]
     began = time.perf_counter()

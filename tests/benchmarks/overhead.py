@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 from app.cli.sample_pacs import AE_TITLE, SamplePacs
 from app.node.peers.store import read_storable, store_files
+from app.peer_settings import DimsePeerSettings
 from app.research.synthetic.dicom_series import write_study
-from app.settings import PeerSettings
 from tests.builders.node import TITLE, Node, running_node
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ def _push(study: Path, pacs: SamplePacs, node: Node) -> tuple[float, float]:
     """Seconds from the last answer to the second result; seconds of inference."""
     before, jobs = len(pacs.received()), {row["job_id"] for row in node.rows("job")}
     pacs.hold(study)
-    to = PeerSettings(name="node", ae_title=TITLE, host="127.0.0.1", port=node.ports["listener"])
+    to = DimsePeerSettings(
+        name="node", ae_title=TITLE, host="127.0.0.1", port=node.ports["listener"]
+    )
     # The series that counts comes last: its last slice is the last object.
     files = sorted(study.rglob("*.dcm"), key=lambda path: ("t2_tse_sag" in path.parent.name, path))
     store_files(to, AE_TITLE, [read_storable(path) for path in files], on_answer=_require_success)

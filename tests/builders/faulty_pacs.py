@@ -1,7 +1,8 @@
 """A PACS with faults on order: answers every C-STORE as its script says, and counts.
 
-Each step of the script is a status, one of `HANG`, `ABORT`, `CLOSE`, or a function called after
-the object was kept and before it is acknowledged; after the last step it stores. It keeps SOP
+Each step of the script is a status, one of `HANG`, `ABORT`, `CLOSE`, `LOSE` (keeps the object and
+breaks off before it answers), or a function called after the object was kept and before it is
+acknowledged; after the last step it stores. It keeps SOP
 Instance UIDs in the order of arrival, so that repeats show.
 """
 
@@ -24,12 +25,13 @@ from pynetdicom.sop_class import (
     Verification,
 )
 
-from app.settings import PeerSettings
+from app.peer_settings import DimsePeerSettings
 
 HOST = "127.0.0.1"
 HANG = "hang"
 ABORT = "abort"
 CLOSE = "close"
+LOSE = "lose"
 
 Step = int | str | Callable[[], None]
 
@@ -55,10 +57,14 @@ class FaultyPacs:
     released: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def peer(self, name: str = "pacs", **changes: Any) -> PeerSettings:
+    def peer(self, name: str = "pacs", **changes: Any) -> DimsePeerSettings:
         """Its entry in the settings."""
         values = {"name": name, "ae_title": "FAULTY", "host": HOST, "port": self.port, **changes}
-        return PeerSettings.model_validate(values)
+        return DimsePeerSettings.model_validate(values)
+
+    def moved(self, port: int) -> dict[str, Any]:
+        """What changes in its entry where it listens elsewhere."""
+        return {"port": port}
 
     def on_store(self, event: evt.Event) -> int:
         """The next step of the script."""
@@ -72,7 +78,9 @@ class FaultyPacs:
         if step == ABORT:
             event.assoc.abort()
             return 0x0110
-        if step == CLOSE:
+        if step == LOSE:
+            self.held[uid] = event.encoded_dataset(include_meta=False)
+        if step in {CLOSE, LOSE}:
             event.assoc.dul.socket.socket.shutdown(socket.SHUT_RDWR)
             return 0x0110
         status = 0x0000 if callable(step) else int(step)

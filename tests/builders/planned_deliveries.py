@@ -18,7 +18,8 @@ from app.node.journal.deliveries import DeliveryGroup, plan
 from app.node.journal.engine import journal_url, open_journal, reading, transaction
 from app.node.journal.tables import DELIVERY
 from app.node.telemetry.events import Event
-from app.settings import NodeSettings, PeerSettings
+from app.peer_settings import DimsePeerSettings
+from app.settings import NodeSettings
 from operators.dicom.run_length import compress
 from operators.dicom.uids import derived_uid
 from tests.builders.journal_rows import insert
@@ -67,7 +68,7 @@ class PlannedJob:
         return DeliveryGroup(job_id=self.job_id, destination=destination, generation=generation)
 
 
-def node_of(data: Path, *peers: PeerSettings, **delivery: Any) -> NodeSettings:
+def node_of(data: Path, *peers: DimsePeerSettings, **delivery: Any) -> NodeSettings:
     """Settings of a node with these peers."""
     return NodeSettings.model_validate(
         {

@@ -10,7 +10,8 @@ from starlette.testclient import TestClient
 from app.node.journal.engine import journal_url, open_journal
 from app.node.web.server import create_app
 from app.node.web.site import Site
-from app.settings import NodeSettings, PeerSettings, RouteSettings, WebSettings
+from app.peer_settings import DimsePeerSettings, RouteSettings
+from app.settings import NodeSettings, WebSettings
 from tests.builders.filled_journal import NOW, PACS
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Told:
 
 def node_of(data: Path, **web: object) -> NodeSettings:
     """Settings of a node with one destination."""
-    peer = PeerSettings(name=PACS, ae_title="PACS", host="127.0.0.1", port=104)
+    peer = DimsePeerSettings(name=PACS, ae_title="PACS", host="127.0.0.1", port=104)
     return NodeSettings(
         data=data,
         peers=[peer],

@@ -18,7 +18,7 @@ from app.node.delivery.circuit import Breaker
 from app.node.delivery.ledger import Ledger
 from app.node.delivery.sending import Correspondent, PeerCondition, Sent, confirm, send
 from app.node.journal.states import DeliveryState
-from app.node.peers.dimse import PATIENT
+from app.node.peers.kinds import destination_of
 from app.node.telemetry.logs import silent
 
 if TYPE_CHECKING:
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
     from app.node.journal.deliveries import DeliveryGroup
     from app.node.journal.parcels import Parcel
-    from app.node.peers.dimse import Patience
+    from app.node.peers.destination import Destination
     from app.node.telemetry.logs import Emit
+    from app.peer_settings import PeerSettings
     from app.settings import NodeSettings
 
 SLOTS: Final = 4
@@ -73,14 +74,14 @@ class Courier:
         *,
         clock: Callable[[], float] = time.time,
         emit: Emit = silent,
-        patience: Patience = PATIENT,
+        open_destination: Callable[[PeerSettings, str], Destination] = destination_of,
     ) -> None:
-        """Keep the journal, the settings, the clock (epoch seconds), the log and the limits."""
+        """Keep the journal, the settings, the clock (epoch seconds), the log, the way out."""
         self._engine = engine
         self._node = node
         self._clock = clock
         self._emit = emit
-        self._patience = patience
+        self._open_destination = open_destination
         self._slots: dict[str, BoundedSemaphore] = {}
         self._tickets: dict[str, float] = {}
         self._lock = Lock()
@@ -124,7 +125,7 @@ class Courier:
         if not due:
             return
         breaker = Breaker(
-            self._engine, to.peer.name, self._node.delivery, clock=self._clock, emit=self._emit
+            self._engine, to.name, self._node.delivery, clock=self._clock, emit=self._emit
         )
         wait_s = breaker.wait_s(due[0].delivery_id)
         if wait_s > 0:
@@ -164,10 +165,9 @@ class Courier:
         if peer is None:
             return None
         return Correspondent(
-            peer=peer,
-            our_ae_title=self._node.listener.ae_title,
+            name=peer.name,
+            destination=self._open_destination(peer, self._node.listener.ae_title),
             data=self._node.data,
-            patience=self._patience,
         )
 
     def _ticket_s(self, destination: str) -> float:

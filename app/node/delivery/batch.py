@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from app.errors import PeerRefusedError, PeerUnreachableError
-from app.node.delivery.statuses import Answer, answer_of
 from app.node.peers.dimse import PATIENT
+from app.node.peers.statuses import Answer, answer_of
 from app.node.peers.store import read_storable, store_files
 from operators.dicom.input_files import files_below
 from operators.errors import UnreadableInputError

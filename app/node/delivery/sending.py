@@ -8,9 +8,10 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from app.errors import PeerRefusedError, PeerUnreachableError
-from app.node.delivery.confirmation import Standing, look_for, standing_of
-from app.node.delivery.statuses import Answer, answer_of, name_of
-from app.node.peers.store import read_storable, store_files
+from app.node.delivery.confirmation import Standing, standing_of
+from app.node.peers.destination import Reply
+from app.node.peers.statuses import Answer
+from app.node.peers.store import read_storable
 from operators.errors import UnreadableInputError
 
 if TYPE_CHECKING:
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
 
     from app.node.delivery.ledger import Ledger
     from app.node.journal.parcels import Parcel
-    from app.node.peers.dimse import Patience
+    from app.node.peers.destination import Destination
     from app.node.peers.store import StorableFile
-    from app.settings import PeerSettings
 
 
 class PeerCondition(Enum):
@@ -48,31 +48,28 @@ class Sent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correspondent:
-    """A destination, and who we are to it.
+    """A destination, and what is sent there.
 
     Attributes
     ----------
-    peer : PeerSettings
-        Where it listens and what it offers.
-    our_ae_title : str
-        Calling AE title.
+    name : str
+        Of the peer in the settings.
+    destination : Destination
+        Speaks with it.
     data : Path
         Folder that the paths of results are relative to.
-    patience : Patience
-        Limits on every wait.
     """
 
-    peer: PeerSettings
-    our_ae_title: str
+    name: str
+    destination: Destination
     data: Path
-    patience: Patience
 
 
 _NOTHING: Final = Sent(condition=PeerCondition.UNKNOWN)
 
 
 def send(ledger: Ledger, to: Correspondent, queued: Sequence[Parcel]) -> Sent:
-    """Send objects in one association and note every answer as it comes.
+    """Send objects in one conversation and note every reply as it comes.
 
     What an earlier attempt may have brought there without our knowing (a crash, a broken
     connection) is asked for first, so that only what is missing is sent.
@@ -92,28 +89,19 @@ def send(ledger: Ledger, to: Correspondent, queued: Sequence[Parcel]) -> Sent:
         What was learnt about the peer.
     """
     open_ones = {one.delivery_id: one for one in ledger.begin(queued)}
-    answers: list[_Said] = []
-    uncompressed: set[StorableFile] = set()
+    replies: list[Reply] = []
     try:
         for parcel in _already_there(to, list(open_ones.values())):
-            ledger.delivered(open_ones.pop(parcel.delivery_id), "c_find")
-            answers.append(_Said(Answer.STORED))
+            ledger.delivered(open_ones.pop(parcel.delivery_id), to.destination.found_by)
+            replies.append(Reply(answer=Answer.STORED))
         files = _files(ledger, to, open_ones)
 
-        def note(file: StorableFile, status: int | None) -> None:
-            parcel = open_ones.pop(files[file].delivery_id)
-            is_plain = file in uncompressed
-            answers.append(_note(ledger, parcel, status, is_uncompressed=is_plain))
+        def note(file: StorableFile, reply: Reply) -> None:
+            _note(ledger, open_ones.pop(files[file].delivery_id), reply)
+            replies.append(reply)
 
         if files:
-            store_files(
-                to.peer,
-                to.our_ae_title,
-                list(files),
-                on_answer=note,
-                on_uncompressed=uncompressed.add,
-                patience=to.patience,
-            )
+            to.destination.store(list(files), note)
     except (PeerUnreachableError, PeerRefusedError, OSError) as error:
         is_ours = isinstance(error, OSError)  # a file went away while it was sent
         name = "file_unreadable" if isinstance(error, OSError) else error.reasons[0]
@@ -121,9 +109,9 @@ def send(ledger: Ledger, to: Correspondent, queued: Sequence[Parcel]) -> Sent:
             ledger.failed(parcel, name)
         ledger.tell_failed(name, max(one.attempts for one in queued) + 1)
         return _NOTHING if is_ours else Sent(condition=PeerCondition.FAILS, error=name)
-    ledger.tell_sent(sum(said.answer is Answer.STORED for said in answers))
-    ledger.tell_uncompressed(len(uncompressed))
-    return _learnt(ledger, queued, answers)
+    ledger.tell_sent(sum(reply.answer is Answer.STORED for reply in replies))
+    ledger.tell_uncompressed(sum(reply.is_uncompressed for reply in replies))
+    return _learnt(ledger, queued, replies)
 
 
 def confirm(ledger: Ledger, to: Correspondent, acknowledged: Sequence[Parcel]) -> Sent:
@@ -144,25 +132,27 @@ def confirm(ledger: Ledger, to: Correspondent, acknowledged: Sequence[Parcel]) -
         Never ``FAILS``: a peer whose queries fail may still take objects.
     """
     try:
-        found = look_for(to.peer, to.our_ae_title, acknowledged, to.patience)
+        found = to.destination.holds(acknowledged)
     except (PeerUnreachableError, PeerRefusedError) as error:
         for parcel in acknowledged:
             ledger.unconfirmed(parcel, error.reasons[0])
         ledger.tell_failed(error.reasons[0], max(one.attempts for one in acknowledged))
         return Sent(condition=PeerCondition.UNANSWERED, error=error.reasons[0])
-    standings = [_settle(ledger, parcel, found) for parcel in acknowledged]
+    standings = [_settle(ledger, to, parcel, found) for parcel in acknowledged]
     lacking = "not_found" if Standing.MISSING in standings else ""
     is_all = set(standings) == {Standing.MISSING}
     return Sent(condition=PeerCondition.REFUSES if is_all else PeerCondition.WORKS, error=lacking)
 
 
-def _settle(ledger: Ledger, parcel: Parcel, found: frozenset[str] | None) -> Standing:
+def _settle(
+    ledger: Ledger, to: Correspondent, parcel: Parcel, found: frozenset[str] | None
+) -> Standing:
     standing = standing_of(parcel, found, ledger.now(), ledger.settings)
     match standing:
         case Standing.FOUND:
-            ledger.delivered(parcel, "c_find")
+            ledger.delivered(parcel, to.destination.found_by)
         case Standing.TAKEN_AT_WORD:
-            ledger.delivered(parcel, "c_store")
+            ledger.delivered(parcel, to.destination.taken_by)
         case Standing.MISSING:
             ledger.failed(parcel, "not_found")
         case Standing.NOT_YET:
@@ -175,7 +165,7 @@ def _already_there(to: Correspondent, parcels: Sequence[Parcel]) -> list[Parcel]
     if not repeated:
         return []
     try:
-        found = look_for(to.peer, to.our_ae_title, repeated, to.patience)
+        found = to.destination.holds(repeated)
     except PeerRefusedError as error:
         if error.reasons[0].startswith("rejected_"):
             raise
@@ -203,31 +193,21 @@ def _files(
     return files
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """What a peer said of one object, and its name where that is no success."""
-
-    answer: Answer
-    name: str = ""
-
-
-def _note(ledger: Ledger, parcel: Parcel, status: int | None, *, is_uncompressed: bool) -> _Said:
-    answer = answer_of(status)
-    match answer:
+def _note(ledger: Ledger, parcel: Parcel, reply: Reply) -> None:
+    match reply.answer:
         case Answer.STORED:
-            ledger.sent(parcel, status or 0, is_uncompressed=is_uncompressed)
+            ledger.sent(parcel, reply.status or 0, is_uncompressed=reply.is_uncompressed)
         case Answer.UNWANTED:
-            ledger.parked(parcel, name_of(status), status)
+            ledger.parked(parcel, reply.name, reply.status)
         case Answer.REFUSED:
-            ledger.dead(parcel, name_of(status), status)
+            ledger.dead(parcel, reply.name, reply.status)
         case Answer.BUSY | Answer.RETRY:
-            ledger.failed(parcel, name_of(status), status)
-    return _Said(answer, "" if answer is Answer.STORED else name_of(status))
+            ledger.failed(parcel, reply.name, reply.status)
 
 
-def _learnt(ledger: Ledger, queued: Sequence[Parcel], said: Sequence[_Said]) -> Sent:
-    refused = next((one.name for one in reversed(said) if one.name), "")
-    answers = {one.answer for one in said}
+def _learnt(ledger: Ledger, queued: Sequence[Parcel], replies: Sequence[Reply]) -> Sent:
+    refused = next((one.name for one in reversed(replies) if one.name), "")
+    answers = {one.answer for one in replies}
     if Answer.STORED in answers:
         return Sent(condition=PeerCondition.WORKS, error=refused)
     if not answers:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from app.node.journal.series import SeriesMark
     from app.node.telemetry.logs import Emit
-    from app.settings import NodeSettings, PeerSettings
+    from app.peer_settings import DimsePeerSettings
+    from app.settings import NodeSettings
 
 QUERY_TIMEOUT_S: Final = 10.0
 FIRST_PAUSE_S: Final = 2.0
@@ -38,17 +39,17 @@ REPAIR_PAUSES_S: Final = (0.0, 60.0, 600.0, 3600.0)
 class Questions:
     """How a peer is asked; tests put their own in place."""
 
-    count: Callable[[PeerSettings, str, SeriesMark], int | None]
-    move: Callable[[PeerSettings, str, SeriesMark], None]
+    count: Callable[[DimsePeerSettings, str, SeriesMark], int | None]
+    move: Callable[[DimsePeerSettings, str, SeriesMark], None]
 
 
-def _count(peer: PeerSettings, our_ae_title: str, mark: SeriesMark) -> int | None:
+def _count(peer: DimsePeerSettings, our_ae_title: str, mark: SeriesMark) -> int | None:
     return count_instances(
         peer, our_ae_title, mark.study_uid, mark.series_uid, timeout_s=QUERY_TIMEOUT_S
     )
 
 
-def _move(peer: PeerSettings, our_ae_title: str, mark: SeriesMark) -> None:
+def _move(peer: DimsePeerSettings, our_ae_title: str, mark: SeriesMark) -> None:
     move_series(peer, our_ae_title, mark.study_uid, mark.series_uid)
 
 
@@ -89,17 +90,17 @@ class OriginDesk:
     _repairs: dict[str, _Inquiry] = field(default_factory=dict)
     _silent_until: dict[str, float] = field(default_factory=dict)
 
-    def origin_of(self, mark: SeriesMark) -> PeerSettings | None:
+    def origin_of(self, mark: SeriesMark) -> DimsePeerSettings | None:
         """Peer a series came from: the route's origin, else the one with the sender's AE title."""
         named = self.node.route_of(mark.calling_ae_title, mark.called_ae_title).origin
         if named is not None:
-            return self.node.peer(named)
-        return next((p for p in self.node.peers if p.ae_title == mark.calling_ae_title), None)
+            return next((one for one in self.node.entities if one.name == named), None)
+        return next((p for p in self.node.entities if p.ae_title == mark.calling_ae_title), None)
 
     @property
     def can_repair(self) -> bool:
         """Whether any peer can be asked to send again."""
-        return any(peer.can_move for peer in self.node.peers)
+        return any(peer.can_move for peer in self.node.entities)
 
     def count(self, mark: SeriesMark) -> int | None:
         """Give the number of objects at the peer once it has answered; ask where due.
@@ -180,10 +181,10 @@ class OriginDesk:
             for uid in known.keys() - current:
                 del known[uid]
 
-    def _move(self, peer: PeerSettings, our_ae_title: str, mark: SeriesMark) -> None:
+    def _move(self, peer: DimsePeerSettings, our_ae_title: str, mark: SeriesMark) -> None:
         self.questions.move(peer, our_ae_title, mark)
 
-    def _answer(self, inquiry: _Inquiry, peer: PeerSettings) -> int | None:
+    def _answer(self, inquiry: _Inquiry, peer: DimsePeerSettings) -> int | None:
         running = inquiry.running
         if running is None or not running.done():
             return None

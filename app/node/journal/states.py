@@ -65,7 +65,7 @@ class DeliveryState(StrEnum):
     QUEUED = "queued"
     """To be sent now or at its next attempt."""
     SENT = "sent"
-    """The peer answered success; not yet found there by C-FIND."""
+    """The peer answered success; not yet confirmed."""
     DELIVERED = "delivered"
     """Confirmed."""
     PARKED = "parked"

@@ -121,7 +121,7 @@ class _Named(TypedDict):
 def _named(node: NodeSettings) -> _Named:
     """Peers and SOP classes by name, as the settings have them."""
     return {
-        "peer_names": {peer.ae_title: peer.name for peer in node.peers},
+        "peer_names": {peer.ae_title: peer.name for peer in node.entities},
         "dropped_classes": frozenset(node.listener.dropped_sop_classes),
     }
 

@@ -10,26 +10,22 @@ from typing import TYPE_CHECKING, Final
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
-    UID,
     Comprehensive3DSRStorage,
     EncapsulatedPDFStorage,
     ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
     SecondaryCaptureImageStorage,
     SegmentationStorage,
 )
-from pynetdicom.presentation import build_context
 
 from app.errors import PeerRefusedError, PeerUnreachableError
-from app.node.peers.dimse import PATIENT, Patience, association, echo
-from app.node.peers.query import find_instances
-from app.node.peers.store import read_storable, store_files
+from app.node.peers.statuses import Answer
+from app.node.peers.store import read_storable
 from operators.dicom.uids import derived_uid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from app.node.peers.dimse import Peer
+    from app.node.peers.destination import Destination, Reply
 
 WANTED: Final = {
     "segmentation": SegmentationStorage,
@@ -48,7 +44,7 @@ SOP_INSTANCE_UID: Final = derived_uid("spine-node", "check-peer", "object")
 """Always the same: a second check leaves no second object behind."""
 
 PATIENT_ID: Final = "SPINENODE-TEST"
-_FIND_WITHIN_S: Final = 10.0
+FIND_WITHIN_S: Final = 10.0
 _FIND_EVERY_S: Final = 0.5
 _EDGE: Final = 16
 _FAILURES: Final = (PeerUnreachableError, PeerRefusedError)
@@ -77,44 +73,41 @@ class Finding:
 
 
 def check_peer(
-    peer: Peer,
-    our_ae_title: str,
+    destination: Destination,
     *,
     stores: bool,
     can_find: bool,
-    patience: Patience = PATIENT,
+    find_within_s: float = FIND_WITHIN_S,
 ) -> Iterator[Finding]:
     """Try a peer, from the connection to an object that is found again.
 
     Parameters
     ----------
-    peer : Peer
+    destination : Destination
         Who is tried.
-    our_ae_title : str
-        Calling AE title.
     stores : bool
         Also store a test object. DICOM knows no way to delete it: it stays until somebody does.
     can_find : bool
-        Also ask for it by C-FIND.
-    patience : Patience
-        Limits on every wait.
+        Also ask whether it holds it.
+    find_within_s : float
+        How long that may take, s.
 
     Yields
     ------
     Finding
         In order; ends at the first without which the rest is pointless.
     """
-    answered = _tried("C-ECHO", lambda: _echo(peer, our_ae_title, patience))
+    answered = _tried(destination.echo_name, lambda: _echo(destination))
     yield answered
     if not answered.is_good:
         return
-    yield from _contexts(peer, our_ae_title, patience)
+    yield from _kinds_taken(destination)
     if not stores:
         return
-    stored = _tried("store", lambda: _store(peer, our_ae_title, patience))
+    stored = _tried("store", lambda: _store(destination))
     yield stored
     if stored.is_good and can_find:
-        yield _tried("find", lambda: _find(peer, our_ae_title, patience))
+        yield _tried("find", lambda: _find(destination, find_within_s))
 
 
 def _tried(name: str, work: Callable[[], str]) -> Finding:
@@ -124,23 +117,16 @@ def _tried(name: str, work: Callable[[], str]) -> Finding:
         return Finding(name=name, is_good=False, detail=error.message)
 
 
-def _echo(peer: Peer, our_ae_title: str, patience: Patience) -> str:
-    echo(peer, our_ae_title, patience)
+def _echo(destination: Destination) -> str:
+    destination.echo()
     return "answered"
 
 
-def _contexts(peer: Peer, our_ae_title: str, patience: Patience) -> Iterator[Finding]:
-    """Which kinds of objects it takes: all are proposed in one association."""
-    syntaxes = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
-    proposed = [build_context(uid, syntax) for uid in WANTED.values() for syntax in syntaxes]
-    accepted: dict[str, list[str]] = {}
-    try:
-        with association(peer, our_ae_title, proposed, patience) as open_one:
-            for context in open_one.accepted_contexts:
-                names = accepted.setdefault(str(context.abstract_syntax), [])
-                names.append(UID(context.transfer_syntax[0]).name)
-    except _FAILURES:
-        pass  # none of them, which is what the findings say
+def _kinds_taken(destination: Destination) -> Iterator[Finding]:
+    """Which kinds of objects it takes, where that can be asked."""
+    accepted = destination.takes(WANTED.values())
+    if accepted is None:
+        return
     for name, uid in WANTED.items():
         taken = ", ".join(sorted(accepted.get(str(uid), ())))
         yield Finding(
@@ -151,41 +137,39 @@ def _contexts(peer: Peer, our_ae_title: str, patience: Patience) -> Iterator[Fin
         )
 
 
-def _store(peer: Peer, our_ae_title: str, patience: Patience) -> str:
-    statuses: list[int | None] = []
+def _store(destination: Destination) -> str:
+    replies: list[Reply] = []
     with TemporaryDirectory() as folder:
         path = Path(folder) / "test.dcm"
         _object().save_as(path, enforce_file_format=True)
-        store_files(
-            peer,
-            our_ae_title,
-            [read_storable(path)],
-            on_answer=lambda _file, status: statuses.append(status),
-            patience=patience,
-        )
-    (status,) = statuses
-    if status is None:
+        destination.store([read_storable(path)], lambda _file, reply: replies.append(reply))
+    (reply,) = replies
+    if reply.answer is Answer.UNWANTED:
         raise PeerRefusedError("it takes no secondary capture, which the test object is")
-    if status not in _KEPT:
-        raise PeerRefusedError(f"it answered 0x{status:04X}")
-    return f"answered 0x{status:04X}; the object stays there, patient {PATIENT_ID}"
+    told = reply.name if reply.status is None else f"0x{reply.status:04X}"
+    if reply.answer is not Answer.STORED:
+        raise PeerRefusedError(f"it answered {told}")
+    return f"answered {told}; the object stays there, patient {PATIENT_ID}"
 
 
-_KEPT: Final = frozenset({0x0000, 0x0111, 0xB000, 0xB006, 0xB007})
-"""Success, duplicate, warnings (PS3.4, B.2.3)."""
+@dataclass(frozen=True, slots=True)
+class _TestObject:
+    study_uid: str = STUDY_UID
+    series_uid: str = SERIES_UID
+    sop_instance_uid: str = SOP_INSTANCE_UID
 
 
-def _find(peer: Peer, our_ae_title: str, patience: Patience) -> str:
+def _find(destination: Destination, within_s: float) -> str:
     begun = time.monotonic()
     while True:
-        found = find_instances(
-            peer, our_ae_title, STUDY_UID, SERIES_UID, timeout_s=patience.message_s
-        )
+        found = destination.holds([_TestObject()])
         seconds = time.monotonic() - begun
+        if found is None:
+            raise PeerRefusedError("it cannot be asked")
         if SOP_INSTANCE_UID in found:
             return f"found again after {seconds:.1f} s"
-        if seconds > _FIND_WITHIN_S:
-            raise PeerRefusedError(f"acknowledged, but not found by C-FIND within {seconds:.0f} s")
+        if seconds > within_s:
+            raise PeerRefusedError(f"acknowledged, but not found within {seconds:.0f} s")
         time.sleep(_FIND_EVERY_S)
 
 

@@ -44,7 +44,7 @@ _REASONS: Final[dict[tuple[int, int], str]] = {
 
 
 class Peer(Protocol):
-    """Where an application entity listens; `app.settings.PeerSettings` is one."""
+    """Where an application entity listens; `app.peer_settings.DimsePeerSettings` is one."""
 
     @property
     def ae_title(self) -> str:

@@ -1,4 +1,4 @@
-"""What a person may do with a destination: have everything tried now, and knock by C-ECHO."""
+"""What a person may do with a destination: try everything now, and ask whether it answers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from app.node.web.site import Site
-    from app.settings import PeerSettings
+    from app.peer_settings import PeerSettings
 
 ANSWERED: Final = "answered"
 SILENT: Final = "silent"
 DONE: Final = "done"
 IDLE: Final = "idle"
+_ECHO_WITHIN_S: Final = 10.0
+"""A person waits for the answer, s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +86,15 @@ def _try_now(site: Site, peer: PeerSettings) -> Knock:
 
 def _echo(site: Site, peer: PeerSettings) -> Knock:
     # Here, not above: the page starts without the network library.
-    from app.node.peers.dimse import Patience, echo  # noqa: PLC0415
+    from app.node.peers.dimse import Patience  # noqa: PLC0415
+    from app.node.peers.kinds import destination_of  # noqa: PLC0415
     from app.node.telemetry.logs import quiet_foreign_logs  # noqa: PLC0415
 
     quiet_foreign_logs()
     error = ""
     try:
-        echo(peer, site.node.listener.ae_title, Patience(message_s=10.0))
+        ours = site.node.listener.ae_title
+        destination_of(peer, ours, Patience(message_s=_ECHO_WITHIN_S)).echo()
     except (PeerUnreachableError, PeerRefusedError) as failure:
         error = failure.reasons[0]
     with transaction(site.engine) as connection:

@@ -164,6 +164,8 @@ def environment() -> Environment:
         overall=overall_of,
         verdict_words=wording.verdict_words,
         error_words=wording.error_words,
+        confirmation_words=wording.confirmation_words,
+        echo_words=wording.echo_words,
         association_words=wording.association_words,
         context_words=wording.context_words,
     )

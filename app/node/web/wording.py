@@ -54,7 +54,7 @@ DELIVERIES: Final[dict[str, StateWords]] = {
     DeliveryState.HELD: StateWords("held for release", "waits", "A person has to release it."),
     DeliveryState.QUEUED: StateWords("queued", "busy", "To be sent now or at the next attempt."),
     DeliveryState.SENT: StateWords(
-        "sent, not confirmed", "busy", "The peer answered success; C-FIND has not found it yet."
+        "sent, not confirmed", "busy", "The peer answered success; it has not confirmed it yet."
     ),
     DeliveryState.DELIVERED: StateWords("delivered", "good", "Confirmed."),
     DeliveryState.PARKED: StateWords(
@@ -262,7 +262,7 @@ ERRORS: Final[dict[str, str]] = {
     "query_timeout": "The C-FIND took too long",
     "timeout": "The transfer took too long",
     "busy": "The peer is out of resources",
-    "not_found": "Sent, but C-FIND did not find it in time; it is sent again",
+    "not_found": "Sent, but the peer did not list it in time; it is sent again",
     "unconfirmed": "Sent, but never confirmed",
     "context_refused": "The peer accepts no presentation context for this kind of object",
     "destination_paused": "Paused: the destination failed repeatedly",
@@ -279,6 +279,15 @@ ERRORS: Final[dict[str, str]] = {
 }
 """What went wrong at a destination; shown as itself where it is not listed."""
 
+CONFIRMATIONS: Final[dict[str, str]] = {
+    "c_find": "C-FIND",
+    "c_store": "C-STORE answer",
+}
+"""How a delivery was confirmed."""
+
+ECHOES: Final[dict[str, str]] = {"dimse": "C-ECHO"}
+"""Kind of a peer -> service by which it is asked whether it answers."""
+
 _STATUS: Final = "status_"
 _REFUSED: Final = "refused_"
 
@@ -288,8 +297,8 @@ DONE: Final[dict[str, str]] = {
     "alert_failed": "The test message was not taken by every way: see Alerts below.",
     "moved": "Nothing was changed: it is no longer in a state in which this is possible.",
     "idle": "Nothing waits for its next attempt there.",
-    "answered": "The destination answered the C-ECHO.",
-    "silent": "The destination did not answer the C-ECHO; the table says why.",
+    "answered": "The destination answered.",
+    "silent": "The destination did not answer; the table says why.",
 }
 """Answer to an action, by the word in the address that the browser is led to."""
 
@@ -331,6 +340,16 @@ def error_words(name: str) -> str:
     if name.startswith(_STATUS) and name not in ERRORS:
         return f"The peer answered 0x{name.removeprefix(_STATUS)}"
     return ERRORS.get(name) or plain(name)
+
+
+def confirmation_words(name: str) -> str:
+    """Name of the service by which a delivery was confirmed."""
+    return CONFIRMATIONS.get(name) or plain(name)
+
+
+def echo_words(kind: str) -> str:
+    """Name of the service by which a peer of a kind is asked whether it answers."""
+    return ECHOES[kind]
 
 
 def association_words(outcome: str) -> StateWords:

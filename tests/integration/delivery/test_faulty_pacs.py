@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from app.node.journal.deliveries import discard, due, release, resend
 from app.node.journal.destinations import health_of
 from app.node.journal.engine import reading, transaction
 from app.node.peers.dimse import Patience
+from app.node.peers.kinds import destination_of
 from app.node.peers.store import read_storable, store_files
-from app.settings import PeerSettings
+from app.peer_settings import DimsePeerSettings
 from tests.builders.faulty_pacs import ABORT, CLOSE, HANG, HOST, faulty_pacs, silent_server
 from tests.builders.orthanc import free_port
 from tests.builders.planned_deliveries import (
@@ -43,7 +45,7 @@ QUICK = Patience(connect_s=2, association_s=1, message_s=1)
 class Scene:
     """A node's journal, clock and courier before some peers."""
 
-    def __init__(self, data: Path, *peers: PeerSettings, **delivery: float) -> None:
+    def __init__(self, data: Path, *peers: DimsePeerSettings, **delivery: float) -> None:
         self.data = data
         self.engine = journal_in(data)
         self.clock = VirtualClock()
@@ -53,7 +55,7 @@ class Scene:
             node_of(data, *peers, **delivery),
             clock=self.clock,
             emit=self.heard,
-            patience=QUICK,
+            open_destination=partial(destination_of, patience=QUICK),
         )
 
     def plan(self, name: str = "a", **choices: object):
@@ -323,7 +325,7 @@ def test_a_peer_without_c_find_is_taken_at_its_word(tmp_path: Path) -> None:
 def test_a_dead_peer_is_tried_for_the_whole_time_and_then_waits_for_a_person(
     tmp_path: Path,
 ) -> None:
-    nobody = PeerSettings(name="pacs", ae_title="NOBODY", host=HOST, port=free_port())
+    nobody = DimsePeerSettings(name="pacs", ae_title="NOBODY", host=HOST, port=free_port())
     scene = Scene(tmp_path, nobody, give_up_after_h=5)
     job = scene.plan(objects=1)
     delays = scene.until_finished(job.group(), attempts=1000)
@@ -388,7 +390,7 @@ def test_a_person_who_sends_again_opens_the_way_for_one_attempt_at_once(tmp_path
 
 def test_a_dead_destination_delays_no_other(tmp_path: Path) -> None:
     with faulty_pacs() as pacs, silent_server() as port:
-        silent = PeerSettings(name="silent", ae_title="SILENT", host=HOST, port=port)
+        silent = DimsePeerSettings(name="silent", ae_title="SILENT", host=HOST, port=port)
         scene = Scene(tmp_path, silent, pacs.peer("pacs"))
         jobs = [scene.plan(name, destinations=["silent", "pacs"]) for name in "abcdef"]
         hanging = [

@@ -21,7 +21,7 @@ from app.node.delivery.attempt import Courier
 from app.node.journal.deliveries import due, resend
 from app.node.journal.engine import transaction
 from app.node.peers.dimse import echo
-from app.settings import PeerSettings
+from app.peer_settings import DimsePeerSettings
 from tests.builders.faulty_pacs import HOST, faulty_pacs
 from tests.builders.orthanc import Orthanc, free_port, needs_orthanc, running_orthanc
 from tests.builders.planned_deliveries import (
@@ -47,8 +47,8 @@ def pacs(tmp_path: Path) -> Iterator[Orthanc]:
         yield running
 
 
-def orthanc_peer(pacs: Orthanc) -> PeerSettings:
-    return PeerSettings(name="pacs", ae_title=pacs.ae_title, host=HOST, port=pacs.dicom_port)
+def orthanc_peer(pacs: Orthanc) -> DimsePeerSettings:
+    return DimsePeerSettings(name="pacs", ae_title=pacs.ae_title, host=HOST, port=pacs.dicom_port)
 
 
 @needs_orthanc
@@ -145,7 +145,7 @@ def test_dcmtk_storescp_gets_a_compressed_object_in_a_syntax_it_takes(
         data = tmp_path / "node"
         engine = journal_in(data)
         job = plan_job(engine, data, objects=1, is_compressed=True)
-        peer = PeerSettings(name="pacs", ae_title="STORESCP", host=HOST, port=port)
+        peer = DimsePeerSettings(name="pacs", ae_title="STORESCP", host=HOST, port=port)
         assert Courier(engine, node_of(data, peer)).attempt(job.group()).is_finished
         (file,) = received.iterdir()
     kept, sent = dcmread(file), dcmread(job.paths[0])
@@ -167,7 +167,7 @@ def storescp(folder: Path, *options: str) -> Iterator[tuple[int, Path]]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        peer = PeerSettings(name="pacs", ae_title="STORESCP", host=HOST, port=port)
+        peer = DimsePeerSettings(name="pacs", ae_title="STORESCP", host=HOST, port=port)
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             with suppress(PeerUnreachableError):
@@ -193,7 +193,7 @@ def test_dcmtk_storescp_offers_no_c_find_and_is_taken_at_its_word(tmp_path: Path
     try:
         engine = journal_in(data)
         job = plan_job(engine, data)
-        peer = PeerSettings(name="pacs", ae_title="STORESCP", host=HOST, port=port)
+        peer = DimsePeerSettings(name="pacs", ae_title="STORESCP", host=HOST, port=port)
         clock = VirtualClock()
         courier = Courier(engine, node_of(data, peer), clock=clock)
         for _ in range(5):  # the server may still be starting

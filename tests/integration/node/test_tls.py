@@ -25,7 +25,8 @@ from app.node.journal.tables import ASSOCIATION
 from app.node.peers.dimse import echo
 from app.node.peers.store import read_storable, store_files
 from app.node.tls import OwnCertificate, check_certificates, own_certificates
-from app.settings import NodeSettings, PeerSettings
+from app.peer_settings import DimsePeerSettings
+from app.settings import NodeSettings
 from tests.builders.certificates import Authority, Files
 from tests.builders.listener import RunningListener, running_listener
 from tests.builders.mr_series import make_series
@@ -54,9 +55,11 @@ def tls_listener(data: Path, files: Files, **tls: object) -> Iterator[RunningLis
         yield node
 
 
-def peer_of(node: RunningListener, authority: Authority, own: Files | None = None) -> PeerSettings:
+def peer_of(
+    node: RunningListener, authority: Authority, own: Files | None = None
+) -> DimsePeerSettings:
     own_files = {} if own is None else tls_of(own)
-    return PeerSettings.model_validate(
+    return DimsePeerSettings.model_validate(
         {
             "name": "node",
             "ae_title": "NODE",
@@ -202,7 +205,7 @@ def test_the_node_calls_a_foreign_peer_that_asks_for_its_certificate(
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         tls = {"trusted_file": authority.trusted, **tls_of(own)}
-        peer = PeerSettings.model_validate(
+        peer = DimsePeerSettings.model_validate(
             {"name": "pacs", "ae_title": "PACS", "host": HOST, "port": port, "tls": tls}
         )
 
@@ -268,7 +271,7 @@ def test_orthanc_sends_to_the_node_and_takes_from_it_over_tls(tmp_path: Path, au
         running_orthanc(tmp_path / "pacs", **options) as pacs,
     ):
         answers: list[int | None] = []
-        peer = PeerSettings.model_validate(
+        peer = DimsePeerSettings.model_validate(
             {
                 "name": "pacs",
                 "ae_title": pacs.ae_title,

@@ -2,17 +2,20 @@
 
 from pathlib import Path
 
-import pytest
 from typer.testing import CliRunner
 
 from app.cli.main import app
 from app.node.peers.checking import SOP_INSTANCE_UID, Finding, check_peer
+from app.node.peers.kinds import destination_of
 from tests.builders.faulty_pacs import FaultyPacs, faulty_pacs
 from tests.builders.node_processes import write_config
 
 
-def tried(pacs: FaultyPacs, *, stores: bool = True) -> dict[str, Finding]:
-    found = check_peer(pacs.peer(), "SPINENODE", stores=stores, can_find=True)
+def tried(
+    pacs: FaultyPacs, *, stores: bool = True, find_within_s: float = 10
+) -> dict[str, Finding]:
+    destination = destination_of(pacs.peer(), "SPINENODE")
+    found = check_peer(destination, stores=stores, can_find=True, find_within_s=find_within_s)
     return {finding.name: finding for finding in found}
 
 
@@ -39,12 +42,9 @@ def test_the_test_object_is_stored_and_found_and_a_second_check_leaves_no_second
     assert set(pacs.received) == set(pacs.held) == {SOP_INSTANCE_UID}
 
 
-def test_a_peer_that_forgets_what_it_acknowledged_is_found_out(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("app.node.peers.checking._FIND_WITHIN_S", 0.2)
+def test_a_peer_that_forgets_what_it_acknowledged_is_found_out() -> None:
     with faulty_pacs(takes_captures=True, forgets=True) as pacs:
-        found = tried(pacs)
+        found = tried(pacs, find_within_s=0.2)
     assert found["store"].is_good
     assert not found["find"].is_good
 

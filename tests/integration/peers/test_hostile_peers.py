@@ -21,7 +21,7 @@ from app.errors import (
 from app.node.peers.dimse import Patience, echo
 from app.node.peers.query import count_instances, find_instances
 from app.node.peers.store import StorableFile, read_storable, store_files
-from app.settings import PeerSettings
+from app.peer_settings import DimsePeerSettings
 from tests.builders.faulty_pacs import ABORT, CLOSE, HANG, HOST, faulty_pacs, silent_server
 from tests.builders.orthanc import free_port
 from tests.builders.planned_deliveries import segmentation_file
@@ -32,8 +32,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning
 QUICK = Patience(connect_s=1, association_s=1, message_s=1)
 
 
-def peer_at(port: int, host: str = HOST) -> PeerSettings:
-    return PeerSettings(name="pacs", ae_title="FAULTY", host=host, port=port)
+def peer_at(port: int, host: str = HOST) -> DimsePeerSettings:
+    return DimsePeerSettings(name="pacs", ae_title="FAULTY", host=host, port=port)
 
 
 @contextmanager

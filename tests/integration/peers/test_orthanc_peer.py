@@ -13,7 +13,7 @@ from app.node.peers.dimse import echo
 from app.node.peers.move import MoveOutcome, move_series
 from app.node.peers.query import count_instances, find_instances
 from app.node.peers.store import read_storable, store_files
-from app.settings import PeerSettings
+from app.peer_settings import DimsePeerSettings
 from tests.builders.faulty_pacs import FaultyPacs, faulty_pacs
 from tests.builders.mr_series import MadeSeries, make_series
 from tests.builders.orthanc import HOST, Orthanc, needs_orthanc, running_orthanc
@@ -35,8 +35,8 @@ def made(tmp_path_factory: pytest.TempPathFactory, pacs: Orthanc) -> MadeSeries:
     return series
 
 
-def peer_of(pacs: Orthanc) -> PeerSettings:
-    return PeerSettings(name="pacs", ae_title=pacs.ae_title, host=HOST, port=pacs.dicom_port)
+def peer_of(pacs: Orthanc) -> DimsePeerSettings:
+    return DimsePeerSettings(name="pacs", ae_title=pacs.ae_title, host=HOST, port=pacs.dicom_port)
 
 
 def test_orthanc_answers_c_echo(pacs: Orthanc) -> None:

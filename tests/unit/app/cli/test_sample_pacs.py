@@ -8,8 +8,8 @@ from pydicom.uid import ExplicitVRLittleEndian
 from app.cli.sample_pacs import AE_TITLE, SamplePacs
 from app.node.peers.query import count_instances, find_instances
 from app.node.peers.store import read_storable, store_files
+from app.peer_settings import DimsePeerSettings
 from app.research.synthetic.dicom_series import write_study
-from app.settings import PeerSettings
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def pacs(tmp_path):
 
 
 def peer(port):
-    return PeerSettings(name="pacs", ae_title=AE_TITLE, host="127.0.0.1", port=port)
+    return DimsePeerSettings(name="pacs", ae_title=AE_TITLE, host="127.0.0.1", port=port)
 
 
 def test_each_object_is_received_once_however_often_it_is_sent(pacs, study):

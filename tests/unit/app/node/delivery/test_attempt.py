@@ -5,24 +5,23 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
 
 from app.errors import PeerUnreachableError
-from app.node.delivery import circuit, confirmation, ledger, sending
 from app.node.delivery.attempt import Courier
-from app.node.delivery.statuses import Answer, answer_of
-from app.node.journal import engine as journal_engine
 from app.node.journal.deliveries import discard, due
-from app.node.journal.engine import reading
+from app.node.journal.engine import reading, transaction
+from app.node.peers.destination import Locatable, Reply
+from app.node.peers.statuses import Answer, answer_of
 from app.node.peers.store import StorableFile
-from app.settings import PeerSettings
+from app.peer_settings import DimsePeerSettings
 from tests.builders.planned_deliveries import (
     START,
     Heard,
@@ -35,7 +34,7 @@ from tests.builders.planned_deliveries import (
     states_of,
 )
 
-PEER = PeerSettings(name="pacs", ae_title="PACS", host="127.0.0.1", port=104)
+PEER = DimsePeerSettings(name="pacs", ae_title="PACS", host="127.0.0.1", port=104)
 LOST = -1
 
 
@@ -46,6 +45,8 @@ class KilledError(BaseException):
 class PlainPeer:
     """Answers as its script says, then stores; keeps and counts what it is sent."""
 
+    echo_name, found_by, taken_by = "nothing", "c_find", "c_store"
+
     def __init__(self, script: Sequence[int] = ()) -> None:
         self.script = list(script)
         self.is_up: Callable[[], bool] = lambda: True
@@ -54,14 +55,8 @@ class PlainPeer:
         self.last_answer: dict[str, int] = {}
         self.step: Callable[[], None] = lambda: None
 
-    def store_files(
-        self,
-        _peer: object,
-        _ours: str,
-        files: Sequence[StorableFile],
-        *,
-        on_answer: Callable[[StorableFile, int | None], None],
-        **_limits: object,
+    def store(
+        self, files: Sequence[StorableFile], on_reply: Callable[[StorableFile, Reply], None]
     ) -> None:
         self._connect()
         for file in files:
@@ -74,11 +69,17 @@ class PlainPeer:
             self.step()
             if status == LOST:
                 raise PeerUnreachableError(reasons=("no_answer",))
-            on_answer(file, status)
+            on_reply(file, Reply.of_status(status))
 
-    def find_instances(self, *_query: object, **_limits: object) -> set[str]:
+    def holds(self, objects: Sequence[Locatable]) -> frozenset[str]:
         self._connect()
-        return set(self.held)
+        return frozenset(self.held)
+
+    def echo(self) -> None:
+        self._connect()
+
+    def takes(self, sop_classes: Collection[str]) -> None:
+        return None
 
     def _connect(self) -> None:
         self.step()
@@ -86,34 +87,31 @@ class PlainPeer:
             raise PeerUnreachableError(reasons=("unreachable",))
 
 
-@contextmanager
-def connected(peer: PlainPeer) -> Iterator[None]:
-    """The plain peer instead of the network; its `step` also runs around every journal write."""
-
-    @contextmanager
-    def transaction(engine):
-        peer.step()
-        with journal_engine.transaction(engine) as c:
-            yield c
-        peer.step()
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sending, "store_files", peer.store_files)
-        patch.setattr(confirmation, "find_instances", peer.find_instances)
-        patch.setattr(ledger, "transaction", transaction)
-        patch.setattr(circuit, "transaction", transaction)
-        yield
-
-
 class Desk:
-    """A journal with a job, a clock, a courier."""
+    """A journal with a job, a clock, a courier; the peer's `step` runs around its every write."""
 
-    def __init__(self, data: Path, **choices: object) -> None:
-        self.data = data
+    def __init__(self, data: Path, peer: PlainPeer, **choices: object) -> None:
+        self.data, self.peer = data, peer
         self.engine = journal_in(data)
         self.clock, self.heard = VirtualClock(), Heard()
         self.job = self.plan("a", **choices)
-        self.courier = Courier(self.engine, node_of(data, PEER), clock=self.clock, emit=self.heard)
+        self.courier = self.hire()
+
+    def hire(self) -> Courier:
+        engine = self.engine.execution_options()
+        for moment in ("begin", "commit"):
+            sa.event.listen(engine, moment, self._step)
+        return Courier(
+            engine,
+            node_of(self.data, PEER),
+            clock=self.clock,
+            emit=self.heard,
+            open_destination=lambda _peer, _ours: self.peer,
+        )
+
+    def _step(self, connection: sa.Connection) -> None:
+        if not connection.get_execution_options().get("reads_only", False):
+            self.peer.step()
 
     def plan(self, name: str, **choices: object) -> PlannedJob:
         return plan_job(self.engine, self.data, name, now=self.clock(), **choices)
@@ -135,20 +133,20 @@ class Desk:
 
 
 def test_a_peer_down_for_71_hours_still_gets_everything(tmp_path: Path) -> None:
-    peer, desk = PlainPeer(), Desk(tmp_path)
+    peer = PlainPeer()
+    desk = Desk(tmp_path, peer)
     peer.is_up = lambda: desk.clock() - START > 71 * 3600
-    with connected(peer):
-        desk.finish()
+    desk.finish()
     assert states_of(desk.engine, desk.job) == ["delivered"] * 2
     assert set(peer.offered.values()) == {1}
     assert desk.clock() - START < 71.6 * 3600
 
 
 def test_a_peer_down_for_72_hours_leaves_dead_letters_with_the_reason(tmp_path: Path) -> None:
-    peer, desk = PlainPeer(), Desk(tmp_path)
+    peer = PlainPeer()
+    desk = Desk(tmp_path, peer)
     peer.is_up = lambda: False
-    with connected(peer):
-        desk.finish()
+    desk.finish()
     assert 72 <= (desk.clock() - START) / 3600 < 72.6
     rows = delivery_rows(desk.engine, desk.job)
     assert [(row.state, row.last_error) for row in rows] == [("dead", "unreachable")] * 2
@@ -157,14 +155,14 @@ def test_a_peer_down_for_72_hours_leaves_dead_letters_with_the_reason(tmp_path: 
 
 
 def test_a_peer_that_is_down_10_minutes_of_every_hour_gets_50_jobs(tmp_path: Path) -> None:
-    peer, desk = PlainPeer(), Desk(tmp_path)
+    peer = PlainPeer()
+    desk = Desk(tmp_path, peer)
     peer.is_up = lambda: (desk.clock() - START) % 3600 > 600
-    with connected(peer):
+    desk.finish()
+    for number in range(49):
+        desk.clock.advance(431)
+        desk.job = desk.plan(f"job {number}")
         desk.finish()
-        for number in range(49):
-            desk.clock.advance(431)
-            desk.job = desk.plan(f"job {number}")
-            desk.finish()
     assert len(peer.held) == 100
     assert set(peer.offered.values()) == {1}
     assert 505 not in desk.heard.numbers()
@@ -172,13 +170,13 @@ def test_a_peer_that_is_down_10_minutes_of_every_hour_gets_50_jobs(tmp_path: Pat
 
 @pytest.mark.parametrize("jump_s", [-3600, 3600])
 def test_a_clock_that_jumps_by_an_hour_stops_no_delivery(tmp_path: Path, jump_s: float) -> None:
-    peer, desk = PlainPeer([0xA700] * 12), Desk(tmp_path, objects=1)
-    with connected(peer):
-        for _ in range(11):
-            desk.clock.advance(desk.courier.attempt(desk.job.group()).delay_s or 0)
-        desk.clock.advance(jump_s)
-        before = desk.clock()
-        desk.finish()
+    peer = PlainPeer([0xA700] * 12)
+    desk = Desk(tmp_path, peer, objects=1)
+    for _ in range(11):
+        desk.clock.advance(desk.courier.attempt(desk.job.group()).delay_s or 0)
+    desk.clock.advance(jump_s)
+    before = desk.clock()
+    desk.finish()
     assert states_of(desk.engine, desk.job) == ["delivered"]
     assert desk.clock() - before < 3 * 1000
 
@@ -187,7 +185,8 @@ def test_a_clock_that_jumps_by_an_hour_stops_no_delivery(tmp_path: Path, jump_s:
 def test_a_file_that_goes_away_before_or_while_it_is_sent_ends_as_a_dead_letter(
     tmp_path: Path, lost_at: int, attempts: int
 ) -> None:
-    peer, desk = PlainPeer(), Desk(tmp_path, objects=1)
+    peer = PlainPeer()
+    desk = Desk(tmp_path, peer, objects=1)
     (path,) = desk.job.paths
     steps: list[int] = []
 
@@ -197,36 +196,35 @@ def test_a_file_that_goes_away_before_or_while_it_is_sent_ends_as_a_dead_letter(
             path.unlink()
 
     peer.step = lose_at_the_connection
-    with connected(peer):
-        assert desk.finish() == attempts
+    assert desk.finish() == attempts
     (row,) = delivery_rows(desk.engine, desk.job)
     assert (row.state, row.last_error) == ("dead", "file_missing_or_damaged")
     assert peer.held == set()
 
 
 def test_what_is_discarded_just_before_it_is_sent_is_not_sent(tmp_path: Path) -> None:
-    peer, desk = PlainPeer(), Desk(tmp_path, objects=1)
+    peer = PlainPeer()
+    desk = Desk(tmp_path, peer, objects=1)
     decided: list[bool] = []
 
     def decide() -> None:
         if not decided:
-            with journal_engine.transaction(desk.engine) as c:
+            with transaction(desk.engine) as c:
                 decided.append(discard(c, desk.job.job_id, desk.clock()))
 
     peer.step = decide
-    with connected(peer):
-        assert desk.finish() == 1
+    assert desk.finish() == 1
     assert decided == [True]
     assert sum(peer.offered.values()) == 0
     assert states_of(desk.engine, desk.job) == ["discarded"]
 
 
 def test_a_group_that_was_woken_too_early_sends_nothing_and_waits_the_rest(tmp_path: Path) -> None:
-    peer, desk = PlainPeer([0xA700]), Desk(tmp_path, objects=1)
-    with connected(peer):
-        first = desk.courier.attempt(desk.job.group()).delay_s
-        desk.clock.advance(2)
-        second = desk.courier.attempt(desk.job.group()).delay_s
+    peer = PlainPeer([0xA700])
+    desk = Desk(tmp_path, peer, objects=1)
+    first = desk.courier.attempt(desk.job.group()).delay_s
+    desk.clock.advance(2)
+    second = desk.courier.attempt(desk.job.group()).delay_s
     assert first is not None
     assert second == pytest.approx(first - 2)
     assert sum(peer.offered.values()) == 1
@@ -241,7 +239,8 @@ def test_a_crash_at_any_step_loses_nothing_and_sends_nothing_twice(
     while kill_at < steps_seen:
         kill_at += 1
         data = tmp_path / str(kill_at)
-        peer, desk = PlainPeer(script), Desk(data, objects=2)
+        peer = PlainPeer(script)
+        desk = Desk(data, peer, objects=2)
         count = 0
 
         def step(limit: int = kill_at) -> None:
@@ -251,18 +250,15 @@ def test_a_crash_at_any_step_loses_nothing_and_sends_nothing_twice(
                 raise KilledError
 
         peer.step = step
-        with connected(peer):
-            try:
-                desk.finish()
-                steps_seen = count
-            except KilledError:
-                desk.courier = Courier(
-                    desk.engine, node_of(data, PEER), clock=desk.clock, emit=desk.heard
-                )
-                with reading(desk.engine) as c:
-                    open_ones = {"queued", "sent"} & set(states_of(desk.engine, desk.job))
-                    assert not open_ones or due(c, desk.clock() + 2000) == [desk.job.group()]
-                desk.finish()
+        try:
+            desk.finish()
+            steps_seen = count
+        except KilledError:
+            desk.courier = desk.hire()
+            with reading(desk.engine) as c:
+                open_ones = {"queued", "sent"} & set(states_of(desk.engine, desk.job))
+                assert not open_ones or due(c, desk.clock() + 2000) == [desk.job.group()]
+            desk.finish()
         assert states_of(desk.engine, desk.job) == ["delivered"] * 2
         assert peer.held == set(desk.job.sop_instance_uids)
         # An object is offered again only where the peer had not kept it.
@@ -289,9 +285,9 @@ def test_whatever_a_peer_answers_every_object_ends_where_its_last_answer_says(
         Answer.UNWANTED: "parked",
     }
     with tempfile.TemporaryDirectory() as folder:
-        peer, desk = PlainPeer(script), Desk(Path(folder), objects=3)
-        with connected(peer):
-            desk.finish()
+        peer = PlainPeer(script)
+        desk = Desk(Path(folder), peer, objects=3)
+        desk.finish()
         rows = delivery_rows(desk.engine, desk.job)
         desk.engine.dispose()
     for row in rows:

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from pynetdicom.status import code_to_category
 
-from app.node.delivery.statuses import _RANGES, Answer, answer_of, name_of
+from app.node.peers.statuses import _RANGES, Answer, answer_of, name_of
 
 
 def test_the_ranges_are_in_order_and_do_not_overlap() -> None:
