@@ -100,6 +100,11 @@ class OutputSettings(_Section):
     measurements: bool = False
     """Also measurements.csv, where the command line does not say."""
 
+    @property
+    def extras(self) -> frozenset[str]:
+        """Names of the optional kinds of results that are wanted."""
+        return frozenset(name for name, is_wanted in self if is_wanted)
+
 
 SopClassUid = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)+$", max_length=64)]
 
