@@ -10,26 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
-<<<<<<< HEAD
-    Comprehensive3DSRStorage,
-    EncapsulatedPDFStorage,
-=======
-    UID,
->>>>>>> 5f1f4d4
     ExplicitVRLittleEndian,
     SecondaryCaptureImageStorage,
 )
 
 from app.errors import PeerRefusedError, PeerUnreachableError
-<<<<<<< HEAD
 from app.node.peers.statuses import Answer
 from app.node.peers.store import read_storable
-=======
-from app.node.peers.dimse import PATIENT, Patience, association, echo
-from app.node.peers.query import find_instances
-from app.node.peers.store import read_storable, store_files
 from operators.dicom.result_kinds import OBJECT_CLASSES, SEGMENTATION
->>>>>>> 5f1f4d4
 from operators.dicom.uids import derived_uid
 
 if TYPE_CHECKING:
@@ -121,29 +109,12 @@ def _echo(destination: Destination) -> str:
     return "answered"
 
 
-<<<<<<< HEAD
 def _kinds_taken(destination: Destination) -> Iterator[Finding]:
     """Which kinds of objects it takes, where that can be asked."""
-    accepted = destination.takes(WANTED.values())
+    accepted = destination.takes(OBJECT_CLASSES.values())
     if accepted is None:
         return
-    for name, uid in WANTED.items():
-=======
-def _contexts(peer: Peer, our_ae_title: str, patience: Patience) -> Iterator[Finding]:
-    """Which kinds of objects it takes: all are proposed in one association."""
-    syntaxes = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
-    classes = OBJECT_CLASSES.values()
-    proposed = [build_context(uid, syntax) for uid in classes for syntax in syntaxes]
-    accepted: dict[str, list[str]] = {}
-    try:
-        with association(peer, our_ae_title, proposed, patience) as open_one:
-            for context in open_one.accepted_contexts:
-                names = accepted.setdefault(str(context.abstract_syntax), [])
-                names.append(UID(context.transfer_syntax[0]).name)
-    except _FAILURES:
-        pass  # none of them, which is what the findings say
     for name, uid in OBJECT_CLASSES.items():
->>>>>>> 5f1f4d4
         taken = ", ".join(sorted(accepted.get(str(uid), ())))
         yield Finding(
             name=name,
@@ -160,7 +131,7 @@ def _store(destination: Destination) -> str:
         _object().save_as(path, enforce_file_format=True)
         destination.store([read_storable(path)], lambda _file, reply: replies.append(reply))
     (reply,) = replies
-    if reply.answer is Answer.UNWANTED:
+    if reply.answer is Answer.UNOBJECT_CLASSES:
         raise PeerRefusedError("it takes no secondary capture, which the test object is")
     told = reply.name if reply.status is None else f"0x{reply.status:04X}"
     if reply.answer is not Answer.STORED:
