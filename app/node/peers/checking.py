@@ -131,7 +131,7 @@ def _store(destination: Destination) -> str:
         _object().save_as(path, enforce_file_format=True)
         destination.store([read_storable(path)], lambda _file, reply: replies.append(reply))
     (reply,) = replies
-    if reply.answer is Answer.UNOBJECT_CLASSES:
+    if reply.answer is Answer.UNWANTED:
         raise PeerRefusedError("it takes no secondary capture, which the test object is")
     told = reply.name if reply.status is None else f"0x{reply.status:04X}"
     if reply.answer is not Answer.STORED:
