@@ -15,9 +15,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.benchmarks.published_width import write_published_width
+
 PUBLISHED_SPACING_PIR_MM = [0.75, 0.75, 1.65]
 PUBLISHED_CUTOUT_PIR = [248, 304, 64]
-PUBLISHED_PATCH_RIP = [64, 256, 256]
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _KIB_PER_MB = 1024
@@ -90,27 +91,25 @@ class Outcome:
 
 
 def published_size(models: Path, folder: Path) -> tuple[Path, Path]:
-    """Copy the oracle's models and give them the geometry, hence the cost, of the published ones.
+    """Copy the oracle's models and give them the size, hence the cost, of the published ones.
+
+    Phase 2 has the published network already; phase 1 becomes a part of it
+    (`tests.benchmarks.published_width`).
 
     Returns
     -------
     tuple of 2 Paths
         Semantic and instance model folder.
     """
-    semantic, instance = folder / "t2w_published_size", folder / "instance_published_size"
-    for name, copy in (("t2w_tiny", semantic), ("instance_tiny", instance)):
-        shutil.copytree(models / name, copy, copy_function=shutil.copyfile)
-        copy.chmod(0o755)
+    semantic = write_published_width(models / "t2w_tiny", folder / "t2w_published_size")
+    instance = folder / "instance_published_size"
+    shutil.copytree(models / "instance_tiny", instance, copy_function=shutil.copyfile)
+    instance.chmod(0o755)
     _change(
         instance / "inference_config.json",
         resolution_range=PUBLISHED_SPACING_PIR_MM,
         cutout_size=PUBLISHED_CUTOUT_PIR,
     )
-    plans = json.loads((semantic / "plans.json").read_text())
-    for configuration in plans["configurations"].values():
-        if "patch_size" in configuration:
-            configuration["patch_size"] = PUBLISHED_PATCH_RIP
-    (semantic / "plans.json").write_text(json.dumps(plans))
     return semantic, instance
 
 

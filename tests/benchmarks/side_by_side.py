@@ -1,9 +1,10 @@
 """Time, memory and agreement of this product beside SPINEPS: same weights, same input, same run.
 
 ``python -m tests.benchmarks.side_by_side``; needs SPINE_SHARED (the shared data) and PEER_VENV
-(SPINEPS 2.1.3, made by ``tools/spineps_peer/setup.sh`` there). The models have the published size:
-their masks mean little, their cost is that of the published ones. Pairs alternate, so that a
-disturbance of the machine meets both; medians are compared, all values are written as JSON.
+(SPINEPS 2.1.3, made by ``tools/spineps_peer/setup.sh`` there). The models have the published
+networks: geometry, width and depth; phase 1 answers nearly as the oracle's small network does.
+Pairs alternate, so that a disturbance of the machine meets both; medians are compared, all values
+are written as JSON.
 """
 
 from __future__ import annotations
