@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from monai.deploy.core import Operator
-
-from operators.case import Case, Progress, advance
+from operators.case_step import CaseStep
 from operators.dicom.assembly import assemble
 from operators.dicom.regularity import MIN_SLICES
 from operators.errors import InputRejectedError
@@ -21,26 +19,17 @@ from operators.imaging.usable_image import (
 )
 
 if TYPE_CHECKING:
-    from typing import Any
+    from operators.case import Case
 
 
-class AssembleVolumeOperator(Operator):
+class AssembleVolumeOperator(CaseStep):
     """Receive ``cases``, emit ``cases`` with a volume or a refusal each."""
 
-    def __init__(self, fragment: Any, *args: Any, progress: Progress, **kwargs: Any) -> None:
-        """Keep the progress callback."""
-        self._progress = progress
-        super().__init__(fragment, *args, **kwargs)
+    NAME = "assemble_volume"
 
-    def setup(self, spec: Any) -> None:
-        """Declare ``cases`` in and out."""
-        spec.input("cases")
-        spec.output("cases")
-
-    def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
-        """Assemble every case."""
-        cases = op_input.receive("cases")
-        op_output.emit(advance(cases, "assemble_volume", place, self._progress), "cases")
+    def step(self, case: Case) -> Case:
+        """Assemble a case's volume."""
+        return place(case)
 
 
 def place(case: Case) -> Case:

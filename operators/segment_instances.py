@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from monai.deploy.core import Operator
-
-from operators.case import Case, Progress, advance
+from operators.case_step import CaseStep
 from operators.errors import SegmentationError
 from operators.imaging.orientation import reorient
 from operators.spine.instance_phase import InstanceSettings, segment_vertebrae
@@ -15,39 +13,32 @@ from operators.spine.instance_phase import InstanceSettings, segment_vertebrae
 if TYPE_CHECKING:
     from typing import Any
 
+    from operators.case import Case, Progress
     from operators.imaging.volume import LabelMap
     from operators.networks.inference_config import InferenceConfig
     from operators.networks.instances import InstanceModel
 
 
-class SegmentInstancesOperator(Operator):
+class SegmentInstancesOperator(CaseStep):
     """Receive ``cases``, emit ``cases`` with ``instances_model_grid``."""
+
+    NAME = "segment_instances"
 
     def __init__(
         self, fragment: Any, *args: Any, model: InstanceModel, progress: Progress, **kwargs: Any
     ) -> None:
         """Keep the loaded network."""
         self._model = model
-        self._progress = progress
-        super().__init__(fragment, *args, **kwargs)
+        super().__init__(fragment, *args, progress=progress, **kwargs)
 
-    def setup(self, spec: Any) -> None:
-        """Declare ``cases`` in and out."""
-        spec.input("cases")
-        spec.output("cases")
-
-    def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
-        """Separate the vertebrae of every case."""
-        cases = op_input.receive("cases")
-        op_output.emit(advance(cases, "segment_instances", self._step, self._progress), "cases")
-
-    def _step(self, case: Case) -> Case:
+    def step(self, case: Case) -> Case:
+        """Separate the vertebrae of a case."""
         semantic = case.semantic_model_grid
         if semantic is None:
             raise SegmentationError("phase 2 has no label map")
 
         def cutouts(done: int, total: int) -> None:
-            self._progress(case.key, "segment_instances", done / max(1, total))
+            self._progress(case.key, self.NAME, done / max(1, total))
 
         result = segment_vertebrae(
             semantic, self._model, settings_of(self._model.config, semantic), cutouts

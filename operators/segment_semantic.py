@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from monai.deploy.core import Operator
-
-from operators.case import GIVEN_MASK, Case, Progress, advance
+from operators.case import GIVEN_MASK, Case
+from operators.case_step import CaseStep
 from operators.errors import SegmentationError
 from operators.imaging.nifti import read_label_map
 from operators.imaging.orientation import reorient
@@ -17,11 +16,14 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from operators.case import Progress
     from operators.networks.semantic import SemanticModel
 
 
-class SegmentSemanticOperator(Operator):
+class SegmentSemanticOperator(CaseStep):
     """Receive ``cases``, emit ``cases`` with ``semantic_model_grid``."""
+
+    NAME = "segment_semantic"
 
     def __init__(
         self,
@@ -35,20 +37,10 @@ class SegmentSemanticOperator(Operator):
         """Keep the loaded network, or the label map that replaces it."""
         self._model = model
         self._given_mask = given_mask
-        self._progress = progress
-        super().__init__(fragment, *args, **kwargs)
+        super().__init__(fragment, *args, progress=progress, **kwargs)
 
-    def setup(self, spec: Any) -> None:
-        """Declare ``cases`` in and out."""
-        spec.input("cases")
-        spec.output("cases")
-
-    def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
-        """Segment every case."""
-        cases = op_input.receive("cases")
-        op_output.emit(advance(cases, "segment_semantic", self._step, self._progress), "cases")
-
-    def _step(self, case: Case) -> Case:
+    def step(self, case: Case) -> Case:
+        """Segment a case, or take the given label map for it."""
         if self._given_mask is not None:
             mask = read_label_map(self._given_mask)
             return replace(
@@ -60,7 +52,7 @@ class SegmentSemanticOperator(Operator):
             raise SegmentationError("phase 1 has no network or no image")
 
         def tiles(done: int, total: int) -> None:
-            self._progress(case.key, "segment_semantic", done / max(1, total))
+            self._progress(case.key, self.NAME, done / max(1, total))
 
         result = self._model.segment(case.volume, tiles)
         return replace(

@@ -115,17 +115,14 @@ class SpineApplication(Application):
                 on_passed_over=wiring.on_passed_over,
                 name="select_series",
             ),
-            AssembleVolumeOperator(self, progress=progress, name="assemble_volume"),
+            AssembleVolumeOperator(self, progress=progress),
             SegmentSemanticOperator(
                 self,
                 model=wiring.semantic_model,
                 given_mask=wiring.semantic_mask,
                 progress=progress,
-                name="segment_semantic",
             ),
-            SegmentInstancesOperator(
-                self, model=wiring.instance_model, progress=progress, name="segment_instances"
-            ),
+            SegmentInstancesOperator(self, model=wiring.instance_model, progress=progress),
             PostprocessOperator(
                 self,
                 settings=numbering_of(wiring.semantic_model),
@@ -133,7 +130,7 @@ class SpineApplication(Application):
                 name="postprocess",
             ),
             LabelVertebraeOperator(self, progress=progress, name="label_vertebrae"),
-            MeasureSpineOperator(self, progress=progress, name="measure_spine"),
+            MeasureSpineOperator(self, progress=progress),
             self._last_step(wiring),
         ]
         for upstream, downstream in pairwise(steps):
