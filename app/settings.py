@@ -272,6 +272,8 @@ class NodeSettings(_Section):
             unknown = {*route.destinations, *filter(None, [route.origin])}.difference(names)
             if unknown:
                 raise ValueError(f"a route names unknown peers: {', '.join(sorted(unknown))}")
+            if route.origin is not None and route.origin not in {one.name for one in self.entities}:
+                raise ValueError("the origin of a route is a peer of the kind dimse")
         return self
 
     def peer(self, name: str) -> PeerSettings | None:
@@ -281,7 +283,7 @@ class NodeSettings(_Section):
     @property
     def entities(self) -> tuple[DimsePeerSettings, ...]:
         """Peers that are DICOM application entities."""
-        return tuple(self.peers)
+        return tuple(peer for peer in self.peers if isinstance(peer, DimsePeerSettings))
 
     def route_of(self, calling_ae_title: str, called_ae_title: str) -> RouteSettings:
         """First route that matches; an empty one (nothing is delivered) where none does."""
