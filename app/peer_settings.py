@@ -39,6 +39,9 @@ class DimsePeerSettings(_Named):
     """Offers C-FIND (study root): used to count a series and to confirm deliveries."""
     can_move: bool = False
     """Offers C-MOVE and knows this node: used to repair incomplete series."""
+    can_commit: bool = False
+    """Offers storage commitment (push model) and knows this node: an object counts as delivered
+    when the peer has committed its storage."""
     tls: PeerTlsSettings | None = None
     """Call it over TLS."""
 

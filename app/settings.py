@@ -205,7 +205,10 @@ class DeliverySettings(_Section):
     confirm_after_s: float = Field(ge=0, default=0)
     """Wait before the destination is asked for the object."""
     confirm_deadline_s: float = Field(gt=0, default=600)
-    """Sent but not found by C-FIND after this time: sent again."""
+    """Sent but not found by C-FIND or QIDO-RS after this time: sent again."""
+    commit_deadline_s: float = Field(gt=0, default=86400)
+    """Without a report on storage commitment after this time a person is told, and the destination
+    is asked again, s; archives that commit after a copy at night need hours."""
 
 
 class RetentionSettings(_Section):

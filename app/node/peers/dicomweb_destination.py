@@ -22,6 +22,7 @@ from operators.dicom.uids import derived_uid
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from app.node.peers.commitment import CommitmentReport, Committable
     from app.node.peers.destination import Locatable, Reply
     from app.node.peers.dimse import Patience
     from app.node.peers.http import Conversation
@@ -45,6 +46,7 @@ class DicomwebDestination:
     echo_name: Final = "QIDO-RS"
     found_by: Final = "qido_rs"
     taken_by: Final = "stow_rs"
+    commits: Final = False
 
     def __init__(
         self, peer: DicomwebPeerSettings, _our_ae_title: str, patience: Patience = PATIENT
@@ -90,6 +92,15 @@ class DicomwebDestination:
                 if answer.status == _OK:
                     found |= _uids(document_of(answer.body))
         return frozenset(found)
+
+    def commit(
+        self,
+        transaction_uid: str,  # noqa: ARG002 - as the protocol has it
+        objects: Sequence[Committable],  # noqa: ARG002
+        on_report: Callable[[CommitmentReport], None],  # noqa: ARG002
+    ) -> bool:
+        """Few servers know storage commitment by HTTP (PS3.18, 13): it is not asked for."""
+        return False
 
 
 def _store(open_one: Conversation, file: StorableFile) -> Reply:

@@ -264,6 +264,7 @@ ERRORS: Final[dict[str, str]] = {
     "busy": "The peer is out of resources",
     "not_found": "Sent, but the peer did not list it in time; it is sent again",
     "unconfirmed": "Sent, but never confirmed",
+    "commitment_overdue": "The peer has not reported on storage commitment; it is asked again",
     "context_refused": "The peer accepts no presentation context for this kind of object",
     "destination_paused": "Paused: the destination failed repeatedly",
     "destination_unknown": "The settings do not name this destination any more",
@@ -293,6 +294,7 @@ CONFIRMATIONS: Final[dict[str, str]] = {
     "c_store": "C-STORE answer",
     "qido_rs": "QIDO-RS",
     "stow_rs": "STOW-RS answer",
+    "commitment": "storage commitment",
 }
 """How a delivery was confirmed."""
 
@@ -301,6 +303,7 @@ ECHOES: Final[dict[str, str]] = {"dimse": "C-ECHO", "dicomweb": "QIDO-RS"}
 
 _STATUS: Final = "status_"
 _HTTP: Final = "http_"
+_UNCOMMITTED: Final = "uncommitted_"
 _REFUSED: Final = "refused_"
 
 DONE: Final[dict[str, str]] = {
@@ -351,6 +354,8 @@ def error_words(name: str) -> str:
     """Words for what went wrong at a destination."""
     if name.startswith(_STATUS) and name not in ERRORS:
         return f"The peer answered 0x{name.removeprefix(_STATUS)}"
+    if name.startswith(_UNCOMMITTED):
+        return f"The peer did not commit the object (0x{name.removeprefix(_UNCOMMITTED)})"
     if name.startswith(_HTTP) and name not in ERRORS:
         return f"The peer answered HTTP {name.removeprefix(_HTTP)}"
     return ERRORS.get(name) or plain(name)
