@@ -10,7 +10,7 @@ TORCH_BUILD ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cu130 || echo cpu)
 UNPINNED = $(if $(filter cpu,$(TORCH_BUILD)),^$$,^(cuda|nvidia)-)
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 READY = $(VENV)/.ready
-PEERS = dcmtk dicom3tools orthanc libgdcm-tools ctn chromium postgresql
+PEERS = dcmtk dicom3tools orthanc orthanc-dicomweb libgdcm-tools ctn chromium postgresql
 
 .PHONY: docs help setup demo test check bench chaos peers clean
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from app.section import Section
 from app.tls_settings import PeerTlsSettings
@@ -13,6 +15,8 @@ AeTitle = Annotated[str, Field(pattern=r"^[!-\[\]-~][ -\[\]-~]{0,15}$")]
 """Application Entity title: 1-16 characters without backslash (DICOM PS3.5, 6.2, VR AE)."""
 
 Priority = Literal["urgent", "normal", "batch"]
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class _Named(Section):
@@ -35,6 +39,9 @@ class DimsePeerSettings(_Named):
     """Offers C-FIND (study root): used to count a series and to confirm deliveries."""
     can_move: bool = False
     """Offers C-MOVE and knows this node: used to repair incomplete series."""
+    can_commit: bool = False
+    """Offers storage commitment (push model) and knows this node: an object counts as delivered
+    when the peer has committed its storage."""
     tls: PeerTlsSettings | None = None
     """Call it over TLS."""
 
@@ -44,7 +51,71 @@ class DimsePeerSettings(_Named):
         return f"{self.ae_title}@{self.host}:{self.port}"
 
 
-PeerSettings = DimsePeerSettings
+class DicomwebPeerSettings(_Named):
+    """A DICOMweb origin server that is sent results (`kind: dicomweb`)."""
+
+    kind: Literal["dicomweb"]
+    """By HTTP (PS3.18): STOW-RS, QIDO-RS."""
+    url: str
+    """Of its studies service, without `/studies`: `https://pacs.example/dicom-web`."""
+    can_find: bool = True
+    """Offers QIDO-RS: used to confirm deliveries."""
+    authentication: Literal["none", "basic", "bearer"] = "none"
+    """How the node says who it is, beside a client certificate (`tls`); the others need https."""
+    user: str | None = None
+    """For basic."""
+    secret_file: Path | None = None
+    """Holds the password of `user`, or the bearer token; read anew for every conversation."""
+    secret_variable: str | None = Field(pattern=r"^[A-Z_][A-Z0-9_]*$", default=None)
+    """Environment variable that holds it; wins over the file."""
+    tls: PeerTlsSettings | None = None
+    """For https: whom to trust and our certificate. None: the authorities of the system."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_base_address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or not url.isascii():
+            raise ValueError("the address begins with http:// or https:// and names a host")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("user and password do not belong into the address")
+        if parts.query or parts.fragment:
+            raise ValueError("the address ends with its path")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _keeps_its_secret(self) -> DicomwebPeerSettings:
+        parts = urlsplit(self.url)
+        if self.tls is not None and parts.scheme != "https":
+            raise ValueError("tls needs an address that begins with https://")
+        if (self.user is not None) != (self.authentication == "basic"):
+            raise ValueError("user and authentication: basic belong together")
+        has_secret = self.secret_file is not None or self.secret_variable is not None
+        if has_secret != (self.authentication != "none"):
+            raise ValueError("authentication needs secret_file or secret_variable, they need it")
+        if has_secret and parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+            raise ValueError("a secret is sent by https only")
+        return self
+
+    @property
+    def address(self) -> str:
+        """Where it is, for people."""
+        return self.url
+
+
+def _kind_of(peer: object) -> object:
+    """Kind of a peer; older files name none."""
+    return peer.get("kind", "dimse") if isinstance(peer, dict) else getattr(peer, "kind", None)
+
+
+PeerSettings = Annotated[
+    Annotated[DimsePeerSettings, Tag("dimse")] | Annotated[DicomwebPeerSettings, Tag("dicomweb")],
+    Discriminator(
+        _kind_of,
+        custom_error_type="peer_kind",
+        custom_error_message="a peer's kind is dimse or dicomweb",
+    ),
+]
 """A peer of any kind."""
 
 

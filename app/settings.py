@@ -210,7 +210,10 @@ class DeliverySettings(_Section):
     confirm_after_s: float = Field(ge=0, default=0)
     """Wait before the destination is asked for the object."""
     confirm_deadline_s: float = Field(gt=0, default=600)
-    """Sent but not found by C-FIND after this time: sent again."""
+    """Sent but not found by C-FIND or QIDO-RS after this time: sent again."""
+    commit_deadline_s: float = Field(gt=0, default=86400)
+    """Without a report on storage commitment after this time a person is told, and the destination
+    is asked again, s; archives that commit after a copy at night need hours."""
 
 
 class RetentionSettings(_Section):
@@ -277,6 +280,8 @@ class NodeSettings(_Section):
             unknown = {*route.destinations, *filter(None, [route.origin])}.difference(names)
             if unknown:
                 raise ValueError(f"a route names unknown peers: {', '.join(sorted(unknown))}")
+            if route.origin is not None and route.origin not in {one.name for one in self.entities}:
+                raise ValueError("the origin of a route is a peer of the kind dimse")
         return self
 
     def peer(self, name: str) -> PeerSettings | None:
@@ -286,7 +291,7 @@ class NodeSettings(_Section):
     @property
     def entities(self) -> tuple[DimsePeerSettings, ...]:
         """Peers that are DICOM application entities."""
-        return tuple(self.peers)
+        return tuple(peer for peer in self.peers if isinstance(peer, DimsePeerSettings))
 
     def route_of(self, calling_ae_title: str, called_ae_title: str) -> RouteSettings:
         """First route that matches; an empty one (nothing is delivered) where none does."""

@@ -46,24 +46,24 @@ def as_markdown() -> str:
 
 def _section(model: type[BaseModel], path: str) -> Iterator[str]:
     fields = model.model_fields
-    plain = {name: field for name, field in fields.items() if _model_of(field) is None}
+    plain = {name: field for name, field in fields.items() if not _models_of(field.annotation)}
     if plain:
         yield f"\n## {path or 'Top level'}\n\n{_first_line(model)}\n\n{_TABLE}"
         for name, field in plain.items():
             yield _row(model, name, field)
     for name, field in fields.items():
-        inner = _model_of(field)
-        if inner is not None:
-            marker = "[]" if str(field.annotation).startswith("list") else ""
-            yield from _section(inner, f"{path}.{name}".lstrip(".") + marker)
+        inner = _models_of(field.annotation)
+        marker = "[]" if str(field.annotation).startswith("list") else ""
+        for one in inner:
+            kind = f" ({_allowed(one.model_fields['kind'])})" if len(inner) > 1 else ""
+            yield from _section(one, f"{path}.{name}".lstrip(".") + marker + kind)
 
 
-def _model_of(field: FieldInfo) -> type[BaseModel] | None:
-    """Section that the field holds: one, a list of them, or one that may be left out."""
-    for kind in (field.annotation, *get_args(field.annotation)):
-        if inspect.isclass(kind) and issubclass(kind, BaseModel):
-            return kind
-    return None
+def _models_of(annotation: object) -> list[type[BaseModel]]:
+    """Sections that a field holds: one, a list of them, one of several kinds, perhaps none."""
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_of(part)]
 
 
 def _row(model: type[BaseModel], name: str, field: FieldInfo) -> str:

@@ -14,6 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from app.peer_settings import PeerSettings
 from tests.builders.faulty_pacs import FaultyPacs, Step, faulty_pacs
+from tests.builders.web_pacs import web_pacs
 
 
 class ScriptedPacs(Protocol):
@@ -43,5 +44,5 @@ def by_dimse(
 
 Kind = Callable[..., AbstractContextManager[ScriptedPacs]]
 
-KINDS: Mapping[str, Kind] = {"dimse": by_dimse}
+KINDS: Mapping[str, Kind] = {"dicomweb": web_pacs, "dimse": by_dimse}
 """Kind in the settings -> such a PACS."""

@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydicom.dataset import Dataset
-from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, evt
+from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, build_context, build_role, evt
 from pynetdicom.sop_class import (
     MRImageStorage,
     SecondaryCaptureImageStorage,
     SegmentationStorage,
+    StorageCommitmentPushModel,
     StudyRootQueryRetrieveInformationModelFind,
     Verification,
 )
@@ -41,7 +42,9 @@ class FaultyPacs:
     """What it does, and what it saw.
 
     `held`: what it lists at C-FIND; `received`: every data set it was sent, whatever it answered;
-    `forgets`: acknowledges without keeping; `find_status`: final status of C-FIND.
+    `forgets`: acknowledges without keeping; `find_status`: final status of C-FIND;
+    `commits`: takes N-ACTION and reports on the `same` association, on a `new` one to `report_to`,
+    or `never`; `uncommitted`: SOP Instance UID -> failure reason that it reports.
     """
 
     port: int = 0
@@ -50,6 +53,12 @@ class FaultyPacs:
     find_status: int = 0x0000
     held: dict[str, bytes] = field(default_factory=dict)
     received: list[str] = field(default_factory=list)
+    commits: str = ""
+    uncommitted: dict[str, int] = field(default_factory=dict)
+    report_to: tuple[str, int] = ("SPINENODE", 0)
+    asked: list[tuple[str, list[str]]] = field(default_factory=list)
+    action_status: int = 0x0000
+    report_answers: list[int] = field(default_factory=list)
     associations: int = 0
     open_now: int = 0
     most_open: int = 0
@@ -103,6 +112,52 @@ class FaultyPacs:
             answer.SOPInstanceUID = uid
             yield 0xFF00, answer
 
+    def on_action(self, event: evt.Event) -> tuple[int, None]:
+        """A request for storage commitment."""
+        request = event.action_information
+        uids = [str(item.ReferencedSOPInstanceUID) for item in request.ReferencedSOPSequence]
+        self.asked.append((str(request.TransactionUID), uids))
+        if self.action_status:
+            return self.action_status, None
+        if self.commits == "same":
+            threading.Timer(0.1, self._report_on, (event.assoc, request.TransactionUID)).start()
+        if self.commits == "new":
+            threading.Timer(0.1, self.report, (request.TransactionUID,)).start()
+        return self.action_status, None
+
+    def report(self, transaction_uid: str) -> None:
+        """Report on a request, on an association of our own."""
+        entity = AE("FAULTY")
+        context = build_context(StorageCommitmentPushModel)
+        title, port = self.report_to
+        assoc = entity.associate(
+            HOST,
+            port,
+            contexts=[context],
+            ae_title=title,
+            ext_neg=[build_role(StorageCommitmentPushModel, scp_role=True)],
+        )
+        assert assoc.is_established
+        assert assoc.accepted_contexts[0].as_scp
+        self._report_on(assoc, transaction_uid)
+        assoc.release()
+
+    def _report_on(self, assoc: Any, transaction_uid: str) -> None:
+        uids = dict(self.asked)[str(transaction_uid)]
+        failed = {uid: reason for uid, reason in self.uncommitted.items() if uid in uids}
+        report = Dataset()
+        report.TransactionUID = transaction_uid
+        report.ReferencedSOPSequence = [_item(uid) for uid in uids if uid not in failed]
+        if failed:
+            report.FailedSOPSequence = [_item(uid, reason) for uid, reason in failed.items()]
+        answer, _ = assoc.send_n_event_report(
+            report,
+            2 if failed else 1,
+            StorageCommitmentPushModel,
+            "1.2.840.10008.1.20.1.1",
+        )
+        self.report_answers.append(int(answer.get("Status", -1)))
+
     def on_open(self, _event: evt.Event) -> None:
         """An association was established."""
         with self.lock:
@@ -114,6 +169,15 @@ class FaultyPacs:
         """A connection ended."""
         with self.lock:
             self.open_now -= 1
+
+
+def _item(uid: str, reason: int | None = None) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = SegmentationStorage
+    item.ReferencedSOPInstanceUID = uid
+    if reason is not None:
+        item.FailureReason = reason
+    return item
 
 
 @contextmanager
@@ -138,6 +202,8 @@ def faulty_pacs(
         entity.add_supported_context(SecondaryCaptureImageStorage, list(transfer_syntaxes))
     if offers_find:
         entity.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
+    if pacs.commits:
+        entity.add_supported_context(StorageCommitmentPushModel)
     entity.require_calling_aet = list(known_callers)
     server = entity.start_server(
         (HOST, pacs.port),
@@ -145,6 +211,7 @@ def faulty_pacs(
         evt_handlers=[
             (evt.EVT_C_STORE, pacs.on_store),
             (evt.EVT_C_FIND, pacs.on_find),
+            (evt.EVT_N_ACTION, pacs.on_action),
             (evt.EVT_ESTABLISHED, pacs.on_open),
             (evt.EVT_CONN_CLOSE, pacs.on_close),
         ],

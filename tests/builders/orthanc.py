@@ -33,6 +33,10 @@ HOST = "127.0.0.1"
 needs_orthanc = pytest.mark.skipif(
     not Path(PROGRAM).exists(), reason="Orthanc is not installed (make peers)"
 )
+DICOMWEB_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+needs_orthanc_dicomweb = pytest.mark.skipif(
+    not DICOMWEB_PLUGIN.exists(), reason="Orthanc's DICOMweb is not installed (make peers)"
+)
 
 
 def free_port() -> int:

@@ -15,8 +15,9 @@ from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Final
 
 from app.node.delivery.circuit import Breaker
+from app.node.delivery.conditions import PeerCondition, Sent
 from app.node.delivery.ledger import Ledger
-from app.node.delivery.sending import Correspondent, PeerCondition, Sent, confirm, send
+from app.node.delivery.sending import Correspondent, confirm, send
 from app.node.journal.states import DeliveryState
 from app.node.peers.kinds import destination_of
 from app.node.telemetry.logs import silent

@@ -19,6 +19,7 @@ from app.node.delivery.backoff import (
     questions_within,
     retry_pace,
 )
+from app.node.journal.attention_kinds import COMMITMENT_OVERDUE
 from app.node.journal.destinations import note_confirmation
 from app.node.journal.engine import reading, transaction
 from app.node.journal.parcels import count_attempt, move, parcels_of
@@ -59,34 +60,34 @@ class Ledger:
         """Keep what every note needs."""
         self.group = group
         self.settings = settings
-        self._engine = engine
-        self._clock = clock
-        self._emit = emit
+        self.engine = engine
+        self.clock = clock
+        self.emit = emit
 
     def now(self) -> float:
         """Time of day, epoch seconds."""
-        return self._clock()
+        return self.clock()
 
     def waiting(self) -> list[Parcel]:
         """Objects neither confirmed nor given up."""
-        with reading(self._engine) as c:
+        with reading(self.engine) as c:
             return parcels_of(c, self.group)
 
     def begin(self, parcels: Sequence[Parcel]) -> list[Parcel]:
         """Count an attempt, before anything is sent; leaves out what was stopped meanwhile."""
         wanted = {one.delivery_id for one in parcels}
-        with transaction(self._engine) as c:
+        with transaction(self.engine) as c:
             chosen = [
                 one
                 for one in parcels_of(c, self.group)
                 if one.delivery_id in wanted and one.state == DeliveryState.QUEUED
             ]
-            count_attempt(c, chosen, self._clock())
+            count_attempt(c, chosen, self.clock())
         return [replace(one, attempts=one.attempts + 1) for one in chosen]
 
     def sent(self, parcel: Parcel, status: int, *, is_uncompressed: bool = False) -> None:
         """Note that the peer acknowledged it, and whether it took no RLE Lossless."""
-        now = self._clock()
+        now = self.clock()
         self._move(
             parcel,
             DeliveryState.SENT,
@@ -94,13 +95,15 @@ class Ledger:
             last_status=status,
             last_error="",
             is_uncompressed=int(is_uncompressed),
+            commit_uid=None,
+            commit_asked_at=None,
             next_attempt_at=now + self.settings.confirm_after_s,
         )
 
     def delivered(self, parcel: Parcel, confirmed_by: str) -> None:
         """Note that the peer holds it, or is taken at its word."""
-        now = self._clock()
-        with transaction(self._engine) as c:
+        now = self.clock()
+        with transaction(self.engine) as c:
             done = move(
                 c,
                 parcel,
@@ -138,7 +141,7 @@ class Ledger:
 
     def failed(self, parcel: Parcel, error: str, status: int | None = None) -> None:
         """Queue it again, within the time allowed."""
-        now = self._clock()
+        now = self.clock()
         if is_expired(parcel.released_at, now, self.settings):
             self.dead(parcel, error, status)
             return
@@ -155,7 +158,7 @@ class Ledger:
 
     def unconfirmed(self, parcel: Parcel, error: str) -> None:
         """Have the peer asked again later whether it holds it, within the time allowed."""
-        now = self._clock()
+        now = self.clock()
         if is_expired(parcel.released_at, now, self.settings):
             self.dead(parcel, error or parcel.last_error or "unconfirmed")
             return
@@ -169,6 +172,49 @@ class Ledger:
         wait_s = min(wait_s, left_s(parcel.released_at, now, self.settings))
         self._move(parcel, DeliveryState.SENT, last_error=error, next_attempt_at=now + wait_s)
 
+    def asking(self, parcels: Sequence[Parcel], transaction_uid: str) -> None:
+        """Note a request for storage commitment before it is made: its report may come first."""
+        for parcel in parcels:
+            self._move(parcel, DeliveryState.SENT, commit_uid=transaction_uid, commit_asked_at=None)
+
+    def asked(self, parcels: Sequence[Parcel]) -> None:
+        """Note that the peer took the request; whoever has waited too long keeps that name."""
+        now = self.clock()
+        for parcel in parcels:
+            self._move(
+                parcel,
+                DeliveryState.SENT,
+                commit_asked_at=now,
+                last_error=self.lateness(parcel),
+                next_attempt_at=now + self._commit_pause_s(parcel, now),
+            )
+
+    def uncommitted(self, parcel: Parcel) -> None:
+        """Wait on for the report, within the time allowed."""
+        now = self.clock()
+        if is_expired(parcel.released_at, now, self.settings):
+            self.dead(parcel, parcel.last_error or COMMITMENT_OVERDUE)
+        else:
+            pause_s = self._commit_pause_s(parcel, now)
+            self._move(parcel, DeliveryState.SENT, next_attempt_at=now + pause_s)
+
+    @staticmethod
+    def lateness(parcel: Parcel) -> str:
+        """Name of what a person is told of an object that is asked for again; empty: nothing."""
+        is_late = parcel.commit_asked_at is not None or parcel.last_error == COMMITMENT_OVERDUE
+        return COMMITMENT_OVERDUE if is_late else ""
+
+    def is_overdue(self, parcel: Parcel) -> bool:
+        """Whether the report on a request is late, and there is time left to ask again."""
+        now = self.clock()
+        is_late = now - (parcel.commit_asked_at or 0.0) >= self.settings.commit_deadline_s
+        return is_late and not is_expired(parcel.released_at, now, self.settings)
+
+    def _commit_pause_s(self, parcel: Parcel, now: float) -> float:
+        """Until the next look; the report itself is noted when it comes."""
+        pauses = (self.settings.commit_deadline_s, self.settings.longest_delay_s)
+        return max(0.0, min(*pauses, left_s(parcel.released_at, now, self.settings)))
+
     def unroutable(self, parcel: Parcel) -> None:
         """Note that its destination is no longer in the settings: a person decides."""
         if parcel.state == DeliveryState.SENT:
@@ -178,7 +224,7 @@ class Ledger:
 
     def postponed(self, parcels: Sequence[Parcel], pause_s: float) -> None:
         """Postpone what the destination's pause holds up; give up what is out of time."""
-        now = self._clock()
+        now = self.clock()
         for parcel in parcels:
             if is_expired(parcel.released_at, now, self.settings):
                 self.dead(parcel, parcel.last_error or "destination_paused")
@@ -201,8 +247,8 @@ class Ledger:
         self._tell(DELIVERY_FAILED, error=error, attempt=attempt)
 
     def _move(self, parcel: Parcel, target: DeliveryState, **facts: str | float | None) -> bool:
-        with transaction(self._engine) as c:
+        with transaction(self.engine) as c:
             return move(c, parcel, target, **facts)
 
     def _tell(self, event: Event, **values: object) -> None:
-        self._emit(event, job=self.group.job_id, peer=self.group.destination, **values)
+        self.emit(event, job=self.group.job_id, peer=self.group.destination, **values)

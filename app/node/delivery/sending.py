@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from app.errors import PeerRefusedError, PeerUnreachableError
+from app.node.delivery import commitment
+from app.node.delivery.conditions import PeerCondition, Sent
 from app.node.delivery.confirmation import Standing, standing_of
 from app.node.peers.destination import Reply
 from app.node.peers.statuses import Answer
@@ -22,28 +23,6 @@ if TYPE_CHECKING:
     from app.node.journal.parcels import Parcel
     from app.node.peers.destination import Destination
     from app.node.peers.store import StorableFile
-
-
-class PeerCondition(Enum):
-    """What a conversation says about the peer, whatever it said about the objects."""
-
-    WORKS = auto()
-    UNKNOWN = auto()
-    """Nothing was asked of it."""
-    REFUSES = auto()
-    """It answered, but took none of these objects; others may pass."""
-    UNANSWERED = auto()
-    """Its queries fail; it may still take objects."""
-    FAILS = auto()
-    """No connection, no answer, out of order: nothing passes now."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """How a conversation ended; `error` names what failed, also where other things worked."""
-
-    condition: PeerCondition
-    error: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +71,7 @@ def send(ledger: Ledger, to: Correspondent, queued: Sequence[Parcel]) -> Sent:
     replies: list[Reply] = []
     try:
         for parcel in _already_there(to, list(open_ones.values())):
-            ledger.delivered(open_ones.pop(parcel.delivery_id), to.destination.found_by)
+            _found(ledger, to, open_ones.pop(parcel.delivery_id))
             replies.append(Reply(answer=Answer.STORED))
         files = _files(ledger, to, open_ones)
 
@@ -115,7 +94,7 @@ def send(ledger: Ledger, to: Correspondent, queued: Sequence[Parcel]) -> Sent:
 
 
 def confirm(ledger: Ledger, to: Correspondent, acknowledged: Sequence[Parcel]) -> Sent:
-    """Ask for objects that the peer acknowledged.
+    """Ask for objects that the peer acknowledged, by the strongest confirmation that it offers.
 
     Parameters
     ----------
@@ -131,6 +110,10 @@ def confirm(ledger: Ledger, to: Correspondent, acknowledged: Sequence[Parcel]) -
     Sent
         Never ``FAILS``: a peer whose queries fail may still take objects.
     """
+    if to.destination.commits:
+        asked = commitment.ask(ledger, to.destination, acknowledged)
+        if asked is not None:
+            return asked
     try:
         found = to.destination.holds(acknowledged)
     except (PeerUnreachableError, PeerRefusedError) as error:
@@ -161,7 +144,11 @@ def _settle(
 
 
 def _already_there(to: Correspondent, parcels: Sequence[Parcel]) -> list[Parcel]:
-    repeated = [one for one in parcels if one.attempts > 1]
+    repeated = [
+        one
+        for one in parcels
+        if one.attempts > 1 and not one.last_error.startswith(commitment.UNCOMMITTED)
+    ]
     if not repeated:
         return []
     try:
@@ -171,6 +158,14 @@ def _already_there(to: Correspondent, parcels: Sequence[Parcel]) -> list[Parcel]
             raise
         return []  # it does not answer the question, but may take the objects
     return [one for one in repeated if one.sop_instance_uid in (found or ())]
+
+
+def _found(ledger: Ledger, to: Correspondent, parcel: Parcel) -> None:
+    """Note that an object is there already; where more can be asked for, that is asked for."""
+    if to.destination.commits:
+        ledger.sent(parcel, 0)
+    else:
+        ledger.delivered(parcel, to.destination.found_by)
 
 
 def _files(

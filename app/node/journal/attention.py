@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from app.node.journal.attention_kinds import KINDS, OBSERVED, Found, Severity
+from app.node.journal.attention_kinds import COMMITMENT_OVERDUE, KINDS, OBSERVED, Found, Severity
 from app.node.journal.states import DeliveryState, InstanceState, JobState, SeriesState
 from app.node.journal.tables import (
     ACKNOWLEDGEMENT,
@@ -283,6 +283,9 @@ _SUBJECTS: Final[Mapping[str, sa.Select[Any]]] = {
     ),
     "delivery_failed": _deliveries(DeliveryState.DEAD),
     "delivery_parked": _deliveries(DeliveryState.PARKED),
+    "delivery_uncommitted": _deliveries(DeliveryState.SENT).where(
+        DELIVERY.c.last_error == COMMITMENT_OVERDUE
+    ),
     # Seen until it has worked again, however often it fails meanwhile.
     "destination_paused": _subjects(
         DESTINATION.c.name,

@@ -83,6 +83,10 @@ KINDS: Final[Mapping[str, AttentionKind]] = {
     "delivery_parked": _alarm(
         "deliveries parked: the destination does not take them", "/attention/delivery_parked"
     ),
+    "delivery_uncommitted": _alarm(
+        "deliveries whose storage the destination has not committed in time",
+        "/attention/delivery_uncommitted",
+    ),
     "destination_paused": _alarm(
         "destinations paused after failures", "/destinations", can_acknowledge=True
     ),
@@ -94,6 +98,9 @@ KINDS: Final[Mapping[str, AttentionKind]] = {
     ),
 }
 """In the order in which they are shown."""
+
+COMMITMENT_OVERDUE: Final = "commitment_overdue"
+"""Last error of a delivery whose destination was asked to commit it, and has not reported."""
 
 OBSERVED: Final = frozenset(
     {"process_silent", "models_unusable", "disk_low", "certificate_expires", "job_stalled"}

@@ -268,6 +268,8 @@ def _queue_anew(c: Connection, identifier: str, origins: Sequence[str], now: flo
                 last_status=None,
                 last_error="",
                 is_uncompressed=0,
+                commit_uid=None,
+                commit_asked_at=None,
             )
         )
         c.execute(

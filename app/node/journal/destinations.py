@@ -162,7 +162,7 @@ def note_confirmation(c: Connection, name: str, now: float, confirmed_by: str) -
     now : float
         Epoch seconds.
     confirmed_by : str
-        ``c_find``, or ``c_store`` where the peer was taken at its word.
+        Service by which it was (`app.node.peers.destination`).
     """
     _make_known(c, name)
     c.execute(

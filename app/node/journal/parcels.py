@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from app.node.journal.deliveries import OPEN
+from app.node.journal.deliveries import OPEN, DeliveryGroup
 from app.node.journal.states import DeliveryState, origins_of
 from app.node.journal.tables import DELIVERY, JOB, RESULT
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy.engine import Connection
-
-    from app.node.journal.deliveries import DeliveryGroup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +43,10 @@ class Parcel:
         When the peer acknowledged it.
     last_error : str
         Name of what went wrong last.
+    sop_class_uid : str
+        Of the object.
+    commit_asked_at : float or None
+        When the peer took the request to commit its storage; None: not asked since it was sent.
     """
 
     delivery_id: str
@@ -60,6 +62,8 @@ class Parcel:
     next_attempt_at: float | None
     sent_at: float | None
     last_error: str
+    sop_class_uid: str = ""
+    commit_asked_at: float | None = None
 
 
 def parcels_of(c: Connection, group: DeliveryGroup) -> list[Parcel]:
@@ -77,6 +81,32 @@ def parcels_of(c: Connection, group: DeliveryGroup) -> list[Parcel]:
     list of Parcel
         By SOP Instance UID.
     """
+    return _parcels(c, *_belongs_to(group), DELIVERY.c.state.in_(OPEN))
+
+
+def parcels_asked(c: Connection, transaction_uid: str) -> dict[DeliveryGroup, list[Parcel]]:
+    """Find the objects that a request for storage commitment was about, and still waits for.
+
+    Parameters
+    ----------
+    c : Connection
+        For reading.
+    transaction_uid : str
+        Of the request; an earlier one than the last for an object finds nothing.
+
+    Returns
+    -------
+    dict
+        Group -> its objects in state SENT.
+    """
+    waiting = (DELIVERY.c.commit_uid == transaction_uid, DELIVERY.c.state == DeliveryState.SENT)
+    columns = (DELIVERY.c.job_id, DELIVERY.c.destination, DELIVERY.c.generation)
+    groups = c.execute(sa.select(*columns).where(*waiting).distinct()).mappings()
+    found = [DeliveryGroup(**row) for row in groups]
+    return {group: _parcels(c, *_belongs_to(group), *waiting) for group in found}
+
+
+def _parcels(c: Connection, *conditions: sa.ColumnElement[bool]) -> list[Parcel]:
     query = (
         sa.select(
             DELIVERY.c.delivery_id,
@@ -92,6 +122,8 @@ def parcels_of(c: Connection, group: DeliveryGroup) -> list[Parcel]:
             DELIVERY.c.next_attempt_at,
             DELIVERY.c.sent_at,
             DELIVERY.c.last_error,
+            RESULT.c.sop_class_uid,
+            DELIVERY.c.commit_asked_at,
         )
         .join(JOB, JOB.c.job_id == DELIVERY.c.job_id)
         .join(
@@ -101,7 +133,7 @@ def parcels_of(c: Connection, group: DeliveryGroup) -> list[Parcel]:
                 RESULT.c.sop_instance_uid == DELIVERY.c.sop_instance_uid,
             ),
         )
-        .where(*_belongs_to(group), DELIVERY.c.state.in_(OPEN))
+        .where(*conditions)
         .order_by(DELIVERY.c.sop_instance_uid)
     )
     return [

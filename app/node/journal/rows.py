@@ -106,6 +106,7 @@ class DeliveryRow:
     last_status: int | None
     last_error: str
     is_uncompressed: bool
+    commit_asked_at: float | None
     name: str | None
     description: str | None
 

@@ -132,6 +132,8 @@ DELIVERY: Final = _table(
     last_status=Integer,
     last_error=String,
     is_uncompressed=Integer,
+    commit_uid=String,
+    commit_asked_at=Float,
 )
 
 DESTINATION: Final = _table(

@@ -12,18 +12,19 @@ from __future__ import annotations
 import queue
 import socket
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
+from pynetdicom import evt
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.acse import ACSE
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
-from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.dimse_messages import C_STORE_RQ, N_EVENT_REPORT_RQ, DIMSEMessage
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.transport import AddressInformation
 
+from app.node.listener.handling import Offer
 from app.node.listener.responses import store_response
 from app.node.listener.upper_layer import Pace, PduSocket, UpperLayer, make_lively
 from operators.dicom.frames import PARSE_ERRORS
@@ -35,49 +36,19 @@ if TYPE_CHECKING:
     from pynetdicom.presentation import PresentationContext
 
     from app.node.archive.incoming import DroppedObject, IncomingFile
-    from app.node.listener.admission import Refusal
+    from app.node.listener.handling import AssociationHandler
     from app.node.listener.transport import TransportConnection
 
 
 _IS_COMMAND: Final = 1
 _IS_LAST: Final = 2
 """Bits of the message control header (DICOM PS3.8, E.2)."""
+_LONGEST_IN_MEMORY: Final = 1 << 20
+"""Command and data set of a message that is no C-STORE, bytes: a report on 1000s of objects."""
+_MOST_REPORTS: Final = 256
+"""On storage commitment, in one association."""
 _ABORT: Final = "Evt19"
 """Event of the upper layer: invalid PDU received, abort (DICOM PS3.8, table 9-10)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What a C-STORE request announces.
-
-    Attributes
-    ----------
-    sop_class_uid, sop_instance_uid : str
-        Of the command; may be anything.
-    abstract_syntax_uid, transfer_syntax_uid : str
-        Of the presentation context.
-    """
-
-    sop_class_uid: str
-    sop_instance_uid: str
-    abstract_syntax_uid: str = ""
-    transfer_syntax_uid: str = ""
-
-
-class AssociationHandler(Protocol):
-    """What is decided and done for one association."""
-
-    def admit(self, calling: str, called: str) -> Refusal | None:
-        """Let it in, or say why not; raising an error closes the connection."""
-
-    def agree(self, accepted: int, rejected: list[PresentationContext]) -> None:
-        """Hear how many presentation contexts were accepted, and which were not."""
-
-    def begin(self, offer: Offer) -> IncomingFile | DroppedObject:
-        """Open the file for an object whose data set is about to come."""
-
-    def store(self, offer: Offer, incoming: IncomingFile | DroppedObject | None) -> int:
-        """Answer a C-STORE by a DIMSE status; its data set, if there was one, is in the file."""
 
 
 class AcceptedAssociation(Association):
@@ -127,6 +98,7 @@ class AcceptedAssociation(Association):
             # What pynetdicom does for its own log: it would name identifiers, and it takes time.
             if event.is_notification:
                 self._handlers[event] = []
+        self.bind(evt.EVT_N_EVENT_REPORT, handler.report)
         self._reactor_checkpoint = Pace()
         self._reactor_checkpoint.set()
 
@@ -184,6 +156,8 @@ class _ObjectStream(DIMSEServiceProvider):
         self._handler = assoc.handler
         self._offer: Offer | None = None
         self._incoming: IncomingFile | DroppedObject | None = None
+        self._reported: DIMSEMessage | None = None
+        self._reports = 0
         self.msg_queue = _Messages(self._answer)
 
     def take(self, context_id: int, control: int, data: memoryview) -> None:
@@ -222,7 +196,12 @@ class _ObjectStream(DIMSEServiceProvider):
 
     def _await_data_set(self) -> None:
         message = self.message
-        if not isinstance(message, C_STORE_RQ) or message._data_set_file is not None:  # noqa: SLF001 - pynetdicom's way to write to a file
+        if message is None:
+            return
+        if not isinstance(message, C_STORE_RQ):
+            self._bound(message)
+            return
+        if message._data_set_file is not None:  # noqa: SLF001 - pynetdicom's way to write to a file
             return
         # A context that was not accepted has no entry: the error ends the association.
         context = self.assoc._accepted_cx[message.context_id or 0]  # noqa: SLF001 - no public way
@@ -235,6 +214,17 @@ class _ObjectStream(DIMSEServiceProvider):
         self._incoming = self._handler.begin(self._offer)
         sink: Any = _Sink(self._incoming)
         message._data_set_file = sink  # noqa: SLF001 - as above
+
+    def _bound(self, message: DIMSEMessage) -> None:
+        """Limit what is kept in memory, and reports: pynetdicom gives each one a thread."""
+        parts = (message.encoded_command_set, message.data_set)
+        if sum(part.tell() for part in parts if part) > _LONGEST_IN_MEMORY:
+            raise ValueError("a message that is no C-STORE is too long")
+        if isinstance(message, N_EVENT_REPORT_RQ) and message is not self._reported:
+            self._reported = message
+            self._reports += 1
+            if self._reports > _MOST_REPORTS:
+                raise ValueError("too many reports in one association")
 
     def _answer(self, context_id: int, request: C_STORE) -> None:
         """Store the object and answer its request (DICOM PS3.7, 9.1.1)."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from app.errors import ObjectMismatchError, ObjectNotUnderstoodError, crash_line
@@ -17,6 +16,7 @@ from app.node.archive.incoming import DroppedObject
 from app.node.journal.arrivals import Arrival, ArrivalOutcome
 from app.node.journal.associations import AssociationRecord
 from app.node.listener.association_log import rejected_contexts, tidy_title
+from app.node.listener.reports import answer_report
 from app.node.listener.statuses import (
     OUTCOMES,
     SUCCESS,
@@ -27,58 +27,17 @@ from app.node.telemetry.logs import key_of
 from operators.errors import SpineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from pynetdicom import evt
     from pynetdicom.presentation import PresentationContext
 
-    from app.node.archive.disk import DiskReserve
     from app.node.archive.header import ArrivedHeader
     from app.node.archive.incoming import IncomingFile
-    from app.node.archive.spool import Spool
     from app.node.journal.associations import RejectedContext
-    from app.node.listener.admission import Admission, Refusal
-    from app.node.listener.association import Offer
-    from app.node.listener.recorder import Recorder
-    from app.node.telemetry.logs import Emit
+    from app.node.listener.admission import Refusal
+    from app.node.listener.handling import Offer
+    from app.node.listener.services import ListenerServices
 
 _ID_BYTES: Final = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListenerServices:
-    """What all associations share.
-
-    Attributes
-    ----------
-    admission : Admission
-        Who is let in.
-    spool : Spool
-        Where files go.
-    reserve : DiskReserve
-        Whether there is space.
-    recorder : Recorder
-        The way into the journal.
-    emit : Emit
-        The log.
-    secret : bytes
-        For keys of series in the log.
-    clock : callable
-        Seconds since the epoch.
-    peer_names : dict
-        AE title -> name in the settings, for the log.
-    dropped_classes : frozenset of str
-        SOP classes that are accepted and not kept.
-    """
-
-    admission: Admission
-    spool: Spool
-    reserve: DiskReserve
-    recorder: Recorder
-    emit: Emit
-    secret: bytes
-    clock: Callable[[], float]
-    peer_names: dict[str, str]
-    dropped_classes: frozenset[str] = frozenset()
 
 
 class StorageHandler:
@@ -211,6 +170,10 @@ class StorageHandler:
         status = self._status_for(offer, incoming)
         self._statuses[f"{status:04X}"] += 1
         return status
+
+    def report(self, event: evt.Event) -> tuple[int, None]:
+        """Answer an N-EVENT-REPORT (`app.node.listener.reports`)."""
+        return answer_report(event, self._services.take_report, self._services.emit)
 
     def _status_for(self, offer: Offer, incoming: IncomingFile | DroppedObject | None) -> int:
         if isinstance(incoming, DroppedObject):

@@ -7,6 +7,7 @@ import errno
 import threading
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypedDict
 
 from pydicom.config import disable_value_validation
@@ -14,15 +15,17 @@ from pydicom.config import disable_value_validation
 from app.errors import ConfigurationError, crash_line
 from app.node.archive.disk import DiskReserve
 from app.node.archive.spool import Spool
+from app.node.delivery.commitment import take_report
 from app.node.journal.arrivals import forget_associations
 from app.node.journal.engine import journal_url, open_journal, transaction
 from app.node.journal.processes import beat_period_s
 from app.node.lifeline import no_beat
 from app.node.listener.admission import Admission
 from app.node.listener.association import AcceptedAssociation
-from app.node.listener.handlers import ListenerServices, StorageHandler
+from app.node.listener.handlers import StorageHandler
 from app.node.listener.maintenance import HANDOVER_POLL_S, HANDOVER_S, Maintenance, alone
 from app.node.listener.recorder import Recorder
+from app.node.listener.services import ListenerServices
 from app.node.listener.terms import Terms
 from app.node.listener.transport import Ports, TransportAcceptor
 from app.node.telemetry import events
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 
     from app.node.lifeline import Beat
     from app.node.listener.transport import TransportConnection
+    from app.node.peers.commitment import CommitmentReport
     from app.node.telemetry.logs import Emit
     from app.settings import ListenerSettings, NodeSettings
 
@@ -103,7 +107,7 @@ def serve_listener(
             emit=emit,
             secret=site_secret(node.data),
             clock=time.time,
-            **_named(node),
+            **_named(node, engine, emit),
         )
         # pydicom would warn about an odd value on standard error, by quoting it.
         turn = _Turn(stop, ready, beat, renewed)
@@ -116,13 +120,17 @@ def serve_listener(
 class _Named(TypedDict):
     peer_names: dict[str, str]
     dropped_classes: frozenset[str]
+    take_report: Callable[[CommitmentReport], int]
 
 
-def _named(node: NodeSettings) -> _Named:
-    """Peers and SOP classes by name, as the settings have them."""
+def _named(node: NodeSettings, engine: Engine, emit: Emit) -> _Named:
+    """Peers and SOP classes by name, and what becomes of reports, as the settings have it."""
     return {
         "peer_names": {peer.ae_title: peer.name for peer in node.entities},
         "dropped_classes": frozenset(node.listener.dropped_sop_classes),
+        "take_report": partial(
+            take_report, engine, settings=node.delivery, clock=time.time, emit=emit
+        ),
     }
 
 
@@ -159,7 +167,9 @@ def _serve(node: NodeSettings, services: ListenerServices, engine: Engine, turn:
             acceptor.patience_s = new.listener.acse_timeout_s
             acceptor.context = _context(new.listener)
             maintenance.period_s = beat_period_s(new.worker.lease_s)
-            server.renew(Terms.of(new.listener, replace(services, **_named(new))))
+            server.renew(
+                Terms.of(new.listener, replace(services, **_named(new, engine, services.emit)))
+            )
 
     acceptor.serve(turn.stop, look)
     server.close()

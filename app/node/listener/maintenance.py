@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-    from app.node.listener.handlers import ListenerServices
+    from app.node.listener.services import ListenerServices
 
 HANDOVER_S: Final = 3.0
 """How long port and lock may still be held by a listener that was killed, s."""

@@ -34,6 +34,11 @@ INTERNAL: Final = 0xC001
 """Not kept: an error of the node itself, which its log names."""
 
 
+PROCESSING_FAILURE: Final = 0x0110
+"""A report on storage commitment is not in the journal: report again."""
+INVALID_ARGUMENT: Final = 0x0115
+"""What was reported is no report on storage commitment."""
+
 OUTCOMES: Final[dict[ArrivalOutcome, int]] = {
     ArrivalOutcome.NEW: SUCCESS,
     ArrivalOutcome.DUPLICATE: SUCCESS,

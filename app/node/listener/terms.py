@@ -20,11 +20,12 @@ from pynetdicom import AE, ALL_TRANSFER_SYNTAXES
 from pynetdicom.presentation import PresentationContext, build_context
 
 from app.node.archive.spool import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from app.node.peers.commitment import PUSH_MODEL
 from operators.dicom.mr_images import MR_IMAGE_CLASSES
 from operators.dicom.result_kinds import OBJECT_CLASSES
 
 if TYPE_CHECKING:
-    from app.node.listener.handlers import ListenerServices
+    from app.node.listener.services import ListenerServices
     from app.settings import ListenerSettings
 
 KEPT_CLASSES: Final = (
@@ -89,9 +90,12 @@ def _entity(settings: ListenerSettings) -> AE:
 
 
 def _contexts(settings: ListenerSettings) -> list[PresentationContext]:
-    """Verification and every storage class, each with every transfer syntax."""
+    """Verification, reports on storage commitment, and every storage class with every syntax."""
     classes = dict.fromkeys(
         (*KEPT_CLASSES, *settings.extra_sop_classes, *settings.dropped_sop_classes)
     )
     storage = [build_context(uid, list(TRANSFER_SYNTAXES)) for uid in classes]
-    return [build_context(VERIFICATION), *storage]
+    reports = build_context(PUSH_MODEL)
+    # Whoever reports is the provider of the service (PS3.7, D.3.3.4).
+    reports.scu_role = reports.scp_role = True
+    return [build_context(VERIFICATION), reports, *storage]

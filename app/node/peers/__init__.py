@@ -1,1 +1,1 @@
-"""What the node asks of others: C-ECHO, C-STORE, C-FIND and C-MOVE as a service class user."""
+"""What the node asks of others: C-ECHO, C-STORE, C-FIND, C-MOVE; STOW-RS and QIDO-RS."""

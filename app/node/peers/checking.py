@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from operators.dicom.uids import derived_uid
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from app.node.peers.commitment import CommitmentReport
     from app.node.peers.destination import Destination, Reply
 
 STUDY_UID: Final = derived_uid("spine-node", "check-peer", "study")
@@ -95,6 +97,8 @@ def check_peer(
     yield stored
     if stored.is_good and can_find:
         yield _tried("find", lambda: _find(destination, find_within_s))
+    if stored.is_good and destination.commits:
+        yield _tried("commitment", lambda: _commit(destination))
 
 
 def _tried(name: str, work: Callable[[], str]) -> Finding:
@@ -143,6 +147,7 @@ def _store(destination: Destination) -> str:
 class _TestObject:
     study_uid: str = STUDY_UID
     series_uid: str = SERIES_UID
+    sop_class_uid: str = SecondaryCaptureImageStorage
     sop_instance_uid: str = SOP_INSTANCE_UID
 
 
@@ -158,6 +163,15 @@ def _find(destination: Destination, within_s: float) -> str:
         if seconds > within_s:
             raise PeerRefusedError(f"acknowledged, but not found within {seconds:.0f} s")
         time.sleep(_FIND_EVERY_S)
+
+
+def _commit(destination: Destination) -> str:
+    reports: list[CommitmentReport] = []
+    if not destination.commit(derived_uid(secrets.token_hex()), [_TestObject()], reports.append):
+        raise PeerRefusedError("it offers no storage commitment")
+    if any(SOP_INSTANCE_UID in report.failed for report in reports):
+        raise PeerRefusedError("acknowledged, but not committed")
+    return "committed" if reports else "asked; its report comes to the listener"
 
 
 def _object() -> Dataset:

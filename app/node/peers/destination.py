@@ -14,6 +14,7 @@ from app.node.peers.statuses import Answer, answer_of, name_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from app.node.peers.commitment import CommitmentReport, Committable
     from app.node.peers.store import StorableFile
 
 
@@ -94,6 +95,10 @@ class Destination(Protocol):
     def taken_by(self) -> str:
         """Name of the confirmation where nothing but its answer to `store` can be had."""
 
+    @property
+    def commits(self) -> bool:
+        """Whether it shall be asked to commit storage."""
+
     def echo(self) -> None:
         """Pass where the destination answers."""
 
@@ -136,4 +141,27 @@ class Destination(Protocol):
         -------
         frozenset of str or None
             SOP Instance UIDs, perhaps of others too; None: the destination cannot be asked.
+        """
+
+    def commit(
+        self,
+        transaction_uid: str,
+        objects: Sequence[Committable],
+        on_report: Callable[[CommitmentReport], None],
+    ) -> bool:
+        """Ask it to commit the storage of objects; it reports now or later, also to the listener.
+
+        Parameters
+        ----------
+        transaction_uid : str
+            New for every request.
+        objects : sequence of Committable
+            Objects that it acknowledged.
+        on_report : callable
+            Told a report that comes at once, from another thread.
+
+        Returns
+        -------
+        bool
+            Whether it took the request; False: it does not offer storage commitment.
         """

@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pynetdicom import AE, _config, evt
 from pynetdicom.presentation import build_context
@@ -18,7 +18,7 @@ from app.errors import ContextRefusedError, PeerRefusedError, PeerUnreachableErr
 from app.node.tls import client_context
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pydicom.dataset import Dataset
     from pynetdicom.association import Association
@@ -77,12 +77,16 @@ class Patience:
         Answer to a message after its last byte was handed over, s.
     bytes_per_s : float
         Slowest line on which a large object may still pass.
+    report_s : float
+        Report on storage commitment on the association of the request, s. Most peers report on an
+        association of their own, some of them only where the first one has ended.
     """
 
     connect_s: float = 5.0
     association_s: float = 10.0
     message_s: float = 60.0
     bytes_per_s: float = 50_000.0
+    report_s: float = 2.0
 
 
 PATIENT: Final = Patience()
@@ -94,6 +98,8 @@ def association(
     our_ae_title: str,
     contexts: Sequence[PresentationContext],
     patience: Patience = PATIENT,
+    *,
+    handlers: Sequence[tuple[Any, Callable[[evt.Event], object]]] = (),
 ) -> Iterator[Association]:
     """Establish an association; release it at the end, abort it after an error.
 
@@ -107,6 +113,8 @@ def association(
         At most 128 proposed ones.
     patience : Patience
         Limits on every wait.
+    handlers : sequence
+        Events of the association, and what takes them.
 
     Yields
     ------
@@ -144,7 +152,7 @@ def association(
             peer.port,
             contexts=list(contexts),
             ae_title=peer.ae_title,
-            evt_handlers=[(evt.EVT_CONN_OPEN, prepare)],
+            evt_handlers=[(evt.EVT_CONN_OPEN, prepare), *handlers],
             tls_args=None if context is None else (context, _server_name(peer)),
         )
     except OSError as error:  # the name is unknown

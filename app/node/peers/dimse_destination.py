@@ -8,6 +8,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.presentation import build_context
 
 from app.errors import ContextRefusedError, PeerRefusedError, PeerUnreachableError
+from app.node.peers.commitment import request_commitment
 from app.node.peers.destination import Reply
 from app.node.peers.dimse import PATIENT, association, echo
 from app.node.peers.query import find_instances
@@ -16,6 +17,7 @@ from app.node.peers.store import store_files
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from app.node.peers.commitment import CommitmentReport, Committable
     from app.node.peers.destination import Locatable
     from app.node.peers.dimse import Patience
     from app.node.peers.store import StorableFile
@@ -36,6 +38,11 @@ class DimseDestination:
         self._peer = peer
         self._our_ae_title = our_ae_title
         self._patience = patience
+
+    @property
+    def commits(self) -> bool:
+        """As the settings say."""
+        return self._peer.can_commit
 
     def echo(self) -> None:
         """C-ECHO."""
@@ -90,3 +97,19 @@ class DimseDestination:
             except ContextRefusedError:
                 return None
         return frozenset(found)
+
+    def commit(
+        self,
+        transaction_uid: str,
+        objects: Sequence[Committable],
+        on_report: Callable[[CommitmentReport], None],
+    ) -> bool:
+        """N-ACTION (`app.node.peers.commitment`)."""
+        return request_commitment(
+            self._peer,
+            self._our_ae_title,
+            transaction_uid,
+            objects,
+            on_report=on_report,
+            patience=self._patience,
+        )

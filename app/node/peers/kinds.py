@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from app.node.peers.dicomweb_destination import DicomwebDestination
 from app.node.peers.dimse import PATIENT
 from app.node.peers.dimse_destination import DimseDestination
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from app.peer_settings import PeerSettings
 
 _KINDS: Final[Mapping[str, Callable[[Any, str, Patience], Destination]]] = {
+    "dicomweb": DicomwebDestination,
     "dimse": DimseDestination,
 }
 """Kind in the settings -> what speaks with it."""

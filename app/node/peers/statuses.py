@@ -1,7 +1,8 @@
-"""What every status of a C-STORE response means for the object, as one table.
+"""What every status of a store response means for the object, as one table.
 
-PS3.4 table B.2-1 (storage) and PS3.7 annex C (general statuses). A status that no table knows is
-tried again until the time allowed is over: nothing is given up for an answer nobody understands.
+PS3.4 table B.2-1 (storage), PS3.7 annex C (general statuses), and the failure and warning reasons
+of PS3.18 (10.5.3, I.2), which are the same codes but for one. A status that no table knows is tried
+again until the time allowed is over: nothing is given up for an answer nobody understands.
 """
 
 from __future__ import annotations
@@ -45,13 +46,15 @@ _RANGES: Final[tuple[tuple[int, int, Answer], ...]] = (
     (0x0213, 0x0213, Answer.BUSY),  # resource limitation
     (0xA700, 0xA7FF, Answer.BUSY),  # refused: out of resources
     (0xB000, 0xBFFF, Answer.STORED),  # warnings: coerced, elements discarded ...
-    (0xC000, 0xCFFF, Answer.REFUSED),  # cannot understand
+    (0xC000, 0xC121, Answer.REFUSED),  # cannot understand
+    (0xC122, 0xC122, Answer.UNWANTED),  # STOW-RS: transfer syntax not supported
+    (0xC123, 0xCFFF, Answer.REFUSED),  # cannot understand
 )
 _STARTS: Final = [low for low, _, _ in _RANGES]
 
 
 def answer_of(status: int | None) -> Answer:
-    """Meaning of a C-STORE status.
+    """Meaning of a status or failure reason.
 
     Parameters
     ----------

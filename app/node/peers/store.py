@@ -154,7 +154,7 @@ def _accepted(open_one: Association, file: StorableFile) -> str | None:
         for context in open_one.accepted_contexts
         if context.abstract_syntax == file.sop_class_uid
     }
-    return next((syntax for syntax in _syntaxes(file) if syntax in taken), None)
+    return next((syntax for syntax in syntaxes_of(file) if syntax in taken), None)
 
 
 def _store(
@@ -165,7 +165,7 @@ def _store(
     message_id: int,
     patience: Patience,
 ) -> int | None:
-    content = _content(file, syntax)
+    content = content_in(file, syntax)
     if content is None:
         return None
     if not open_one.is_established:
@@ -177,8 +177,22 @@ def _store(
     return status_of(open_one.send_c_store(content, msg_id=message_id))
 
 
-def _content(file: StorableFile, syntax: str | None) -> Path | Dataset | None:
-    """Give what is handed over in a syntax; None where none is taken or pixels are damaged."""
+def content_in(file: StorableFile, syntax: str | None) -> Path | Dataset | None:
+    """Give what is handed over in a transfer syntax.
+
+    Parameters
+    ----------
+    file : StorableFile
+        An object.
+    syntax : str or None
+        Its own transfer syntax, or another of `syntaxes_of`; None: the peer takes none.
+
+    Returns
+    -------
+    Path, Dataset or None
+        The file itself, or its data set, to be encoded in `syntax`; None where no syntax is taken
+        or the pixel data are damaged.
+    """
     if syntax is None or syntax == file.transfer_syntax_uid:
         return None if syntax is None else file.path
     dataset = dcmread(file.path)
@@ -196,11 +210,11 @@ def _contexts(files: Sequence[StorableFile]) -> list[PresentationContext]:
 
 def _context_keys(file: StorableFile) -> set[tuple[str, str]]:
     """(SOP class, transfer syntax) to propose: each its own context, so that all can be had."""
-    return {(file.sop_class_uid, syntax) for syntax in _syntaxes(file)}
+    return {(file.sop_class_uid, syntax) for syntax in syntaxes_of(file)}
 
 
-def _syntaxes(file: StorableFile) -> tuple[str, ...]:
-    """Transfer syntaxes a file can be sent in, best first."""
+def syntaxes_of(file: StorableFile) -> tuple[str, ...]:
+    """Give the transfer syntaxes a file can be sent in, best first."""
     own = file.transfer_syntax_uid
     if own == RLELossless and file.sop_class_uid == SEGMENTATION_STORAGE:
         return own, *_UNCOMPRESSED

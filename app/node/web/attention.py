@@ -233,6 +233,7 @@ _LAYOUTS: Final[Mapping[str, tuple[str, Callable[[Connection, list[Found]], list
     "object_quarantined": ("objects", _objects),
     "delivery_failed": ("deliveries", _deliveries),
     "delivery_parked": ("deliveries", _deliveries),
+    "delivery_uncommitted": ("deliveries", _deliveries),
     "destination_paused": ("names", _names),
     "alert_failing": ("names", _names),
 }

@@ -264,6 +264,7 @@ ERRORS: Final[dict[str, str]] = {
     "busy": "The peer is out of resources",
     "not_found": "Sent, but the peer did not list it in time; it is sent again",
     "unconfirmed": "Sent, but never confirmed",
+    "commitment_overdue": "The peer has not reported on storage commitment; it is asked again",
     "context_refused": "The peer accepts no presentation context for this kind of object",
     "destination_paused": "Paused: the destination failed repeatedly",
     "destination_unknown": "The settings do not name this destination any more",
@@ -273,8 +274,17 @@ ERRORS: Final[dict[str, str]] = {
     "mail_refused": "The mail server refuses the message",
     "tls_failed": "No secure connection: the certificate or the protocol is not accepted",
     "secret_unreadable": "The file with the secret cannot be read",
+    "secret_unusable": "The secret is missing, or holds what no header may",
+    "certificate_unusable": "Our certificate or the authorities to trust cannot be used",
+    "answer_too_long": "The peer's answer has no end",
+    "failed_without_reason": "The peer lists the object among the failed ones and gives no reason",
+    "http_401": "The peer does not know who we are (HTTP 401)",
+    "http_403": "The peer does not let us in (HTTP 403)",
+    "http_404": "The peer has no such service at this address (HTTP 404)",
+    "http_413": "The object is larger than the peer takes (HTTP 413)",
     "status_0122": "The peer does not support this SOP class",
     "status_A700": "The peer is out of resources",
+    "status_C122": "The peer does not support the transfer syntax",
     "status_C000": "The peer cannot understand the object",
 }
 """What went wrong at a destination; shown as itself where it is not listed."""
@@ -282,13 +292,18 @@ ERRORS: Final[dict[str, str]] = {
 CONFIRMATIONS: Final[dict[str, str]] = {
     "c_find": "C-FIND",
     "c_store": "C-STORE answer",
+    "qido_rs": "QIDO-RS",
+    "stow_rs": "STOW-RS answer",
+    "commitment": "storage commitment",
 }
 """How a delivery was confirmed."""
 
-ECHOES: Final[dict[str, str]] = {"dimse": "C-ECHO"}
+ECHOES: Final[dict[str, str]] = {"dimse": "C-ECHO", "dicomweb": "QIDO-RS"}
 """Kind of a peer -> service by which it is asked whether it answers."""
 
 _STATUS: Final = "status_"
+_HTTP: Final = "http_"
+_UNCOMMITTED: Final = "uncommitted_"
 _REFUSED: Final = "refused_"
 
 DONE: Final[dict[str, str]] = {
@@ -339,6 +354,10 @@ def error_words(name: str) -> str:
     """Words for what went wrong at a destination."""
     if name.startswith(_STATUS) and name not in ERRORS:
         return f"The peer answered 0x{name.removeprefix(_STATUS)}"
+    if name.startswith(_UNCOMMITTED):
+        return f"The peer did not commit the object (0x{name.removeprefix(_UNCOMMITTED)})"
+    if name.startswith(_HTTP) and name not in ERRORS:
+        return f"The peer answered HTTP {name.removeprefix(_HTTP)}"
     return ERRORS.get(name) or plain(name)
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
@@ -21,9 +21,16 @@ from app.node.delivery.attempt import Courier
 from app.node.journal.deliveries import due, resend
 from app.node.journal.engine import transaction
 from app.node.peers.dimse import echo
-from app.peer_settings import DimsePeerSettings
+from app.peer_settings import DicomwebPeerSettings, DimsePeerSettings, PeerSettings
 from tests.builders.faulty_pacs import HOST, faulty_pacs
-from tests.builders.orthanc import Orthanc, free_port, needs_orthanc, running_orthanc
+from tests.builders.orthanc import (
+    DICOMWEB_PLUGIN,
+    Orthanc,
+    free_port,
+    needs_orthanc,
+    needs_orthanc_dicomweb,
+    running_orthanc,
+)
 from tests.builders.planned_deliveries import (
     Heard,
     VirtualClock,
@@ -43,7 +50,8 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture
 def pacs(tmp_path: Path) -> Iterator[Orthanc]:
-    with running_orthanc(tmp_path) as running:
+    plugins = [str(DICOMWEB_PLUGIN)] if DICOMWEB_PLUGIN.exists() else []
+    with running_orthanc(tmp_path, Plugins=plugins, DicomWeb={"Enable": True}) as running:
         yield running
 
 
@@ -51,31 +59,48 @@ def orthanc_peer(pacs: Orthanc) -> DimsePeerSettings:
     return DimsePeerSettings(name="pacs", ae_title=pacs.ae_title, host=HOST, port=pacs.dicom_port)
 
 
+def web_peer(pacs: Orthanc) -> DicomwebPeerSettings:
+    url = f"http://{HOST}:{pacs.http_port}/dicom-web/"
+    return DicomwebPeerSettings(name="pacs", kind="dicomweb", url=url)
+
+
+BY = pytest.mark.parametrize(
+    ("peer_of", "found_by"),
+    [
+        (orthanc_peer, "c_find"),
+        pytest.param(web_peer, "qido_rs", marks=needs_orthanc_dicomweb),
+    ],
+    ids=["dimse", "dicomweb"],
+)
+
+
 @needs_orthanc
+@BY
 def test_orthanc_ends_up_with_each_object_once_and_byte_for_byte(
-    tmp_path: Path, pacs: Orthanc
+    tmp_path: Path, pacs: Orthanc, peer_of: Callable[[Orthanc], PeerSettings], found_by: str
 ) -> None:
     data = tmp_path / "node"
     engine = journal_in(data)
     job = plan_job(engine, data)
-    courier = Courier(engine, node_of(data, orthanc_peer(pacs)))
+    courier = Courier(engine, node_of(data, peer_of(pacs)))
     assert courier.attempt(job.group()).is_finished
     assert pacs.sop_instance_uids() == list(job.sop_instance_uids)
-    assert {row.confirmed_by for row in delivery_rows(engine, job)} == {"c_find"}
+    assert {row.confirmed_by for row in delivery_rows(engine, job)} == {found_by}
     for path in job.paths:
         uid = dcmread(path, stop_before_pixels=True).SOPInstanceUID
         assert pacs.file(uid)[-4000:] == path.read_bytes()[-4000:]
 
 
 @needs_orthanc
+@BY
 def test_orthanc_killed_in_the_middle_and_started_again_holds_each_object_once(
-    tmp_path: Path, pacs: Orthanc
+    tmp_path: Path, pacs: Orthanc, peer_of: Callable[[Orthanc], PeerSettings], found_by: str
 ) -> None:
     data = tmp_path / "node"
     engine = journal_in(data)
     job = plan_job(engine, data, objects=60)
     clock, heard = VirtualClock(), Heard()
-    courier = Courier(engine, node_of(data, orthanc_peer(pacs)), clock=clock, emit=heard)
+    courier = Courier(engine, node_of(data, peer_of(pacs)), clock=clock, emit=heard)
     first = threading.Thread(target=courier.attempt, args=(job.group(),))
     first.start()
     deadline = time.monotonic() + 20
@@ -94,7 +119,7 @@ def test_orthanc_killed_in_the_middle_and_started_again_holds_each_object_once(
         if courier.attempt(job.group()).is_finished:
             break
     assert states_of(engine, job) == ["delivered"] * 60
-    assert {row.confirmed_by for row in delivery_rows(engine, job)} == {"c_find"}
+    assert {row.confirmed_by for row in delivery_rows(engine, job)} == {found_by}
     assert pacs.sop_instance_uids() == list(job.sop_instance_uids)
     assert pacs.count_instances() == 60
 
@@ -118,11 +143,14 @@ def test_an_object_that_orthanc_lost_is_sent_again_when_a_person_says_so(
 
 
 @needs_orthanc
-def test_orthanc_keeps_a_compressed_object_as_it_is(tmp_path: Path, pacs: Orthanc) -> None:
+@BY
+def test_orthanc_keeps_a_compressed_object_as_it_is(
+    tmp_path: Path, pacs: Orthanc, peer_of: Callable[[Orthanc], PeerSettings], found_by: str
+) -> None:
     data = tmp_path / "node"
     engine = journal_in(data)
     job = plan_job(engine, data, objects=1, is_compressed=True)
-    courier = Courier(engine, node_of(data, orthanc_peer(pacs)))
+    courier = Courier(engine, node_of(data, peer_of(pacs)))
     assert courier.attempt(job.group()).is_finished
     kept = dcmread(BytesIO(pacs.file(job.sop_instance_uids[0])))
     assert kept.file_meta.TransferSyntaxUID == RLELossless

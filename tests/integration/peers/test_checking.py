@@ -12,9 +12,9 @@ from tests.builders.node_processes import write_config
 
 
 def tried(
-    pacs: FaultyPacs, *, stores: bool = True, find_within_s: float = 10
+    pacs: FaultyPacs, *, stores: bool = True, find_within_s: float = 10, **peer: object
 ) -> dict[str, Finding]:
-    destination = destination_of(pacs.peer(), "SPINENODE")
+    destination = destination_of(pacs.peer(**peer), "SPINENODE")
     found = check_peer(destination, stores=stores, can_find=True, find_within_s=find_within_s)
     return {finding.name: finding for finding in found}
 
@@ -37,6 +37,16 @@ def test_the_test_object_is_stored_and_found_and_a_second_check_leaves_no_second
             assert found["store"].is_good
             assert found["find"].detail.startswith("found again after")
     assert set(pacs.received) == set(pacs.held) == {SOP_INSTANCE_UID}
+
+
+def test_a_peer_that_commits_is_asked_to_and_one_that_does_not_is_found_out() -> None:
+    with faulty_pacs(takes_captures=True, commits="same") as pacs:
+        assert tried(pacs, can_commit=True)["commitment"].detail == "committed"
+        pacs.uncommitted = {SOP_INSTANCE_UID: 0x0112}
+        assert not tried(pacs, can_commit=True)["commitment"].is_good
+    with faulty_pacs(takes_captures=True) as pacs:
+        assert not tried(pacs, can_commit=True)["commitment"].is_good
+        assert "commitment" not in tried(pacs)
 
 
 def test_a_peer_that_forgets_what_it_acknowledged_is_found_out() -> None:

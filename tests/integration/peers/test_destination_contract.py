@@ -50,6 +50,7 @@ class Asked:
     study_uid: str
     series_uid: str
     sop_instance_uid: str
+    sop_class_uid: str = "1.2.840.10008.5.1.4.1.1.66.4"
 
 
 class Desk:
@@ -159,6 +160,14 @@ def test_who_cannot_be_asked_or_shall_not_be_asked_says_nothing(tmp_path: Path, 
     with kind() as pacs:
         assert to(pacs, can_find=False).holds(desk.asked()) is None
         assert pacs.finds == 0
+
+
+def test_who_offers_no_storage_commitment_says_so(tmp_path: Path, kind: Kind) -> None:
+    desk = Desk(tmp_path)
+    with kind() as pacs:
+        destination = to(pacs)
+        assert not destination.commits
+        assert not destination.commit("2.25.1", desk.asked(), lambda _report: None)
 
 
 def test_a_question_that_fails_is_no_answer(tmp_path: Path, kind: Kind) -> None:

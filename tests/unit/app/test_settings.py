@@ -8,6 +8,7 @@ import pytest
 from pynetdicom.sop_class import MRImageStorage
 
 from app.errors import ConfigurationError
+from app.peer_settings import DicomwebPeerSettings, DimsePeerSettings, PeerSettings
 from app.settings import BUNDLED_CONFIG, host_folders, load_settings, secret_of
 
 MINIMAL = "application: {title: T, version: 1.2.3}\n"
@@ -126,3 +127,53 @@ def test_mr_images_cannot_be_dropped_and_so_no_reload_ends_a_listener(tmp_path: 
     listener = f"node: {{listener: {{dropped_sop_classes: ['{MRImageStorage}']}}}}\n"
     with pytest.raises(ConfigurationError, match="MR images"):
         load_settings(write(tmp_path, MINIMAL + listener))
+
+
+def peers(tmp_path: Path, *entries: str, routes: str = "[]") -> list[PeerSettings]:
+    listed = ", ".join(entries)
+    text = MINIMAL + f"node: {{peers: [{listed}], routes: {routes}}}\n"
+    return load_settings(write(tmp_path, text)).node.peers
+
+
+def test_a_peer_without_a_kind_is_an_application_entity(tmp_path: Path) -> None:
+    older = "{name: a, ae_title: PACS, host: pacs, port: 104}"
+    (peer,) = peers(tmp_path, older)
+    assert isinstance(peer, DimsePeerSettings)
+    assert peers(tmp_path, older.replace("{", "{kind: dimse, ")) == [peer]
+    assert (peer.address, peer.kind) == ("PACS@pacs:104", "dimse")
+
+
+def test_a_web_peer_is_one_by_its_kind_and_is_no_origin(tmp_path: Path) -> None:
+    web = "{name: web, kind: dicomweb, url: 'https://pacs.example/dicom-web/'}"
+    (peer,) = peers(tmp_path, web, routes="[{destinations: [web]}]")
+    assert isinstance(peer, DicomwebPeerSettings)
+    assert peer.address == "https://pacs.example/dicom-web"
+    with pytest.raises(ConfigurationError, match="origin of a route"):
+        peers(tmp_path, web, routes="[{origin: web}]")
+
+
+@pytest.mark.parametrize(
+    ("entry", "named"),
+    [
+        ("kind: ftp, url: 'https://a'", "kind is dimse or dicomweb"),
+        ("kind: dicomweb, host: pacs, port: 104, ae_title: A", "url"),
+        ("kind: dicomweb, url: 'ftp://a'", "http:// or https://"),
+        ("kind: dicomweb, url: 'https://'", "names a host"),
+        ("kind: dicomweb, url: 'https://user:word@a/b'", "do not belong into the address"),
+        ("kind: dicomweb, url: 'https://a/b?token=word'", "ends with its path"),
+        ("kind: dicomweb, url: 'http://a/b', tls: {}", "tls needs"),
+        ("kind: dicomweb, url: 'https://a', authentication: bearer", "needs secret_file"),
+        ("kind: dicomweb, url: 'https://a', secret_file: /x", "they need it"),
+        ("kind: dicomweb, url: 'https://a', user: b", "belong together"),
+        (
+            "kind: dicomweb, url: 'http://a', authentication: bearer, secret_file: /x",
+            "by https only",
+        ),
+    ],
+)
+def test_a_web_peer_that_could_not_work_or_would_tell_a_secret_is_refused(
+    tmp_path: Path, entry: str, named: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=named) as raised:
+        peers(tmp_path, f"{{name: a, {entry}}}")
+    assert "word" not in str(raised.value).replace("password", "")

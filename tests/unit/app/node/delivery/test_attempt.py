@@ -45,7 +45,7 @@ class KilledError(BaseException):
 class PlainPeer:
     """Answers as its script says, then stores; keeps and counts what it is sent."""
 
-    echo_name, found_by, taken_by = "nothing", "c_find", "c_store"
+    echo_name, found_by, taken_by, commits = "nothing", "c_find", "c_store", False
 
     def __init__(self, script: Sequence[int] = ()) -> None:
         self.script = list(script)
@@ -80,6 +80,9 @@ class PlainPeer:
 
     def takes(self, sop_classes: Collection[str]) -> None:
         return None
+
+    def commit(self, *_request: object) -> bool:
+        return False
 
     def _connect(self) -> None:
         self.step()

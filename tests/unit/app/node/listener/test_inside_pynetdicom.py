@@ -11,7 +11,7 @@ from pynetdicom import AE, _config, _globals
 from pynetdicom.acse import ACSE
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
-from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.dimse_messages import C_STORE_RQ, N_EVENT_REPORT_RQ
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.timer import Timer
 from pynetdicom.transport import AssociationSocket
@@ -50,6 +50,11 @@ def test_what_is_set_on_an_association_is_there_before(association: Association)
     assert hasattr(association.dul.state_machine, "current_state")
     assert hasattr(association.dimse, "msg_queue")
     assert hasattr(association.dimse, "message")
+
+
+def test_a_message_collects_its_parts_where_they_are_counted():
+    message = N_EVENT_REPORT_RQ()
+    assert (message.encoded_command_set.tell(), message.data_set.tell()) == (0, 0)
 
 
 def test_a_store_request_has_a_place_for_the_file_of_its_data_set():

@@ -21,10 +21,10 @@ def test_the_whole_range_is_counted_as_the_standard_divides_it() -> None:
     count = Counter(answer_of(status) for status in range(0x10000))
     # Success, 0x0001, 0x0107, 0x0111, 0x0116 and 4096 warnings.
     assert count[Answer.STORED] == 5 + 0x1000
-    assert count[Answer.UNWANTED] == 3
+    assert count[Answer.UNWANTED] == 4  # with C122 of STOW-RS
     assert count[Answer.BUSY] == 2 + 0x100
     # 0105-0106, 0112-0115, 0117, 0119-0121, 0123, 0211-0212, Cxxx.
-    assert count[Answer.REFUSED] == 2 + 4 + 1 + 9 + 1 + 2 + 0x1000
+    assert count[Answer.REFUSED] == 2 + 4 + 1 + 9 + 1 + 2 + 0x0FFF
     assert sum(count.values()) == 0x10000
 
 
@@ -43,7 +43,9 @@ def test_what_the_standard_calls_success_or_warning_is_stored_and_nothing_else_b
         (range(0xA700, 0xA800), Answer.BUSY),
         (range(0xA800, 0xB000), Answer.RETRY),
         (range(0xB000, 0xC000), Answer.STORED),
-        (range(0xC000, 0xD000), Answer.REFUSED),
+        (range(0xC000, 0xC122), Answer.REFUSED),
+        ([0xC122], Answer.UNWANTED),
+        (range(0xC123, 0xD000), Answer.REFUSED),
         (range(0xD000, 0x10000), Answer.RETRY),
         ([0x0122, 0x0118, 0x0124], Answer.UNWANTED),
         ([0x0110, 0x0213], Answer.BUSY),

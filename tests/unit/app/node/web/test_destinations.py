@@ -15,6 +15,7 @@ from app.node.web.site import Site
 from tests.builders.faulty_pacs import FaultyPacs, faulty_pacs
 from tests.builders.filled_journal import NOW, PACS
 from tests.builders.planned_deliveries import delivery_rows, plan_job
+from tests.builders.web_pacs import web_pacs
 from tests.builders.web_site import client_of
 
 
@@ -88,6 +89,19 @@ def test_c_echo_tells_whether_the_destination_answers(peered: tuple[Site, Faulty
     assert "answered now" in re.sub(
         " +", " ", row_of(client_of(site).get("/destinations").text, PACS)
     )
+
+
+def test_a_web_destination_is_asked_by_qido_and_shown_with_its_address(site: Site):
+    with web_pacs() as pacs:
+        node = site.node.model_copy(update={"peers": [pacs.peer(PACS)]})
+        site = replace(site, node=node)
+        assert press(client_of(site), "echo") == "/destinations?answer=answered"
+    with transaction(site.engine) as connection:
+        note_confirmation(connection, PACS, NOW - 60, "qido_rs")
+    row = re.sub(" +", " ", row_of(client_of(site).get("/destinations").text, PACS))
+    assert pacs.peer().url in row
+    assert "QIDO-RS 1 min ago" in row
+    assert "C-ECHO" not in row
 
 
 def test_c_echo_to_nobody_says_so_on_the_page_and_by_api(site: Site):
