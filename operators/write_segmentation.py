@@ -56,7 +56,7 @@ class WriteOptions:
 
     folder: Path
     context: ResultContext
-    extras: frozenset[str] = frozenset()
+    extras: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,6 +56,12 @@ def test_one_series_gives_two_segmentations_and_a_report_that_point_at_it(tmp_pa
     }
 
 
+def test_a_report_that_is_not_wanted_is_not_written(tmp_path: Path) -> None:
+    spine_series(tmp_path / "in")
+    record = execute(job(tmp_path / "in", tmp_path / "out", extras=frozenset()), stub_bundle())
+    assert len(record.series[0].files) == len(files_in(tmp_path / "out")) == 2
+
+
 def test_folds_that_contradict_each_other_in_the_discs_are_named_in_the_record(
     tmp_path: Path,
 ) -> None:
