@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from app.section import Section
 from app.tls_settings import PeerTlsSettings
+from operators.dicom.result_kinds import DELIVERED, OBJECT_CLASSES, SEGMENTATION
 
 AeTitle = Annotated[str, Field(pattern=r"^[!-\[\]-~][ -\[\]-~]{0,15}$")]
 """Application Entity title: 1-16 characters without backslash (DICOM PS3.5, 6.2, VR AE)."""
@@ -22,6 +23,28 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 class _Named(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
     """As routes, page and logs call it."""
+    objects: list[str] | None = Field(min_length=1, default=None)
+    """Results it is sent as a destination: segmentation, report; what is listed, it has to take.
+    null: all of them, and where it takes no such objects as report, that is told and no failure."""
+
+    @field_validator("objects")
+    @classmethod
+    def _are_kinds_of_objects(cls, groups: list[str] | None) -> list[str] | None:
+        unknown = set(groups or ()).difference(OBJECT_CLASSES)
+        if unknown:
+            known = ", ".join(OBJECT_CLASSES)
+            raise ValueError(f"no such objects: {', '.join(sorted(unknown))}; there are {known}")
+        return groups
+
+    @property
+    def sent_objects(self) -> tuple[str, ...]:
+        """Groups of results that it is sent (`operators.dicom.result_kinds`)."""
+        return DELIVERED if self.objects is None else tuple(self.objects)
+
+    @property
+    def required_objects(self) -> frozenset[str]:
+        """Groups of results that it has to take: a refusal of these needs a person."""
+        return frozenset((SEGMENTATION,) if self.objects is None else self.objects)
 
 
 class DimsePeerSettings(_Named):

@@ -6,17 +6,27 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 from monai.deploy.core import Operator
 
 from operators.anatomy.levels import texts_of
 from operators.case import Case, Progress, advance
-from operators.dicom.result_kinds import INSTANCES, MEASUREMENTS, OVERLAY, SEMANTIC, kinds_to_write
+from operators.dicom.measurement_report import encode_measurement_report
+from operators.dicom.result_kinds import (
+    INSTANCES,
+    MEASUREMENT_REPORT,
+    MEASUREMENTS,
+    OVERLAY,
+    SEMANTIC,
+    kinds_to_write,
+)
 from operators.dicom.segmentation import encode_segmentations
 from operators.dicom.whole_files import write_dataset
 from operators.errors import EncodingError
 from operators.imaging.nifti import write_label_map
 from operators.imaging.result_files import result_names, source_note, spineps_stem
 from operators.spine.centroids import centroid_document
+from operators.spine.measurements.codes import coded
 from operators.spine.measurements.rows import csv_text
 
 if TYPE_CHECKING:
@@ -46,7 +56,7 @@ class WriteOptions:
 
     folder: Path
     context: ResultContext
-    extras: frozenset[str] = frozenset()
+    extras: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,52 +122,68 @@ class WriteSegmentationOperator(Operator):
                 if kind.sop_class_uid and case.nifti is not None:
                     continue
                 path = folder / f"{case.key}{kind.suffix}"
-                written.append(WRITERS[kind.name](done, context, path))
+                written += WRITERS[kind.name](done, context, path)
         except OSError as error:
             raise EncodingError(f"the result cannot be written: {error.strerror}") from error
         return replace(case, written=tuple(written))
 
 
-def _write_semantic(done: Finished, context: ResultContext, path: Path) -> Path:
+def _write_semantic(done: Finished, context: ResultContext, path: Path) -> list[Path]:
     """Encode both maps at once: they share the headers of the source, read again."""
     both = encode_segmentations(
         done.semantic, done.instances, done.volume, context, levels=done.case.levels
     )
     done.objects.update(zip((SEMANTIC.name, INSTANCES.name), both, strict=True))
     write_dataset(done.objects[SEMANTIC.name], path)
-    return path
+    return [path]
 
 
-def _write_instances(done: Finished, _context: ResultContext, path: Path) -> Path:
+def _write_instances(done: Finished, _context: ResultContext, path: Path) -> list[Path]:
     write_dataset(done.objects[INSTANCES.name], path)
-    return path
+    return [path]
 
 
-def _write_overlay(done: Finished, _context: ResultContext, path: Path) -> Path:
+def _write_report(done: Finished, context: ResultContext, path: Path) -> list[Path]:
+    """Write nothing where nothing could be measured."""
+    report = encode_measurement_report(
+        coded(done.case.measurements),
+        (done.objects[SEMANTIC.name], done.objects[INSTANCES.name]),
+        context,
+        labels=[int(label) for label in np.unique(done.instances.labels_zyx) if label],
+        levels=done.case.levels,
+    )
+    if report is None:
+        return []
+    write_dataset(report, path)
+    return [path]
+
+
+def _write_overlay(done: Finished, _context: ResultContext, path: Path) -> list[Path]:
     # Not at the top: matplotlib costs a second that a run without pictures saves.
     from operators.imaging.overlay import render_overlay  # noqa: PLC0415
 
     levels = texts_of(done.case.levels)
     render_overlay(done.volume, done.semantic, done.instances, path, done.case.key, levels=levels)
-    return path
+    return [path]
 
 
-def _write_measurements(done: Finished, _context: ResultContext, path: Path) -> Path:
+def _write_measurements(done: Finished, _context: ResultContext, path: Path) -> list[Path]:
     case = done.case
     if case.nifti is not None:
         path = path.with_name(f"{spineps_stem(case.key)}{MEASUREMENTS.suffix}")
     path.write_text(csv_text(case.key, case.measurements), encoding="utf-8")
-    return path
+    return [path]
 
 
-WRITERS: Final[dict[str, Callable[[Finished, ResultContext, Path], Path]]] = {
+WRITERS: Final[dict[str, Callable[[Finished, ResultContext, Path], list[Path]]]] = {
     SEMANTIC.name: _write_semantic,
     INSTANCES.name: _write_instances,
+    MEASUREMENT_REPORT.name: _write_report,
     OVERLAY.name: _write_overlay,
     MEASUREMENTS.name: _write_measurements,
 }
 """Kind of result -> what writes it; called in the order of `KINDS`. Given the finished case, the
-context of its stack and the path; gives the path of what was written."""
+context of its stack and the path; gives the paths of what was written."""
 
 
 def _write_nifti(done: Finished, source: Path, folder: Path) -> list[Path]:

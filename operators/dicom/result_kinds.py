@@ -17,6 +17,7 @@ DICOM_MEDIA_TYPE: Final = "application/dicom"
 """RFC 3240."""
 
 SEGMENTATION_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.66.4"
+ENHANCED_SR_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.88.22"
 """PS3.4 B.5. Written out: not everything that reads this table loads pydicom."""
 
 
@@ -84,6 +85,17 @@ INSTANCES: Final = ResultKind(
     is_delivered=True,
     has_predecessor=True,
 )
+MEASUREMENT_REPORT: Final = ResultKind(
+    name="measurement_report",
+    group="report",
+    suffix="_measurements.dcm",
+    title="measurements (DICOM SR)",
+    sop_class_uid=ENHANCED_SR_STORAGE,
+    series_offset=903,
+    is_delivered=True,
+    has_predecessor=True,
+    is_optional=True,
+)
 OVERLAY: Final = ResultKind(
     name="overlay",
     group="overlay",
@@ -103,9 +115,12 @@ MEASUREMENTS: Final = ResultKind(
 )
 
 KINDS: Final[dict[str, ResultKind]] = {
-    kind.name: kind for kind in (SEMANTIC, INSTANCES, OVERLAY, MEASUREMENTS)
+    kind.name: kind for kind in (SEMANTIC, INSTANCES, MEASUREMENT_REPORT, OVERLAY, MEASUREMENTS)
 }
 """Every kind by its name, in the order in which a run writes them."""
+
+USUAL_EXTRAS: Final = frozenset({MEASUREMENT_REPORT.name})
+"""Names of the optional kinds that a run writes unless it is told otherwise."""
 
 OBJECT_CLASSES: Final[dict[str, str]] = {
     kind.group: kind.sop_class_uid for kind in KINDS.values() if kind.sop_class_uid

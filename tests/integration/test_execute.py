@@ -19,6 +19,7 @@ import pytest
 from app.run.bootstrap import prepare_process
 from app.run.execute import Job, execute
 from operators.dicom.provenance import Predecessor
+from operators.dicom.result_kinds import kind_of
 from operators.dicom.stack_identity import from_json
 from operators.imaging.volume import Volume
 from tests.builders.nifti_images import noise
@@ -36,18 +37,29 @@ def files_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
-def test_one_series_gives_two_segmentations_that_point_at_it(tmp_path: Path) -> None:
+def test_one_series_gives_two_segmentations_and_a_report_that_point_at_it(tmp_path: Path) -> None:
     made = spine_series(tmp_path / "in")
     record = execute(job(tmp_path / "in", tmp_path / "out"), stub_bundle())
     assert (record.status, record.exit_code) == ("ok", 0)
     assert record.series[0].vertebrae in {4, 5}
     assert files_in(tmp_path / "out") == sorted(record.series[0].files)
-    assert len(record.series[0].files) == 2
-    for name in record.series[0].files:
-        dataset = pydicom.dcmread(tmp_path / "out" / name)
-        assert dataset.Modality == "SEG"
+    objects = [pydicom.dcmread(tmp_path / "out" / name) for name in record.series[0].files]
+    assert [dataset.Modality for dataset in objects] == ["SEG", "SEG", "SR"]
+    *segmentations, report = objects
+    for dataset in segmentations:
         reference = dataset.ReferencedSeriesSequence[0]
         assert reference.SeriesInstanceUID == made.series_uid
+    (study,) = report.CurrentRequestedProcedureEvidenceSequence
+    assert {series.SeriesInstanceUID for series in study.ReferencedSeriesSequence} == {
+        made.series_uid,
+        *(dataset.SeriesInstanceUID for dataset in segmentations),
+    }
+
+
+def test_a_report_that_is_not_wanted_is_not_written(tmp_path: Path) -> None:
+    spine_series(tmp_path / "in")
+    record = execute(job(tmp_path / "in", tmp_path / "out", extras=frozenset()), stub_bundle())
+    assert len(record.series[0].files) == len(files_in(tmp_path / "out")) == 2
 
 
 def test_folds_that_contradict_each_other_in_the_discs_are_named_in_the_record(
@@ -144,9 +156,13 @@ def test_a_setting_that_changes_results_and_another_use_of_a_model_are_other_obj
     for name, (work, models) in runs.items():
         execute(work, models)
         found[name] = [pydicom.dcmread(p) for p in sorted((tmp_path / name).iterdir())]
-    assert len({one.SOPInstanceUID for pair in found.values() for one in pair}) == 6
-    for pair in found.values():
-        assert [one.PixelData for one in pair] == [one.PixelData for one in found["plain"]]
+    assert len({one.SOPInstanceUID for three in found.values() for one in three}) == 9
+    masks = {
+        name: [one.PixelData for one in three if one.Modality == "SEG"]
+        for name, three in found.items()
+    }
+    assert masks["setting"] == masks["mirrored"] == masks["plain"]
+    assert len(masks["plain"]) == 2
 
 
 def test_three_stations_are_each_segmented_and_a_broken_one_loses_no_other(
@@ -160,7 +176,7 @@ def test_three_stations_are_each_segmented_and_a_broken_one_loses_no_other(
     assert sorted(entry.status for entry in record.series) == ["failed", "ok", "ok"]
     failed = next(entry for entry in record.series if entry.error is not None)
     assert "missing_slice" in failed.error.reasons
-    assert len(files_in(tmp_path / "out")) == 4
+    assert len(files_in(tmp_path / "out")) == 6
 
 
 @pytest.mark.parametrize("tilt", [False, True])
@@ -171,15 +187,20 @@ def test_two_stations_of_one_series_give_two_pairs_with_names_and_identities_of_
     upper, lower = two_stations(tmp_path / "in", tilt=tilt)
     record = execute(job(tmp_path / "in", tmp_path / "out"), stub_bundle())
     assert (record.status, record.exit_code) == ("ok", 0)
-    results = [pydicom.dcmread(tmp_path / "out" / name) for name in files_in(tmp_path / "out")]
+    objects = [pydicom.dcmread(tmp_path / "out" / name) for name in files_in(tmp_path / "out")]
+    results = [one for one in objects if one.Modality == "SEG"]
+    assert [(r.SeriesDescription, r.SeriesNumber) for r in objects if r.Modality == "SR"] == [
+        ("SPINEPS measurements, stack 1 of 2 - research only", 3903),
+        ("SPINEPS measurements, stack 2 of 2 - research only", 3913),
+    ]
     assert [(r.SeriesDescription, r.SeriesNumber, referenced(r)) for r in results] == [
         ("SPINEPS instances, stack 1 of 2 - research only", 3902, set(upper.sop_instance_uids)),
         ("SPINEPS semantic, stack 1 of 2 - research only", 3901, set(upper.sop_instance_uids)),
         ("SPINEPS instances, stack 2 of 2 - research only", 3912, set(lower.sop_instance_uids)),
         ("SPINEPS semantic, stack 2 of 2 - research only", 3911, set(lower.sop_instance_uids)),
     ]
-    assert len({r.SOPInstanceUID for r in results}) == len({r.SeriesInstanceUID for r in results})
-    assert len({r.SOPInstanceUID for r in results}) == 4
+    assert len({r.SOPInstanceUID for r in objects}) == 6
+    assert len({r.SeriesInstanceUID for r in objects}) == 6
     assert [entry.key.rpartition("_")[2] for entry in record.series] == ["stack1", "stack2"]
 
 
@@ -191,9 +212,13 @@ def test_two_stacks_of_one_enhanced_object_are_each_segmented_on_their_own_frame
     assert (record.status, record.exit_code) == ("ok", 0)
     frames = []
     for name in files_in(tmp_path / "out"):
-        groups = pydicom.dcmread(tmp_path / "out" / name).PerFrameFunctionalGroupsSequence
+        result = pydicom.dcmread(tmp_path / "out" / name)
+        if result.Modality == "SR":
+            continue
+        groups = result.PerFrameFunctionalGroupsSequence
         items = [group.DerivationImageSequence[0].SourceImageSequence[0] for group in groups]
         frames.append({item.ReferencedFrameNumber for item in items})
+    assert len(frames) == 4
     assert all(max(numbers) <= 12 for numbers in frames[:2])
     assert all(min(numbers) > 12 for numbers in frames[2:])
 
@@ -225,11 +250,12 @@ def test_a_later_revision_replaces_the_result_of_the_same_station_and_no_other(
     replaced = [replaces(tmp_path / "after" / name) for name in files_in(tmp_path / "after")]
     old = {one.kind: one.sop_instance_uid for one in earlier}
     # The upper station is stack 1 now; what was the only stack is stack 2.
-    assert replaced == [[], [], [old["instances"]], [old["semantic"]]]
+    kinds = ("instances", "measurement_report", "semantic")
+    assert replaced == [[], [], [], *([old[kind]] for kind in kinds)]
     later = (*predecessors_of(after.as_dict(), tmp_path / "after"), *earlier)
     again = execute(job(tmp_path / "second", tmp_path / "again", predecessors=later), stub_bundle())
     assert again.exit_code == 0
-    upper_uids = [one.sop_instance_uid for one in later if one.stack.number == 1][:2]
+    upper_uids = [one.sop_instance_uid for one in later if one.stack.number == 1][:3]
     named = [replaces(tmp_path / "again" / name) for name in files_in(tmp_path / "again")]
     assert [uid for uids in named for uid in uids] == upper_uids
 
@@ -240,7 +266,10 @@ def referenced(result: pydicom.Dataset) -> set[str]:
 
 
 def replaces(path: Path) -> list[str]:
-    items = pydicom.dcmread(path).get("ReferencedImageSequence") or ()
+    result = pydicom.dcmread(path)
+    items = list(result.get("ReferencedImageSequence") or ())
+    for study in result.get("PredecessorDocumentsSequence") or ():
+        items += [item for s in study.ReferencedSeriesSequence for item in s.ReferencedSOPSequence]
     return [item.ReferencedSOPInstanceUID for item in items]
 
 
@@ -249,9 +278,11 @@ def predecessors_of(record: dict[str, Any], folder: Path) -> tuple[Predecessor, 
     found = []
     for entry in record["series"]:
         for name in sorted(entry["files"]):
+            kind = kind_of(name)
+            assert kind is not None
             header = pydicom.dcmread(folder / name, stop_before_pixels=True)
             one = Predecessor(
-                kind="semantic" if name.endswith("_semantic.dcm") else "instances",
+                kind=kind.name,
                 study_uid=header.StudyInstanceUID,
                 series_uid=header.SeriesInstanceUID,
                 sop_instance_uid=header.SOPInstanceUID,

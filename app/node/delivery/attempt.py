@@ -169,6 +169,7 @@ class Courier:
             name=peer.name,
             destination=self._open_destination(peer, self._node.listener.ae_title),
             data=self._node.data,
+            required_objects=peer.required_objects,
         )
 
     def _ticket_s(self, destination: str) -> float:

@@ -11,7 +11,7 @@ from app.node.delivery import commitment
 from app.node.delivery.conditions import PeerCondition, Sent
 from app.node.delivery.confirmation import Standing, standing_of
 from app.node.peers.destination import Reply
-from app.node.peers.statuses import Answer
+from app.node.peers.statuses import Answer, is_kind_refused
 from app.node.peers.store import read_storable
 from operators.errors import UnreadableInputError
 
@@ -37,11 +37,14 @@ class Correspondent:
         Speaks with it.
     data : Path
         Folder that the paths of results are relative to.
+    required_objects : frozenset of str
+        Groups of results that it has to take; a refusal of others is told and no failure.
     """
 
     name: str
     destination: Destination
     data: Path
+    required_objects: frozenset[str]
 
 
 _NOTHING: Final = Sent(condition=PeerCondition.UNKNOWN)
@@ -76,7 +79,12 @@ def send(ledger: Ledger, to: Correspondent, queued: Sequence[Parcel]) -> Sent:
         files = _files(ledger, to, open_ones)
 
         def note(file: StorableFile, reply: Reply) -> None:
-            _note(ledger, open_ones.pop(files[file].delivery_id), reply)
+            parcel = open_ones.pop(files[file].delivery_id)
+            is_unwanted = reply.answer is Answer.UNWANTED and is_kind_refused(reply.status)
+            if is_unwanted and parcel.kind not in to.required_objects:
+                ledger.declined(parcel, reply.name, reply.status)
+                return
+            _note(ledger, parcel, reply)
             replies.append(reply)
 
         if files:

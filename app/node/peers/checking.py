@@ -22,7 +22,7 @@ from operators.dicom.result_kinds import OBJECT_CLASSES, SEGMENTATION
 from operators.dicom.uids import derived_uid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from app.node.peers.commitment import CommitmentReport
     from app.node.peers.destination import Destination, Reply
@@ -66,6 +66,7 @@ def check_peer(
     *,
     stores: bool,
     can_find: bool,
+    needed: Collection[str] = (SEGMENTATION,),
     find_within_s: float = FIND_WITHIN_S,
 ) -> Iterator[Finding]:
     """Try a peer, from the connection to an object that is found again.
@@ -78,6 +79,8 @@ def check_peer(
         Also store a test object. DICOM knows no way to delete it: it stays until somebody does.
     can_find : bool
         Also ask whether it holds it.
+    needed : collection of str
+        Groups of results that it has to take; without the others it is sent less.
     find_within_s : float
         How long that may take, s.
 
@@ -90,7 +93,7 @@ def check_peer(
     yield answered
     if not answered.is_good:
         return
-    yield from _kinds_taken(destination)
+    yield from _kinds_taken(destination, needed)
     if not stores:
         return
     stored = _tried("store", lambda: _store(destination))
@@ -99,6 +102,26 @@ def check_peer(
         yield _tried("find", lambda: _find(destination, find_within_s))
     if stored.is_good and destination.commits:
         yield _tried("commitment", lambda: _commit(destination))
+
+
+def accepted_syntaxes(destination: Destination) -> dict[str, list[str]] | None:
+    """Ask which results a destination takes.
+
+    Parameters
+    ----------
+    destination : Destination
+        Who is asked.
+
+    Returns
+    -------
+    dict of str to list of str, or None
+        Group of results -> names of the uncompressed transfer syntaxes in which it takes them;
+        none of any where the conversation fails. None: there is no way to ask.
+    """
+    accepted = destination.takes(OBJECT_CLASSES.values())
+    if accepted is None:
+        return None
+    return {group: sorted(accepted.get(str(uid), ())) for group, uid in OBJECT_CLASSES.items()}
 
 
 def _tried(name: str, work: Callable[[], str]) -> Finding:
@@ -113,18 +136,14 @@ def _echo(destination: Destination) -> str:
     return "answered"
 
 
-def _kinds_taken(destination: Destination) -> Iterator[Finding]:
+def _kinds_taken(destination: Destination, needed: Collection[str]) -> Iterator[Finding]:
     """Which kinds of objects it takes, where that can be asked."""
-    accepted = destination.takes(OBJECT_CLASSES.values())
-    if accepted is None:
-        return
-    for name, uid in OBJECT_CLASSES.items():
-        taken = ", ".join(sorted(accepted.get(str(uid), ())))
+    for name, syntaxes in (accepted_syntaxes(destination) or {}).items():
         yield Finding(
             name=name,
-            is_good=bool(taken),
-            detail=taken or "no presentation context accepted",
-            is_needed=name == SEGMENTATION,
+            is_good=bool(syntaxes),
+            detail=", ".join(syntaxes) or "no presentation context accepted",
+            is_needed=name in needed,
         )
 
 

@@ -110,6 +110,9 @@ DELIVERY_UNCOMPRESSED: Final = _event(
 COMMITMENT_REPORTED: Final = _event(
     509, "info", "peer reported on storage commitment", "count", "committed", "failed"
 )
+DELIVERY_DECLINED: Final = _event(
+    511, "warning", "peer does not take such objects, and need not", "job", "peer", "kind"
+)
 CIRCUIT_OPENED: Final = _event(506, "error", "peer failed repeatedly, pausing", "peer", "pause_s")
 CIRCUIT_CLOSED: Final = _event(507, "info", "peer answers again", "peer")
 

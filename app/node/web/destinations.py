@@ -86,19 +86,24 @@ def _try_now(site: Site, peer: PeerSettings) -> Knock:
 
 def _echo(site: Site, peer: PeerSettings) -> Knock:
     # Here, not above: the page starts without the network library.
+    from app.node.peers.checking import accepted_syntaxes  # noqa: PLC0415
     from app.node.peers.dimse import Patience  # noqa: PLC0415
     from app.node.peers.kinds import destination_of  # noqa: PLC0415
     from app.node.telemetry.logs import quiet_foreign_logs  # noqa: PLC0415
 
     quiet_foreign_logs()
-    error = ""
+    error, taken = "", None
+    ours, patience = site.node.listener.ae_title, Patience(message_s=_ECHO_WITHIN_S)
+    destination = destination_of(peer, ours, patience)
     try:
-        ours = site.node.listener.ae_title
-        destination_of(peer, ours, Patience(message_s=_ECHO_WITHIN_S)).echo()
+        destination.echo()
+        answers = accepted_syntaxes(destination)
+        if answers is not None:
+            taken = [group for group, syntaxes in answers.items() if syntaxes]
     except (PeerUnreachableError, PeerRefusedError) as failure:
         error = failure.reasons[0]
     with transaction(site.engine) as connection:
-        note_echo(connection, peer.name, site.clock(), error)
+        note_echo(connection, peer.name, site.clock(), error, taken=taken)
     return Knock(outcome=SILENT if error else ANSWERED, error=error)
 
 
