@@ -241,7 +241,7 @@ def test_a_peer_that_takes_no_reports_gets_the_segmentations_and_nobody_has_to_a
     assert (report.state, report.last_error) == ("declined", error)
     assert [row.state for row in segmentations] == ["delivered"] * 2
     assert list(job.sop_instance_uids[1:]) == pacs.received[:2]  # before what may be refused
-    assert (509, {"job": job.job_id, "peer": "pacs", "kind": "report"}) in scene.heard.events
+    assert (511, {"job": job.job_id, "peer": "pacs", "kind": "report"}) in scene.heard.events
     assert {503, 504}.isdisjoint(scene.heard.numbers())
     with reading(scene.engine) as c:
         assert health_of(c, "pacs").consecutive_failures == 0
