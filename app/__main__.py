@@ -58,8 +58,7 @@ def perform(arguments: argparse.Namespace, folders: HostFolders) -> int:
             source=arguments.input,
             output=arguments.output,
             started=now(),
-            overlay=settings.output.overlay,
-            measurements=settings.output.measurements,
+            extras=settings.output.extras,
             selection=SelectionSettings(**settings.selection.model_dump()),
             parameters=parameters_of(settings),
         )

@@ -111,6 +111,11 @@ class OutputSettings(_Section):
     measurements: bool = False
     """Also measurements.csv, where the command line does not say."""
 
+    @property
+    def extras(self) -> frozenset[str]:
+        """Names of the optional kinds of results that are wanted."""
+        return frozenset(name for name, is_wanted in self if is_wanted)
+
 
 AeTitle = Annotated[str, Field(pattern=r"^[!-\[\]-~][ -\[\]-~]{0,15}$")]
 """Application Entity title: 1-16 characters without backslash (DICOM PS3.5, 6.2, VR AE)."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
 
 from monai.deploy.core import Operator
 
 from operators.anatomy.levels import texts_of
 from operators.case import Case, Progress, advance
+from operators.dicom.result_kinds import INSTANCES, MEASUREMENTS, OVERLAY, SEMANTIC, kinds_to_write
 from operators.dicom.segmentation import encode_segmentations
 from operators.dicom.whole_files import write_dataset
 from operators.errors import EncodingError
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from typing import Any
+
+    from pydicom.dataset import Dataset
 
     from operators.dicom.provenance import ResultContext
     from operators.imaging.volume import LabelMap, Volume
@@ -37,16 +40,36 @@ class WriteOptions:
         Existing folder; the caller moves its content to where it belongs.
     context : ResultContext
         Which software and models made the result, and when.
-    overlay : bool
-        Also write a PNG per series.
-    measurements : bool
-        Also write a CSV of the measurements per series.
+    extras : frozenset of str
+        Optional kinds of results that are written as well (`operators.dicom.result_kinds`).
     """
 
     folder: Path
     context: ResultContext
-    overlay: bool
-    measurements: bool = False
+    extras: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A case that has a result, as the writers of its files take it.
+
+    Attributes
+    ----------
+    case : Case
+        With measurements and levels.
+    volume : Volume
+        The image on its source grid.
+    semantic, instances : LabelMap
+        Final masks on it.
+    objects : dict of str to Dataset
+        DICOM objects by their kind, as far as they have been made.
+    """
+
+    case: Case
+    volume: Volume
+    semantic: LabelMap
+    instances: LabelMap
+    objects: dict[str, Dataset] = field(default_factory=dict)
 
 
 class WriteSegmentationOperator(Operator):
@@ -77,52 +100,72 @@ class WriteSegmentationOperator(Operator):
         self._on_cases(advance(cases, "write_segmentation", self._step, self._progress))
 
     def _step(self, case: Case) -> Case:
-        volume, semantic, instances = case.volume, case.semantic, case.instances
-        if volume is None or semantic is None or instances is None:
+        if case.volume is None or case.semantic is None or case.instances is None:
             raise EncodingError("there is no result to write")
+        done = Finished(
+            case=case, volume=case.volume, semantic=case.semantic, instances=case.instances
+        )
+        folder, context = self._options.folder, self._options.context.of_stack(case.stack)
         try:
-            if case.nifti is None:
-                written = self._write_dicom(case, volume, (semantic, instances))
-            else:
-                written = self._write_nifti(case, case.nifti, (semantic, instances))
-            if self._options.overlay:
-                # Not at the top: matplotlib costs a second that a run without pictures saves.
-                from operators.imaging.overlay import render_overlay  # noqa: PLC0415
-
-                picture = self._options.folder / f"{case.key}_overlay.png"
-                render_overlay(
-                    volume, semantic, instances, picture, case.key, levels=texts_of(case.levels)
-                )
-                written = (*written, picture)
-            if self._options.measurements:
-                stem = case.key if case.nifti is None else spineps_stem(case.key)
-                table = self._options.folder / f"{stem}_measurements.csv"
-                table.write_text(csv_text(case.key, case.measurements), encoding="utf-8")
-                written = (*written, table)
+            written = [] if case.nifti is None else _write_nifti(done, case.nifti, folder)
+            for kind in kinds_to_write(self._options.extras):
+                if kind.sop_class_uid and case.nifti is not None:
+                    continue
+                path = folder / f"{case.key}{kind.suffix}"
+                written.append(WRITERS[kind.name](done, context, path))
         except OSError as error:
             raise EncodingError(f"the result cannot be written: {error.strerror}") from error
-        return replace(case, written=written)
+        return replace(case, written=tuple(written))
 
-    def _write_dicom(
-        self, case: Case, volume: Volume, masks: tuple[LabelMap, LabelMap]
-    ) -> tuple[Path, ...]:
-        names = (f"{case.key}_semantic.dcm", f"{case.key}_instances.dcm")
-        paths = tuple(self._options.folder / name for name in names)
-        context = self._options.context.of_stack(case.stack)
-        datasets = encode_segmentations(*masks, volume, context, levels=case.levels)
-        for dataset, path in zip(datasets, paths, strict=True):
-            write_dataset(dataset, path)
-        return paths
 
-    def _write_nifti(
-        self, case: Case, source: Path, masks: tuple[LabelMap, LabelMap]
-    ) -> tuple[Path, ...]:
-        spine, vertebrae, centroids = (
-            self._options.folder / name for name in result_names(case.key)
-        )
-        note = source_note(source)
-        for labels, path in zip(masks, (spine, vertebrae), strict=True):
-            write_label_map(labels, path, like=source, note=note)
-        document = centroid_document(*masks, levels=case.levels)
-        centroids.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        return spine, vertebrae, centroids
+def _write_semantic(done: Finished, context: ResultContext, path: Path) -> Path:
+    """Encode both maps at once: they share the headers of the source, read again."""
+    both = encode_segmentations(
+        done.semantic, done.instances, done.volume, context, levels=done.case.levels
+    )
+    done.objects.update(zip((SEMANTIC.name, INSTANCES.name), both, strict=True))
+    write_dataset(done.objects[SEMANTIC.name], path)
+    return path
+
+
+def _write_instances(done: Finished, _context: ResultContext, path: Path) -> Path:
+    write_dataset(done.objects[INSTANCES.name], path)
+    return path
+
+
+def _write_overlay(done: Finished, _context: ResultContext, path: Path) -> Path:
+    # Not at the top: matplotlib costs a second that a run without pictures saves.
+    from operators.imaging.overlay import render_overlay  # noqa: PLC0415
+
+    levels = texts_of(done.case.levels)
+    render_overlay(done.volume, done.semantic, done.instances, path, done.case.key, levels=levels)
+    return path
+
+
+def _write_measurements(done: Finished, _context: ResultContext, path: Path) -> Path:
+    case = done.case
+    if case.nifti is not None:
+        path = path.with_name(f"{spineps_stem(case.key)}{MEASUREMENTS.suffix}")
+    path.write_text(csv_text(case.key, case.measurements), encoding="utf-8")
+    return path
+
+
+WRITERS: Final[dict[str, Callable[[Finished, ResultContext, Path], Path]]] = {
+    SEMANTIC.name: _write_semantic,
+    INSTANCES.name: _write_instances,
+    OVERLAY.name: _write_overlay,
+    MEASUREMENTS.name: _write_measurements,
+}
+"""Kind of result -> what writes it; called in the order of `KINDS`. Given the finished case, the
+context of its stack and the path; gives the path of what was written."""
+
+
+def _write_nifti(done: Finished, source: Path, folder: Path) -> list[Path]:
+    paths = [folder / name for name in result_names(done.case.key)]
+    spine, vertebrae, centroids = paths
+    note = source_note(source)
+    for labels, path in ((done.semantic, spine), (done.instances, vertebrae)):
+        write_label_map(labels, path, like=source, note=note)
+    document = centroid_document(done.semantic, done.instances, levels=done.case.levels)
+    centroids.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    return paths

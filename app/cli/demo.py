@@ -29,6 +29,7 @@ from app.node.peers.store import read_storable, store_files
 from app.research.synthetic.dicom_series import write_study
 from app.settings import PeerSettings
 from operators.anatomy.levels import numbers_text
+from operators.dicom.result_kinds import DELIVERED, KINDS, OVERLAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,8 +47,8 @@ PATIENCE_S: Final = 600.0
 """Models are loaded and one lumbar series is segmented within a minute on two idle cores."""
 
 _POLL_S: Final = 0.25
-_RESULTS: Final = 2
-"""Segmentation objects per series: semantic and instances."""
+_RESULTS: Final = sum(kind.group in DELIVERED for kind in KINDS.values())
+"""Objects per series that the PACS is sent."""
 
 _ENDED: Final = (JobState.REFUSED, JobState.DEAD, JobState.CANCELLED)
 
@@ -215,7 +216,7 @@ def _tell(folder: Path, pacs: SamplePacs, job: dict[str, Any], web_port: int) ->
         return int(ExitCode.INFERENCE)
     for held in pacs.received():
         _say(f"   back in the PACS: {held.path}")
-    for overlay in (folder / "node" / "results" / job["job_id"]).glob("*_overlay.png"):
+    for overlay in (folder / "node" / "results" / job["job_id"]).glob(f"*{OVERLAY.suffix}"):
         shutil.copyfile(overlay, folder / "overlay.png")
     _say(f"Open {folder / 'overlay.png'} to see it. {str(record['notice']).capitalize()}.")
     command = f".venv/bin/spine-node serve --config {folder / 'app.yaml'}"

@@ -68,10 +68,9 @@ class Job:
         Time written into the results; a retry hands in the time of the first attempt.
     semantic_mask : Path or None
         Start at phase 2 from this NIfTI label map.
-    overlay : bool
-        Also write a PNG per series.
-    measurements : bool
-        Also write a CSV of the measurements per series; the record has them in any case.
+    extras : frozenset of str
+        Optional kinds of results that are written as well, such as ``overlay``
+        (`operators.dicom.result_kinds`). The record has the measurements in any case.
     predecessors : tuple of Predecessor
         Earlier results of the same series that the new ones replace and name.
     selection : SelectionSettings
@@ -84,8 +83,7 @@ class Job:
     output: Path
     started: datetime
     semantic_mask: Path | None = None
-    overlay: bool = False
-    measurements: bool = False
+    extras: frozenset[str] = frozenset()
     predecessors: tuple[Predecessor, ...] = ()
     selection: SelectionSettings = field(default_factory=SelectionSettings)
     parameters: tuple[tuple[str, str], ...] = ()
@@ -320,12 +318,7 @@ class _Run:
             semantic_mask=self.job.semantic_mask,
             semantic_model=self.models.semantic,
             instance_model=self.models.instance,
-            write=WriteOptions(
-                folder=staging,
-                context=context,
-                overlay=self.job.overlay,
-                measurements=self.job.measurements,
-            ),
+            write=WriteOptions(folder=staging, context=context, extras=self.job.extras),
             selection=self.job.selection,
             on_decisions=self._take_decisions,
             on_passed_over=self._take_passed_over,

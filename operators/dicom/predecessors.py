@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
-from pydicom.uid import SegmentationStorage
 
 from operators.anatomy.codes import LOCAL_SCHEME
+from operators.dicom.result_kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,7 @@ def name_predecessors(result: Dataset, replaced: Sequence[Predecessor]) -> None:
 
 def _reference(predecessor: Predecessor, *, with_purpose: bool = False) -> Dataset:
     item = Dataset()
-    item.ReferencedSOPClassUID = SegmentationStorage
+    item.ReferencedSOPClassUID = KINDS[predecessor.kind].sop_class_uid
     item.ReferencedSOPInstanceUID = predecessor.sop_instance_uid
     if with_purpose:
         purpose = CodedConcept(REPLACED, LOCAL_SCHEME, REPLACED_MEANING, "1")

@@ -7,7 +7,7 @@ part counts: ``app/decisions/0011-one-identity-of-a-result.md``.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from operators.dicom.stack_identity import ONLY_STACK, StackIdentity
 from operators.dicom.uids import digest
@@ -105,20 +105,20 @@ class ModelIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predecessor:
-    """A segmentation object that a new result replaces.
+    """An object that a new result replaces.
 
     Attributes
     ----------
     kind : str
-        Which of the two objects of a series: ``semantic`` or ``instances``. Each names the
-        predecessor of its own kind.
+        Name in `operators.dicom.result_kinds.KINDS`. Each object names the predecessor of its own
+        kind.
     study_uid, series_uid, sop_instance_uid : str
         Where it is found.
     stack : StackIdentity
         Which stack of the source series it shows; by default the only one, at an unknown place.
     """
 
-    kind: Literal["semantic", "instances"]
+    kind: str
     study_uid: str
     series_uid: str
     sop_instance_uid: str

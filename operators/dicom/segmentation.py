@@ -24,6 +24,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from operators.anatomy.codes import LOCAL_SCHEME, LOCAL_SCHEME_NAME
+from operators.dicom.companions import series_description
 from operators.dicom.copied_attributes import (
     PATIENT_KEYWORDS,
     STUDY_KEYWORDS,
@@ -32,6 +33,7 @@ from operators.dicom.equipment import local_time, own_equipment, stamp_times
 from operators.dicom.even_length import without_padding
 from operators.dicom.predecessors import name_predecessors
 from operators.dicom.provenance import MANUFACTURER, MODEL_NAME, RESEARCH_NOTICE, result_key
+from operators.dicom.result_kinds import INSTANCES, SEMANTIC
 from operators.dicom.run_length import compress
 from operators.dicom.segments import (
     algorithm_identification,
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
 
     from operators.anatomy.levels import LevelName
     from operators.dicom.provenance import ResultContext
+    from operators.dicom.result_kinds import ResultKind
     from operators.dicom.segments import Segment
     from operators.dicom.source_headers import SourceHeaders
     from operators.imaging.volume import LabelMap, SliceSource, Volume
@@ -71,17 +74,10 @@ _MAX_SOURCE_SERIES_NUMBER = 2_000_000
 _MAX_NUMBERED_STACKS = 9
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """What differs between the two objects."""
-
-    name: str
-    content_label: str
-    series_offset: int
-
-
-_SEMANTIC = _Kind("semantic", "SPINEPS_SEMANTIC", 901)
-_INSTANCES = _Kind("instances", "SPINEPS_INSTANCE", 902)
+_CONTENT_LABELS: Final = {
+    SEMANTIC.name: "SPINEPS_SEMANTIC",
+    INSTANCES.name: "SPINEPS_INSTANCE",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +160,8 @@ def _encode_both(
     structures = semantic_segments(_present(semantic))
     vertebrae = instance_segments(_present(instances), levels)
     return (
-        _encode(_SEMANTIC, structures, semantic, job),
-        _encode(_INSTANCES, vertebrae, instances, job),
+        _encode(SEMANTIC, structures, semantic, job),
+        _encode(INSTANCES, vertebrae, instances, job),
     )
 
 
@@ -183,9 +179,9 @@ def _present(labels: LabelMap) -> list[int]:
     return values
 
 
-def _encode(kind: _Kind, segments: Sequence[Segment], labels: LabelMap, job: _Job) -> Dataset:
+def _encode(kind: ResultKind, segments: Sequence[Segment], labels: LabelMap, job: _Job) -> Dataset:
     context, key = job.context, f"{job.key} {kind.name}"
-    model = context.semantic_model if kind is _SEMANTIC else context.instance_model
+    model = context.semantic_model if kind is SEMANTIC else context.instance_model
     notice = f"; {RESEARCH_NOTICE}" if context.is_research_only else ""
     encoded = Segmentation(
         source_images=single_frame_templates(job.headers, job.volume),
@@ -204,11 +200,10 @@ def _encode(kind: _Kind, segments: Sequence[Segment], labels: LabelMap, job: _Jo
         device_serial_number=context.device_serial_number,
         content_description=f"SPINEPS {kind.name}{notice}",
         content_creator_name="SPINEPS Node^",
-        content_label=kind.content_label,
+        content_label=_CONTENT_LABELS[kind.name],
         omit_empty_frames=True,
         contributing_equipment=[own_equipment(context)],
-        series_description=", ".join(filter(None, (f"SPINEPS {kind.name}", context.stack.label)))
-        + (" - research only" if context.is_research_only else ""),
+        series_description=series_description(f"SPINEPS {kind.name}", context),
         content_qualification="RESEARCH" if context.is_research_only else None,
         coding_schemes=_coding_schemes(segments, context),
         specific_character_set=None,
@@ -232,8 +227,8 @@ def _numbered(labels_zyx: NDArray[np.unsignedinteger], values: Sequence[int]) ->
     return np.asarray(table[labels_zyx])
 
 
-def _series_number(kind: _Kind, job: _Job) -> int:
-    """Of the source, times 1000, and 901, 902 for its first stack, 911, 912 for the second."""
+def _series_number(kind: ResultKind, job: _Job) -> int:
+    """Of the source, times 1000, and the offset of the kind, 10 more for the second stack."""
     number = job.headers.series_number or 0
     if not 0 < number <= _MAX_SOURCE_SERIES_NUMBER:
         number = 0

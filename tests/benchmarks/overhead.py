@@ -21,12 +21,13 @@ from app.cli.sample_pacs import AE_TITLE, SamplePacs
 from app.node.peers.store import read_storable, store_files
 from app.research.synthetic.dicom_series import write_study
 from app.settings import PeerSettings
+from operators.dicom.result_kinds import DELIVERED, KINDS
 from tests.builders.node import TITLE, Node, running_node
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_RESULTS = 2
+_RESULTS = sum(kind.group in DELIVERED for kind in KINDS.values())
 _PATIENCE_S = 600.0
 
 

@@ -66,7 +66,9 @@ def test_folds_that_contradict_each_other_in_the_discs_are_named_in_the_record(
 
 def test_sizes_and_angles_stand_in_the_record_and_on_demand_in_a_table(tmp_path: Path) -> None:
     spine_series(tmp_path / "in")
-    record = execute(job(tmp_path / "in", tmp_path / "out", measurements=True), stub_bundle())
+    record = execute(
+        job(tmp_path / "in", tmp_path / "out", extras=frozenset({"measurements"})), stub_bundle()
+    )
     entry = record.as_dict()["series"][0]
     name = f"{entry['key']}_measurements.csv"
     assert name in entry["files"]
@@ -440,7 +442,9 @@ def test_a_given_mask_starts_at_phase_2(tmp_path: Path) -> None:
 
 def test_an_overlay_is_written_where_wanted(tmp_path: Path) -> None:
     spine_series(tmp_path / "in")
-    record = execute(job(tmp_path / "in", tmp_path / "out", overlay=True), stub_bundle())
+    record = execute(
+        job(tmp_path / "in", tmp_path / "out", extras=frozenset({"overlay"})), stub_bundle()
+    )
     picture = next((tmp_path / "out").glob("*_overlay.png"))
     assert picture.name in record.series[0].files
     assert picture.read_bytes().startswith(b"\x89PNG")

@@ -50,7 +50,7 @@ def run(source: Path, output: Path, models: DrawnModels, image: Volume) -> Resul
         source=source,
         output=output,
         started=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
-        overlay=True,
+        extras=frozenset({"overlay"}),
     )
     record = execute(job, models.bundle(image))
     assert record.exit_code == 0, record.error

@@ -184,7 +184,7 @@ def test_progress_moves_by_itself_and_the_result_appears_at_the_end(served: Serv
         )
         connection.execute(
             RESULT.insert().values(
-                job_id="j-running", name="a.png", kind="overlay", path=OVERLAY,
+                job_id="j-running", name="a_overlay.png", kind="overlay", path=OVERLAY,
                 digest="0", size_bytes=9, sop_class_uid="", sop_instance_uid="", series_uid="",
             )
         )  # fmt: skip

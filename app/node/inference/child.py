@@ -143,7 +143,7 @@ def _perform(
         source=request.source,
         output=request.output,
         started=request.started,
-        overlay=request.overlay,
+        extras=frozenset(request.extras),
         predecessors=request.predecessors,
         selection=selection,
         parameters=request.parameters,

@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 
 from app.errors import ProtocolError
 from operators.dicom.provenance import Predecessor
+from operators.dicom.result_kinds import OVERLAY
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
 """Bytes; a record lists every series of a study with its reasons, some kilobytes each."""
@@ -35,8 +36,8 @@ class Request(_Message):
         Folder for the results; made if missing.
     started : datetime
         Time written into the results: that of the job's first attempt.
-    overlay : bool
-        Also write a PNG per series.
+    extras : tuple of str
+        Optional kinds of results that are written as well: the page shows the picture.
     predecessors : tuple of Predecessor
         Results of an earlier revision of the same series that these results replace.
     parameters : tuple of (str, str)
@@ -48,7 +49,7 @@ class Request(_Message):
     source: Path
     output: Path
     started: AwareDatetime
-    overlay: bool = True
+    extras: tuple[str, ...] = (OVERLAY.name,)
     predecessors: tuple[Predecessor, ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()
 

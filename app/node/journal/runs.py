@@ -15,15 +15,12 @@ import sqlalchemy as sa
 from app.node.journal.states import JobState, origins_of
 from app.node.journal.steps import overall
 from app.node.journal.tables import JOB, RESULT, SERIES
+from operators.dicom.result_kinds import REPLACED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sqlalchemy.engine import Connection
-
-SEGMENTATION: Final = "segmentation"
-OVERLAY: Final = "overlay"
-"""Kinds of result files."""
 
 _LONGEST_CHAIN: Final = 100
 
@@ -53,7 +50,10 @@ class RunningJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultFile:
-    """One file a job made; `path` is relative to the data folder."""
+    """One file a job made; `path` is relative to the data folder.
+
+    `kind` is a group of `operators.dicom.result_kinds`.
+    """
 
     name: str
     kind: str
@@ -243,7 +243,7 @@ def senders(c: Connection, job_id: str) -> tuple[str, str]:
 
 
 def results_replaced(c: Connection, job_id: str) -> list[EarlierResult]:
-    """Segmentations of all earlier jobs of the series, the latest job first.
+    """Objects of all earlier jobs of the series that new ones replace, the latest job first.
 
     Of a series with several stacks the latest job may have made those of one stack only.
     """
@@ -259,7 +259,7 @@ def results_replaced(c: Connection, job_id: str) -> list[EarlierResult]:
         stacks = _stacks_of(json.loads(record or "{}"))
         rows = c.execute(
             sa.select(RESULT)
-            .where(RESULT.c.job_id == current, RESULT.c.kind == SEGMENTATION)
+            .where(RESULT.c.job_id == current, RESULT.c.kind.in_(REPLACED))
             .order_by(RESULT.c.name)
         ).mappings()
         files = [ResultFile(**{name: row[name] for name in ResultFile.__slots__}) for row in rows]

@@ -15,13 +15,13 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     KeyObjectSelectionDocumentStorage,
-    SegmentationStorage,
 )
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES
 from pynetdicom.presentation import PresentationContext, build_context
 
 from app.node.archive.spool import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from operators.dicom.mr_images import MR_IMAGE_CLASSES
+from operators.dicom.result_kinds import OBJECT_CLASSES
 
 if TYPE_CHECKING:
     from app.node.listener.handlers import ListenerServices
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 KEPT_CLASSES: Final = (
     *sorted(MR_IMAGE_CLASSES),
     EnhancedMRColorImageStorage,
-    SegmentationStorage,
+    *OBJECT_CLASSES.values(),
     BasicTextSRStorage,
     EnhancedSRStorage,
     ComprehensiveSRStorage,

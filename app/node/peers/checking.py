@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING, Final
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
     UID,
-    Comprehensive3DSRStorage,
-    EncapsulatedPDFStorage,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     SecondaryCaptureImageStorage,
-    SegmentationStorage,
 )
 from pynetdicom.presentation import build_context
 
@@ -24,23 +21,13 @@ from app.errors import PeerRefusedError, PeerUnreachableError
 from app.node.peers.dimse import PATIENT, Patience, association, echo
 from app.node.peers.query import find_instances
 from app.node.peers.store import read_storable, store_files
+from operators.dicom.result_kinds import OBJECT_CLASSES, SEGMENTATION
 from operators.dicom.uids import derived_uid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from app.node.peers.dimse import Peer
-
-WANTED: Final = {
-    "segmentation": SegmentationStorage,
-    "3D structured report": Comprehensive3DSRStorage,
-    "encapsulated PDF": EncapsulatedPDFStorage,
-    "secondary capture": SecondaryCaptureImageStorage,
-}
-"""Kinds of results, those to come included -> SOP class."""
-
-NEEDED: Final = "segmentation"
-"""Without this nothing can be delivered; without the others only what is to come."""
 
 STUDY_UID: Final = derived_uid("spine-node", "check-peer", "study")
 SERIES_UID: Final = derived_uid("spine-node", "check-peer", "series")
@@ -132,7 +119,8 @@ def _echo(peer: Peer, our_ae_title: str, patience: Patience) -> str:
 def _contexts(peer: Peer, our_ae_title: str, patience: Patience) -> Iterator[Finding]:
     """Which kinds of objects it takes: all are proposed in one association."""
     syntaxes = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
-    proposed = [build_context(uid, syntax) for uid in WANTED.values() for syntax in syntaxes]
+    classes = OBJECT_CLASSES.values()
+    proposed = [build_context(uid, syntax) for uid in classes for syntax in syntaxes]
     accepted: dict[str, list[str]] = {}
     try:
         with association(peer, our_ae_title, proposed, patience) as open_one:
@@ -141,13 +129,13 @@ def _contexts(peer: Peer, our_ae_title: str, patience: Patience) -> Iterator[Fin
                 names.append(UID(context.transfer_syntax[0]).name)
     except _FAILURES:
         pass  # none of them, which is what the findings say
-    for name, uid in WANTED.items():
+    for name, uid in OBJECT_CLASSES.items():
         taken = ", ".join(sorted(accepted.get(str(uid), ())))
         yield Finding(
             name=name,
             is_good=bool(taken),
             detail=taken or "no presentation context accepted",
-            is_needed=name == NEEDED,
+            is_needed=name == SEGMENTATION,
         )
 
 

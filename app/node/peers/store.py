@@ -20,12 +20,12 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     RLELossless,
-    SegmentationStorage,
 )
 from pynetdicom.presentation import build_context
 
 from app.errors import ContextRefusedError, PeerUnreachableError
 from app.node.peers.dimse import MAX_CONTEXTS, PATIENT, association, status_of
+from operators.dicom.result_kinds import SEGMENTATION_STORAGE
 from operators.errors import UnreadableInputError
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def _context_keys(file: StorableFile) -> set[tuple[str, str]]:
 def _syntaxes(file: StorableFile) -> tuple[str, ...]:
     """Transfer syntaxes a file can be sent in, best first."""
     own = file.transfer_syntax_uid
-    if own == RLELossless and file.sop_class_uid == SegmentationStorage:
+    if own == RLELossless and file.sop_class_uid == SEGMENTATION_STORAGE:
         return own, *_UNCOMPRESSED
     return own, *_FALLBACKS.get(own, ())
 

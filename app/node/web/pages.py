@@ -10,16 +10,17 @@ from app.node.journal.attention import alarms, is_unseen
 from app.node.journal.attention_kinds import Severity
 from app.node.journal.audit import list_deeds
 from app.node.journal.engine import reading
-from app.node.journal.rows import JobRow, SeriesRow, Window
+from app.node.journal.rows import JobRow, ResultRow, SeriesRow, Window
 from app.node.journal.states import DeliveryState, JobState
 from app.node.web import wording
 from app.node.web.actions import offers
 from app.node.web.health import check_all, disk_of, silences
 from app.node.web.rendering import page
-from app.node.web.results import MEDIA_TYPES, find_result
+from app.node.web.results import UNKNOWN_MEDIA_TYPE, find_result
 from app.node.web.site import CurrentSite
 from app.node.web.slice_map import slice_map_of
 from app.node.web.steps import steps_of
+from operators.dicom.result_kinds import kind_of
 
 _Row = TypeVar("_Row")
 
@@ -121,7 +122,8 @@ def show_job(request: Request, site: CurrentSite, job_id: str) -> Response:
             "is_alive": row.state in _ALIVE,
             "results": results,
             "entries": _entries(row),
-            "overlays": [r for r in results if r.kind == "overlay" and r.path],
+            "pictures": [r for r in results if r.path and _is_shown(r)],
+            "titles": {r.name: _title(r) for r in results},
             "deliveries": [(d, offers("delivery", d.delivery_id, {d.state})) for d in deliveries],
             "deeds": deeds,
             "needs": needs,
@@ -151,12 +153,12 @@ def give_file(site: CurrentSite, job_id: str, name: str) -> FileResponse:
     if found is None:
         raise HTTPException(404, "This file is not here (any more).")
     row, path = found
-    disposition = "inline" if row.kind == "overlay" else "attachment"
+    kind = kind_of(row.name)
     return FileResponse(
         path,
-        media_type=MEDIA_TYPES.get(row.kind, "application/octet-stream"),
+        media_type=UNKNOWN_MEDIA_TYPE if kind is None else kind.media_type,
         filename=path.name,
-        content_disposition_type=disposition,
+        content_disposition_type="inline" if _is_shown(row) else "attachment",
     )
 
 
@@ -225,6 +227,16 @@ def show_system(request: Request, site: CurrentSite, offset: Offset = 0) -> Resp
             "paging": _paging("", offset, len(deeds)),
         },
     )
+
+
+def _is_shown(row: ResultRow) -> bool:
+    kind = kind_of(row.name)
+    return kind is not None and kind.is_shown
+
+
+def _title(row: ResultRow) -> str:
+    kind = kind_of(row.name)
+    return row.kind if kind is None else kind.title
 
 
 def _entries(row: JobRow) -> list[dict[str, Any]]:

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from app.node.journal.rows import ResultRow
 
-MEDIA_TYPES: Final = {"overlay": "image/png", "segmentation": "application/dicom"}
-"""By kind of result; everything else is only ever a download."""
+UNKNOWN_MEDIA_TYPE: Final = "application/octet-stream"
+"""Of a file whose name is of no known kind (RFC 2046, 4.5.1)."""
 
 
 def find_result(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING
 
 from app.node.inference.protocol import Request
 from app.node.intake.job_ids import job_id_of
@@ -16,6 +16,7 @@ from app.node.journal.engine import reading, transaction
 from app.node.journal.renewal import renew
 from app.node.telemetry import events
 from operators.dicom.provenance import Predecessor
+from operators.dicom.result_kinds import kind_of
 from operators.dicom.stack_identity import from_json
 
 if TYPE_CHECKING:
@@ -27,11 +28,6 @@ if TYPE_CHECKING:
     from app.node.telemetry.logs import Emit
     from app.node.work.workfolder import WorkFolders
     from operators.dicom.provenance import WorkIdentity
-
-_KINDS: Final[dict[str, Literal["semantic", "instances"]]] = {
-    "_semantic.dcm": "semantic",
-    "_instances.dcm": "instances",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,15 +101,14 @@ class SegmentDesk:
             parameters=self.identity.parameters,
             predecessors=tuple(
                 Predecessor(
-                    kind=kind,
+                    kind=kind.name,
                     study_uid=job.study_uid,
                     series_uid=earlier.file.series_uid,
                     sop_instance_uid=earlier.file.sop_instance_uid,
                     stack=from_json(earlier.stack),
                 )
                 for earlier in replaced
-                for suffix, kind in _KINDS.items()
-                if earlier.file.name.endswith(suffix)
+                if (kind := kind_of(earlier.file.name)) is not None
             ),
         )
 

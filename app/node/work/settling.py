@@ -13,9 +13,10 @@ from app.errors import ExitCode, OutputUnwritableError, ServiceError, SpoolError
 from app.node.delivery.routing import destinations_of
 from app.node.journal import deliveries, runs
 from app.node.journal.engine import transaction
-from app.node.journal.runs import SEGMENTATION, RunEnd
+from app.node.journal.runs import RunEnd
 from app.node.journal.states import JobState
 from app.node.telemetry import events
+from operators.dicom.result_kinds import DELIVERED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -198,7 +199,7 @@ class Settlement:
                 deliveries.plan(
                     c,
                     job_id,
-                    [file.sop_instance_uid for file in files if file.kind == SEGMENTATION],
+                    [file.sop_instance_uid for file in files if file.kind in DELIVERED],
                     destinations=destinations_of(self.node, calling, called),
                     release=self.node.delivery.release,
                     now=now,

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pydicom
 
 from app.errors import OutputUnwritableError, SpoolError
-from app.node.journal.runs import OVERLAY, SEGMENTATION, ResultFile
+from app.node.journal.runs import ResultFile
 from app.registry import sha256_of
+from operators.dicom.result_kinds import SEGMENTATION, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -130,8 +131,8 @@ class WorkFolders:
         Raises
         ------
         OutputUnwritableError
-            If a file is missing or no DICOM object, or if there is no segmentation: then the
-            run did not do what it says.
+            If a file is missing, of no known kind or no DICOM object, or if there is no
+            segmentation: then the run did not do what it says.
         """
         folder = self.output(job_id)
         names = sorted({name for entry in record.get("series", ()) for name in entry["files"]})
@@ -166,8 +167,12 @@ class WorkFolders:
 
     def _result(self, file: Path) -> ResultFile:
         _sync(file)
-        uids = {}
-        if file.suffix == ".dcm":
+        kind, uids = kind_of(file.name), {}
+        if kind is None:
+            raise OutputUnwritableError(
+                "the run wrote a file of no known kind", reasons=("result_missing",)
+            )
+        if kind.sop_class_uid:
             header = pydicom.dcmread(file, stop_before_pixels=True)
             uids = {
                 "sop_class_uid": str(header.SOPClassUID),
@@ -176,7 +181,7 @@ class WorkFolders:
             }
         return ResultFile(
             name=file.name,
-            kind=SEGMENTATION if uids else OVERLAY,
+            kind=kind.group,
             path=file.relative_to(self.data).as_posix(),
             digest=sha256_of(file),
             size_bytes=file.stat().st_size,

@@ -19,6 +19,7 @@ import numpy as np
 from app.research.evaluation.grids import bring_onto
 from app.research.evaluation.mask_files import kind_of, read_mask, read_names, require_kind
 from app.research.evaluation.measures import Masks
+from operators.dicom.result_kinds import INSTANCES, SEMANTIC
 from operators.errors import UnreadableInputError
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ _SUFFIXES: tuple[tuple[str, MaskKind], ...] = (
     ("_seg-spine_msk.nii", "semantic"),
     ("_seg-vert_msk.nii.gz", "instances"),
     ("_seg-vert_msk.nii", "instances"),
-    ("_semantic.dcm", "semantic"),
-    ("_instances.dcm", "instances"),
+    (SEMANTIC.suffix, "semantic"),
+    (INSTANCES.suffix, "instances"),
 )
 _WHOLE_NAMES: dict[str, MaskKind] = {
     "semantic.nii.gz": "semantic",

@@ -27,6 +27,7 @@ from app.research.synthetic.dicom_series import write_study
 from app.research.synthetic.phantom import GENERATOR_VERSION
 from operators.dicom.assembly import assemble
 from operators.dicom.provenance import ModelIdentity, ResultContext
+from operators.dicom.result_kinds import INSTANCES, SEMANTIC
 from operators.dicom.segmentation import encode_segmentations
 from operators.dicom.series import scan
 from operators.dicom.whole_files import write_dataset
@@ -154,5 +155,5 @@ def _write_truth_objects(truth: AnnotatedSeries, dicom: Path, stem: Path) -> Non
         if "empty_label_map" in error.reasons:
             return  # a patient without a spine in the field has no truth to point at
         raise
-    for dataset, kind in zip(objects, ("semantic", "instances"), strict=True):
-        write_dataset(dataset, stem.with_name(f"{stem.name}_{kind}.dcm"))
+    for dataset, kind in zip(objects, (SEMANTIC, INSTANCES), strict=True):
+        write_dataset(dataset, stem.with_name(f"{stem.name}{kind.suffix}"))

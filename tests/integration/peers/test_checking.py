@@ -22,9 +22,6 @@ def test_a_peer_for_segmentations_alone_is_good_and_says_what_it_does_not_take()
     assert {name: one.is_good for name, one in found.items()} == {
         "C-ECHO": True,
         "segmentation": True,
-        "3D structured report": False,
-        "encapsulated PDF": False,
-        "secondary capture": False,
     }
     assert [one.name for one in found.values() if one.is_needed] == ["C-ECHO", "segmentation"]
     assert pacs.received == []

@@ -110,7 +110,7 @@ def test_attempts_are_a_number_and_not_a_sum_so_that_writing_twice_counts_once(j
     assert (row(journal).attempts, row(journal).error_code) == (1, "SPN-9400")
 
 
-def a_file(name: str, kind: str = runs.SEGMENTATION) -> runs.ResultFile:
+def a_file(name: str, kind: str = "segmentation") -> runs.ResultFile:
     return runs.ResultFile(
         name=name, kind=kind, path=f"results/j1/{name}", digest="d" * 64, size_bytes=5
     )
@@ -127,7 +127,7 @@ def test_results_of_a_later_run_take_the_place_of_the_earlier_ones(journal: Engi
 def test_a_revision_replaces_the_segmentations_of_the_nearest_job_that_made_any(journal: Engine):
     with transaction(journal) as c:
         insert(c, "job", state="succeeded")
-        runs.keep_results(c, "j1", [a_file("a.dcm"), a_file("a.png", runs.OVERLAY)])
+        runs.keep_results(c, "j1", [a_file("a.dcm"), a_file("a.png", "overlay")])
         insert(c, "job", job_id="j2", state="cancelled", predecessor_job_id="j1")
         insert(c, "job", job_id="j3", predecessor_job_id="j2")
         assert [earlier.file.name for earlier in runs.results_replaced(c, "j3")] == ["a.dcm"]
