@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 from monai.deploy.core import Operator
 
 from operators.anatomy.levels import texts_of
 from operators.case import Case, Progress, advance
-from operators.dicom.result_kinds import INSTANCES, MEASUREMENTS, OVERLAY, SEMANTIC, kinds_to_write
+from operators.dicom.result_kinds import (
+    INSTANCES,
+    MEASUREMENTS,
+    OVERLAY,
+    PDF,
+    PREVIEW,
+    REPORT,
+    SEMANTIC,
+    kinds_to_write,
+)
 from operators.dicom.segmentation import encode_segmentations
 from operators.dicom.whole_files import write_dataset
 from operators.errors import EncodingError
@@ -27,6 +38,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
     from operators.dicom.provenance import ResultContext
+    from operators.imaging.overlay import Scene
     from operators.imaging.volume import LabelMap, Volume
 
 
@@ -49,9 +61,11 @@ class WriteOptions:
     extras: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Finished:
     """A case that has a result, as the writers of its files take it.
+
+    What several of them need is made once, where it is first asked for.
 
     Attributes
     ----------
@@ -63,6 +77,8 @@ class Finished:
         Final masks on it.
     objects : dict of str to Dataset
         DICOM objects by their kind, as far as they have been made.
+    documents : dict of str to bytes
+        Other contents that several kinds need, likewise.
     """
 
     case: Case
@@ -70,6 +86,15 @@ class Finished:
     semantic: LabelMap
     instances: LabelMap
     objects: dict[str, Dataset] = field(default_factory=dict)
+    documents: dict[str, bytes] = field(default_factory=dict)
+
+    @cached_property
+    def scene(self) -> Scene:
+        """What the pictures show."""
+        # Not at the top: a run without pictures saves the quarter of a second of its import.
+        from operators.imaging.overlay import scene_of  # noqa: PLC0415
+
+        return scene_of(self.volume, self.semantic, self.instances, texts_of(self.case.levels))
 
 
 class WriteSegmentationOperator(Operator):
@@ -134,11 +159,9 @@ def _write_instances(done: Finished, _context: ResultContext, path: Path) -> Pat
 
 
 def _write_overlay(done: Finished, _context: ResultContext, path: Path) -> Path:
-    # Not at the top: matplotlib costs a second that a run without pictures saves.
-    from operators.imaging.overlay import render_overlay  # noqa: PLC0415
+    from operators.imaging.overlay import overview_png  # noqa: PLC0415 - as for the scene
 
-    levels = texts_of(done.case.levels)
-    render_overlay(done.volume, done.semantic, done.instances, path, done.case.key, levels=levels)
+    path.write_bytes(overview_png(done.scene, done.case.key))
     return path
 
 
@@ -150,11 +173,47 @@ def _write_measurements(done: Finished, _context: ResultContext, path: Path) -> 
     return path
 
 
+def _write_report(done: Finished, context: ResultContext, path: Path) -> Path:
+    path.write_bytes(_report_of(done, context))
+    return path
+
+
+def _write_pdf(done: Finished, context: ResultContext, path: Path) -> Path:
+    from operators.dicom.documents import encode_pdf  # noqa: PLC0415 - as for the scene
+    from operators.report.page import TITLE  # noqa: PLC0415
+
+    pdf = _report_of(done, context)
+    write_dataset(encode_pdf(pdf, TITLE, done.objects[SEMANTIC.name], context), path)
+    return path
+
+
+def _write_preview(done: Finished, context: ResultContext, path: Path) -> Path:
+    from operators.dicom.documents import encode_preview  # noqa: PLC0415 - as for the scene
+    from operators.imaging.overlay import overview  # noqa: PLC0415
+
+    picture = np.asarray(overview(done.scene, done.case.key))
+    write_dataset(encode_preview(picture, done.objects[SEMANTIC.name], context), path)
+    return path
+
+
+def _report_of(done: Finished, context: ResultContext) -> bytes:
+    """PDF of the report, made at the first call."""
+    if REPORT.name not in done.documents:
+        from operators.report.making import report_pdf  # noqa: PLC0415 - as for the scene
+
+        header = done.objects.get(SEMANTIC.name)
+        done.documents[REPORT.name] = report_pdf(done.case, done.scene, context, header)
+    return done.documents[REPORT.name]
+
+
 WRITERS: Final[dict[str, Callable[[Finished, ResultContext, Path], Path]]] = {
     SEMANTIC.name: _write_semantic,
     INSTANCES.name: _write_instances,
     OVERLAY.name: _write_overlay,
     MEASUREMENTS.name: _write_measurements,
+    REPORT.name: _write_report,
+    PDF.name: _write_pdf,
+    PREVIEW.name: _write_preview,
 }
 """Kind of result -> what writes it; called in the order of `KINDS`. Given the finished case, the
 context of its stack and the path; gives the path of what was written."""

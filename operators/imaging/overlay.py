@@ -27,8 +27,6 @@ from operators.imaging.panels import Section, present, window_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-
     from operators.imaging.volume import LabelMap, Volume
 
 _NOTICE: Final = "research use only, not for diagnosis"

@@ -31,7 +31,7 @@ _FILL_ALPHA, _LINE_ALPHA = 0.42, 0.95
 _GAMMA: Final = 0.8
 """Lifts bone, which is dark beside cerebrospinal fluid in T2w."""
 _NAMED_MM2: Final = 40.0
-"""Smaller pieces of a vertebra have no room for its name: the arch of C1 in the middle has 50 mm2."""
+"""Smaller pieces of a vertebra have no room for its name; an arch of C1 in the middle has 50."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,7 @@ class Section:
         """Write the patient directions at the edges of a panel."""
         width, height = picture.size
         inset = size_px
+        letters = self.edges if width > 4 * size_px else self.edges[:2]
         places = (
             (width / 2, inset),
             (width / 2, height - inset),
@@ -81,7 +82,7 @@ class Section:
             (width - inset, height / 2),
         )
         draw = ImageDraw.Draw(picture)
-        for letter, place in zip(self.edges, places, strict=True):
+        for letter, place in zip(letters, places, strict=False):
             _write(draw, letter, place, size_px)
         return picture
 
@@ -161,7 +162,10 @@ def _write(
     face = font(size_px, bold=True)
     reach = face.getlength(text) / 2 + 3, size_px / 2 + 3
     sheet = draw.im.size  # names stay inside, whole
-    x, y = (min(max(p, r), n - r) for p, r, n in zip(place, reach, sheet, strict=True))
+    x, y = (
+        min(max(p, r), n - r) if n > 2 * r else n / 2
+        for p, r, n in zip(place, reach, sheet, strict=True)
+    )
     draw.text(
         (x, y),
         text,

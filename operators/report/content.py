@@ -97,16 +97,26 @@ REASON_WORDS: Final[dict[str, str]] = {
 """Why a measure has no value (`operators.spine.measurements.quantities.Reason`)."""
 
 LIMITS: Final = (
-    "All values are measured on the masks of a network: where a mask is wrong, so are they. Compare "
-    "with the picture and the images.",
-    "Lying patient, slices as scanned: curves and slips are smaller than standing ones. Areas are "
-    "given from a width of 3.5 slices on.",
-    "Grades (G: Genant, M: Meyerding) follow from ratios and slips alone and are proposals. Genant "
-    "defined his for T4 to L4.",
-    "A level with ? is probable, not certain; a number instead of a level is the running number in "
-    "the masks. Transitional vertebrae outside the image cannot be seen.",
-    "Not examined: signal, tumour, infection, herniation, foramina, soft tissue. A value without a "
-    "flag is not a normal finding.",
+    (
+        "All values are measured on the masks of a network: where a mask is wrong, so are they. "
+        "Compare with the picture and the images."
+    ),
+    (
+        "Lying patient, slices as scanned: curves and slips are smaller than standing ones. Areas "
+        "are given from a width of 3.5 slices on."
+    ),
+    (
+        "Grades (G: Genant, M: Meyerding) follow from ratios and slips alone and are proposals. "
+        "Genant defined his for T4 to L4."
+    ),
+    (
+        "A level with ? is probable, not certain; a number instead of a level is the running "
+        "number in the masks. Transitional vertebrae outside the image cannot be seen."
+    ),
+    (
+        "Not examined: signal, tumour, infection, herniation, foramina, soft tissue. A value "
+        "without a flag is not a normal finding."
+    ),
 )
 
 
@@ -217,7 +227,9 @@ def report_of(
             (places.row(number), tuple(_cells(number, values, letters, flagged)))
             for number in numbers
         ),
-        curves=tuple(_curve(key, values) for key in _CURVE_NAMES if (WHOLE_SPINE, key) in values),
+        curves=tuple(
+            _curve(key, values, places) for key in _CURVE_NAMES if (WHOLE_SPINE, key) in values
+        ),
         reasons=tuple((letter, REASON_WORDS[reason]) for reason, letter in letters.items()),
         origin=(*origin, *_origin(result.context)),
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import cache, partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
+from unicodedata import bidirectional
 from xml.sax.saxutils import escape
 
 from reportlab.lib.colors import HexColor
@@ -27,9 +28,10 @@ from operators.dicom.provenance import RESEARCH_NOTICE
 from operators.imaging.fonts import font_file
 from operators.report.content import COLUMNS, LIMITS, Cell, Report
 from operators.report.flags import THRESHOLDS
+from operators.report.identity import IMAGE, PATIENT, PATIENT_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
 TITLE: Final = "Spine MR: automatic measurements"
 
@@ -39,6 +41,11 @@ _WIDTH: Final = A4[0] - 2 * _MARGIN
 _HIGHEST_PICTURE: Final = 100 * mm
 _INK, _QUIET, _FLAG, _LINE, _BAND = (
     HexColor(code) for code in ("#16202a", "#5c6b7a", "#b00020", "#c3ccd4", "#eef2f5")
+)
+_SHORT_NAMES: Final = (
+    "wedge: anterior by posterior height; bic: middle by posterior; crush: posterior by that of "
+    "the neighbours; slip: + forward, - backward; DHI: disc by body height; canal: behind the "
+    "middle of body and disc, cord included, area at the disc; cord: at the disc."
 )
 _LEVEL_WIDTH: Final = 18 * mm
 _LEGEND: Final = (
@@ -101,10 +108,29 @@ def pdf_of(report: Report, picture: bytes) -> bytes:
     return buffer.getvalue()
 
 
+def shown(text: str) -> str:
+    """Text as it can be written: a name in another script than the typeface's is only pointed at.
+
+    Parameters
+    ----------
+    text : str
+        Of the header.
+
+    Returns
+    -------
+    str
+        The same where the typeface has every letter and it runs from left to right.
+    """
+    glyphs = _register_fonts()
+    if all(ord(letter) in glyphs and bidirectional(letter) not in {"R", "AL"} for letter in text):
+        return text
+    return "not in this typeface: see the DICOM header"
+
+
 class _Pages(Canvas):  # type: ignore[misc] # reportlab has no types
     """Canvas that writes head and foot once it knows how many pages there are."""
 
-    def __init__(self, *args: Any, report: Report, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, report: Report, **kwargs: Any) -> None:  # noqa: ANN401 - its own
         """Keep whose report it is."""
         super().__init__(*args, **kwargs)
         self._report = report
@@ -133,7 +159,7 @@ class _Pages(Canvas):  # type: ignore[misc] # reportlab has no types
         self.setFillColor(_QUIET)
         # Whose page it is must be on every one of them: sheets get apart.
         whose = ", ".join(
-            value for label, value in self._report.identity if label in _ON_EVERY_PAGE
+            shown(value) for label, value in self._report.identity if label in _ON_EVERY_PAGE
         )
         self.drawRightString(right, height - 13 * mm, whose if number > 1 else "")
         self.drawRightString(right, 8 * mm, f"page {number} of {count}")
@@ -145,14 +171,18 @@ class _Pages(Canvas):  # type: ignore[misc] # reportlab has no types
             self.drawString(_MARGIN, 8 * mm, RESEARCH_NOTICE.capitalize())
 
 
-_ON_EVERY_PAGE: Final = ("Patient", "Patient ID", "Image")
+_ON_EVERY_PAGE: Final = (PATIENT, PATIENT_ID, IMAGE)
 
 
 @cache
-def _register_fonts() -> None:
-    registerFont(TTFont(_REGULAR, str(font_file())))
+def _register_fonts() -> Container[int]:
+    """Make both faces known; gives the code points that they can write."""
+    regular = TTFont(_REGULAR, str(font_file()))
+    registerFont(regular)
     registerFont(TTFont(_BOLD, str(font_file(bold=True))))
     registerFontFamily(_REGULAR, normal=_REGULAR, bold=_BOLD, italic=_REGULAR, boldItalic=_BOLD)
+    glyphs: Container[int] = regular.face.charToGlyph
+    return glyphs
 
 
 @cache
@@ -185,7 +215,7 @@ def _identity(report: Report) -> list[Any]:
         return []
     cells = [
         _paragraph(
-            f'<font color="#5c6b7a" size="6.4">{escape(label)}</font><br/>{escape(value) or "-"}',
+            f'<font color="#5c6b7a" size="6.4">{escape(label)}</font><br/>{escape(shown(value)) or "-"}',
             _style("text"),
         )
         for label, value in report.identity
@@ -284,14 +314,12 @@ def _cell_styles(rows: Sequence[Sequence[Cell]]) -> list[tuple[Any, ...]]:
 
 
 def _notes(report: Report) -> list[Any]:
-    """What the letters, short names and boxes of the table mean."""
+    """Say what the letters, short names and boxes of the table mean."""
     reasons = "; ".join(f"<b>{letter}</b> {escape(words)}" for letter, words in report.reasons)
     rules = "; ".join(f"{escape(rule.words)} [{escape(rule.source)}]" for rule in THRESHOLDS)
     lines = [f"Not measured because: {reasons}."] if reasons else []
     lines += [
         f"In a box: {rules}.",
-        "wedge: anterior by posterior height; bic: middle by posterior; crush: posterior by that of "
-        "the neighbours; slip: + forward, - backward; DHI: disc by body height; canal: behind the "
-        "middle of body and disc, cord included, area at the disc; cord: at the disc.",
+        _SHORT_NAMES,
     ]
     return [Spacer(1, 1.5 * mm), *(_paragraph(line, _style("small")) for line in lines)]

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 
 from app.errors import ProtocolError
 from operators.dicom.provenance import Predecessor
-from operators.dicom.result_kinds import OVERLAY
+from operators.dicom.result_kinds import OVERLAY, PDF, PREVIEW, REPORT
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
 """Bytes; a record lists every series of a study with its reasons, some kilobytes each."""
@@ -37,7 +37,8 @@ class Request(_Message):
     started : datetime
         Time written into the results: that of the job's first attempt.
     extras : tuple of str
-        Optional kinds of results that are written as well: the page shows the picture.
+        Optional kinds of results that are written as well: the page shows the picture and hands
+        out the report, and a destination may ask for either as a DICOM object.
     predecessors : tuple of Predecessor
         Results of an earlier revision of the same series that these results replace.
     parameters : tuple of (str, str)
@@ -49,7 +50,7 @@ class Request(_Message):
     source: Path
     output: Path
     started: AwareDatetime
-    extras: tuple[str, ...] = (OVERLAY.name,)
+    extras: tuple[str, ...] = (OVERLAY.name, REPORT.name, PDF.name, PREVIEW.name)
     predecessors: tuple[Predecessor, ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()
 
