@@ -110,7 +110,7 @@ class OutputSettings(_Section):
     """Also a picture, where the command line does not say."""
     measurements: bool = False
     """Also measurements.csv, where the command line does not say."""
-    report: bool = False
+    report_file: bool = False
     """Also the report as a PDF file, where the command line does not say."""
     pdf: bool = False
     """Also the report as a DICOM Encapsulated PDF, where the command line does not say."""

@@ -12,13 +12,15 @@ from monai.deploy.core import Operator
 
 from operators.anatomy.levels import texts_of
 from operators.case import Case, Progress, advance
+from operators.dicom.measurement_report import encode_measurement_report
 from operators.dicom.result_kinds import (
     INSTANCES,
+    MEASUREMENT_REPORT,
     MEASUREMENTS,
     OVERLAY,
     PDF,
     PREVIEW,
-    REPORT,
+    REPORT_FILE,
     SEMANTIC,
     kinds_to_write,
 )
@@ -28,6 +30,7 @@ from operators.errors import EncodingError
 from operators.imaging.nifti import write_label_map
 from operators.imaging.result_files import result_names, source_note, spineps_stem
 from operators.spine.centroids import centroid_document
+from operators.spine.measurements.codes import coded
 from operators.spine.measurements.rows import csv_text
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
     from operators.dicom.provenance import ResultContext
-    from operators.imaging.overlay import Scene
+    from operators.imaging.scene import Scene
     from operators.imaging.volume import LabelMap, Volume
 
 
@@ -92,7 +95,7 @@ class Finished:
     def scene(self) -> Scene:
         """What the pictures show."""
         # Not at the top: a run without pictures saves the quarter of a second of its import.
-        from operators.imaging.overlay import scene_of  # noqa: PLC0415
+        from operators.imaging.scene import scene_of  # noqa: PLC0415
 
         return scene_of(self.volume, self.semantic, self.instances, texts_of(self.case.levels))
 
@@ -137,86 +140,104 @@ class WriteSegmentationOperator(Operator):
                 if kind.sop_class_uid and case.nifti is not None:
                     continue
                 path = folder / f"{case.key}{kind.suffix}"
-                written.append(WRITERS[kind.name](done, context, path))
+                written += WRITERS[kind.name](done, context, path)
         except OSError as error:
             raise EncodingError(f"the result cannot be written: {error.strerror}") from error
         return replace(case, written=tuple(written))
 
 
-def _write_semantic(done: Finished, context: ResultContext, path: Path) -> Path:
+def _write_semantic(done: Finished, context: ResultContext, path: Path) -> list[Path]:
     """Encode both maps at once: they share the headers of the source, read again."""
     both = encode_segmentations(
         done.semantic, done.instances, done.volume, context, levels=done.case.levels
     )
     done.objects.update(zip((SEMANTIC.name, INSTANCES.name), both, strict=True))
     write_dataset(done.objects[SEMANTIC.name], path)
-    return path
+    return [path]
 
 
-def _write_instances(done: Finished, _context: ResultContext, path: Path) -> Path:
+def _write_instances(done: Finished, _context: ResultContext, path: Path) -> list[Path]:
     write_dataset(done.objects[INSTANCES.name], path)
-    return path
+    return [path]
 
 
-def _write_overlay(done: Finished, _context: ResultContext, path: Path) -> Path:
+def _write_report(done: Finished, context: ResultContext, path: Path) -> list[Path]:
+    """Write nothing where nothing could be measured."""
+    report = encode_measurement_report(
+        coded(done.case.measurements),
+        (done.objects[SEMANTIC.name], done.objects[INSTANCES.name]),
+        context,
+        labels=[int(label) for label in np.unique(done.instances.labels_zyx) if label],
+        levels=done.case.levels,
+    )
+    if report is None:
+        return []
+    write_dataset(report, path)
+    return [path]
+
+
+def _write_overlay(done: Finished, context: ResultContext, path: Path) -> list[Path]:
     from operators.imaging.overlay import overview_png  # noqa: PLC0415 - as for the scene
 
-    path.write_bytes(overview_png(done.scene, done.case.key))
-    return path
+    is_research_only = context.is_research_only
+    path.write_bytes(overview_png(done.scene, done.case.key, is_research_only=is_research_only))
+    return [path]
 
 
-def _write_measurements(done: Finished, _context: ResultContext, path: Path) -> Path:
+def _write_measurements(done: Finished, _context: ResultContext, path: Path) -> list[Path]:
     case = done.case
     if case.nifti is not None:
         path = path.with_name(f"{spineps_stem(case.key)}{MEASUREMENTS.suffix}")
     path.write_text(csv_text(case.key, case.measurements), encoding="utf-8")
-    return path
+    return [path]
 
 
-def _write_report(done: Finished, context: ResultContext, path: Path) -> Path:
+def _write_report_file(done: Finished, context: ResultContext, path: Path) -> list[Path]:
     path.write_bytes(_report_of(done, context))
-    return path
+    return [path]
 
 
-def _write_pdf(done: Finished, context: ResultContext, path: Path) -> Path:
+def _write_pdf(done: Finished, context: ResultContext, path: Path) -> list[Path]:
     from operators.dicom.documents import encode_pdf  # noqa: PLC0415 - as for the scene
     from operators.report.page import TITLE  # noqa: PLC0415
 
     pdf = _report_of(done, context)
     write_dataset(encode_pdf(pdf, TITLE, done.objects[SEMANTIC.name], context), path)
-    return path
+    return [path]
 
 
-def _write_preview(done: Finished, context: ResultContext, path: Path) -> Path:
+def _write_preview(done: Finished, context: ResultContext, path: Path) -> list[Path]:
     from operators.dicom.documents import encode_preview  # noqa: PLC0415 - as for the scene
     from operators.imaging.overlay import overview  # noqa: PLC0415
 
-    picture = np.asarray(overview(done.scene, done.case.key))
+    is_research_only = context.is_research_only
+    picture = np.asarray(overview(done.scene, done.case.key, is_research_only=is_research_only))
     write_dataset(encode_preview(picture, done.objects[SEMANTIC.name], context), path)
-    return path
+    return [path]
 
 
 def _report_of(done: Finished, context: ResultContext) -> bytes:
     """PDF of the report, made at the first call."""
-    if REPORT.name not in done.documents:
+    if REPORT_FILE.name not in done.documents:
         from operators.report.making import report_pdf  # noqa: PLC0415 - as for the scene
 
         header = done.objects.get(SEMANTIC.name)
-        done.documents[REPORT.name] = report_pdf(done.case, done.scene, context, header)
-    return done.documents[REPORT.name]
+        done.documents[REPORT_FILE.name] = report_pdf(done.case, done.scene, context, header)
+    return done.documents[REPORT_FILE.name]
 
 
-WRITERS: Final[dict[str, Callable[[Finished, ResultContext, Path], Path]]] = {
+WRITERS: Final[dict[str, Callable[[Finished, ResultContext, Path], list[Path]]]] = {
     SEMANTIC.name: _write_semantic,
     INSTANCES.name: _write_instances,
+    MEASUREMENT_REPORT.name: _write_report,
     OVERLAY.name: _write_overlay,
     MEASUREMENTS.name: _write_measurements,
-    REPORT.name: _write_report,
+    REPORT_FILE.name: _write_report_file,
     PDF.name: _write_pdf,
     PREVIEW.name: _write_preview,
 }
 """Kind of result -> what writes it; called in the order of `KINDS`. Given the finished case, the
-context of its stack and the path; gives the path of what was written."""
+context of its stack and the path; gives the paths of what was written."""
 
 
 def _write_nifti(done: Finished, source: Path, folder: Path) -> list[Path]:

@@ -126,7 +126,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
             extras=OutputSettings(
                 overlay=overlay,
                 measurements=measurements,
-                report=pdf,
+                report_file=pdf,
                 pdf=documents,
                 preview=documents,
             ).extras,

@@ -41,6 +41,9 @@ class Concept:
     scheme: str = "SCT"
 
 
+SPINE = Concept("421060004", "Spine")
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """Everything that says what a segment is.
@@ -63,7 +66,7 @@ class Terms:
     type: Concept
     modifiers: tuple[Concept, ...] = ()
     category: Concept = Concept("123037004", "Anatomical Structure")
-    region: Concept = Concept("421060004", "Spine")
+    region: Concept = SPINE
 
 
 LEFT = Concept("7771000", "Left")

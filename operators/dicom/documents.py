@@ -30,7 +30,7 @@ from operators.dicom.companions import (
 )
 from operators.dicom.predecessors import name_predecessors
 from operators.dicom.provenance import MANUFACTURER
-from operators.dicom.result_kinds import PDF, PREVIEW, REPORT
+from operators.dicom.result_kinds import PDF, PREVIEW, REPORT_FILE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,7 +73,7 @@ def encode_pdf(pdf: bytes, title: str, semantic: Dataset, context: ResultContext
     result.DocumentTitle = title
     result.ConceptNameCodeSequence = [CodedConcept("126000", "DCM", "Imaging Measurement Report")]
     result.VerificationFlag = "UNVERIFIED"
-    result.MIMETypeOfEncapsulatedDocument = REPORT.media_type
+    result.MIMETypeOfEncapsulatedDocument = REPORT_FILE.media_type
     result.EncapsulatedDocument = pdf + bytes(len(pdf) % 2)
     result.EncapsulatedDocumentLength = len(pdf)
     replaced = [one for one in context.predecessors if one.kind == PDF.name]
@@ -126,7 +126,7 @@ def encode_preview(
     result.file_meta, result.preamble = made.file_meta, made.preamble
     _identify(result, PREVIEW, semantic, context)
     result.ConversionType = "WSD"
-    result.Laterality = ""
+    result.BodyPartExamined = "SPINE"  # unpaired: no laterality
     result.PatientOrientation = ""  # several sections on one sheet; each says its own directions
     result.BurnedInAnnotation = "NO"
     result.DateOfSecondaryCapture = semantic.ContentDate

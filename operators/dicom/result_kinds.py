@@ -19,6 +19,7 @@ DICOM_MEDIA_TYPE: Final = "application/dicom"
 SEGMENTATION_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.66.4"
 ENCAPSULATED_PDF_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.104.1"
 SECONDARY_CAPTURE_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.7"
+ENHANCED_SR_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.88.22"
 """PS3.4 B.5. Written out: not everything that reads this table loads pydicom."""
 
 
@@ -86,6 +87,16 @@ INSTANCES: Final = ResultKind(
     is_delivered=True,
     has_predecessor=True,
 )
+MEASUREMENT_REPORT: Final = ResultKind(
+    name="measurement_report",
+    group="report",
+    suffix="_measurements.dcm",
+    title="measurements (DICOM SR)",
+    sop_class_uid=ENHANCED_SR_STORAGE,
+    series_offset=903,
+    is_delivered=True,
+    has_predecessor=True,
+)
 OVERLAY: Final = ResultKind(
     name="overlay",
     group="overlay",
@@ -104,11 +115,11 @@ MEASUREMENTS: Final = ResultKind(
     is_optional=True,
 )
 
-REPORT: Final = ResultKind(
-    name="report",
-    group="report",
+REPORT_FILE: Final = ResultKind(
+    name="report_file",
+    group="report file",
     suffix="_report.pdf",
-    title="report (PDF)",
+    title="report (PDF file)",
     media_type="application/pdf",
     is_optional=True,
 )
@@ -134,7 +145,17 @@ PREVIEW: Final = ResultKind(
 )
 
 KINDS: Final[dict[str, ResultKind]] = {
-    kind.name: kind for kind in (SEMANTIC, INSTANCES, OVERLAY, MEASUREMENTS, REPORT, PDF, PREVIEW)
+    kind.name: kind
+    for kind in (
+        SEMANTIC,
+        INSTANCES,
+        MEASUREMENT_REPORT,
+        OVERLAY,
+        MEASUREMENTS,
+        REPORT_FILE,
+        PDF,
+        PREVIEW,
+    )
 }
 """Every kind by its name, in the order in which a run writes them."""
 

@@ -226,25 +226,26 @@ def _description(
     item = SegmentDescription(
         segment_number=number,
         segment_label=segment.terms.name,
-        segmented_property_category=_coded(segment.terms.category),
-        segmented_property_type=_coded(segment.terms.type),
+        segmented_property_category=coded_concept(segment.terms.category),
+        segmented_property_type=coded_concept(segment.terms.type),
         algorithm_type="AUTOMATIC",
         algorithm_identification=algorithm,
         tracking_uid=derived_uid(key, "segment", str(segment.label)),
         tracking_id=segment.terms.name,
-        anatomic_regions=[_coded(segment.terms.region)],
+        anatomic_regions=[coded_concept(segment.terms.region)],
         display_color=CIELabColor.from_dicom_value(dicom_cielab(segment.colour)),
     )
     if segment.terms.modifiers:
         item.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = [
-            _coded(modifier) for modifier in segment.terms.modifiers
+            coded_concept(modifier) for modifier in segment.terms.modifiers
         ]
     if segment.note:
         item.SegmentDescription = segment.note
     return item
 
 
-def _coded(concept: Concept) -> CodedConcept:
+def coded_concept(concept: Concept) -> CodedConcept:
+    """Coded concept as an item; of our own scheme with its version."""
     version = "1" if concept.scheme == LOCAL_SCHEME else None
     return CodedConcept(concept.value, concept.scheme, concept.meaning, version)
 

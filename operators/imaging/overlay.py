@@ -11,23 +11,19 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 from PIL import Image, ImageDraw
 
 from operators.anatomy.codes import STRUCTURES
 from operators.anatomy.colours import STRUCTURE_COLOURS, Rgb, instance_colour
 from operators.anatomy.labels import SACRUM_INSTANCE
-from operators.anatomy.vertebrae import ordinal_text, vertebrae_among
-from operators.errors import GeometryError
-from operators.imaging.curved_view import SAGITTAL, CurvedView, curved_view, field_of_view
+from operators.anatomy.vertebrae import ordinal_text
 from operators.imaging.fonts import font
-from operators.imaging.orientation import reorient
-from operators.imaging.panels import Section, present, window_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from operators.imaging.volume import LabelMap, Volume
+    from operators.imaging.panels import Section
+    from operators.imaging.scene import Scene
 
 _NOTICE: Final = "research use only, not for diagnosis"
 _GROUND, _INK, _QUIET, _WARNING = "#101418", "#f2f4f6", "#9aa5b1", "#ffb4a2"
@@ -42,40 +38,6 @@ _DEFLATE: Final = 3
 """Level of compression: a third of the time of the usual 6 for a sixth more bytes."""
 _JPEG_QUALITY: Final = 90
 _SMALL, _NORMAL, _LARGE = 13, 15, 19
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """A result as it is shown: everything that any of its pictures needs.
-
-    Attributes
-    ----------
-    middle, lateral, coronal : Section
-        Along the canal, beside it, and through the bodies.
-    is_curved : bool
-        Whether the sagittal sections are put together from several slices.
-    places : tuple of 3 str
-        Where the sections lie, for readers.
-    window : tuple of 2 float
-        Grey values drawn black and white.
-    structures, vertebrae : tuple of int
-        Labels that the whole maps hold.
-    has_sacrum : bool
-        Whether the instance map shows the sacrum.
-    levels : mapping of int to str
-        What is said about levels, by vertebra id.
-    """
-
-    middle: Section
-    lateral: Section
-    coronal: Section
-    is_curved: bool
-    places: tuple[str, str, str]
-    window: tuple[float, float]
-    structures: tuple[int, ...]
-    vertebrae: tuple[int, ...]
-    has_sacrum: bool
-    levels: Mapping[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,65 +76,7 @@ class _Group:
         return max(panel.height for panel in self.panels.values())
 
 
-def scene_of(
-    volume: Volume,
-    semantic: LabelMap,
-    instances: LabelMap,
-    levels: Mapping[int, str] | None = None,
-) -> Scene:
-    """Choose what to show of a result.
-
-    Parameters
-    ----------
-    volume : Volume
-        The source image, any orientation.
-    semantic, instances : LabelMap
-        Results on its grid.
-    levels : mapping of int to str, optional
-        What is said about the level of vertebrae, by id.
-
-    Raises
-    ------
-    GeometryError
-        ``grid_mismatch``: a map has another shape than the image.
-    """
-    if not volume.voxels_zyx.shape == semantic.labels_zyx.shape == instances.labels_zyx.shape:
-        raise GeometryError("image and label maps differ in shape", reasons=("grid_mismatch",))
-    shown = reorient(volume, SAGITTAL)
-    maps = (reorient(semantic, SAGITTAL).labels_zyx, reorient(instances, SAGITTAL).labels_zyx)
-    box = field_of_view((maps[0] > 0) | (maps[1] > 0), shown.spacing_zyx_mm)
-    image = np.nan_to_num(np.asarray(shown.voxels_zyx[box], dtype=np.float32))
-    arrays = (image, maps[0][box], maps[1][box])
-    view = curved_view(arrays[1], shown.spacing_zyx_mm)
-    step, down, across = shown.spacing_zyx_mm
-    offset = view.lateral_offset
-    found = present(maps[1])
-    return Scene(
-        middle=Section(*map(view.sagittal, arrays), (down, across), "SIAP"),
-        lateral=Section(*(view.sagittal(a, offset) for a in arrays), (down, across), "SIAP"),
-        coronal=Section(*map(view.coronal, arrays), (down, step), "SIRL"),
-        is_curved=not view.is_straight,
-        places=_places(view, image.shape[0], step),
-        window=window_of(image),
-        structures=tuple(present(maps[0])),
-        vertebrae=vertebrae_among(found),
-        has_sacrum=SACRUM_INSTANCE in found,
-        levels=levels or {},
-    )
-
-
-def _places(view: CurvedView, slices: int, step_mm: float) -> tuple[str, str, str]:
-    side = "right" if view.lateral_offset > 0 else "left"
-    beside = f"{abs(view.lateral_offset) * step_mm:.0f} mm to the {side}"
-    coronal = "coronal, along the bodies"
-    if not view.is_straight:
-        return "mid-sagittal, along the canal", f"{beside}, along the canal", coronal
-    number = int(view.middle[0]) + 1
-    middle = f"mid-sagittal, slice {number} of {slices}"
-    return middle, f"{beside}, slice {number + view.lateral_offset} of {slices}", coronal
-
-
-def overview_png(scene: Scene, title: str) -> bytes:
+def overview_png(scene: Scene, title: str, *, is_research_only: bool = True) -> bytes:
     """Picture for a screen: three sections, plain and with structures and levels, and a legend.
 
     Parameters
@@ -181,16 +85,18 @@ def overview_png(scene: Scene, title: str) -> bytes:
         What to show.
     title : str
         First line of the picture; free of patient data.
+    is_research_only : bool
+        Whether the picture says so.
 
     Returns
     -------
     bytes
         PNG; the same input gives the same bytes with the same versions of Pillow and zlib.
     """
-    return _png(overview(scene, title))
+    return _png(overview(scene, title, is_research_only=is_research_only))
 
 
-def overview(scene: Scene, title: str) -> Image.Image:
+def overview(scene: Scene, title: str, *, is_research_only: bool = True) -> Image.Image:
     """Picture of `overview_png` as an RGB image."""
     scale = _Scale.of(scene.middle, _PANEL_HEIGHT_PX, _NORMAL)
     middle, lateral, coronal = scene.places
@@ -202,7 +108,12 @@ def overview(scene: Scene, title: str) -> Image.Image:
             _Group(coronal, _drawn(scene, scene.coronal, scale, everything)),
         ),
     )
-    return _sheet(rows, scene, title)
+    sheet, draw = _sheet(rows, scene)
+    draw.text((_MARGIN_PX, 14), title, font=font(_LARGE, bold=True), fill=_INK)
+    if is_research_only:
+        place = (_MARGIN_PX, sheet.height - 28)
+        draw.text(place, _NOTICE, font=font(_NORMAL), fill=_WARNING)
+    return sheet
 
 
 def page_jpeg(scene: Scene) -> bytes:
@@ -247,7 +158,10 @@ def _drawn(
     return panels
 
 
-def _sheet(rows: Sequence[Sequence[_Group]], scene: Scene, title: str) -> Image.Image:
+def _sheet(
+    rows: Sequence[Sequence[_Group]], scene: Scene
+) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    """Place panels and legend."""
     panels_width = max(sum(g.width for g in groups) for groups in rows)
     heights = [max(g.height for g in groups) + 2 * _HEAD_PX + _GAP_PX for groups in rows]
     right = _MARGIN_PX + panels_width + _GAP_PX
@@ -255,7 +169,6 @@ def _sheet(rows: Sequence[Sequence[_Group]], scene: Scene, title: str) -> Image.
     height = max(sum(heights), _LINE_PX * len(lines)) + _TITLE_PX + _MARGIN_PX
     sheet = Image.new("RGB", (right + _LEGEND_PX, height), _GROUND)
     draw = ImageDraw.Draw(sheet)
-    draw.text((_MARGIN_PX, 14), title, font=font(_LARGE, bold=True), fill=_INK)
     top = _TITLE_PX
     for groups, row_height in zip(rows, heights, strict=True):
         left = _MARGIN_PX
@@ -268,9 +181,8 @@ def _sheet(rows: Sequence[Sequence[_Group]], scene: Scene, title: str) -> Image.
                 sheet.paste(panel, (left + (free - panel.width) // 2, top + 2 * _HEAD_PX))
                 left += group.pitch(name)
         top += row_height
-    draw.text((_MARGIN_PX, height - 28), _NOTICE, font=font(_NORMAL), fill=_WARNING)
     _draw_legend(draw, lines, (right, _TITLE_PX))
-    return sheet
+    return sheet, draw
 
 
 def _legend_lines(scene: Scene) -> list[tuple[str, Rgb | None]]:

@@ -6,7 +6,7 @@ How it looks is the business of ``page``; nothing here is measured or decided an
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from operators.anatomy.labels import DISC_OFFSET, SACRUM_INSTANCE, VERTEBRA_INSTANCES
 from operators.anatomy.levels import UNCERTAIN, texts_of
@@ -14,6 +14,7 @@ from operators.anatomy.vertebrae import cranial_to_caudal, vertebra_text
 from operators.dicom.provenance import MODEL_NAME, RESEARCH_NOTICE
 from operators.imaging.panels import short_name
 from operators.report.flags import Flag, flags_of
+from operators.report.words import COLUMNS, CURVE_NAMES, DISC, REASON_WORDS
 from operators.spine.measurements.measure import WHOLE_SPINE
 from operators.spine.measurements.table import MEASURES
 
@@ -23,101 +24,6 @@ if TYPE_CHECKING:
     from operators.anatomy.levels import LevelName
     from operators.dicom.provenance import ResultContext
     from operators.spine.measurements.measure import Measurement
-
-BODY, DISC = 0, DISC_OFFSET
-"""Where a column's measure is found: at instance X or at its disc, 100 + X."""
-
-COLUMNS: Final[tuple[tuple[str, tuple[tuple[str, str, int], ...]], ...]] = (
-    (
-        "Body height, mm",
-        (
-            ("ant", "body_anterior_height", BODY),
-            ("mid", "body_middle_height", BODY),
-            ("post", "body_posterior_height", BODY),
-        ),
-    ),
-    (
-        "Height ratios",
-        (
-            ("wedge", "wedge_ratio", BODY),
-            ("bic", "biconcavity_ratio", BODY),
-            ("crush", "crush_ratio", BODY),
-            ("G", "genant_grade_proposed", BODY),
-        ),
-    ),
-    (
-        "Slip on next",
-        (
-            ("mm", "slip", BODY),
-            ("%", "slip_percent", BODY),
-            ("M", "meyerding_grade_proposed", BODY),
-        ),
-    ),
-    (
-        "Disc below, mm",
-        (
-            ("ant", "disc_anterior_height", DISC),
-            ("mid", "disc_middle_height", DISC),
-            ("post", "disc_posterior_height", DISC),
-            ("DHI", "disc_height_index", DISC),
-        ),
-    ),
-    (
-        "Canal, mm, mm²",
-        (
-            ("body", "canal_ap_diameter", BODY),
-            ("disc", "canal_ap_diameter", DISC),
-            ("area", "canal_area", DISC),
-        ),
-    ),
-    ("Cord", (("AP", "cord_ap_diameter", DISC), ("area", "cord_area", DISC))),
-)
-"""Groups of columns: heading, then short name, measure and place of each."""
-
-_CURVE_NAMES: Final = {
-    "cervical_lordosis": "Cervical lordosis",
-    "thoracic_kyphosis": "Thoracic kyphosis",
-    "lumbar_lordosis": "Lumbar lordosis",
-    "sacral_slope": "Sacral slope",
-    "coronal_cobb": "Coronal Cobb angle",
-}
-
-REASON_WORDS: Final[dict[str, str]] = {
-    "cut_by_image_border": "cut off by the image's border",
-    "structure_not_present": "not in the image, or not found",
-    "surface_not_found": "no end surface found",
-    "neighbour_not_measured": "a neighbour it is compared with is not measured",
-    "graded_forward_only": "backward slips are not graded",
-    "outside_plausible_range": "outside the plausible range: measure by hand",
-    "levels_unknown": "its levels are not named without reserve",
-    "level_not_measured": "one of its levels is not measured",
-    "slices_too_thick": "slices are too thick",
-    "too_few_vertebrae": "too few vertebrae",
-}
-"""Why a measure has no value (`operators.spine.measurements.quantities.Reason`)."""
-
-LIMITS: Final = (
-    (
-        "All values are measured on the masks of a network: where a mask is wrong, so are they. "
-        "Compare with the picture and the images."
-    ),
-    (
-        "Lying patient, slices as scanned: curves and slips are smaller than standing ones. Areas "
-        "are given from a width of 3.5 slices on."
-    ),
-    (
-        "Grades (G: Genant, M: Meyerding) follow from ratios and slips alone and are proposals. "
-        "Genant defined his for T4 to L4."
-    ),
-    (
-        "A level with ? is probable, not certain; a number instead of a level is the running "
-        "number in the masks. Transitional vertebrae outside the image cannot be seen."
-    ),
-    (
-        "Not examined: signal, tumour, infection, herniation, foramina, soft tissue. A value "
-        "without a flag is not a normal finding."
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +134,7 @@ def report_of(
             for number in numbers
         ),
         curves=tuple(
-            _curve(key, values, places) for key in _CURVE_NAMES if (WHOLE_SPINE, key) in values
+            _curve(key, values, places) for key in CURVE_NAMES if (WHOLE_SPINE, key) in values
         ),
         reasons=tuple((letter, REASON_WORDS[reason]) for reason, letter in letters.items()),
         origin=(*origin, *_origin(result.context)),
@@ -342,7 +248,7 @@ def _low(name: str, texts: Mapping[int, str]) -> str:
 def _curve(
     key: str, values: Mapping[tuple[int, str], Measurement], places: _Places
 ) -> tuple[str, str]:
-    name, row = _CURVE_NAMES[key], values[WHOLE_SPINE, key]
+    name, row = CURVE_NAMES[key], values[WHOLE_SPINE, key]
     if row.value is None:
         return name, f"not given: {REASON_WORDS[row.reason or '']}"
     ends = [values.get((WHOLE_SPINE, f"{key}_{end}_vertebra")) for end in ("upper", "lower")]

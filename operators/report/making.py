@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from operators.case import Case
     from operators.dicom.provenance import ResultContext
-    from operators.imaging.overlay import Scene
+    from operators.imaging.scene import Scene
 
 
 def report_pdf(case: Case, scene: Scene, context: ResultContext, header: Dataset | None) -> bytes:

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 
 from app.errors import ProtocolError
 from operators.dicom.provenance import Predecessor
-from operators.dicom.result_kinds import OVERLAY, PDF, PREVIEW, REPORT
+from operators.dicom.result_kinds import OVERLAY, PDF, PREVIEW, REPORT_FILE
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
 """Bytes; a record lists every series of a study with its reasons, some kilobytes each."""
@@ -50,7 +50,7 @@ class Request(_Message):
     source: Path
     output: Path
     started: AwareDatetime
-    extras: tuple[str, ...] = (OVERLAY.name, REPORT.name, PDF.name, PREVIEW.name)
+    extras: tuple[str, ...] = (OVERLAY.name, REPORT_FILE.name, PDF.name, PREVIEW.name)
     predecessors: tuple[Predecessor, ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from io import BytesIO
 
 import numpy as np
@@ -8,9 +9,10 @@ from PIL import Image
 
 from operators.anatomy.colours import STRUCTURE_COLOURS, instance_colour
 from operators.errors import GeometryError
-from operators.imaging import panels
+from operators.imaging import overlay, panels
 from operators.imaging.orientation import reorient
-from operators.imaging.overlay import overview_png, page_jpeg, scene_of
+from operators.imaging.overlay import overview_png, page_jpeg
+from operators.imaging.scene import scene_of
 from operators.imaging.volume import LabelMap, Volume
 
 AFFINE_RIP = np.array([[-4.0, 0, 0, 30.0], [0, 0, 1.0, -40.0], [0, -1.0, 0, 50.0], [0, 0, 0, 1.0]])
@@ -34,6 +36,15 @@ def phantom() -> tuple[Volume, LabelMap, LabelMap]:
         LabelMap(semantic, AFFINE_RIP),
         LabelMap(instances, AFFINE_RIP),
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small() -> Iterator[None]:
+    """Panels of a quarter of the area."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(overlay, "_PANEL_HEIGHT_PX", 320)
+        patch.setattr(overlay, "_PAGE_HEIGHT_PX", 512)
+        yield
 
 
 def render(*images: object) -> bytes:
@@ -145,6 +156,13 @@ def test_an_empty_map_or_a_constant_image_is_drawn_all_the_same(empty: str):
     scene = scene_of(volume, semantic, instances)
     assert overview_png(scene, "phantom").startswith(b"\x89PNG")
     assert page_jpeg(scene).startswith(b"\xff\xd8")
+
+
+def test_the_reserve_is_written_unless_a_use_is_intended():
+    warning = (255, 180, 162)
+    scene = scene_of(*phantom())
+    assert share_of(overview_png(scene, "phantom"), warning) > 1e-5
+    assert share_of(overview_png(scene, "phantom", is_research_only=False), warning) == 0.0
 
 
 def test_maps_of_another_shape_are_refused():

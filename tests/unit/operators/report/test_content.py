@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from operators.anatomy.levels import LevelName
-from operators.report.content import COLUMNS, REASON_WORDS, Report, Reported, report_of
+from operators.report.content import Report, Reported, report_of
+from operators.report.words import COLUMNS, REASON_WORDS
 from operators.spine.measurements.measure import Measurement
 from operators.spine.measurements.quantities import Reason
 from operators.spine.measurements.table import MEASURES

@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 from reportlab.pdfgen.canvas import Canvas
 
-from operators.report.content import COLUMNS, Cell, Report
-from operators.report.page import pdf_of, shown
+from operators.report.content import Cell, Report
+from operators.report.look import shown
+from operators.report.page import pdf_of
+from operators.report.words import COLUMNS
 
 CELLS = sum(len(columns) for _, columns in COLUMNS)
 REPORT = Report(
