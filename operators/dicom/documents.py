@@ -119,7 +119,7 @@ def encode_preview(
             instance_number=1,
             manufacturer=MANUFACTURER,
             patient_orientation=("P", "F"),
-            transfer_syntax_uid=RLELossless,
+            transfer_syntax_uid=ExplicitVRLittleEndian,
         )
     result = Dataset()
     result.update({element.tag: element for element in made})
@@ -141,6 +141,8 @@ def encode_preview(
         result.CodingSchemeIdentificationSequence = [
             CodingSchemeIdentificationItem(LOCAL_SCHEME, name=LOCAL_SCHEME_NAME, version="1")
         ]
+    # Named, since pydicom would take GDCM's encoder, which aborts the process at noisy pixels.
+    result.compress(RLELossless, encoding_plugin="pylibjpeg", generate_instance_uid=False)
     return result
 
 
