@@ -26,6 +26,7 @@ from app.errors import ConfigurationError
 from app.service_manager import ServiceManager
 from app.tls_settings import ListenerTlsSettings, PeerTlsSettings
 from operators.dicom.mr_images import MR_IMAGE_CLASSES
+from operators.dicom.result_kinds import DELIVERED, OBJECT_CLASSES, SEGMENTATION
 
 BUNDLED = Path(__file__).resolve().parent / "bundled"
 """What comes with the product: data of the package in a wheel, links in the repository; not in the
@@ -201,6 +202,28 @@ class PeerSettings(_Section):
     """Offers C-MOVE and knows this node: used to repair incomplete series."""
     tls: PeerTlsSettings | None = None
     """Call it over TLS."""
+    objects: list[str] | None = Field(min_length=1, default=None)
+    """Results it is sent as a destination: segmentation, report; what is listed, it has to take.
+    null: all of them, and where it takes no such objects as report, that is told and no failure."""
+
+    @field_validator("objects")
+    @classmethod
+    def _are_kinds_of_objects(cls, groups: list[str] | None) -> list[str] | None:
+        unknown = set(groups or ()).difference(OBJECT_CLASSES)
+        if unknown:
+            known = ", ".join(OBJECT_CLASSES)
+            raise ValueError(f"no such objects: {', '.join(sorted(unknown))}; there are {known}")
+        return groups
+
+    @property
+    def sent_objects(self) -> tuple[str, ...]:
+        """Groups of results that it is sent (`operators.dicom.result_kinds`)."""
+        return DELIVERED if self.objects is None else tuple(self.objects)
+
+    @property
+    def required_objects(self) -> frozenset[str]:
+        """Groups of results that it has to take: a refusal of these needs a person."""
+        return frozenset((SEGMENTATION,) if self.objects is None else self.objects)
 
 
 class RouteSettings(_Section):

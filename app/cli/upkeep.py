@@ -51,7 +51,13 @@ def check_peer(
         known = ", ".join(sorted(one.name for one in node.peers)) or "none"
         raise ConfigurationError(f"app.yaml names no such peer; it names: {known}")
     findings = []
-    tried = checking.check_peer(peer, node.listener.ae_title, stores=stores, can_find=peer.can_find)
+    tried = checking.check_peer(
+        peer,
+        node.listener.ae_title,
+        stores=stores,
+        can_find=peer.can_find,
+        needed=peer.required_objects,
+    )
     for finding in tried:
         findings.append(finding)
         if not as_json:
@@ -138,5 +144,5 @@ def _folder_of(config: Path | None, data: Path | None) -> Path:
 
 
 def _line(finding: Finding) -> str:
-    sign = "ok" if finding.is_good else ("FAILS" if finding.is_needed else "not yet")
+    sign = "ok" if finding.is_good else ("FAILS" if finding.is_needed else "not taken")
     return f"{finding.name:22} {sign:8} {finding.detail}"

@@ -18,7 +18,6 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, evt
 from pynetdicom.sop_class import (
     MRImageStorage,
-    SecondaryCaptureImageStorage,
     SegmentationStorage,
     StudyRootQueryRetrieveInformationModelFind,
     Verification,
@@ -113,7 +112,7 @@ def faulty_pacs(
     script: Sequence[Step] = (),
     *,
     takes_segmentations: bool = True,
-    takes_captures: bool = False,
+    also_takes: Sequence[str] = (),
     offers_find: bool = True,
     transfer_syntaxes: Sequence[str] = tuple(ALL_TRANSFER_SYNTAXES),
     known_callers: Sequence[str] = (),
@@ -126,8 +125,8 @@ def faulty_pacs(
     entity.add_supported_context(MRImageStorage, list(transfer_syntaxes))
     if takes_segmentations:
         entity.add_supported_context(SegmentationStorage, list(transfer_syntaxes))
-    if takes_captures:
-        entity.add_supported_context(SecondaryCaptureImageStorage, list(transfer_syntaxes))
+    for sop_class_uid in also_takes:
+        entity.add_supported_context(sop_class_uid, list(transfer_syntaxes))
     if offers_find:
         entity.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
     entity.require_calling_aet = list(known_callers)

@@ -304,6 +304,7 @@ def _deliveries(c: Connection) -> None:
             "generation": 2,
         },
         DeliveryState.DISCARDED: {},
+        DeliveryState.DECLINED: {"attempts": 1, "last_error": "context_refused"},
     }
     for number, (state, values) in enumerate(told.items()):
         delivery = {

@@ -23,7 +23,9 @@ import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from operators.anatomy.levels import LevelName
 from operators.dicom.assembly import assemble
+from operators.dicom.measurement_report import encode_measurement_report
 from operators.dicom.provenance import RESULT_VERSION, ModelIdentity, Predecessor, ResultContext
 from operators.dicom.segmentation import encode_segmentations
 from operators.dicom.series import scan
@@ -34,6 +36,9 @@ from operators.imaging.volume import LabelMap, Volume
 from operators.spine.bodiless import without_bodiless
 from operators.spine.instance_phase import InstanceSettings, segment_vertebrae
 from operators.spine.level_names import name_levels
+from operators.spine.measurements.codes import coded
+from operators.spine.measurements.measure import Measurement
+from operators.spine.measurements.table import MEASURES
 from operators.spine.postprocessing import PostprocessSettings, postprocess
 from operators.spine.semantic_cleanup import clean_semantic
 from tests.builders.mr_series import SAGITTAL, make_series
@@ -71,6 +76,26 @@ def golden_objects(folder: Path) -> list[Dataset]:
     for one, path in zip(objects, paths, strict=True):
         write_dataset(one, path)
     return [dcmread(path, defer_size=None) for path in paths]
+
+
+def golden_report(folder: Path) -> Dataset:
+    """Report beside the golden objects, of values that were not measured: those are decimals."""
+    image = source(folder / "mr")
+    maps = golden_maps(image)
+    levels = {2: LevelName(22, 1.0), 3: LevelName(23, 0.7, ("sizes",))}
+    objects = encode_segmentations(*maps, image, CONTEXT, levels=levels)
+    places = {"disc": 102, "spine": 0}
+    values = [
+        Measurement(instance=places.get(about.structure, 2 + n % 2), level="", measure=key, value=n)
+        for n, (key, about) in enumerate(MEASURES.items())
+    ]
+    labels = [int(label) for label in np.unique(maps[1].labels_zyx) if label]
+    report = encode_measurement_report(
+        coded(values), objects, CONTEXT, labels=labels, levels=levels
+    )
+    assert report is not None
+    write_dataset(report, folder / "report.dcm")
+    return dcmread(folder / "report.dcm")
 
 
 def source(folder: Path) -> Volume:
@@ -129,7 +154,8 @@ def lines_of(dataset: Dataset) -> Iterator[str]:
     """Every attribute of a dataset, in order, as text; pixels as values."""
     names: dict[str, str] = {}
     yield str(dataset.file_meta.TransferSyntaxUID)
-    yield digest([np.ascontiguousarray(dataset.pixel_array).tobytes()])
+    if "PixelData" in dataset:
+        yield digest([np.ascontiguousarray(dataset.pixel_array).tobytes()])
     yield from _lines("", dataset, names)
 
 
@@ -152,3 +178,5 @@ def _lines(place: str, dataset: Dataset, names: dict[str, str]) -> Iterator[str]
 
 if __name__ == "__main__":
     sys.stdout.write(f'GOLDEN = ("{RESULT_VERSION}", "{golden_digest()}")\n')
+    with tempfile.TemporaryDirectory() as place:
+        sys.stdout.write(f'GOLDEN_REPORT = "{digest(lines_of(golden_report(Path(place))))}"\n')

@@ -19,6 +19,7 @@ from app.node.journal.engine import journal_url, open_journal, reading, transact
 from app.node.journal.tables import DELIVERY
 from app.node.telemetry.events import Event
 from app.settings import NodeSettings, PeerSettings
+from operators.dicom.result_kinds import MEASUREMENT_REPORT, SEMANTIC
 from operators.dicom.run_length import compress
 from operators.dicom.uids import derived_uid
 from tests.builders.journal_rows import insert
@@ -89,7 +90,7 @@ def journal_in(data: Path) -> Engine:
     return engine
 
 
-def segmentation_file(
+def segmentation_file(  # noqa: PLR0913 - one per property of the object
     path: Path,
     study_uid: str,
     series_uid: str,
@@ -97,13 +98,14 @@ def segmentation_file(
     *,
     size_bytes: int = 4000,
     is_compressed: bool = False,
+    sop_class_uid: str = SegmentationStorage,
 ) -> str:
-    """Write an object of the segmentation class; answers its SHA-256.
+    """Write an object, by default of the segmentation class; answers its SHA-256.
 
     A compressed one holds two frames of 64 x 64 with 0 and 1; `size_bytes` does not count there.
     """
     dataset = Dataset()
-    dataset.SOPClassUID = SegmentationStorage
+    dataset.SOPClassUID = sop_class_uid
     dataset.SOPInstanceUID = uid
     dataset.StudyInstanceUID = study_uid
     dataset.SeriesInstanceUID = series_uid
@@ -127,7 +129,7 @@ def segmentation_file(
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def plan_job(
+def plan_job(  # noqa: PLR0913 - one per property of the job
     engine: Engine,
     data: Path,
     name: str = "a",
@@ -135,9 +137,13 @@ def plan_job(
     destinations: Sequence[str] = ("pacs",),
     objects: int = 2,
     is_compressed: bool = False,
+    reports: int = 0,
     **choices: Any,
 ) -> PlannedJob:
-    """Write the files of a job, its rows, and plan its deliveries (`release`, `now`)."""
+    """Write the files of a job, its rows, and plan its deliveries (`release`, `now`).
+
+    The first `reports` objects are of the report's class, the others segmentations.
+    """
     choices = {"release": "auto", "now": START, **choices}
     job_id = hashlib.sha256(name.encode()).hexdigest()
     study_uid, series_uid = derived_uid(name, "study"), derived_uid(name, "series")
@@ -145,16 +151,24 @@ def plan_job(
     paths = tuple(data / "results" / job_id / f"{number}.dcm" for number in range(objects))
     with transaction(engine) as c:
         insert(c, "job", job_id=job_id, study_uid=study_uid, state="succeeded")
-        for uid, path in zip(uids, paths, strict=True):
+        for number, (uid, path) in enumerate(zip(uids, paths, strict=True)):
+            kind = MEASUREMENT_REPORT if number < reports else SEMANTIC
             insert(
                 c,
                 "result",
                 job_id=job_id,
                 name=path.name,
+                kind=kind.group,
                 path=str(path.relative_to(data)),
                 digest=segmentation_file(
-                    path, study_uid, series_uid, uid, is_compressed=is_compressed
+                    path,
+                    study_uid,
+                    series_uid,
+                    uid,
+                    is_compressed=is_compressed,
+                    sop_class_uid=kind.sop_class_uid,
                 ),
+                sop_class_uid=kind.sop_class_uid,
                 sop_instance_uid=uid,
                 series_uid=series_uid,
             )

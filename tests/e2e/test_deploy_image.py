@@ -79,11 +79,11 @@ def test_a_knee_is_13_and_leaves_nothing(folders: tuple[Path, Path]) -> None:
     assert (done.returncode, names(folders[1])) == (13, []), done.stderr
 
 
-def test_three_stations_give_six_objects_and_no_other_file(folders: tuple[Path, Path]) -> None:
+def test_three_stations_give_nine_objects_and_no_other_file(folders: tuple[Path, Path]) -> None:
     write_study(folders[0], 3, options=StudyOptions(stations=("cervical", "thoracic")))
     done = run_map(*folders)
     assert done.returncode == 0, done.stderr
-    assert len(names(folders[1])) == 6
+    assert len(names(folders[1])) == 9
     assert all(name.endswith(".dcm") for name in names(folders[1]))
     assert {path.stat().st_uid for path in folders[1].iterdir()} == {FOREIGN_UID}
 

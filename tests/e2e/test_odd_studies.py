@@ -29,6 +29,7 @@ from tests.builders.stub_models import stub_bundle
 
 CLOCK = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 PER_STACK = 2
+"""Segmentations; the PACS takes no reports."""
 EACH = pytest.mark.parametrize("name", STUDIES)
 
 
@@ -50,7 +51,7 @@ def test_a_folder_is_segmented_or_refused_by_its_name(
     record = execute(Job(source=folders[name], output=tmp_path, started=CLOCK), stub_bundle())
     assert record.exit_code == study.code
     objects = sorted(tmp_path.glob("*.dcm"))
-    assert len(objects) == PER_STACK * study.stacks
+    assert len(objects) == (PER_STACK + 1) * study.stacks  # and a report
     uids = {pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID for path in objects}
     assert len(uids) == len(objects)
     if study.reason:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pydicom
 import pytest
+from highdicom.sr import EnhancedSR
 
 from app.research.synthetic.dicom_series import write_study
 from tests.builders.node import TITLE, running_node
@@ -25,11 +26,11 @@ def study(tmp_path_factory):
     return folder, write_study(folder, 5)
 
 
-def segmentations(pacs):
-    """SEG objects that Orthanc holds."""
+def objects(pacs, modality):
+    """Objects of a modality that Orthanc holds."""
     uids = [
         answer["MainDicomTags"]["SeriesInstanceUID"]
-        for answer in pacs.find("Series", Modality="SEG")
+        for answer in pacs.find("Series", Modality=modality)
     ]
     return [
         pydicom.dcmread(io.BytesIO(pacs.file(sop_uid)), stop_before_pixels=True)
@@ -38,7 +39,7 @@ def segmentations(pacs):
     ]
 
 
-def test_a_study_sent_3_times_in_parallel_with_kills_in_between_gives_exactly_2_new_series(
+def test_a_study_sent_3_times_in_parallel_with_kills_in_between_gives_exactly_3_new_series(
     tmp_path, study
 ):
     folder, written = study
@@ -79,11 +80,15 @@ def test_a_study_sent_3_times_in_parallel_with_kills_in_between_gives_exactly_2_
                 row["series_uid"] for row in node.rows("series") if row["state"] == "accepted"
             ]
             assert accepted == [written.lumbar.uid]
-        found = segmentations(pacs)
+        found = objects(pacs, "SEG")
         assert len(found) == 2
-        assert len(pacs.find("Series")) == series_before + 2
+        assert len(pacs.find("Series")) == series_before + 3
+        (report,) = objects(pacs, "SR")
     for segmentation in found:
         sources = {item.SeriesInstanceUID for item in segmentation.ReferencedSeriesSequence}
         assert sources == {written.lumbar.uid}
         assert segmentation.StudyInstanceUID == first.StudyInstanceUID
         assert segmentation.PatientID == first.PatientID
+    read = EnhancedSR.from_dataset(report)
+    assert read.content.get_volumetric_roi_measurement_groups()
+    assert {sop for _, _, sop, _ in read.get_evidence()} >= {one.SOPInstanceUID for one in found}

@@ -69,7 +69,7 @@ def test_a_study_is_segmented_there(python: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout.splitlines()[-1])
     assert record["status"] == "ok"
-    assert len(list((tmp_path / "out").glob("*.dcm"))) == 2
+    assert len(list((tmp_path / "out").glob("*.dcm"))) == 3
 
 
 @pytest.mark.slow

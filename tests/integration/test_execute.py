@@ -19,6 +19,7 @@ import pytest
 from app.run.bootstrap import prepare_process
 from app.run.execute import Job, execute
 from operators.dicom.provenance import Predecessor
+from operators.dicom.result_kinds import kind_of
 from operators.dicom.stack_identity import from_json
 from operators.imaging.volume import Volume
 from tests.builders.nifti_images import noise
@@ -36,18 +37,23 @@ def files_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
-def test_one_series_gives_two_segmentations_that_point_at_it(tmp_path: Path) -> None:
+def test_one_series_gives_two_segmentations_and_a_report_that_point_at_it(tmp_path: Path) -> None:
     made = spine_series(tmp_path / "in")
     record = execute(job(tmp_path / "in", tmp_path / "out"), stub_bundle())
     assert (record.status, record.exit_code) == ("ok", 0)
     assert record.series[0].vertebrae in {4, 5}
     assert files_in(tmp_path / "out") == sorted(record.series[0].files)
-    assert len(record.series[0].files) == 2
-    for name in record.series[0].files:
-        dataset = pydicom.dcmread(tmp_path / "out" / name)
-        assert dataset.Modality == "SEG"
+    objects = [pydicom.dcmread(tmp_path / "out" / name) for name in record.series[0].files]
+    assert [dataset.Modality for dataset in objects] == ["SEG", "SEG", "SR"]
+    *segmentations, report = objects
+    for dataset in segmentations:
         reference = dataset.ReferencedSeriesSequence[0]
         assert reference.SeriesInstanceUID == made.series_uid
+    (study,) = report.CurrentRequestedProcedureEvidenceSequence
+    assert {series.SeriesInstanceUID for series in study.ReferencedSeriesSequence} == {
+        made.series_uid,
+        *(dataset.SeriesInstanceUID for dataset in segmentations),
+    }
 
 
 def test_folds_that_contradict_each_other_in_the_discs_are_named_in_the_record(
@@ -225,11 +231,12 @@ def test_a_later_revision_replaces_the_result_of_the_same_station_and_no_other(
     replaced = [replaces(tmp_path / "after" / name) for name in files_in(tmp_path / "after")]
     old = {one.kind: one.sop_instance_uid for one in earlier}
     # The upper station is stack 1 now; what was the only stack is stack 2.
-    assert replaced == [[], [], [old["instances"]], [old["semantic"]]]
+    kinds = ("instances", "measurement_report", "semantic")
+    assert replaced == [[], [], [], *([old[kind]] for kind in kinds)]
     later = (*predecessors_of(after.as_dict(), tmp_path / "after"), *earlier)
     again = execute(job(tmp_path / "second", tmp_path / "again", predecessors=later), stub_bundle())
     assert again.exit_code == 0
-    upper_uids = [one.sop_instance_uid for one in later if one.stack.number == 1][:2]
+    upper_uids = [one.sop_instance_uid for one in later if one.stack.number == 1][:3]
     named = [replaces(tmp_path / "again" / name) for name in files_in(tmp_path / "again")]
     assert [uid for uids in named for uid in uids] == upper_uids
 
@@ -240,7 +247,10 @@ def referenced(result: pydicom.Dataset) -> set[str]:
 
 
 def replaces(path: Path) -> list[str]:
-    items = pydicom.dcmread(path).get("ReferencedImageSequence") or ()
+    result = pydicom.dcmread(path)
+    items = list(result.get("ReferencedImageSequence") or ())
+    for study in result.get("PredecessorDocumentsSequence") or ():
+        items += [item for s in study.ReferencedSeriesSequence for item in s.ReferencedSOPSequence]
     return [item.ReferencedSOPInstanceUID for item in items]
 
 
@@ -249,9 +259,11 @@ def predecessors_of(record: dict[str, Any], folder: Path) -> tuple[Predecessor, 
     found = []
     for entry in record["series"]:
         for name in sorted(entry["files"]):
+            kind = kind_of(name)
+            assert kind is not None
             header = pydicom.dcmread(folder / name, stop_before_pixels=True)
             one = Predecessor(
-                kind="semantic" if name.endswith("_semantic.dcm") else "instances",
+                kind=kind.name,
                 study_uid=header.StudyInstanceUID,
                 series_uid=header.SeriesInstanceUID,
                 sop_instance_uid=header.SOPInstanceUID,

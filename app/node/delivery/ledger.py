@@ -26,6 +26,7 @@ from app.node.journal.states import DeliveryState
 from app.node.telemetry.events import (
     DELIVERY_CONFIRMED,
     DELIVERY_DEAD,
+    DELIVERY_DECLINED,
     DELIVERY_FAILED,
     DELIVERY_PARKED,
     DELIVERY_SENT,
@@ -127,6 +128,18 @@ class Ledger:
         )
         if done:
             self._tell(DELIVERY_PARKED)
+
+    def declined(self, parcel: Parcel, error: str, status: int | None = None) -> None:
+        """Note that the peer does not take this kind of object, and need not."""
+        done = self._move(
+            parcel,
+            DeliveryState.DECLINED,
+            last_error=error,
+            last_status=status,
+            next_attempt_at=None,
+        )
+        if done:
+            self._tell(DELIVERY_DECLINED, kind=parcel.kind)
 
     def dead(self, parcel: Parcel, error: str, status: int | None = None) -> None:
         """Give it up: a person decides."""

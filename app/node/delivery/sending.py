@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.errors import PeerRefusedError, PeerUnreachableError
 from app.node.delivery.confirmation import Standing, look_for, standing_of
-from app.node.delivery.statuses import Answer, answer_of, name_of
+from app.node.delivery.statuses import Answer, answer_of, is_kind_refused, name_of
 from app.node.peers.store import read_storable, store_files
 from operators.errors import UnreadableInputError
 
@@ -102,6 +102,9 @@ def send(ledger: Ledger, to: Correspondent, queued: Sequence[Parcel]) -> Sent:
 
         def note(file: StorableFile, status: int | None) -> None:
             parcel = open_ones.pop(files[file].delivery_id)
+            if is_kind_refused(status) and parcel.kind not in to.peer.required_objects:
+                ledger.declined(parcel, name_of(status), status)
+                return
             is_plain = file in uncompressed
             answers.append(_note(ledger, parcel, status, is_uncompressed=is_plain))
 

@@ -77,6 +77,20 @@ def answer_of(status: int | None) -> Answer:
     return answer if status <= high else Answer.RETRY
 
 
+_NO_SUCH_KIND: Final = frozenset({None, 0x0118, 0x0122})
+
+
+def is_kind_refused(status: int | None) -> bool:
+    """Whether a peer refused a kind of object, whatever the object.
+
+    Examples
+    --------
+    >>> is_kind_refused(None), is_kind_refused(0x0122), is_kind_refused(0x0124)
+    (True, True, False)
+    """
+    return status in _NO_SUCH_KIND
+
+
 def name_of(status: int | None) -> str:
     """Name of a status for the journal and the page.
 

@@ -60,7 +60,7 @@ def plan(
     job_id : str
         Whose objects.
     sop_instance_uids : sequence of str
-        The segmentation objects.
+        The objects that these destinations are sent.
     destinations : sequence of str
         Names of peers, see `app.node.delivery.routing`.
     release : str

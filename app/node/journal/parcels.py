@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from app.node.journal.deliveries import OPEN
 from app.node.journal.states import DeliveryState, origins_of
 from app.node.journal.tables import DELIVERY, JOB, RESULT
+from operators.dicom.result_kinds import OBJECT_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +34,8 @@ class Parcel:
         Its file, relative to the data folder.
     digest : str
         SHA-256 of that file.
+    kind : str
+        Group of results that it belongs to.
     state : DeliveryState
         When it was read; a move is refused if it has changed since.
     generation, attempts : int
@@ -53,6 +56,7 @@ class Parcel:
     study_uid: str
     path: str
     digest: str
+    kind: str
     state: DeliveryState
     generation: int
     attempts: int
@@ -75,7 +79,7 @@ def parcels_of(c: Connection, group: DeliveryGroup) -> list[Parcel]:
     Returns
     -------
     list of Parcel
-        By SOP Instance UID.
+        Segmentations first: what a destination may refuse comes after them. Then by UID.
     """
     query = (
         sa.select(
@@ -85,6 +89,7 @@ def parcels_of(c: Connection, group: DeliveryGroup) -> list[Parcel]:
             JOB.c.study_uid,
             RESULT.c.path,
             RESULT.c.digest,
+            RESULT.c.kind,
             DELIVERY.c.state,
             DELIVERY.c.generation,
             DELIVERY.c.attempts,
@@ -104,10 +109,12 @@ def parcels_of(c: Connection, group: DeliveryGroup) -> list[Parcel]:
         .where(*_belongs_to(group), DELIVERY.c.state.in_(OPEN))
         .order_by(DELIVERY.c.sop_instance_uid)
     )
-    return [
+    parcels = [
         Parcel(**{**row, "state": DeliveryState(row["state"])})
         for row in c.execute(query).mappings()
     ]
+    ranks = {group: rank for rank, group in enumerate(OBJECT_CLASSES)}
+    return sorted(parcels, key=lambda one: ranks.get(one.kind, len(ranks)))
 
 
 def count_attempt(c: Connection, parcels: Sequence[Parcel], now: float) -> None:

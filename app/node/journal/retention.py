@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 FINISHED_JOBS: Final = (JobState.SUCCEEDED, JobState.REFUSED, JobState.CANCELLED)
 """A dead job waits for a person, who needs its images."""
 
-FINISHED_DELIVERIES: Final = (DeliveryState.DELIVERED, DeliveryState.DISCARDED)
+FINISHED_DELIVERIES: Final = (
+    DeliveryState.DELIVERED,
+    DeliveryState.DISCARDED,
+    DeliveryState.DECLINED,
+)
 _NOTHING: Final = "{}"
 """A JSON column without content."""
 

@@ -74,6 +74,8 @@ class DeliveryState(StrEnum):
     """Refused for good or not delivered within the time allowed: waits for a person."""
     DISCARDED = "discarded"
     """A person said: do not send it."""
+    DECLINED = "declined"
+    """The peer does not take this kind of object, and need not: nothing to do."""
 
 
 SERIES_MOVES: Final[dict[SeriesState, frozenset[SeriesState]]] = {
@@ -123,6 +125,7 @@ DELIVERY_MOVES: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
             DeliveryState.PARKED,
             DeliveryState.DEAD,
             DeliveryState.DISCARDED,
+            DeliveryState.DECLINED,
             DeliveryState.QUEUED,
         }
     ),
@@ -138,6 +141,7 @@ DELIVERY_MOVES: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
     DeliveryState.PARKED: frozenset({DeliveryState.QUEUED, DeliveryState.DISCARDED}),
     DeliveryState.DEAD: frozenset({DeliveryState.QUEUED, DeliveryState.DISCARDED}),
     DeliveryState.DISCARDED: frozenset({DeliveryState.QUEUED}),
+    DeliveryState.DECLINED: frozenset({DeliveryState.QUEUED}),
 }
 """State of a delivery -> states that may follow."""
 

@@ -25,7 +25,7 @@ from operators.dicom.result_kinds import OBJECT_CLASSES, SEGMENTATION
 from operators.dicom.uids import derived_uid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from app.node.peers.dimse import Peer
 
@@ -69,6 +69,7 @@ def check_peer(
     *,
     stores: bool,
     can_find: bool,
+    needed: Collection[str] = (SEGMENTATION,),
     patience: Patience = PATIENT,
 ) -> Iterator[Finding]:
     """Try a peer, from the connection to an object that is found again.
@@ -83,6 +84,8 @@ def check_peer(
         Also store a test object. DICOM knows no way to delete it: it stays until somebody does.
     can_find : bool
         Also ask for it by C-FIND.
+    needed : collection of str
+        Groups of results that it has to take; without the others it is sent less.
     patience : Patience
         Limits on every wait.
 
@@ -95,7 +98,7 @@ def check_peer(
     yield answered
     if not answered.is_good:
         return
-    yield from _contexts(peer, our_ae_title, patience)
+    yield from _contexts(peer, our_ae_title, needed, patience)
     if not stores:
         return
     stored = _tried("store", lambda: _store(peer, our_ae_title, patience))
@@ -116,7 +119,9 @@ def _echo(peer: Peer, our_ae_title: str, patience: Patience) -> str:
     return "answered"
 
 
-def _contexts(peer: Peer, our_ae_title: str, patience: Patience) -> Iterator[Finding]:
+def _contexts(
+    peer: Peer, our_ae_title: str, needed: Collection[str], patience: Patience
+) -> Iterator[Finding]:
     """Which kinds of objects it takes: all are proposed in one association."""
     syntaxes = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
     classes = OBJECT_CLASSES.values()
@@ -135,7 +140,7 @@ def _contexts(peer: Peer, our_ae_title: str, patience: Patience) -> Iterator[Fin
             name=name,
             is_good=bool(taken),
             detail=taken or "no presentation context accepted",
-            is_needed=name == SEGMENTATION,
+            is_needed=name in needed,
         )
 
 

@@ -107,6 +107,9 @@ DELIVERY_DEAD: Final = _event(505, "error", "delivery failed for good", "job", "
 DELIVERY_UNCOMPRESSED: Final = _event(
     508, "info", "peer takes no RLE, results sent uncompressed", "job", "peer", "count"
 )
+DELIVERY_DECLINED: Final = _event(
+    509, "warning", "peer does not take such objects, and need not", "job", "peer", "kind"
+)
 CIRCUIT_OPENED: Final = _event(506, "error", "peer failed repeatedly, pausing", "peer", "pause_s")
 CIRCUIT_CLOSED: Final = _event(507, "info", "peer answers again", "peer")
 

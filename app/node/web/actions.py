@@ -107,6 +107,7 @@ ACTIONS: Final[Mapping[tuple[str, str], Action]] = {
                 DeliveryState.DEAD,
                 DeliveryState.PARKED,
                 DeliveryState.DISCARDED,
+                DeliveryState.DECLINED,
                 DeliveryState.DELIVERED,
                 DeliveryState.SENT,
             }

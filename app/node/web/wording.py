@@ -64,6 +64,9 @@ DELIVERIES: Final[dict[str, StateWords]] = {
         "failed", "bad", "Refused for good, or not delivered in time. It waits for a person."
     ),
     DeliveryState.DISCARDED: StateWords("discarded", "quiet", "A person said: do not send it."),
+    DeliveryState.DECLINED: StateWords(
+        "not taken", "quiet", "The peer does not take this kind of object, and need not."
+    ),
 }
 
 ASSOCIATIONS: Final[dict[str, StateWords]] = {

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from app.errors import ExitCode, OutputUnwritableError, ServiceError, SpoolError
-from app.node.delivery.routing import destinations_of
+from app.node.delivery.routing import destinations_of, objects_for
 from app.node.journal import deliveries, runs
 from app.node.journal.engine import transaction
 from app.node.journal.runs import RunEnd
 from app.node.journal.states import JobState
 from app.node.telemetry import events
-from operators.dicom.result_kinds import DELIVERED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -196,14 +195,15 @@ class Settlement:
             if is_first:
                 calling, called = runs.senders(c, job_id)
                 runs.keep_results(c, job_id, files)
-                deliveries.plan(
-                    c,
-                    job_id,
-                    [file.sop_instance_uid for file in files if file.kind in DELIVERED],
-                    destinations=destinations_of(self.node, calling, called),
-                    release=self.node.delivery.release,
-                    now=now,
-                )
+                for destination in destinations_of(self.node, calling, called):
+                    deliveries.plan(
+                        c,
+                        job_id,
+                        objects_for(self.node, destination, files),
+                        destinations=[destination],
+                        release=self.node.delivery.release,
+                        now=now,
+                    )
         if is_first:
             duration = record.get("duration_s")
             self.emit(events.JOB_SUCCEEDED, job=job_id, duration_s=duration, results=len(files))

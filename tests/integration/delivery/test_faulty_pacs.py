@@ -20,6 +20,7 @@ from app.node.journal.engine import reading, transaction
 from app.node.peers.dimse import Patience
 from app.node.peers.store import read_storable, store_files
 from app.settings import PeerSettings
+from operators.dicom.result_kinds import ENHANCED_SR_STORAGE
 from tests.builders.faulty_pacs import ABORT, CLOSE, HANG, HOST, faulty_pacs, silent_server
 from tests.builders.orthanc import free_port
 from tests.builders.planned_deliveries import (
@@ -221,6 +222,55 @@ def test_a_peer_that_answers_0122_parks_the_object_with_an_alert(tmp_path: Path)
     (row,) = delivery_rows(scene.engine, job)
     assert (row.state, row.last_error, row.last_status) == ("parked", "status_0122", 0x0122)
     assert scene.heard.numbers().count(504) == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "also_takes", "error"),
+    [([], [], "context_refused"), ([0, 0, 0x0122], [ENHANCED_SR_STORAGE], "status_0122")],
+)
+def test_a_peer_that_takes_no_reports_gets_the_segmentations_and_nobody_has_to_act(
+    tmp_path: Path, script: list[int], also_takes: list[str], error: str
+) -> None:
+    with faulty_pacs(script, also_takes=also_takes) as pacs:
+        scene = Scene(tmp_path, pacs.peer())
+        job = scene.plan(objects=3, reports=1)
+        assert scene.courier.attempt(job.group()).is_finished
+    report, *segmentations = delivery_rows(scene.engine, job)
+    assert (report.state, report.last_error) == ("declined", error)
+    assert [row.state for row in segmentations] == ["delivered"] * 2
+    assert list(job.sop_instance_uids[1:]) == pacs.received[:2]  # before what may be refused
+    assert (509, {"job": job.job_id, "peer": "pacs", "kind": "report"}) in scene.heard.events
+    assert {503, 504}.isdisjoint(scene.heard.numbers())
+    with reading(scene.engine) as c:
+        assert health_of(c, "pacs").consecutive_failures == 0
+
+
+def test_a_peer_that_takes_reports_gets_all_and_one_that_has_to_and_does_not_needs_a_person(
+    tmp_path: Path,
+) -> None:
+    with faulty_pacs(also_takes=[ENHANCED_SR_STORAGE]) as pacs, faulty_pacs() as poor:
+        wanted = ["segmentation", "report"]
+        scene = Scene(tmp_path, pacs.peer(), poor.peer("poor", objects=wanted))
+        job = scene.plan(objects=3, reports=1, destinations=("pacs", "poor"))
+        assert scene.courier.attempt(job.group()).is_finished
+        assert scene.courier.attempt(job.group("poor")).is_finished
+    assert states_of(scene.engine, job) == ["delivered"] * 3
+    assert states_of(scene.engine, job, "poor") == ["parked", "delivered", "delivered"]
+    assert scene.heard.numbers().count(504) == 1
+
+
+def test_a_report_that_is_not_taken_can_be_sent_again(tmp_path: Path) -> None:
+    with faulty_pacs() as pacs:
+        scene = Scene(tmp_path, pacs.peer())
+        job = scene.plan(objects=1, reports=1)
+        assert scene.courier.attempt(job.group()).is_finished
+    assert states_of(scene.engine, job) == ["declined"]
+    with faulty_pacs(also_takes=[ENHANCED_SR_STORAGE], port=pacs.port) as pacs:
+        with transaction(scene.engine) as c:
+            assert resend(c, job.job_id, scene.clock())
+            (group,) = due(c, scene.clock())
+        assert scene.courier.attempt(group).is_finished
+    assert states_of(scene.engine, job) == ["delivered"]
 
 
 def test_a_peer_that_refuses_the_segmentation_context_parks_all_objects(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from highdicom.sr import EnhancedSR
 from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
@@ -21,8 +22,10 @@ from app.node.delivery.attempt import Courier
 from app.node.journal.deliveries import due, resend
 from app.node.journal.engine import transaction
 from app.node.peers.dimse import echo
+from app.node.peers.store import read_storable, store_files
 from app.settings import PeerSettings
 from tests.builders.faulty_pacs import HOST, faulty_pacs
+from tests.builders.golden_result import golden_report
 from tests.builders.orthanc import Orthanc, free_port, needs_orthanc, running_orthanc
 from tests.builders.planned_deliveries import (
     Heard,
@@ -127,6 +130,20 @@ def test_orthanc_keeps_a_compressed_object_as_it_is(tmp_path: Path, pacs: Orthan
     kept = dcmread(BytesIO(pacs.file(job.sop_instance_uids[0])))
     assert kept.file_meta.TransferSyntaxUID == RLELossless
     assert kept.PixelData == dcmread(job.paths[0]).PixelData
+
+
+@needs_orthanc
+def test_orthanc_keeps_a_report_byte_for_byte(tmp_path: Path, pacs: Orthanc) -> None:
+    report = golden_report(tmp_path)
+    answers: list[int | None] = []
+    file = read_storable(tmp_path / "report.dcm")
+    store_files(
+        orthanc_peer(pacs), "SPINENODE", [file], on_answer=lambda _, status: answers.append(status)
+    )
+    assert answers == [0]
+    kept = EnhancedSR.from_dataset(dcmread(BytesIO(pacs.file(str(report.SOPInstanceUID)))))
+    assert kept == report
+    assert len(kept.content.get_volumetric_roi_measurement_groups()) >= 4
 
 
 @pytest.mark.skipif(STORESCP is None, reason="dcmtk is not installed (make peers)")

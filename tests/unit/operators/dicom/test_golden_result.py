@@ -12,10 +12,13 @@ from operators.dicom import provenance
 from operators.dicom.provenance import RESULT_VERSION
 from operators.dicom.run_length import compress
 from operators.dicom.uids import digest
-from tests.builders.golden_result import golden_objects, lines_of
+from tests.builders.golden_result import golden_objects, golden_report, lines_of
 
 GOLDEN = ("4", "fe77d38353148fec05b5c55ec14cdbe8e3b1ddd7230046668bc6a40ba3d0b1ca")
 """Result version, and the digest of what it makes."""
+
+GOLDEN_REPORT = "b9e40626d5cee682189f1f6a31cdc26cde0e9c8516df84f905a5ea1408f62645"
+"""Digest of the report beside them, of made-up values."""
 
 SAME_VERSION = (
     "the same input now gives other voxels or attributes than results that are in archives under "
@@ -32,6 +35,10 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> list[Dataset]:
 
 def digest_of(objects: list[Dataset]) -> str:
     return digest(line for one in objects for line in lines_of(one))
+
+
+def test_the_report_beside_it_is_what_this_version_has_made(tmp_path: Path) -> None:
+    assert digest(lines_of(golden_report(tmp_path))) == GOLDEN_REPORT, SAME_VERSION
 
 
 def test_what_version_2_makes_is_what_version_2_has_made(objects: list[Dataset]) -> None:

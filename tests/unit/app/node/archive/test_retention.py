@@ -64,6 +64,11 @@ def test_an_unconfirmed_delivery_keeps_images_and_result_for_1000_days(engine, d
     assert (data / "results/j1/a_semantic.dcm").exists()
 
 
+def test_what_a_destination_does_not_take_and_need_not_keeps_nothing(engine, data):
+    a_finished_series(engine, delivery="declined")
+    assert deleted_after(engine, data, 14.1)["accepted"] == 1
+
+
 @pytest.mark.parametrize("state", ["waiting", "queued", "running", "dead"])
 def test_an_unfinished_or_dead_job_keeps_its_images(engine, data, state):
     a_finished_series(engine, job=state)

@@ -18,6 +18,7 @@ SENT = Parcel(
     study_uid="2.25.3",
     path="x",
     digest="y",
+    kind="segmentation",
     state=DeliveryState.SENT,
     generation=1,
     attempts=1,

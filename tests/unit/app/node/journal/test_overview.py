@@ -70,11 +70,11 @@ def test_a_job_whose_series_row_is_gone_is_still_listed(connection: Connection):
 
 def test_deliveries_are_chosen_by_state_and_destination(connection: Connection):
     there = overview.list_deliveries(connection, Window(), destination=RESEARCH)
-    assert {row.state for row in there} == {"queued", "parked"}
+    assert {row.state for row in there} == {"queued", "parked", "declined"}
     one = overview.list_deliveries(connection, Window(states=("dead",)), destination=PACS)
     assert [row.delivery_id for row in one] == ["d-dead"]
-    assert one[0].name == "series2_instances.dcm"  # delivery 6 of 7 carries the second object
-    assert len(overview.deliveries_of_job(connection, "j-succeeded")) == 7
+    assert one[0].name == "series2_instances.dcm"  # delivery 6 of 8 carries the second object
+    assert len(overview.deliveries_of_job(connection, "j-succeeded")) == 8
 
 
 def test_quarantine_is_found_by_its_own_index_and_long_lists_by_age(connection: Connection):

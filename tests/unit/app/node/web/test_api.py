@@ -35,8 +35,8 @@ def test_the_document_names_every_route_and_its_types(client: TestClient):
         ("/api/v1/series?state=held", 1),
         ("/api/v1/jobs", 7),
         ("/api/v1/jobs?limit=2&offset=6", 1),
-        ("/api/v1/deliveries", 7),
-        ("/api/v1/deliveries?destination=research", 2),
+        ("/api/v1/deliveries", 8),
+        ("/api/v1/deliveries?destination=research", 3),
         ("/api/v1/destinations", 2),
         ("/api/v1/audit", 1),
     ],
@@ -47,7 +47,7 @@ def test_lists_have_the_rows_of_the_journal(client: TestClient, address: str, co
 
 def test_details_hold_what_belongs_together(client: TestClient):
     job = client.get("/api/v1/jobs/j-succeeded").json()
-    assert (len(job["results"]), len(job["deliveries"])) == (3, 7)
+    assert (len(job["results"]), len(job["deliveries"])) == (3, 8)
     assert job["job"]["record"]["profile"] == "cpu-fp32"
     series = client.get(f"/api/v1/series/{series_uid_of('held')}").json()
     assert series["completeness"]["missing_mm"] == [30.8, 35.2]
