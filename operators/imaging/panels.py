@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from operators.anatomy.labels import SACRUM_INSTANCE, Structure
-from operators.anatomy.levels import PROBABLY
-from operators.anatomy.vertebrae import LEVEL_NAMES, vertebrae_among
+from operators.anatomy.levels import short_name
+from operators.anatomy.vertebrae import vertebrae_among
 from operators.imaging.fonts import font
 
 if TYPE_CHECKING:
@@ -118,31 +118,6 @@ class Section:
                 place = (np.median(columns) + 0.5) * across, (np.median(rows) + 0.5) * down
                 _write(draw, short_name(instance, levels), place, size_px)
         return picture
-
-
-def short_name(instance: int, levels: Mapping[int, str]) -> str:
-    """Level as there is room for on a bone; the number in the mask where none is named.
-
-    Parameters
-    ----------
-    instance : int
-        Vertebra or 26.
-    levels : mapping of int to str
-        What is said about levels (`operators.anatomy.levels.texts_of`).
-
-    Examples
-    --------
-    >>> levels = {7: "L4", 8: "probably L5", 9: "probably part of the sacrum"}
-    >>> [short_name(n, levels) for n in (6, 7, 8, 9, 26)]
-    ['6', 'L4', 'L5?', 'S?', 'S']
-    """
-    if instance == SACRUM_INSTANCE:
-        return "S"
-    text = levels.get(instance, "")
-    name = text.removeprefix(PROBABLY)
-    if name not in LEVEL_NAMES.values():
-        return "S?" if name else str(instance)
-    return name if text == name else f"{name}?"
 
 
 def window_of(image: NDArray[np.float32]) -> tuple[float, float]:

@@ -8,22 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from operators.anatomy.labels import DISC_OFFSET, SACRUM_INSTANCE, VERTEBRA_INSTANCES
-from operators.anatomy.levels import UNCERTAIN, texts_of
+from operators.anatomy.labels import SACRUM_INSTANCE, VERTEBRA_INSTANCES
+from operators.anatomy.levels import UNCERTAIN, short_name, texts_of
 from operators.anatomy.vertebrae import cranial_to_caudal, vertebra_text
-from operators.dicom.provenance import MODEL_NAME, RESEARCH_NOTICE
-from operators.imaging.panels import short_name
 from operators.report.flags import Flag, flags_of
 from operators.report.words import COLUMNS, CURVE_NAMES, DISC, REASON_WORDS
-from operators.spine.measurements.measure import WHOLE_SPINE
-from operators.spine.measurements.table import MEASURES
+from operators.spine.measurements.table import MEASURES, WHOLE_SPINE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from operators.anatomy.levels import LevelName
-    from operators.dicom.provenance import ResultContext
-    from operators.spine.measurements.measure import Measurement
+    from operators.report.flags import MeasuredValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,99 +32,77 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """Everything a page says, but the picture.
+class Said:
+    """What is said of the measurements of one series.
 
     Attributes
     ----------
-    identity : tuple of (str, str)
-        Whose images these are, and which: label and value.
-    is_research_only : bool
-        Whether every page says so.
     findings : tuple of str
-        Values beyond a threshold, most cranial first.
+        Values beyond a threshold, one line per threshold.
     doubts : tuple of str
         What a reader should check: uncertain names, low confidence, warnings.
     rows : tuple of (str, tuple of Cell)
-        Level, then one cell per column of `COLUMNS`.
+        Level, then one cell per column of `operators.report.words.COLUMNS`.
     curves : tuple of (str, str)
         Curve and its value, or why there is none.
     reasons : tuple of (str, str)
         Letters in the table and what they stand for.
-    origin : tuple of (str, str)
-        Software, models, time, source: label and value.
     """
 
-    identity: tuple[tuple[str, str], ...]
-    is_research_only: bool
     findings: tuple[str, ...]
     doubts: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
     curves: tuple[tuple[str, str], ...]
     reasons: tuple[tuple[str, str], ...]
-    origin: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reported:
-    """What of a result goes into a report.
+class Measured:
+    """What is known of one series.
 
     Attributes
     ----------
-    measurements : sequence of Measurement
-        All of the series.
+    measurements : sequence of MeasuredValue
+        All of the series, from head to foot.
     levels : mapping of int to LevelName
         By vertebra id.
     low : sequence of str
         Structures and vertebrae of low confidence or agreement (`operators.spine.confidence`).
     facts : sequence of str
         Warnings of the pipeline.
-    context : ResultContext
-        Software, models, clock.
     """
 
-    measurements: Sequence[Measurement]
+    measurements: Sequence[MeasuredValue]
     levels: Mapping[int, LevelName]
-    low: Sequence[str]
-    facts: Sequence[str]
-    context: ResultContext
+    low: Sequence[str] = ()
+    facts: Sequence[str] = ()
 
 
-def report_of(
-    result: Reported, identity: Sequence[tuple[str, str]], origin: Sequence[tuple[str, str]] = ()
-) -> Report:
-    """Put a result into words.
+def said_of(measured: Measured) -> Said:
+    """Put measurements into words.
 
     Parameters
     ----------
-    result : Reported
+    measured : Measured
         Of one series.
-    identity : sequence of (str, str)
-        Whose images these are, as the page shows it; may be empty.
-    origin : sequence of (str, str)
-        What is known of the source and the time, in front of software and models.
 
     Returns
     -------
-    Report
-        Free of patient data but for ``identity``.
+    Said
+        Free of patient data.
     """
-    texts = texts_of(result.levels)
-    values = {(row.instance, row.measure): row for row in result.measurements}
-    flags = flags_of(result.measurements, result.levels)
-    owners = [row.instance % DISC_OFFSET for row in result.measurements if row.instance]
-    numbers = cranial_to_caudal(owners)
-    bodies = cranial_to_caudal(
-        row.instance for row in result.measurements if 0 < row.instance < DISC
-    )
+    texts = texts_of(measured.levels)
+    values = {(row.instance, row.measure): row for row in measured.measurements}
+    instances = [row.instance for row in measured.measurements if row.instance != WHOLE_SPINE]
+    numbers = cranial_to_caudal(instance % DISC for instance in instances)
+    bodies = cranial_to_caudal(instance for instance in instances if instance < DISC)
     places = _Places(numbers, bodies, texts)
-    letters = _letters(values, numbers)
+    flags = flags_of(measured.measurements, measured.levels)
     flagged = {(flag.instance, flag.measure) for flag in flags}
-    return Report(
-        identity=tuple(identity),
-        is_research_only=result.context.is_research_only,
+    letters = _letters(values, numbers)
+    return Said(
         findings=_findings(flags, places),
-        doubts=_doubts(result, texts),
+        doubts=_doubts(measured, texts),
         rows=tuple(
             (places.row(number), tuple(_cells(number, values, letters, flagged)))
             for number in numbers
@@ -136,8 +110,7 @@ def report_of(
         curves=tuple(
             _curve(key, values, places) for key in CURVE_NAMES if (WHOLE_SPINE, key) in values
         ),
-        reasons=tuple((letter, REASON_WORDS[reason]) for reason, letter in letters.items()),
-        origin=(*origin, *_origin(result.context)),
+        reasons=tuple((letter, _reason(reason)) for reason, letter in letters.items()),
     )
 
 
@@ -174,7 +147,7 @@ class _Places:
 
 
 def _letters(
-    values: Mapping[tuple[int, str], Measurement], numbers: Sequence[int]
+    values: Mapping[tuple[int, str], MeasuredValue], numbers: Sequence[int]
 ) -> dict[str, str]:
     """Give a letter to every reason in the table, in the order of reading."""
     keys = [
@@ -184,9 +157,14 @@ def _letters(
     return {reason: chr(ord("a") + rank) for rank, reason in enumerate(dict.fromkeys(found))}
 
 
+def _reason(name: str) -> str:
+    """Words of a reason; a record of another version may have one that is not known here."""
+    return REASON_WORDS.get(name) or name.replace("_", " ")
+
+
 def _cells(
     number: int,
-    values: Mapping[tuple[int, str], Measurement],
+    values: Mapping[tuple[int, str], MeasuredValue],
     letters: Mapping[str, str],
     flagged: set[tuple[int, str]],
 ) -> list[Cell]:
@@ -219,7 +197,7 @@ def _findings(flags: Sequence[Flag], places: _Places) -> tuple[str, ...]:
     return tuple(f"{words.capitalize()}: {', '.join(where)}" for words, where in found.items())
 
 
-def _doubts(result: Reported, texts: Mapping[int, str]) -> tuple[str, ...]:
+def _doubts(result: Measured, texts: Mapping[int, str]) -> tuple[str, ...]:
     """Uncertain names, low confidence, warnings; nothing twice."""
     probable = [short_name(n, texts) for n, name in result.levels.items() if n in texts]
     probable = [name for name in probable if name.endswith("?")]
@@ -246,25 +224,12 @@ def _low(name: str, texts: Mapping[int, str]) -> str:
 
 
 def _curve(
-    key: str, values: Mapping[tuple[int, str], Measurement], places: _Places
+    key: str, values: Mapping[tuple[int, str], MeasuredValue], places: _Places
 ) -> tuple[str, str]:
     name, row = CURVE_NAMES[key], values[WHOLE_SPINE, key]
     if row.value is None:
-        return name, f"not given: {REASON_WORDS[row.reason or '']}"
+        return name, f"not given: {_reason(row.reason or '')}"
     ends = [values.get((WHOLE_SPINE, f"{key}_{end}_vertebra")) for end in ("upper", "lower")]
     levels = [places.level(int(end.value)) for end in ends if end is not None and end.value]
     between = f" between {' and '.join(levels)}" if levels else ""
     return name, f"{row.value:.0f}°{between} ({MEASURES[key].definition})"
-
-
-def _origin(context: ResultContext) -> tuple[tuple[str, str], ...]:
-    models = (("Phase 1", context.semantic_model), ("Phase 2", context.instance_model))
-    notice = f"; {RESEARCH_NOTICE}" if context.is_research_only else ""
-    return (
-        ("Software", f"{MODEL_NAME} {context.software_version}{notice}"),
-        *(
-            (f"Model, {phase.lower()}", f"{model.name} {model.version}, SHA-256 {model.digest}")
-            for phase, model in models
-        ),
-        ("Computed with", context.numeric_profile),
-    )

@@ -7,7 +7,7 @@ Measures without a published threshold are shown without a flag, never against o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from operators.anatomy.labels import T13_INSTANCE
 from operators.anatomy.levels import PROBABLE_LEVEL
@@ -18,10 +18,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from operators.anatomy.levels import LevelName
-    from operators.spine.measurements.measure import Measurement
 
 _GENANT_LEVELS: Final = frozenset((*range(11, 20), T13_INSTANCE, *range(20, 24)))
 """T4 to L4, for which Genant defined his grades."""
+
+
+class MeasuredValue(Protocol):
+    """One measure of one structure: `operators.spine.measurements.measure.Measurement`."""
+
+    @property
+    def instance(self) -> int:
+        """Vertebra X, disc 100 + X, or 0."""
+
+    @property
+    def measure(self) -> str:
+        """Key in `operators.spine.measurements.table.MEASURES`."""
+
+    @property
+    def value(self) -> float | None:
+        """In the unit of the measure."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +122,7 @@ class Flag:
     Attributes
     ----------
     instance : int
-        Vertebra, disc or 0, as in `Measurement`.
+        Vertebra, disc or 0, as in `operators.spine.measurements.measure.Measurement`.
     measure : str
         Which measure.
     value : float
@@ -141,13 +160,13 @@ class Flag:
 
 
 def flags_of(
-    measurements: Iterable[Measurement], levels: Mapping[int, LevelName]
+    measurements: Iterable[MeasuredValue], levels: Mapping[int, LevelName]
 ) -> tuple[Flag, ...]:
     """Find the values beyond a threshold.
 
     Parameters
     ----------
-    measurements : iterable of Measurement
+    measurements : iterable of MeasuredValue
         Of one series.
     levels : mapping of int to LevelName
         By vertebra id; may be empty.

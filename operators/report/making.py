@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from operators.imaging.overlay import page_jpeg
-from operators.report.content import Reported, report_of
+from operators.report.content import Measured
+from operators.report.document import report_of
 from operators.report.identity import identity_of, source_text, time_text
 from operators.report.page import pdf_of
 
@@ -38,16 +39,15 @@ def report_pdf(case: Case, scene: Scene, context: ResultContext, header: Dataset
         PDF; the same input gives the same bytes.
     """
     low = [figures.low for figures in (case.confidence, case.agreement) if figures is not None]
-    result = Reported(
+    result = Measured(
         measurements=case.measurements,
         levels=case.levels,
         low=[name for names in low for name in names],
         facts=case.facts,
-        context=context,
     )
     series_uid = "" if case.series is None else case.series.series_uid
     origin = [("Made", time_text(header, context.clock))]
     if case.volume is not None:
         origin.append(("Source", source_text(case.volume, series_uid)))
     identity = identity_of(header, case.key, context.stack.label)
-    return pdf_of(report_of(result, identity, origin), page_jpeg(scene))
+    return pdf_of(report_of(result, context, identity, origin), page_jpeg(scene))

@@ -34,23 +34,18 @@ from operators.report.look import (
     style,
 )
 from operators.report.table import measurement_table
-from operators.report.words import LIMITS
+from operators.report.words import LIMITS, SHORT_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from operators.report.content import Report
+    from operators.report.document import Report
 
 TITLE: Final = "Spine MR: automatic measurements"
 
 _MARGIN: Final = 12 * mm
 _WIDTH: Final = A4[0] - 2 * _MARGIN
 _HIGHEST_PICTURE: Final = 100 * mm
-_SHORT_NAMES: Final = (
-    "wedge: anterior by posterior height; bic: middle by posterior; crush: posterior by that of "
-    "the neighbours; slip: + forward, - backward; DHI: disc by body height; canal: behind the "
-    "middle of body and disc, cord included, area at the disc; cord: at the disc."
-)
 _LEGEND: Final = (
     ("vertebral body", Structure.CORPUS),
     ("disc", Structure.DISC),
@@ -99,11 +94,11 @@ def pdf_of(report: Report, picture: bytes) -> bytes:
         *_identity(report),
         _picture(picture),
         Paragraph(_legend(), style("legend")),
-        *_list("To look at first", report.findings or ("No value beyond a threshold below.",)),
-        *_list("To check", report.doubts),
-        measurement_table(report.rows, _WIDTH),
+        *_list("To look at first", report.said.findings or ("No value beyond a threshold below.",)),
+        *_list("To check", report.said.doubts),
+        measurement_table(report.said.rows, _WIDTH),
         *_notes(report),
-        KeepTogether(_pairs("Curves", report.curves)),
+        KeepTogether(_pairs("Curves", report.said.curves)),
         *_list("Limits", LIMITS),
         KeepTogether(_pairs("Origin", report.origin)),
     ]
@@ -206,11 +201,11 @@ def _pairs(title: str, pairs: Sequence[tuple[str, str]]) -> list[Any]:
 
 def _notes(report: Report) -> list[Any]:
     """Say what the letters, short names and boxes of the table mean."""
-    reasons = "; ".join(f"<b>{letter}</b> {escape(words)}" for letter, words in report.reasons)
+    reasons = "; ".join(f"<b>{letter}</b> {escape(words)}" for letter, words in report.said.reasons)
     rules = "; ".join(f"{escape(rule.words)} [{escape(rule.source)}]" for rule in THRESHOLDS)
     lines = [f"Not measured because: {reasons}."] if reasons else []
     lines += [
         f"In a box: {rules}.",
-        _SHORT_NAMES,
+        SHORT_NAMES,
     ]
     return [Spacer(1, 1.5 * mm), *(Paragraph(line, style("small")) for line in lines)]

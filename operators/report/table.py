@@ -24,7 +24,7 @@ def measurement_table(rows: Sequence[tuple[str, Sequence[Cell]]], width: float) 
     Parameters
     ----------
     rows : sequence of (str, sequence of Cell)
-        As in `operators.report.content.Report`.
+        As in `operators.report.content.Said`.
     width : float
         Of the table, points.
 

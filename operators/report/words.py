@@ -100,3 +100,10 @@ LIMITS: Final = (
         "without a flag is not a normal finding."
     ),
 )
+
+SHORT_NAMES: Final = (
+    "wedge: anterior by posterior height; bic: middle by posterior; crush: posterior by that of "
+    "the neighbours; slip: + forward, - backward; DHI: disc by body height; canal: behind the "
+    "middle of body and disc, cord included, area at the disc; cord: at the disc."
+)
+"""Explains the names of the columns."""

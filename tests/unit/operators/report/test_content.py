@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from operators.anatomy.levels import LevelName
-from operators.report.content import Report, Reported, report_of
+from operators.report.content import Measured, Said, said_of
+from operators.report.document import report_of
 from operators.report.words import COLUMNS, REASON_WORDS
 from operators.spine.measurements.measure import Measurement
 from operators.spine.measurements.quantities import Reason
@@ -45,24 +46,25 @@ ROWS = (
 )
 
 
-def report(**changes: object) -> Report:
-    usual = Reported(
-        measurements=ROWS,
-        levels=LEVELS,
-        low=("vertebra_8", "spinous_process", "vertebra_8"),
-        facts=("sacral_part_joined_to_sacrum",),
-        context=CONTEXT,
-    )
-    return report_of(replace(usual, **changes), (("Patient", "Doe"),), (("Made", "now"),))
+MEASURED = Measured(
+    measurements=ROWS,
+    levels=LEVELS,
+    low=("vertebra_8", "spinous_process", "vertebra_8"),
+    facts=("sacral_part_joined_to_sacrum",),
+)
+
+
+def said(**changes: object) -> Said:
+    return said_of(replace(MEASURED, **changes))
 
 
 def cell(name: str, row: int, at: int = 0) -> str:
     places = [n for n, own in enumerate(NAMES) if own == name]
-    return report().rows[row][1][places[at]].text
+    return said().rows[row][1][places[at]].text
 
 
 def test_rows_are_vertebrae_with_the_disc_below_them():
-    assert [name for name, _ in report().rows] == ["disc above", "L3  (7)", "L4?  (8)", "9"]
+    assert [name for name, _ in said().rows] == ["disc above", "L3  (7)", "L4?  (8)", "9"]
     assert cell("ant", 1) == "27.3"
     assert cell("wedge", 1) in {"0.90", "0.91"}
     assert cell("mid", 1, at=1) == "8.0"
@@ -70,7 +72,7 @@ def test_rows_are_vertebrae_with_the_disc_below_them():
 
 
 def test_a_missing_value_has_the_letter_of_its_reason():
-    assert report().reasons == (
+    assert said().reasons == (
         ("a", "cut off by the image's border"),
         ("b", "backward slips are not graded"),
     )
@@ -80,7 +82,7 @@ def test_a_missing_value_has_the_letter_of_its_reason():
 
 
 def test_flagged_values_are_marked_and_listed_once_per_threshold():
-    made = report()
+    made = said()
     marked = [
         (name, NAMES[n], c.text)
         for name, cells in made.rows
@@ -96,17 +98,17 @@ def test_flagged_values_are_marked_and_listed_once_per_threshold():
 
 
 def test_doubts_name_uncertain_levels_low_confidence_and_warnings():
-    assert report().doubts == (
+    assert said().doubts == (
         "Names that are probable only: L4?",
         "Level uncertain: vertebra 9",
         "Low confidence of the networks: vertebra 8 (probably L4), spinous process",
         "Sacral part joined to sacrum",
     )
-    assert report(low=(), facts=(), levels={7: LevelName(22, 1.0)}).doubts == ()
+    assert said(low=(), facts=(), levels={7: LevelName(22, 1.0)}).doubts == ()
 
 
 def test_curves_are_given_or_say_why_not():
-    curves = dict(report().curves)
+    curves = dict(said().curves)
     assert curves["Lumbar lordosis"] == "not given: its levels are not named without reserve"
     assert curves["Sacral slope"].startswith("38° (upper end surface of S1")
     assert curves["Coronal Cobb angle"].startswith("12° between L3 and vertebra 9 (")
@@ -114,11 +116,11 @@ def test_curves_are_given_or_say_why_not():
 
 
 def test_the_origin_names_software_models_and_digests():
-    origin = dict(report().origin)
+    origin = dict(report_of(MEASURED, CONTEXT, (), (("Made", "now"),)).origin)
     assert origin["Made"] == "now"
     assert origin["Software"] == "SPINEPS Node 0.1.0; research use only, not for diagnosis"
     assert origin["Model, phase 1"] == f"t2w_bundled 1.0.0, SHA-256 {'a1' * 32}"
-    intended = report(context=replace(CONTEXT, is_research_only=False))
+    intended = report_of(MEASURED, replace(CONTEXT, is_research_only=False), ())
     assert dict(intended.origin)["Software"] == "SPINEPS Node 0.1.0"
     assert not intended.is_research_only
 
@@ -130,6 +132,6 @@ def test_every_reason_has_words_and_every_column_a_measure():
 
 @pytest.mark.parametrize("measurements", [(), ROWS[:1]])
 def test_a_result_without_measurements_is_reported_all_the_same(measurements: tuple):
-    made = report(measurements=measurements)
+    made = said(measurements=measurements)
     assert made.findings == ()
     assert len(made.rows) == len(measurements)

@@ -10,27 +10,34 @@ import pytest
 from PIL import Image
 from reportlab.pdfgen.canvas import Canvas
 
-from operators.report.content import Cell, Report
+from operators.report.content import Cell, Said
+from operators.report.document import Report
 from operators.report.look import shown
 from operators.report.page import pdf_of
 from operators.report.words import COLUMNS
 
 CELLS = sum(len(columns) for _, columns in COLUMNS)
+ROW = (
+    "L3  (7)",
+    (Cell("a", is_reason=True), Cell("8.4", is_flagged=True), *[Cell("1.0")] * (CELLS - 2)),
+)
+SAID = Said(
+    findings=("Slip of 3 mm or more: L4 4.0 mm forward",),
+    doubts=("Level uncertain: vertebra 9",),
+    rows=(ROW,),
+    curves=(("Sacral slope", "38°"),),
+    reasons=(("a", "cut off by the image's border"),),
+)
 REPORT = Report(
     identity=(("Patient", "Doe, Jane <b>&"), ("Patient ID", "0012"), ("Born", "")),
     is_research_only=True,
-    findings=("Slip of 3 mm or more: L4 4.0 mm forward",),
-    doubts=("Level uncertain: vertebra 9",),
-    rows=(
-        (
-            "L3  (7)",
-            (Cell("a", is_reason=True), Cell("8.4", is_flagged=True), *[Cell("1.0")] * (CELLS - 2)),
-        ),
-    ),
-    curves=(("Sacral slope", "38°"),),
-    reasons=(("a", "cut off by the image's border"),),
+    said=SAID,
     origin=(("Software", "SPINEPS Node"),),
 )
+
+
+def saying(**changes: object) -> Report:
+    return replace(REPORT, said=replace(SAID, **changes))
 
 
 def picture(width: int = 60, height: int = 40) -> bytes:
@@ -50,13 +57,12 @@ def pdf() -> bytes:
 
 def test_the_same_report_gives_the_same_bytes(pdf: bytes):
     assert pdf_of(REPORT, picture()) == pdf
-    other = replace(REPORT, findings=())
+    other = saying(findings=())
     assert pdf_of(other, picture()) != pdf
 
 
 def test_a_lumbar_spine_and_24_levels_fit_on_two_pages():
-    rows = tuple((f"L3  ({n})", REPORT.rows[0][1]) for n in range(26))
-    long = replace(REPORT, rows=rows, findings=REPORT.findings * 4, doubts=REPORT.doubts * 6)
+    long = saying(rows=(ROW,) * 26, findings=SAID.findings * 4, doubts=SAID.doubts * 6)
     assert pages(pdf_of(long, picture(1000, 900))) == 2
     assert pages(pdf_of(REPORT, picture(1000, 400))) == 1
 
@@ -87,7 +93,7 @@ def test_every_page_says_whose_it_is_how_many_there_are_and_what_it_is_for(
         "drawString",
         lambda c, x, y, text, **k: drawn.append(text) or left(c, x, y, text, **k),
     )
-    long = replace(REPORT, rows=REPORT.rows * 40)
+    long = saying(rows=(ROW,) * 40)
     assert pages(pdf_of(long, picture(1000, 900))) == 2
     assert written == ["", "page 1 of 2", "Doe, Jane <b>&, 0012", "page 2 of 2"]
     assert drawn.count("Research use only, not for diagnosis") == 2
@@ -98,7 +104,8 @@ def test_every_page_says_whose_it_is_how_many_there_are_and_what_it_is_for(
 
 def test_names_that_look_like_markup_are_text():
     hostile = (("Patient", "<para><img src='/etc/passwd'/>"), ("Patient ID", "a & b"))
-    assert pages(pdf_of(replace(REPORT, identity=hostile, doubts=("<b>", "]]>")), picture())) == 1
+    made = replace(saying(doubts=("<b>", "]]>")), identity=hostile)
+    assert pages(pdf_of(made, picture())) == 1
 
 
 @pytest.mark.parametrize("name", ["Łukaszewicz, Žofie", "Παπαδοπούλου", "Иванова", "Nguyễn"])
