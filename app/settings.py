@@ -203,8 +203,9 @@ class PeerSettings(_Section):
     tls: PeerTlsSettings | None = None
     """Call it over TLS."""
     objects: list[str] | None = Field(min_length=1, default=None)
-    """Results it is sent as a destination: segmentation, report; what is listed, it has to take.
-    null: all of them, and where it takes no such objects as report, that is told and no failure."""
+    """Results it is sent as a destination: segmentation, report, pdf, preview; what is listed, it
+    has to take. null: segmentation and report, and where it takes no such objects as report, that
+    is told and no failure."""
 
     @field_validator("objects")
     @classmethod
