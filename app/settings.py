@@ -107,6 +107,8 @@ class SelectionOptions(_Section):
 class OutputSettings(_Section):
     """What is written beside the two segmentation objects."""
 
+    measurement_report: bool = True
+    """Also the measurements as DICOM SR, where a run or a MAP writes; a node: peers.objects."""
     overlay: bool = False
     """Also a picture, where the command line does not say."""
     measurements: bool = False

@@ -61,7 +61,7 @@ class WriteOptions:
 
     folder: Path
     context: ResultContext
-    extras: frozenset[str] = frozenset()
+    extras: frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ from app.registry import find_model, models_in
 from app.run.bootstrap import quiet_libraries
 from app.run.checks import RunPaths, require_folder, require_usable
 from app.run.identity import parameters_of
-from app.settings import OutputSettings, Settings, load_settings, model_places
+from app.settings import Settings, load_settings, model_places
 from app.signals import stop_requests
 from operators.anatomy.levels import numbers_text
 from operators.errors import SpineError
@@ -123,12 +123,14 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
             output=output,
             started=now(),
             semantic_mask=semantic_mask,
-            extras=OutputSettings(
-                overlay=overlay,
-                measurements=measurements,
-                report_file=pdf,
-                pdf=documents,
-                preview=documents,
+            extras=settings.output.model_copy(
+                update={
+                    "overlay": overlay,
+                    "measurements": measurements,
+                    "report_file": pdf,
+                    "pdf": documents or settings.output.pdf,
+                    "preview": documents or settings.output.preview,
+                }
             ).extras,
             selection=SelectionSettings(**settings.selection.model_dump()),
             parameters=parameters_of(settings),

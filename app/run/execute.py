@@ -21,6 +21,7 @@ from app.run.record import ErrorRecord, ResultRecord, entry_of, verdict
 from operators.dicom.input_files import is_nifti
 from operators.dicom.outlook import as_json
 from operators.dicom.provenance import ModelIdentity, ResultContext
+from operators.dicom.result_kinds import USUAL_EXTRAS
 from operators.dicom.selection import SelectionSettings
 from operators.errors import (
     InterruptedRunError,
@@ -83,7 +84,7 @@ class Job:
     output: Path
     started: datetime
     semantic_mask: Path | None = None
-    extras: frozenset[str] = frozenset()
+    extras: frozenset[str] = USUAL_EXTRAS
     predecessors: tuple[Predecessor, ...] = ()
     selection: SelectionSettings = field(default_factory=SelectionSettings)
     parameters: tuple[tuple[str, str], ...] = ()

@@ -100,6 +100,16 @@ class SegmentedStack:
             images.append(image)
         return images
 
+    def frames(self) -> dict[str, list[int]]:
+        """Frames that were segmented, by the identifier of their multi-frame source image."""
+        found: dict[str, set[int]] = {}
+        for group in self.semantic.PerFrameFunctionalGroupsSequence:
+            source = group.DerivationImageSequence[0].SourceImageSequence[0]
+            number = source.get("ReferencedFrameNumber")
+            if number is not None:
+                found.setdefault(str(source.ReferencedSOPInstanceUID), set()).add(int(number))
+        return {uid: sorted(numbers) for uid, numbers in found.items()}
+
     @property
     def source_series_uid(self) -> str:
         """Series that was segmented."""

@@ -137,8 +137,11 @@ def _group(
     }
     group: _Group
     if region.segmentation is None:
+        frames = stack.frames()
         sources = [
-            sr.SourceImageForMeasurementGroup(image.SOPClassUID, image.SOPInstanceUID)
+            sr.SourceImageForMeasurementGroup(
+                image.SOPClassUID, image.SOPInstanceUID, frames.get(image.SOPInstanceUID)
+            )
             for image in stack.images()
         ]
         group = sr.MeasurementsAndQualitativeEvaluations(source_images=sources, **common)

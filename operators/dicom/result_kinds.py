@@ -96,6 +96,7 @@ MEASUREMENT_REPORT: Final = ResultKind(
     series_offset=903,
     is_delivered=True,
     has_predecessor=True,
+    is_optional=True,
 )
 OVERLAY: Final = ResultKind(
     name="overlay",
@@ -158,6 +159,9 @@ KINDS: Final[dict[str, ResultKind]] = {
     )
 }
 """Every kind by its name, in the order in which a run writes them."""
+
+USUAL_EXTRAS: Final = frozenset({MEASUREMENT_REPORT.name})
+"""Names of the optional kinds that a run writes unless it is told otherwise."""
 
 OBJECT_CLASSES: Final[dict[str, str]] = {
     kind.group: kind.sop_class_uid for kind in KINDS.values() if kind.sop_class_uid

@@ -185,7 +185,8 @@ def _centres(semantic_rip: Labels, wanted: tuple[tuple[int, ...], ...], *, axis:
         (known,) = np.nonzero(weight)
         if known.size:
             index = np.arange(count, dtype=np.float64)
-            return np.interp(np.arange(rows), known, index @ profile[:, known] / weight[known])
+            found = np.interp(np.arange(rows), known, index @ profile[:, known] / weight[known])
+            return np.asarray(found, dtype=np.float64)
     return np.full(rows, count // 2, dtype=np.float64)
 
 
@@ -200,10 +201,8 @@ def _lateral_offset(semantic_rip: Labels, middle: Floats, step_mm: float) -> int
     if tally.any():
         return int(tally.argmax()) - count
     offset = max(1, round(_LATERAL_MM / step_mm))
-    first, last = np.floor(middle.min()), np.ceil(middle.max())
-    if first >= offset:
-        return -offset
-    return int(min(offset, count - 1 - last))
+    first, last = int(np.floor(middle.min())), int(np.ceil(middle.max()))
+    return -offset if first >= offset else min(offset, count - 1 - last)
 
 
 def _section(array_kij: NDArray[np.generic], place: Floats) -> NDArray[np.generic]:
@@ -211,8 +210,9 @@ def _section(array_kij: NDArray[np.generic], place: Floats) -> NDArray[np.generi
     last, rows = array_kij.shape[0] - 1, np.arange(array_kij.shape[1])
     at = np.clip(place, 0.0, float(last))
     if not np.issubdtype(array_kij.dtype, np.floating):
-        return array_kij[np.rint(at).astype(int), rows]
+        return np.asarray(array_kij[np.rint(at).astype(int), rows])
     low = np.minimum(np.floor(at).astype(int), max(last - 1, 0))
     share = (at - low)[:, None].astype(array_kij.dtype)
     high = np.minimum(low + 1, last)
-    return array_kij[low, rows] * (1 - share) + array_kij[high, rows] * share  # type: ignore[no-any-return, operator]
+    below, above = np.asarray(array_kij[low, rows]), np.asarray(array_kij[high, rows])
+    return np.asarray(below * (1 - share) + above * share)

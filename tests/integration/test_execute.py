@@ -56,6 +56,12 @@ def test_one_series_gives_two_segmentations_and_a_report_that_point_at_it(tmp_pa
     }
 
 
+def test_a_report_that_is_not_wanted_is_not_written(tmp_path: Path) -> None:
+    spine_series(tmp_path / "in")
+    record = execute(job(tmp_path / "in", tmp_path / "out", extras=frozenset()), stub_bundle())
+    assert len(record.series[0].files) == len(files_in(tmp_path / "out")) == 2
+
+
 def test_folds_that_contradict_each_other_in_the_discs_are_named_in_the_record(
     tmp_path: Path,
 ) -> None:
@@ -150,9 +156,13 @@ def test_a_setting_that_changes_results_and_another_use_of_a_model_are_other_obj
     for name, (work, models) in runs.items():
         execute(work, models)
         found[name] = [pydicom.dcmread(p) for p in sorted((tmp_path / name).iterdir())]
-    assert len({one.SOPInstanceUID for pair in found.values() for one in pair}) == 6
-    for pair in found.values():
-        assert [one.PixelData for one in pair] == [one.PixelData for one in found["plain"]]
+    assert len({one.SOPInstanceUID for three in found.values() for one in three}) == 9
+    masks = {
+        name: [one.PixelData for one in three if one.Modality == "SEG"]
+        for name, three in found.items()
+    }
+    assert masks["setting"] == masks["mirrored"] == masks["plain"]
+    assert len(masks["plain"]) == 2
 
 
 def test_three_stations_are_each_segmented_and_a_broken_one_loses_no_other(
@@ -166,7 +176,7 @@ def test_three_stations_are_each_segmented_and_a_broken_one_loses_no_other(
     assert sorted(entry.status for entry in record.series) == ["failed", "ok", "ok"]
     failed = next(entry for entry in record.series if entry.error is not None)
     assert "missing_slice" in failed.error.reasons
-    assert len(files_in(tmp_path / "out")) == 4
+    assert len(files_in(tmp_path / "out")) == 6
 
 
 @pytest.mark.parametrize("tilt", [False, True])
@@ -177,15 +187,20 @@ def test_two_stations_of_one_series_give_two_pairs_with_names_and_identities_of_
     upper, lower = two_stations(tmp_path / "in", tilt=tilt)
     record = execute(job(tmp_path / "in", tmp_path / "out"), stub_bundle())
     assert (record.status, record.exit_code) == ("ok", 0)
-    results = [pydicom.dcmread(tmp_path / "out" / name) for name in files_in(tmp_path / "out")]
+    objects = [pydicom.dcmread(tmp_path / "out" / name) for name in files_in(tmp_path / "out")]
+    results = [one for one in objects if one.Modality == "SEG"]
+    assert [(r.SeriesDescription, r.SeriesNumber) for r in objects if r.Modality == "SR"] == [
+        ("SPINEPS measurements, stack 1 of 2 - research only", 3903),
+        ("SPINEPS measurements, stack 2 of 2 - research only", 3913),
+    ]
     assert [(r.SeriesDescription, r.SeriesNumber, referenced(r)) for r in results] == [
         ("SPINEPS instances, stack 1 of 2 - research only", 3902, set(upper.sop_instance_uids)),
         ("SPINEPS semantic, stack 1 of 2 - research only", 3901, set(upper.sop_instance_uids)),
         ("SPINEPS instances, stack 2 of 2 - research only", 3912, set(lower.sop_instance_uids)),
         ("SPINEPS semantic, stack 2 of 2 - research only", 3911, set(lower.sop_instance_uids)),
     ]
-    assert len({r.SOPInstanceUID for r in results}) == len({r.SeriesInstanceUID for r in results})
-    assert len({r.SOPInstanceUID for r in results}) == 4
+    assert len({r.SOPInstanceUID for r in objects}) == 6
+    assert len({r.SeriesInstanceUID for r in objects}) == 6
     assert [entry.key.rpartition("_")[2] for entry in record.series] == ["stack1", "stack2"]
 
 
@@ -197,9 +212,13 @@ def test_two_stacks_of_one_enhanced_object_are_each_segmented_on_their_own_frame
     assert (record.status, record.exit_code) == ("ok", 0)
     frames = []
     for name in files_in(tmp_path / "out"):
-        groups = pydicom.dcmread(tmp_path / "out" / name).PerFrameFunctionalGroupsSequence
+        result = pydicom.dcmread(tmp_path / "out" / name)
+        if result.Modality == "SR":
+            continue
+        groups = result.PerFrameFunctionalGroupsSequence
         items = [group.DerivationImageSequence[0].SourceImageSequence[0] for group in groups]
         frames.append({item.ReferencedFrameNumber for item in items})
+    assert len(frames) == 4
     assert all(max(numbers) <= 12 for numbers in frames[:2])
     assert all(min(numbers) > 12 for numbers in frames[2:])
 

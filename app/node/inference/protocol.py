@@ -13,8 +13,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 
 from app.errors import ProtocolError
 from operators.dicom.provenance import Predecessor
-from operators.dicom.result_kinds import OVERLAY, PDF, PREVIEW, REPORT_FILE
+from operators.dicom.result_kinds import MEASUREMENT_REPORT, OVERLAY, PDF, PREVIEW, REPORT_FILE
 
+_EXTRAS: Final = tuple(
+    kind.name for kind in (MEASUREMENT_REPORT, OVERLAY, REPORT_FILE, PDF, PREVIEW)
+)
 LONGEST_LINE: Final = 16 * 1024 * 1024
 """Bytes; a record lists every series of a study with its reasons, some kilobytes each."""
 
@@ -37,8 +40,8 @@ class Request(_Message):
     started : datetime
         Time written into the results: that of the job's first attempt.
     extras : tuple of str
-        Optional kinds of results that are written as well: the page shows the picture and hands
-        out the report, and a destination may ask for either as a DICOM object.
+        Optional kinds of results that are written as well: destinations get the measurements,
+        and report and picture where they ask for them; the page shows both.
     predecessors : tuple of Predecessor
         Results of an earlier revision of the same series that these results replace.
     parameters : tuple of (str, str)
@@ -50,7 +53,7 @@ class Request(_Message):
     source: Path
     output: Path
     started: AwareDatetime
-    extras: tuple[str, ...] = (OVERLAY.name, REPORT_FILE.name, PDF.name, PREVIEW.name)
+    extras: tuple[str, ...] = _EXTRAS
     predecessors: tuple[Predecessor, ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()
 

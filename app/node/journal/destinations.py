@@ -12,6 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from app.node.journal.tables import DESTINATION
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.engine import Connection
 
 
@@ -172,13 +174,34 @@ def note_confirmation(c: Connection, name: str, now: float, confirmed_by: str) -
     )
 
 
-def note_echo(c: Connection, name: str, now: float, error: str) -> None:
-    """Note what became of a C-ECHO that a person asked for; no error: it was answered."""
+def note_echo(
+    c: Connection, name: str, now: float, error: str, *, taken: Sequence[str] | None = None
+) -> None:
+    """Note what became of a C-ECHO that a person asked for; no error: it was answered.
+
+    Parameters
+    ----------
+    c : Connection
+        A transaction.
+    name : str
+        Of the destination.
+    now : float
+        Epoch seconds.
+    error : str
+        Name of what went wrong; empty: nothing.
+    taken : sequence of str, optional
+        Groups of results for which it accepted a presentation context; without it what it said
+        last stays known.
+    """
     _make_known(c, name)
     c.execute(
         sa.update(DESTINATION)
         .where(DESTINATION.c.name == name)
-        .values(echo_at=now, echo_error=error[:_LONGEST_ERROR])
+        .values(
+            echo_at=now,
+            echo_error=error[:_LONGEST_ERROR],
+            **({} if taken is None else {"objects_taken": " ".join(taken)}),
+        )
     )
 
 

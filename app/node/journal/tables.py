@@ -148,6 +148,7 @@ DESTINATION: Final = _table(
     confirmed_at=Float,
     echo_at=Float,
     echo_error=String,
+    objects_taken=String,
 )
 
 COUNTER: Final = _table("counter", "name label", name=String, label=String, value=BigInteger)

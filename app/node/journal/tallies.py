@@ -70,7 +70,10 @@ class ProcessRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationRow:
-    """What sending to a destination was like; times are epoch seconds."""
+    """What sending to a destination was like; times are epoch seconds.
+
+    `objects_taken`: groups of results that it said it takes, with blanks between; None: not asked.
+    """
 
     name: str
     consecutive_failures: int
@@ -83,6 +86,7 @@ class DestinationRow:
     confirmed_at: float | None = None
     echo_at: float | None = None
     echo_error: str = ""
+    objects_taken: str | None = None
 
 
 def read_tallies(connection: Connection) -> Tallies:

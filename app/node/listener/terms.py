@@ -27,15 +27,19 @@ if TYPE_CHECKING:
     from app.node.listener.handlers import ListenerServices
     from app.settings import ListenerSettings
 
-KEPT_CLASSES: Final = (
-    *sorted(MR_IMAGE_CLASSES),
-    EnhancedMRColorImageStorage,
-    *OBJECT_CLASSES.values(),
-    BasicTextSRStorage,
-    EnhancedSRStorage,
-    ComprehensiveSRStorage,
-    Comprehensive3DSRStorage,
-    KeyObjectSelectionDocumentStorage,
+KEPT_CLASSES: Final = tuple(
+    dict.fromkeys(
+        (
+            *sorted(MR_IMAGE_CLASSES),
+            EnhancedMRColorImageStorage,
+            *OBJECT_CLASSES.values(),
+            BasicTextSRStorage,
+            EnhancedSRStorage,
+            ComprehensiveSRStorage,
+            Comprehensive3DSRStorage,
+            KeyObjectSelectionDocumentStorage,
+        )
+    )
 )
 """Storage SOP classes taken from everybody; `extra_sop_classes` adds to them."""
 

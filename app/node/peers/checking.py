@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -107,6 +108,40 @@ def check_peer(
         yield _tried("find", lambda: _find(peer, our_ae_title, patience))
 
 
+def accepted_syntaxes(
+    peer: Peer, our_ae_title: str, patience: Patience = PATIENT
+) -> dict[str, list[str]]:
+    """Ask which results a peer takes: all kinds of objects are proposed in one association.
+
+    Parameters
+    ----------
+    peer : Peer
+        Who is asked.
+    our_ae_title : str
+        Calling AE title.
+    patience : Patience
+        Limits on every wait.
+
+    Returns
+    -------
+    dict of str to list of str
+        Group of results -> names of the uncompressed transfer syntaxes in which it takes them;
+        none of any where the association fails.
+    """
+    syntaxes = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
+    classes = OBJECT_CLASSES.values()
+    proposed = [build_context(uid, syntax) for uid in classes for syntax in syntaxes]
+    accepted: dict[str, list[str]] = {}
+    with (
+        suppress(*_FAILURES),
+        association(peer, our_ae_title, proposed, patience) as open_one,
+    ):
+        for context in open_one.accepted_contexts:
+            names = accepted.setdefault(str(context.abstract_syntax), [])
+            names.append(UID(context.transfer_syntax[0]).name)
+    return {group: sorted(accepted.get(uid, ())) for group, uid in OBJECT_CLASSES.items()}
+
+
 def _tried(name: str, work: Callable[[], str]) -> Finding:
     try:
         return Finding(name=name, is_good=True, detail=work())
@@ -122,24 +157,11 @@ def _echo(peer: Peer, our_ae_title: str, patience: Patience) -> str:
 def _contexts(
     peer: Peer, our_ae_title: str, needed: Collection[str], patience: Patience
 ) -> Iterator[Finding]:
-    """Which kinds of objects it takes: all are proposed in one association."""
-    syntaxes = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
-    classes = OBJECT_CLASSES.values()
-    proposed = [build_context(uid, syntax) for uid in classes for syntax in syntaxes]
-    accepted: dict[str, list[str]] = {}
-    try:
-        with association(peer, our_ae_title, proposed, patience) as open_one:
-            for context in open_one.accepted_contexts:
-                names = accepted.setdefault(str(context.abstract_syntax), [])
-                names.append(UID(context.transfer_syntax[0]).name)
-    except _FAILURES:
-        pass  # none of them, which is what the findings say
-    for name, uid in OBJECT_CLASSES.items():
-        taken = ", ".join(sorted(accepted.get(str(uid), ())))
+    for name, syntaxes in accepted_syntaxes(peer, our_ae_title, patience).items():
         yield Finding(
             name=name,
-            is_good=bool(taken),
-            detail=taken or "no presentation context accepted",
+            is_good=bool(syntaxes),
+            detail=", ".join(syntaxes) or "no presentation context accepted",
             is_needed=name in needed,
         )
 

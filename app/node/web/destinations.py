@@ -84,17 +84,20 @@ def _try_now(site: Site, peer: PeerSettings) -> Knock:
 
 def _echo(site: Site, peer: PeerSettings) -> Knock:
     # Here, not above: the page starts without the network library.
+    from app.node.peers.checking import accepted_syntaxes  # noqa: PLC0415
     from app.node.peers.dimse import Patience, echo  # noqa: PLC0415
     from app.node.telemetry.logs import quiet_foreign_logs  # noqa: PLC0415
 
     quiet_foreign_logs()
-    error = ""
+    error, taken, patience = "", None, Patience(message_s=10.0)
     try:
-        echo(peer, site.node.listener.ae_title, Patience(message_s=10.0))
+        echo(peer, site.node.listener.ae_title, patience)
+        answers = accepted_syntaxes(peer, site.node.listener.ae_title, patience)
+        taken = [group for group, syntaxes in answers.items() if syntaxes]
     except (PeerUnreachableError, PeerRefusedError) as failure:
         error = failure.reasons[0]
     with transaction(site.engine) as connection:
-        note_echo(connection, peer.name, site.clock(), error)
+        note_echo(connection, peer.name, site.clock(), error, taken=taken)
     return Knock(outcome=SILENT if error else ANSWERED, error=error)
 
 

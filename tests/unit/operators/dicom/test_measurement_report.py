@@ -275,6 +275,18 @@ def test_an_intended_use_takes_the_notice_off(made: Made) -> None:
     assert "esearch" not in str(report)
 
 
+def test_frames_of_a_multi_frame_image_are_named(tmp_path: Path) -> None:
+    made = Made(tmp_path, sop_class=EnhancedMRImageStorage, slices=6)
+    spine = [row for row in rows() if not row.instance]
+    report = made.report(coded(spine))
+    assert report is not None
+    (measured,) = (i for i in report.ContentSequence if i.name.meaning == "Imaging Measurements")
+    (group,) = measured.ContentSequence
+    (image,) = (item for item in group.ContentSequence if item.ValueType == "IMAGE")
+    numbers = [source.frame_number for source in made.volume.source]
+    assert sorted(image.ReferencedSOPSequence[0].ReferencedFrameNumber) == sorted(numbers)
+
+
 def test_a_canal_without_a_segment_is_measured_on_all_source_images(tmp_path: Path) -> None:
     made = Made(tmp_path, slices=6)
     semantic = made.maps[0]

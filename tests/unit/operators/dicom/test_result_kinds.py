@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from app.run.bootstrap import prepare_process
+from app.settings import OutputSettings
 from operators.dicom.mr_images import MR_IMAGE_CLASSES
 from operators.dicom.result_kinds import (
     DELIVERED,
     KINDS,
     OBJECT_CLASSES,
     REPLACED,
+    USUAL_EXTRAS,
     kind_of,
     kinds_to_write,
 )
@@ -60,6 +62,7 @@ def test_optional_kinds_are_written_where_they_are_asked_for():
     always = [kind.name for kind in kinds_to_write(frozenset())]
     assert "semantic" in always
     assert "overlay" not in always
+    assert USUAL_EXTRAS == {"measurement_report"} == OutputSettings().extras
     asked = [kind.name for kind in kinds_to_write(frozenset({"overlay"}))]
     assert set(asked) == {*always, "overlay"}
     assert asked == [name for name in KINDS if name in asked]

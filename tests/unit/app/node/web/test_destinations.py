@@ -12,6 +12,7 @@ from app.node.journal.engine import reading, transaction
 from app.node.journal.parcels import count_attempt, parcels_of
 from app.node.journal.tallies import DestinationRow, list_destinations
 from app.node.web.site import Site
+from operators.dicom.result_kinds import ENHANCED_SR_STORAGE
 from tests.builders.faulty_pacs import FaultyPacs, faulty_pacs
 from tests.builders.filled_journal import NOW, PACS
 from tests.builders.planned_deliveries import delivery_rows, plan_job
@@ -85,9 +86,18 @@ def test_c_echo_tells_whether_the_destination_answers(peered: tuple[Site, Faulty
     assert press(client_of(site), "echo") == "/destinations?answer=answered"
     assert (health(site).echo_at, health(site).echo_error) == (NOW, "")
     assert deeds(site)[0] == ("destination.echo", PACS, "answered")
-    assert "answered now" in re.sub(
-        " +", " ", row_of(client_of(site).get("/destinations").text, PACS)
-    )
+    row = re.sub(" +", " ", row_of(client_of(site).get("/destinations").text, PACS))
+    assert "answered now takes segmentation " in row
+    assert "gets segmentation, report" in row
+
+
+def test_c_echo_tells_whether_reports_are_taken(site: Site):
+    with faulty_pacs(also_takes=[ENHANCED_SR_STORAGE]) as pacs:
+        peer = pacs.peer(PACS, objects=["report"])
+        site = replace(site, node=site.node.model_copy(update={"peers": [peer]}))
+        press(client_of(site), "echo")
+    assert health(site).objects_taken == "segmentation report"
+    assert "gets report" in row_of(client_of(site).get("/destinations").text, PACS)
 
 
 def test_c_echo_to_nobody_says_so_on_the_page_and_by_api(site: Site):
@@ -97,6 +107,7 @@ def test_c_echo_to_nobody_says_so_on_the_page_and_by_api(site: Site):
     answer = client.post(f"/api/v1/destinations/{PACS}/echo", headers={"X-Spine-Node": "1"})
     assert answer.json() == {"outcome": "silent", "error": "unreachable"}
     assert health(site).echo_error == "unreachable"
+    assert health(site).objects_taken is None
     assert "does not answer" in row_of(client.get("/destinations").text, PACS)
 
 

@@ -256,3 +256,9 @@ def test_a_delivery_says_where_the_destination_takes_no_rle(site: Site):
         c.execute(DELIVERY.update().values(is_uncompressed=1))
     assert told in client.get("/deliveries").text
     assert client.get("/api/v1/deliveries").json()[0]["is_uncompressed"] is True
+
+
+def test_results_are_called_what_they_are(shown: TestClient):
+    page = shown.get("/jobs/j-succeeded").text
+    for title in ("structures (DICOM SEG)", "vertebrae (DICOM SEG)", "picture"):
+        assert f'data-label="Kind">{title}</td>' in page
