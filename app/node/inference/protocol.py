@@ -18,6 +18,8 @@ from operators.dicom.result_kinds import MEASUREMENT_REPORT, OVERLAY, PDF, PREVI
 _EXTRAS: Final = tuple(
     kind.name for kind in (MEASUREMENT_REPORT, OVERLAY, REPORT_FILE, PDF, PREVIEW)
 )
+"""What the node has made of every series beside the segmentations."""
+
 LONGEST_LINE: Final = 16 * 1024 * 1024
 """Bytes; a record lists every series of a study with its reasons, some kilobytes each."""
 
