@@ -168,7 +168,7 @@ def _best_slice(semantic_rip: Labels, wanted: tuple[tuple[int, ...], ...]) -> in
     for labels in wanted:
         area = np.isin(semantic_rip, labels).sum(axis=(1, 2)).astype(np.float64) ** 2
         if area.any():
-            return int(np.searchsorted(np.cumsum(area), area.sum() / 2.0))
+            return int(np.searchsorted(np.cumsum(area), float(area.sum()) / 2.0))
     return int(semantic_rip.shape[0] // 2)
 
 
@@ -199,7 +199,7 @@ def _lateral_offset(semantic_rip: Labels, middle: Floats, step_mm: float) -> int
     tally = np.bincount(offsets + count, weights=sides[slices, rows], minlength=2 * count)
     tally[count] = 0
     if tally.any():
-        return int(tally.argmax()) - count
+        return int(np.argmax(tally)) - count
     offset = max(1, round(_LATERAL_MM / step_mm))
     first, last = int(np.floor(middle.min())), int(np.ceil(middle.max()))
     return -offset if first >= offset else min(offset, count - 1 - last)

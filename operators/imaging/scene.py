@@ -6,6 +6,7 @@ Everything that any picture of a result needs, chosen once. ``panels`` and ``ove
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +19,11 @@ from operators.imaging.orientation import reorient
 from operators.imaging.panels import Section, present, window_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from numpy.typing import NDArray
+
+    from operators.imaging.panels import Labels
     from operators.imaging.volume import LabelMap, Volume
 
 
@@ -91,9 +95,9 @@ def scene_of(
     offset = view.lateral_offset
     found = present(maps[1])
     return Scene(
-        middle=Section(*map(view.sagittal, arrays), (down, across), "SIAP"),
-        lateral=Section(*(view.sagittal(a, offset) for a in arrays), (down, across), "SIAP"),
-        coronal=Section(*map(view.coronal, arrays), (down, step), "SIRL"),
+        middle=_section(view.sagittal, arrays, (down, across), "SIAP"),
+        lateral=_section(partial(view.sagittal, offset=offset), arrays, (down, across), "SIAP"),
+        coronal=_section(view.coronal, arrays, (down, step), "SIRL"),
         is_curved=not view.is_straight,
         places=_places(view, image.shape[0], step),
         window=window_of(image),
@@ -101,6 +105,22 @@ def scene_of(
         vertebrae=vertebrae_among(found),
         has_sacrum=SACRUM_INSTANCE in found,
         levels=levels or {},
+    )
+
+
+def _section(
+    cut: Callable[[NDArray[np.generic]], NDArray[np.generic]],
+    arrays: tuple[NDArray[np.float32], Labels, Labels],
+    spacing_mm: tuple[float, float],
+    edges: str,
+) -> Section:
+    image, semantic, instances = arrays
+    return Section(
+        image=np.asarray(cut(image), dtype=np.float32),
+        semantic=np.asarray(cut(semantic), dtype=semantic.dtype),
+        instances=np.asarray(cut(instances), dtype=instances.dtype),
+        spacing_mm=spacing_mm,
+        edges=edges,
     )
 
 
