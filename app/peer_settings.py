@@ -24,8 +24,9 @@ class _Named(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
     """As routes, page and logs call it."""
     objects: list[str] | None = Field(min_length=1, default=None)
-    """Results it is sent as a destination: segmentation, report; what is listed, it has to take.
-    null: all of them, and where it takes no such objects as report, that is told and no failure."""
+    """Results it is sent as a destination: segmentation, report, pdf, preview; what is listed, it
+    has to take. null: segmentation and report, and where it takes no such objects as report, that
+    is told and no failure."""
 
     @field_validator("objects")
     @classmethod

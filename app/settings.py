@@ -101,6 +101,12 @@ class OutputSettings(_Section):
     """Also a picture, where the command line does not say."""
     measurements: bool = False
     """Also measurements.csv, where the command line does not say."""
+    report_file: bool = False
+    """Also the report as a PDF file, where the command line does not say."""
+    pdf: bool = False
+    """Also the report as a DICOM Encapsulated PDF, where the command line does not say."""
+    preview: bool = False
+    """Also the picture as a DICOM Secondary Capture, where the command line does not say."""
 
     @property
     def extras(self) -> frozenset[str]:

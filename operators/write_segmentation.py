@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,6 +18,9 @@ from operators.dicom.result_kinds import (
     MEASUREMENT_REPORT,
     MEASUREMENTS,
     OVERLAY,
+    PDF,
+    PREVIEW,
+    REPORT_FILE,
     SEMANTIC,
     kinds_to_write,
 )
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
     from operators.dicom.provenance import ResultContext
+    from operators.imaging.scene import Scene
     from operators.imaging.volume import LabelMap, Volume
 
 
@@ -59,9 +64,11 @@ class WriteOptions:
     extras: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Finished:
     """A case that has a result, as the writers of its files take it.
+
+    What several of them need is made once, where it is first asked for.
 
     Attributes
     ----------
@@ -73,6 +80,8 @@ class Finished:
         Final masks on it.
     objects : dict of str to Dataset
         DICOM objects by their kind, as far as they have been made.
+    documents : dict of str to bytes
+        Other contents that several kinds need, likewise.
     """
 
     case: Case
@@ -80,6 +89,15 @@ class Finished:
     semantic: LabelMap
     instances: LabelMap
     objects: dict[str, Dataset] = field(default_factory=dict)
+    documents: dict[str, bytes] = field(default_factory=dict)
+
+    @cached_property
+    def scene(self) -> Scene:
+        """What the pictures show."""
+        # Not at the top: a run without pictures saves the quarter of a second of its import.
+        from operators.imaging.scene import scene_of  # noqa: PLC0415
+
+        return scene_of(self.volume, self.semantic, self.instances, texts_of(self.case.levels))
 
 
 class WriteSegmentationOperator(Operator):
@@ -158,12 +176,11 @@ def _write_report(done: Finished, context: ResultContext, path: Path) -> list[Pa
     return [path]
 
 
-def _write_overlay(done: Finished, _context: ResultContext, path: Path) -> list[Path]:
-    # Not at the top: matplotlib costs a second that a run without pictures saves.
-    from operators.imaging.overlay import render_overlay  # noqa: PLC0415
+def _write_overlay(done: Finished, context: ResultContext, path: Path) -> list[Path]:
+    from operators.imaging.overlay import overview_png  # noqa: PLC0415 - as for the scene
 
-    levels = texts_of(done.case.levels)
-    render_overlay(done.volume, done.semantic, done.instances, path, done.case.key, levels=levels)
+    is_research_only = context.is_research_only
+    path.write_bytes(overview_png(done.scene, done.case.key, is_research_only=is_research_only))
     return [path]
 
 
@@ -175,12 +192,49 @@ def _write_measurements(done: Finished, _context: ResultContext, path: Path) -> 
     return [path]
 
 
+def _write_report_file(done: Finished, context: ResultContext, path: Path) -> list[Path]:
+    path.write_bytes(_report_of(done, context))
+    return [path]
+
+
+def _write_pdf(done: Finished, context: ResultContext, path: Path) -> list[Path]:
+    from operators.dicom.documents import encode_pdf  # noqa: PLC0415 - as for the scene
+    from operators.report.page import TITLE  # noqa: PLC0415
+
+    pdf = _report_of(done, context)
+    write_dataset(encode_pdf(pdf, TITLE, done.objects[SEMANTIC.name], context), path)
+    return [path]
+
+
+def _write_preview(done: Finished, context: ResultContext, path: Path) -> list[Path]:
+    from operators.dicom.documents import encode_preview  # noqa: PLC0415 - as for the scene
+    from operators.imaging.overlay import overview  # noqa: PLC0415
+
+    is_research_only = context.is_research_only
+    picture = np.asarray(overview(done.scene, done.case.key, is_research_only=is_research_only))
+    write_dataset(encode_preview(picture, done.objects[SEMANTIC.name], context), path)
+    return [path]
+
+
+def _report_of(done: Finished, context: ResultContext) -> bytes:
+    """PDF of the report, made at the first call."""
+    if REPORT_FILE.name not in done.documents:
+        from operators.report.making import report_pdf  # noqa: PLC0415 - as for the scene
+
+        header = done.objects.get(SEMANTIC.name)
+        done.documents[REPORT_FILE.name] = report_pdf(done.case, done.scene, context, header)
+    return done.documents[REPORT_FILE.name]
+
+
 WRITERS: Final[dict[str, Callable[[Finished, ResultContext, Path], list[Path]]]] = {
     SEMANTIC.name: _write_semantic,
     INSTANCES.name: _write_instances,
     MEASUREMENT_REPORT.name: _write_report,
     OVERLAY.name: _write_overlay,
     MEASUREMENTS.name: _write_measurements,
+    REPORT_FILE.name: _write_report_file,
+    PDF.name: _write_pdf,
+    PREVIEW.name: _write_preview,
 }
 """Kind of result -> what writes it; called in the order of `KINDS`. Given the finished case, the
 context of its stack and the path; gives the paths of what was written."""

@@ -102,6 +102,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
     report: Annotated[Path | None, typer.Option(help="Write the result record here.")] = None,
     overlay: Annotated[bool, typer.Option(help="Write an overlay PNG per series.")] = True,  # noqa: FBT002
     measurements: Annotated[bool, typer.Option(help="Write a CSV of measurements.")] = True,  # noqa: FBT002
+    pdf: Annotated[bool, typer.Option(help="Write a PDF report per series.")] = True,  # noqa: FBT002
+    documents: Annotated[bool, typer.Option(help="Report and picture as DICOM, too.")] = False,  # noqa: FBT002
     config: ConfigOption = None,
     as_json: JsonOption = False,  # noqa: FBT002
 ) -> None:
@@ -122,7 +124,13 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
             started=now(),
             semantic_mask=semantic_mask,
             extras=settings.output.model_copy(
-                update={"overlay": overlay, "measurements": measurements}
+                update={
+                    "overlay": overlay,
+                    "measurements": measurements,
+                    "report_file": pdf,
+                    "pdf": documents or settings.output.pdf,
+                    "preview": documents or settings.output.preview,
+                }
             ).extras,
             selection=SelectionSettings(**settings.selection.model_dump()),
             parameters=parameters_of(settings),

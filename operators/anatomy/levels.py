@@ -110,3 +110,47 @@ def level_text(level: int) -> str:
     ('T13', 'part of the sacrum')
     """
     return "part of the sacrum" if level == SACRUM_INSTANCE else LEVEL_NAMES[level]
+
+
+def short_name(instance: int, levels: Mapping[int, str]) -> str:
+    """Level as there is room for on a bone; the number in the mask where none is named.
+
+    Parameters
+    ----------
+    instance : int
+        Vertebra or 26.
+    levels : mapping of int to str
+        What is said about levels (`texts_of`).
+
+    Examples
+    --------
+    >>> levels = {7: "L4", 8: "probably L5", 9: "probably part of the sacrum"}
+    >>> [short_name(n, levels) for n in (6, 7, 8, 9, 26)]
+    ['6', 'L4', 'L5?', 'S?', 'S']
+    """
+    if instance == SACRUM_INSTANCE:
+        return "S"
+    text = levels.get(instance, "")
+    name = text.removeprefix(PROBABLY)
+    if name not in LEVEL_NAMES.values():
+        return "S?" if name else str(instance)
+    return name if text == name else f"{name}?"
+
+
+def from_json(document: Mapping[str, Any]) -> LevelName:
+    """Read what `LevelName.as_json` has written.
+
+    Examples
+    --------
+    >>> name = LevelName(28, 0.75, ("free above",), 19)
+    >>> from_json(name.as_json()) == name
+    True
+    """
+    numbers = {level_text(level): level for level in (*LEVEL_NAMES, SACRUM_INSTANCE)}
+    rival = document.get("rival")
+    return LevelName(
+        numbers[str(document["level"])],
+        float(document["confidence"]),
+        tuple(map(str, document.get("evidence", ()))),
+        numbers[str(rival)] if rival else 0,
+    )

@@ -19,7 +19,7 @@ from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 
 from operators.anatomy.codes import LOCAL_SCHEME
-from operators.dicom.result_kinds import KINDS
+from operators.dicom.result_kinds import KINDS, SEGMENTATION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 REPLACED = "REPLACED"
 """Code value in `operators.anatomy.codes.LOCAL_SCHEME`."""
 REPLACED_MEANING = "Segmentation replaced by this one"
+_OTHER_MEANING = "Object replaced by this one"
 
 
 def name_predecessors(result: Dataset, replaced: Sequence[Predecessor]) -> None:
-    """Write into a segmentation object which objects it replaces.
+    """Write into a segmentation or an image which objects it replaces.
 
     Parameters
     ----------
@@ -64,7 +65,9 @@ def _reference(predecessor: Predecessor, *, with_purpose: bool = False) -> Datas
     item.ReferencedSOPClassUID = KINDS[predecessor.kind].sop_class_uid
     item.ReferencedSOPInstanceUID = predecessor.sop_instance_uid
     if with_purpose:
-        purpose = CodedConcept(REPLACED, LOCAL_SCHEME, REPLACED_MEANING, "1")
+        kind = KINDS[predecessor.kind]
+        meaning = REPLACED_MEANING if kind.group == SEGMENTATION else _OTHER_MEANING
+        purpose = CodedConcept(REPLACED, LOCAL_SCHEME, meaning, "1")
         item.PurposeOfReferenceCodeSequence = [purpose]
     return item
 

@@ -17,6 +17,8 @@ DICOM_MEDIA_TYPE: Final = "application/dicom"
 """RFC 3240."""
 
 SEGMENTATION_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.66.4"
+ENCAPSULATED_PDF_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.104.1"
+SECONDARY_CAPTURE_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.7"
 ENHANCED_SR_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.88.22"
 """PS3.4 B.5. Written out: not everything that reads this table loads pydicom."""
 
@@ -114,8 +116,47 @@ MEASUREMENTS: Final = ResultKind(
     is_optional=True,
 )
 
+REPORT_FILE: Final = ResultKind(
+    name="report_file",
+    group="report file",
+    suffix="_report.pdf",
+    title="report (PDF file)",
+    media_type="application/pdf",
+    is_optional=True,
+)
+PDF: Final = ResultKind(
+    name="pdf",
+    group="pdf",
+    suffix="_pdf.dcm",
+    title="report (PDF in DICOM)",
+    sop_class_uid=ENCAPSULATED_PDF_STORAGE,
+    series_offset=904,
+    has_predecessor=True,
+    is_optional=True,
+)
+PREVIEW: Final = ResultKind(
+    name="preview",
+    group="preview",
+    suffix="_preview.dcm",
+    title="picture (DICOM Secondary Capture)",
+    sop_class_uid=SECONDARY_CAPTURE_STORAGE,
+    series_offset=905,
+    has_predecessor=True,
+    is_optional=True,
+)
+
 KINDS: Final[dict[str, ResultKind]] = {
-    kind.name: kind for kind in (SEMANTIC, INSTANCES, MEASUREMENT_REPORT, OVERLAY, MEASUREMENTS)
+    kind.name: kind
+    for kind in (
+        SEMANTIC,
+        INSTANCES,
+        MEASUREMENT_REPORT,
+        OVERLAY,
+        MEASUREMENTS,
+        REPORT_FILE,
+        PDF,
+        PREVIEW,
+    )
 }
 """Every kind by its name, in the order in which a run writes them."""
 

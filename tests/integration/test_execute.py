@@ -481,6 +481,35 @@ def test_an_overlay_is_written_where_wanted(tmp_path: Path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_report_and_picture_are_written_where_wanted_and_the_same_again(tmp_path: Path) -> None:
+    spine_series(tmp_path / "in", tags={"PatientName": "CANARY^NAME"})
+    extras = frozenset({"report_file", "pdf", "preview"})
+    for folder in ("out", "again"):
+        record = execute(job(tmp_path / "in", tmp_path / folder, extras=extras), stub_bundle())
+    key = record.series[0].key
+    names = [f"{key}{ending}" for ending in ("_report.pdf", "_pdf.dcm", "_preview.dcm")]
+    assert set(names) <= set(record.series[0].files)
+    for name in names:
+        content = (tmp_path / "out" / name).read_bytes()
+        assert content == (tmp_path / "again" / name).read_bytes()
+    page = (tmp_path / "out" / names[0]).read_bytes()
+    wrapped = pydicom.dcmread(tmp_path / "out" / names[1])
+    assert wrapped.EncapsulatedDocument[: wrapped.EncapsulatedDocumentLength] == page
+    assert wrapped.PatientName == "CANARY^NAME"
+    assert b"CANARY" not in page  # the page shows it, in compressed streams; no property names it
+    assert "CANARY" not in json.dumps(record.as_dict())
+
+
+def test_a_nifti_image_gets_a_report_file_and_no_dicom_object(tmp_path: Path) -> None:
+    source = tmp_path / "sub-X_T2w.nii.gz"
+    nib.save(nib.Nifti1Image(noise((40, 64, 100)), np.diag([-1.5, -1.5, 1.5, 1.0])), source)
+    extras = frozenset({"report_file", "pdf", "preview"})
+    record = execute(job(source, tmp_path / "out", extras=extras), stub_bundle())
+    assert record.exit_code == 0, record.error
+    assert [path.suffix for path in (tmp_path / "out").glob("*_report*")] == [".pdf"]
+    assert not list((tmp_path / "out").glob("*.dcm"))
+
+
 def test_no_patient_data_in_the_record_of_a_refusal(tmp_path: Path) -> None:
     tags = {"PatientName": "CANARY^NAME", "PatientID": "CANARYID"}
     spine_series(tmp_path / "in", missing=(5,), tags=tags)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,17 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from app.node.journal.engine import transaction
 from app.node.journal.tables import JOB
 from app.research.evaluation.mask_files import read_mask, read_segments
 from app.run.execute import Job, execute
 from app.run.record import ResultRecord, SeriesRecordEntry
-from operators.anatomy.levels import UNCERTAIN
+from operators.anatomy.levels import UNCERTAIN, short_name
 from operators.anatomy.vertebrae import ordinal_text
 from operators.dicom.assembly import assemble
 from operators.dicom.series import scan
-from operators.imaging import overlay
+from operators.imaging import overlay, panels
 from operators.imaging.nifti import read_label_map, read_volume
 from operators.imaging.resampling import resample_labels_to_grid
 from operators.imaging.volume import LabelMap, Volume
@@ -73,23 +73,37 @@ def bones(labels: LabelMap, drawn: Spine) -> dict[int, int]:
     return {n: int(np.bincount(truth[(found == n) & (truth > 0)]).argmax()) for n in present}
 
 
+@dataclass
+class Picture:
+    """What an overlay writes: lines of its legend, names on panels with their heights."""
+
+    legend: list[str] = field(default_factory=list)
+    names: list[tuple[str, float]] = field(default_factory=list)
+
+
 @pytest.fixture
-def pictures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """Figures that the overlay draws, kept."""
-    kept: list[Figure] = []
+def picture(monkeypatch: pytest.MonkeyPatch) -> Picture:
+    """The overlay that is drawn, kept."""
+    kept = Picture()
+    lines_of, write = overlay._legend_lines, panels._write
 
-    class Kept(Figure):
-        def __init__(self, *args: object, **kwargs: object) -> None:
-            super().__init__(*args, **kwargs)
-            kept.append(self)
+    def lines(scene: Any) -> Any:
+        found = lines_of(scene)
+        kept.legend += [text for text, _ in found]
+        return found
 
-    monkeypatch.setattr(overlay, "Figure", Kept)
+    def note(draw: Any, text: str, place: tuple[float, float], size_px: float) -> None:
+        kept.names.append((text, place[1]))
+        write(draw, text, place, size_px)
+
+    monkeypatch.setattr(overlay, "_legend_lines", lines)
+    monkeypatch.setattr(panels, "_write", note)
     return kept
 
 
 @pytest.mark.parametrize(("spine", "has_c1", "first"), SPINES)
 def test_dicom_objects_record_flags_overlay_and_page_say_the_same(
-    tmp_path: Path, pictures: list[Figure], spine: Spine, *, has_c1: bool, first: int
+    tmp_path: Path, picture: Picture, spine: Spine, *, has_c1: bool, first: int
 ) -> None:
     spine_series(tmp_path / "in")
     image = assemble(scan(tmp_path / "in").series[0])
@@ -119,20 +133,22 @@ def test_dicom_objects_record_flags_overlay_and_page_say_the_same(
     assert f"beginning with {first}" in entry.numbering
     assert ("C1" in entry.numbering) is (first == 1)
 
-    # The picture: numbers on the bones from the top down, and the legend.
-    (figure,) = pictures
-    legend = [text.get_text() for one in figure.legends for text in one.get_texts()]
-    assert [text for text in legend if text.startswith("vertebra ")] == words
-    written = [t for axis in figure.axes for t in axis.texts if t.get_text()[:1].isdecimal()]
-    heights = {int(text.get_text().split()[0]): text.xy[1] for text in written}
-    assert sorted(heights, key=heights.__getitem__) == list(numbers)
+    # The picture: levels, else numbers, on the bones from the top down, and the legend.
+    assert [text for text in picture.legend if text.startswith("vertebra ")] == words
+    texts = {int(k): v["text"] for k, v in named_in(entry).items()}
+    names = [short_name(n, texts) for n in numbers]
+    heights: dict[str, float] = {}
+    for text, height in picture.names:
+        heights.setdefault(text, height)
+    assert sorted((name for name in heights if name in names), key=heights.__getitem__) == names
 
     page = page_of(tmp_path / "node", record)
     listed = ", ".join(word.removeprefix("vertebra ") for word in words)
     assert f"{COUNT} vertebrae: {listed} ({entry.numbering})" in page
     assert list(entry.levels) == [str(n) for n in numbers]
+    table = page[page.index("Levels of the vertebrae") :]
     for n, level in entry.levels.items():
-        row = page[page.index(f'<th scope="row">{n}</th>') :].split("</tr>")[0]
+        row = table[table.index(f'<th scope="row">{n}</th>') :].split("</tr>")[0]
         assert f">{level['text']}<" in row
         assert f">{level['confidence']:.2f}<" in row
         assert f">{', '.join(level['evidence'])}<" in row

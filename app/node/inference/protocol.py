@@ -13,7 +13,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 
 from app.errors import ProtocolError
 from operators.dicom.provenance import Predecessor
-from operators.dicom.result_kinds import MEASUREMENT_REPORT, OVERLAY
+from operators.dicom.result_kinds import MEASUREMENT_REPORT, OVERLAY, PDF, PREVIEW, REPORT_FILE
+
+_EXTRAS: Final = tuple(
+    kind.name for kind in (MEASUREMENT_REPORT, OVERLAY, REPORT_FILE, PDF, PREVIEW)
+)
+"""What the node has made of every series beside the segmentations."""
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
 """Bytes; a record lists every series of a study with its reasons, some kilobytes each."""
@@ -37,8 +42,8 @@ class Request(_Message):
     started : datetime
         Time written into the results: that of the job's first attempt.
     extras : tuple of str
-        Optional kinds of results that are written as well: destinations get the report, the page
-        shows the picture.
+        Optional kinds of results that are written as well: destinations get the measurements,
+        and report and picture where they ask for them; the page shows both.
     predecessors : tuple of Predecessor
         Results of an earlier revision of the same series that these results replace.
     parameters : tuple of (str, str)
@@ -50,7 +55,7 @@ class Request(_Message):
     source: Path
     output: Path
     started: AwareDatetime
-    extras: tuple[str, ...] = (MEASUREMENT_REPORT.name, OVERLAY.name)
+    extras: tuple[str, ...] = _EXTRAS
     predecessors: tuple[Predecessor, ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()
 

@@ -1,8 +1,9 @@
 """C-STORE as a user: files leave in their own transfer syntax, byte for byte.
 
 Two exceptions, for peers that do not take that. An uncompressed object is re-encoded in Implicit VR
-Little Endian, the syntax that every application entity must know (PS3.5, 10.1). A segmentation in
-RLE Lossless, as this product writes it, is sent uncompressed: the same object, nothing is lost.
+Little Endian, the syntax that every application entity must know (PS3.5, 10.1). A segmentation or
+a picture in RLE Lossless, as this product writes it, is sent uncompressed: the same object, nothing
+is lost.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pynetdicom.presentation import build_context
 
 from app.errors import ContextRefusedError, PeerUnreachableError
 from app.node.peers.dimse import MAX_CONTEXTS, PATIENT, association, status_of
-from operators.dicom.result_kinds import SEGMENTATION_STORAGE
+from operators.dicom.result_kinds import SECONDARY_CAPTURE_STORAGE, SEGMENTATION_STORAGE
 from operators.errors import UnreadableInputError
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ _FALLBACKS: Final[dict[str, tuple[str, ...]]] = {
 """Transfer syntax of a file -> what it may be sent in where the peer does not take that."""
 _UNDECODABLE: Final = (AttributeError, NotImplementedError, RuntimeError, ValueError)
 """What pydicom raises at pixel data that are not what the header says."""
+_WRITTEN_IN_RLE: Final = frozenset({SEGMENTATION_STORAGE, SECONDARY_CAPTURE_STORAGE})
 _UNCOMPRESSED: Final = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 _LAST_MESSAGE_ID: Final = 0xFFFF
 _IDENTITY: Final = ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "TransferSyntaxUID")
@@ -216,7 +218,7 @@ def _context_keys(file: StorableFile) -> set[tuple[str, str]]:
 def syntaxes_of(file: StorableFile) -> tuple[str, ...]:
     """Give the transfer syntaxes a file can be sent in, best first."""
     own = file.transfer_syntax_uid
-    if own == RLELossless and file.sop_class_uid == SEGMENTATION_STORAGE:
+    if own == RLELossless and file.sop_class_uid in _WRITTEN_IN_RLE:
         return own, *_UNCOMPRESSED
     return own, *_FALLBACKS.get(own, ())
 

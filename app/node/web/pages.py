@@ -15,12 +15,14 @@ from app.node.journal.states import DeliveryState, JobState
 from app.node.web import wording
 from app.node.web.actions import offers
 from app.node.web.health import check_all, disk_of, silences
+from app.node.web.measured import said_of_entry
 from app.node.web.rendering import page
 from app.node.web.results import UNKNOWN_MEDIA_TYPE, find_result
 from app.node.web.site import CurrentSite
 from app.node.web.slice_map import slice_map_of
 from app.node.web.steps import steps_of
 from operators.dicom.result_kinds import kind_of
+from operators.report.words import COLUMNS
 
 _Row = TypeVar("_Row")
 
@@ -107,6 +109,7 @@ def show_job(request: Request, site: CurrentSite, job_id: str) -> Response:
     with reading(site.engine) as connection:
         row = _found(overview.find_job(connection, job_id))
         results = overview.results_of_job(connection, job_id)
+        earlier = overview.results_of_job(connection, row.predecessor_job_id or "")
         deliveries = overview.deliveries_of_job(connection, job_id)
         deeds = list_deeds(connection, subject=job_id)
         kind = _ATTENTION_KINDS.get(row.state)
@@ -121,8 +124,9 @@ def show_job(request: Request, site: CurrentSite, job_id: str) -> Response:
             "steps": steps_of(row),
             "is_alive": row.state in _ALIVE,
             "results": results,
-            "entries": _entries(row),
-            "pictures": [r for r in results if r.path and _is_shown(r)],
+            "entries": [(entry, said_of_entry(entry)) for entry in _entries(row)],
+            "columns": COLUMNS,
+            "pictures": _pictures(results, earlier),
             "titles": {r.name: _title(r) for r in results},
             "deliveries": [(d, offers("delivery", d.delivery_id, {d.state})) for d in deliveries],
             "deeds": deeds,
@@ -232,6 +236,14 @@ def show_system(request: Request, site: CurrentSite, offset: Offset = 0) -> Resp
 def _is_shown(row: ResultRow) -> bool:
     kind = kind_of(row.name)
     return kind is not None and kind.is_shown
+
+
+def _pictures(
+    results: list[ResultRow], earlier: list[ResultRow]
+) -> list[tuple[ResultRow, ResultRow | None]]:
+    """Pictures of a job, each with that of the same series in the job that it replaces."""
+    before = {row.name: row for row in earlier if row.path and _is_shown(row)}
+    return [(row, before.get(row.name)) for row in results if row.path and _is_shown(row)]
 
 
 def _title(row: ResultRow) -> str:

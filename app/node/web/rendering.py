@@ -22,6 +22,7 @@ from app.node.web import reasons, wording
 from app.node.web.security import SESSION_COOKIE, new_session, token_of
 from app.run.record import NOTICE
 from operators.anatomy.levels import numbers_text
+from operators.report.words import SHORT_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -175,6 +176,7 @@ def environment() -> Environment:
         version=__version__,
         notice=NOTICE,
         numbers_text=numbers_text,
+        short_names=SHORT_NAMES,
     )
     return made
 

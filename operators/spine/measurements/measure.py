@@ -23,7 +23,7 @@ from operators.spine.measurements.curves import (
 from operators.spine.measurements.grades import genant_grade, meyerding_grade
 from operators.spine.measurements.quantities import Quantity, Reason, combined
 from operators.spine.measurements.spine import MeasuredSpine
-from operators.spine.measurements.table import CURVES, MEASURES
+from operators.spine.measurements.table import CURVES, MEASURES, WHOLE_SPINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from operators.spine.measurements.bodies import Shape
     from operators.spine.measurements.sampling import PlacedMask
     from operators.spine.measurements.surfaces import EndSurface
-
-WHOLE_SPINE: Final = 0
-"""Instance of what belongs to no single vertebra or disc."""
 
 _MM3_PER_ML: Final = 1000.0
 _PERCENT: Final = 100.0

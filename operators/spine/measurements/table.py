@@ -16,6 +16,9 @@ GRADE, IDENTIFIER = "{grade}", "{id}"
 
 _DECIMALS: Final = {MM: 2, MM2: 1, ML: 2, DEGREES: 1, PERCENT: 1, RATIO: 3, GRADE: 0, IDENTIFIER: 0}
 
+WHOLE_SPINE: Final = 0
+"""Instance of what belongs to no single vertebra or disc."""
+
 SIX_POINTS: Final = "Hurxthal 1968, Am J Roentgenol 103:635; Genant et al. 1993, JBMR 8:1137"
 CALIPER: Final = "Ulrich et al. 1980, Radiology 134:137"
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from highdicom.sr import EnhancedSR
 from pydicom import dcmread
@@ -24,8 +25,12 @@ from app.node.journal.engine import transaction
 from app.node.peers.dimse import echo
 from app.node.peers.store import read_storable, store_files
 from app.peer_settings import DicomwebPeerSettings, DimsePeerSettings, PeerSettings
+from operators.dicom.documents import encode_pdf, encode_preview
+from operators.dicom.segmentation import encode_segmentations
+from operators.dicom.whole_files import write_dataset
 from tests.builders.faulty_pacs import HOST, faulty_pacs
 from tests.builders.golden_result import golden_report
+from tests.builders.mr_series import make_series
 from tests.builders.orthanc import (
     DICOMWEB_PLUGIN,
     Orthanc,
@@ -43,6 +48,7 @@ from tests.builders.planned_deliveries import (
     plan_job,
     states_of,
 )
+from tests.builders.results import CONTEXT, label_maps, volume_of
 
 # pynetdicom drops the socket of a refused connection without closing it.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
@@ -173,6 +179,32 @@ def test_orthanc_keeps_a_report_byte_for_byte(tmp_path: Path, pacs: Orthanc) -> 
     assert kept[-10_000:] == (tmp_path / "report.dcm").read_bytes()[-10_000:]
     read = EnhancedSR.from_dataset(dcmread(BytesIO(kept)))
     assert len(read.content.get_volumetric_roi_measurement_groups()) >= 4
+
+
+@needs_orthanc
+def test_orthanc_keeps_report_and_picture_and_gives_the_same_document_and_pixels_back(
+    tmp_path: Path, pacs: Orthanc
+) -> None:
+    volume = volume_of(make_series(tmp_path / "mr"))
+    semantic, _ = encode_segmentations(*label_maps(volume), volume, CONTEXT)
+    picture = np.arange(40 * 50 * 3, dtype=np.uint8).reshape(40, 50, 3)
+    made = [
+        encode_pdf(b"%PDF-1.4 page", "Title", semantic, CONTEXT),
+        encode_preview(picture, semantic, CONTEXT),
+    ]
+    files = []
+    for number, dataset in enumerate(made):
+        write_dataset(dataset, tmp_path / f"{number}.dcm")
+        files.append(read_storable(tmp_path / f"{number}.dcm"))
+    answers: list[int | None] = []
+    store_files(
+        orthanc_peer(pacs), "SPINENODE", files, on_answer=lambda _, status: answers.append(status)
+    )
+    assert answers == [0, 0]
+    pdf, preview = (dcmread(BytesIO(pacs.file(one.SOPInstanceUID))) for one in made)
+    assert pdf.EncapsulatedDocument[: pdf.EncapsulatedDocumentLength] == b"%PDF-1.4 page"
+    np.testing.assert_array_equal(preview.pixel_array, picture)
+    assert preview.file_meta.TransferSyntaxUID == RLELossless
 
 
 @pytest.mark.skipif(STORESCP is None, reason="dcmtk is not installed (make peers)")

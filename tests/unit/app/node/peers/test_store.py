@@ -47,9 +47,9 @@ def test_each_syntax_gets_a_context_of_its_own_and_uncompressed_ones_the_default
     ]
 
 
-def test_a_segmentation_in_rle_may_also_be_sent_uncompressed() -> None:
-    segmentation = "1.2.840.10008.5.1.4.1.1.66.4"
-    contexts = _contexts([file_of(segmentation, RLE)])
+@pytest.mark.parametrize("sop_class", ["1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.7"])
+def test_a_segmentation_or_a_picture_in_rle_may_also_be_sent_uncompressed(sop_class: str) -> None:
+    contexts = _contexts([file_of(sop_class, RLE)])
     assert [[str(one) for one in context.transfer_syntax] for context in contexts] == [
         [IMPLICIT],
         [EXPLICIT],

@@ -1,0 +1,81 @@
+"""A report as a whole: whose it is, what is said, and which software and models say it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from operators.dicom.provenance import MODEL_NAME, RESEARCH_NOTICE
+from operators.report.content import Measured, Said, said_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from operators.dicom.provenance import ResultContext
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything a page says, but the picture.
+
+    Attributes
+    ----------
+    identity : tuple of (str, str)
+        Whose images these are, and which: label and value.
+    is_research_only : bool
+        Whether every page says so.
+    said : Said
+        Of the measurements.
+    origin : tuple of (str, str)
+        Software, models, time, source: label and value.
+    """
+
+    identity: tuple[tuple[str, str], ...]
+    is_research_only: bool
+    said: Said
+    origin: tuple[tuple[str, str], ...]
+
+
+def report_of(
+    measured: Measured,
+    context: ResultContext,
+    identity: Sequence[tuple[str, str]],
+    origin: Sequence[tuple[str, str]] = (),
+) -> Report:
+    """Put a result into words.
+
+    Parameters
+    ----------
+    measured : Measured
+        Of one series.
+    context : ResultContext
+        Software and models.
+    identity : sequence of (str, str)
+        Whose images these are, as the page shows it; may be empty.
+    origin : sequence of (str, str)
+        What is known of the source and the time, in front of software and models.
+
+    Returns
+    -------
+    Report
+        Free of patient data but for ``identity``.
+    """
+    return Report(
+        identity=tuple(identity),
+        is_research_only=context.is_research_only,
+        said=said_of(measured),
+        origin=(*origin, *_origin(context)),
+    )
+
+
+def _origin(context: ResultContext) -> tuple[tuple[str, str], ...]:
+    models = (("Phase 1", context.semantic_model), ("Phase 2", context.instance_model))
+    notice = f"; {RESEARCH_NOTICE}" if context.is_research_only else ""
+    return (
+        ("Software", f"{MODEL_NAME} {context.software_version}{notice}"),
+        *(
+            (f"Model, {phase.lower()}", f"{model.name} {model.version}, SHA-256 {model.digest}")
+            for phase, model in models
+        ),
+        ("Computed with", context.numeric_profile),
+    )

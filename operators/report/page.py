@@ -1,0 +1,211 @@
+"""The report as a PDF of one or two A4 pages: picture, flags, table, limits, origin.
+
+Made with ReportLab in its invariant mode: no time of creation, no random identifier, so the same
+content gives the same bytes. The typeface is embedded. The document's own properties name no
+patient; only the page does.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final
+from xml.sax.saxutils import escape
+
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.units import mm
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import Image, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
+
+from operators.anatomy.colours import STRUCTURE_COLOURS
+from operators.anatomy.labels import Structure
+from operators.dicom.provenance import RESEARCH_NOTICE
+from operators.report.flags import THRESHOLDS
+from operators.report.identity import IMAGE, PATIENT, PATIENT_ID
+from operators.report.look import (
+    BOLD,
+    FLAG,
+    INK,
+    LINE,
+    QUIET,
+    REGULAR,
+    register_fonts,
+    shown,
+    style,
+)
+from operators.report.table import measurement_table
+from operators.report.words import LIMITS, SHORT_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from operators.report.document import Report
+
+TITLE: Final = "Spine MR: automatic measurements"
+
+_MARGIN: Final = 12 * mm
+_WIDTH: Final = A4[0] - 2 * _MARGIN
+_HIGHEST_PICTURE: Final = 100 * mm
+_LEGEND: Final = (
+    ("vertebral body", Structure.CORPUS),
+    ("disc", Structure.DISC),
+    ("end plates", Structure.ENDPLATE_SUPERIOR),
+    ("canal", Structure.CANAL),
+    ("cord", Structure.CORD),
+    ("arch", Structure.ARCUS),
+    ("spinous process", Structure.SPINOUS_PROCESS),
+    ("sacrum", Structure.SACRUM),
+)
+
+
+def pdf_of(report: Report, picture: bytes) -> bytes:
+    """Lay out a report.
+
+    Parameters
+    ----------
+    report : Report
+        What it says.
+    picture : bytes
+        Picture of `operators.imaging.overlay.page_jpeg`.
+
+    Returns
+    -------
+    bytes
+        PDF 1.4; the same input gives the same bytes with the same versions of ReportLab, Pillow
+        and zlib.
+    """
+    register_fonts()
+    buffer = BytesIO()
+    document = SimpleDocTemplate(
+        buffer,
+        pagesize=A4,
+        leftMargin=_MARGIN,
+        rightMargin=_MARGIN,
+        topMargin=18 * mm,
+        initialFontName=REGULAR,
+        bottomMargin=15 * mm,
+        title=TITLE,
+        author="",
+        invariant=1,
+        pageCompression=1,
+        lang="en",
+    )
+    story = [
+        *_identity(report),
+        _picture(picture),
+        Paragraph(_legend(), style("legend")),
+        *_list("To look at first", report.said.findings or ("No value beyond a threshold below.",)),
+        *_list("To check", report.said.doubts),
+        measurement_table(report.said.rows, _WIDTH),
+        *_notes(report),
+        KeepTogether(_pairs("Curves", report.said.curves)),
+        *_list("Limits", LIMITS),
+        KeepTogether(_pairs("Origin", report.origin)),
+    ]
+    document.build(story, canvasmaker=partial(_Pages, report=report))
+    return buffer.getvalue()
+
+
+class _Pages(Canvas):  # type: ignore[misc] # reportlab has no types
+    """Canvas that writes head and foot once it knows how many pages there are."""
+
+    def __init__(self, *args: Any, report: Report, **kwargs: Any) -> None:  # noqa: ANN401 - its own
+        """Keep whose report it is."""
+        super().__init__(*args, **kwargs)
+        self._report = report
+        self._states: list[dict[str, Any]] = []
+
+    def showPage(self) -> None:  # noqa: N802 - ReportLab's name
+        """Put a page aside."""
+        self._states.append(dict(self.__dict__))
+        self._startPage()
+
+    def save(self) -> None:
+        """Finish all pages and write them."""
+        for number, state in enumerate(self._states, 1):
+            self.__dict__.update(state)
+            self._head_and_foot(number, len(self._states))
+            super().showPage()
+        super().save()
+
+    def _head_and_foot(self, number: int, count: int) -> None:
+        width, height = A4
+        right = width - _MARGIN
+        self.setFillColor(INK)
+        self.setFont(BOLD, 13)
+        self.drawString(_MARGIN, height - 14 * mm, TITLE)
+        self.setFont(REGULAR, 8)
+        self.setFillColor(QUIET)
+        # Whose page it is must be on every one of them: sheets get apart.
+        whose = ", ".join(
+            shown(value) for label, value in self._report.identity if label in _ON_EVERY_PAGE
+        )
+        self.drawRightString(right, height - 13 * mm, whose if number > 1 else "")
+        self.drawRightString(right, 8 * mm, f"page {number} of {count}")
+        self.setStrokeColor(LINE)
+        self.line(_MARGIN, 12 * mm, right, 12 * mm)
+        if self._report.is_research_only:
+            self.setFont(BOLD, 8)
+            self.setFillColor(FLAG)
+            self.drawString(_MARGIN, 8 * mm, RESEARCH_NOTICE.capitalize())
+
+
+_ON_EVERY_PAGE: Final = (PATIENT, PATIENT_ID, IMAGE)
+
+
+def _identity(report: Report) -> list[Any]:
+    """Whose images these are, side by side."""
+    if not report.identity:
+        return []
+    cells = [
+        Paragraph(
+            f'<font color="#5c6b7a" size="6.4">{escape(label)}</font><br/>'
+            + (escape(shown(value)) or "-"),
+            style("text"),
+        )
+        for label, value in report.identity
+    ]
+    table = Table([cells], colWidths=[_WIDTH / len(cells)] * len(cells))
+    table.setStyle([("BOX", (0, 0), (-1, -1), 0.5, LINE), ("VALIGN", (0, 0), (-1, -1), "TOP")])
+    return [table, Spacer(1, 3 * mm)]
+
+
+def _picture(picture: bytes) -> Image:
+    shown = Image(BytesIO(picture))
+    scale = min(_WIDTH / shown.imageWidth, _HIGHEST_PICTURE / shown.imageHeight)
+    shown.drawWidth, shown.drawHeight = shown.imageWidth * scale, shown.imageHeight * scale
+    return shown
+
+
+def _legend() -> str:
+    marks = []
+    for name, structure in _LEGEND:
+        red, green, blue = STRUCTURE_COLOURS[structure]
+        marks.append(f'<font color="#{red:02x}{green:02x}{blue:02x}">■</font> {name}')
+    return " &nbsp; ".join(marks)
+
+
+def _list(title: str, lines: Sequence[str]) -> list[Any]:
+    if not lines:
+        return []
+    text = "<br/>".join(f"• {escape(line)}" for line in lines)
+    return [Paragraph(title, style("heading")), Paragraph(text, style("text"))]
+
+
+def _pairs(title: str, pairs: Sequence[tuple[str, str]]) -> list[Any]:
+    if not pairs:
+        return []
+    text = "<br/>".join(f"<b>{escape(name)}</b>: {escape(value)}" for name, value in pairs)
+    return [Paragraph(title, style("heading")), Paragraph(text, style("text"))]
+
+
+def _notes(report: Report) -> list[Any]:
+    """Say what the letters, short names and boxes of the table mean."""
+    reasons = "; ".join(f"<b>{letter}</b> {escape(words)}" for letter, words in report.said.reasons)
+    rules = "; ".join(f"{escape(rule.words)} [{escape(rule.source)}]" for rule in THRESHOLDS)
+    lines = [f"Not measured because: {reasons}."] if reasons else []
+    lines += [
+        f"In a box: {rules}.",
+        SHORT_NAMES,
+    ]
+    return [Spacer(1, 1.5 * mm), *(Paragraph(line, style("small")) for line in lines)]
