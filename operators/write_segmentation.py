@@ -1,4 +1,4 @@
-"""Step 8: final masks -> files in the output folder, each written whole."""
+"""Step 9: final masks -> files in the output folder, each written whole."""
 
 from __future__ import annotations
 
@@ -109,7 +109,10 @@ class WriteSegmentationOperator(Operator):
         names = (f"{case.key}_semantic.dcm", f"{case.key}_instances.dcm")
         paths = tuple(self._options.folder / name for name in names)
         context = self._options.context.of_stack(case.stack)
-        datasets = encode_segmentations(*masks, volume, context, levels=case.levels)
+        sentences = () if case.quality is None else case.quality.sentences
+        datasets = encode_segmentations(
+            *masks, volume, context, levels=case.levels, findings=sentences
+        )
         for dataset, path in zip(datasets, paths, strict=True):
             write_dataset(dataset, path)
         return paths

@@ -83,10 +83,10 @@ class Segmentation:
     @property
     def flags(self) -> tuple[str, ...]:
         """What a person should look at or know, such as ``low_confidence: disc``."""
-        entry = self.record
-        low = [f"low_confidence: {name}" for name in entry.low_confidence]
-        contested = [f"low_agreement: {name}" for name in entry.low_agreement]
-        return (*low, *contested, *entry.facts)
+        quality = self.record.quality
+        findings = () if quality is None else quality.findings
+        found = [f"{finding.rule}: {place}" for finding in findings for place in finding.places]
+        return (*found, *self.record.facts)
 
     @property
     def centroids_mm(self) -> dict[int, tuple[float, float, float]]:

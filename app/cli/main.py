@@ -250,10 +250,9 @@ def _tell(record: ResultRecord, output: Path) -> None:
             found = ", ".join(sorted(entry.volumes_ml))
             numbers = numbers_text(entry.vertebra_numbers, entry.levels)
             typer.echo(f"{entry.key}: {entry.vertebrae} vertebrae: {numbers}; {found}")
-            if entry.low_confidence:
-                typer.echo(f"   low confidence, look closely: {', '.join(entry.low_confidence)}")
-            if entry.low_agreement:
-                typer.echo(f"   folds disagree, look closely: {', '.join(entry.low_agreement)}")
+            if entry.quality is not None:
+                for finding in entry.quality.findings:
+                    typer.echo(f"   {finding.outcome}: {finding.sentence}")
             for name in entry.files:
                 typer.echo(f"   {output / name}")
         else:

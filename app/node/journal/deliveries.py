@@ -16,7 +16,7 @@ from app.node.journal.tables import DELIVERY, DESTINATION
 from operators.dicom.uids import digest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -102,6 +102,38 @@ def plan(
     if fresh:
         c.execute(sa.insert(DELIVERY), fresh)
     return len(fresh)
+
+
+def withhold(c: Connection, causes: Mapping[str, str], *, planned_at: float) -> int:
+    """Hold back objects whose delivery this transaction has just planned.
+
+    Parameters
+    ----------
+    c : Connection
+        The transaction of `plan`: nobody has seen them queued yet.
+    causes : mapping of str to str
+        Why, by SOP Instance UID; shown beside the delivery until it is released.
+    planned_at : float
+        The time given to `plan`. What was planned before stays as a person left it.
+
+    Returns
+    -------
+    int
+        Deliveries held back.
+    """
+    count = 0
+    for uid, cause in causes.items():
+        changed = c.execute(
+            sa.update(DELIVERY)
+            .where(
+                DELIVERY.c.sop_instance_uid == uid,
+                DELIVERY.c.created_at == planned_at,
+                DELIVERY.c.attempts == 0,
+            )
+            .values(state=DeliveryState.HELD, released_at=None, last_error=cause)
+        )
+        count += changed.rowcount
+    return count
 
 
 def delivery_id_of(sop_instance_uid: str, destination: str) -> str:

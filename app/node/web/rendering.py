@@ -157,6 +157,7 @@ def environment() -> Environment:
         decision_words=reasons.decision_words,
         problem_words=reasons.problem_words,
         doubts=reasons.doubts,
+        finding_words=reasons.finding_words,
         outcome_words=wording.outcome_words,
         source_words=wording.source_words,
         structure_words=wording.structure_words,

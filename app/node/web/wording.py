@@ -122,6 +122,7 @@ STEPS: Final[dict[str, str]] = {
     "postprocess": "Post-process",
     "label_vertebrae": "Name the vertebrae",
     "measure_spine": "Measure",
+    "assess_quality": "Judge the quality",
     "write_segmentation": "Write DICOM SEG",
     "publish": "Publish and plan deliveries",
 }
@@ -281,6 +282,8 @@ ERRORS: Final[dict[str, str]] = {
 
 _STATUS: Final = "status_"
 _REFUSED: Final = "refused_"
+_WITHHELD: Final = "withheld: "
+"""`app.node.delivery.withheld.WITHHELD`."""
 
 DONE: Final[dict[str, str]] = {
     "done": "Done.",
@@ -327,7 +330,10 @@ def source_words(name: str) -> str:
 
 
 def error_words(name: str) -> str:
-    """Words for what went wrong at a destination."""
+    """Words for what went wrong at a destination, or why nothing is sent there."""
+    if name.startswith(_WITHHELD):
+        rules = ", ".join(plain(rule).lower() for rule in name.removeprefix(_WITHHELD).split(", "))
+        return f"Withheld by the quality gate: {rules}"
     if name.startswith(_STATUS) and name not in ERRORS:
         return f"The peer answered 0x{name.removeprefix(_STATUS)}"
     return ERRORS.get(name) or plain(name)

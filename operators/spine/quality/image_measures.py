@@ -47,6 +47,10 @@ _STEEP: Final = 90.0
 """Percentile of the slopes within the spine that counts as steep as it gets."""
 
 _SMOOTH_MM: Final = 1.0
+_COARSE_VOXELS: Final = 4.0
+"""Standard deviation of what is smooth, such as the coil's sensitivity: it echoes nowhere."""
+
+_TINY: Final = 1e-12
 _LEAST_LAG_MM: Final = 20.0
 """A ghost nearer than this lies on the structure it comes from."""
 
@@ -106,44 +110,44 @@ def displaced_fits(evidence: Evidence) -> Values:
 
     Best sum of gradients under the edges of displaced masks over the best one near their place.
     """
-    if evidence.sampled is None:
+    image, steps = evidence.sampled, evidence.parts.spacing_zyx_mm[1:]
+    slices = _middle_slices(evidence)
+    if image is None or not slices:
         return {}
-    steps = evidence.parts.spacing_zyx_mm[1:]
-    total = np.zeros(())
-    for k in _middle_slices(evidence):
-        labels = evidence.parts.labels_zyx[k]
-        image = np.asarray(evidence.sampled[k], np.float64)
-        slopes = gaussian_gradient_magnitude(image, [_SMOOTH_MM / s for s in steps])
-        slopes = (
-            np.minimum(slopes, np.percentile(slopes[labels > 0], 90)) if labels.any() else slopes
-        )
-        edges = _edges(labels)
-        total = total + irfft2(np.conj(rfft2(edges)) * rfft2(slopes), s=labels.shape)
-    if not total.shape:
-        return {}
+    shape = image.shape[1:]
+    fits = np.sum([_fits(image[k], evidence.parts.labels_zyx[k], steps) for k in slices], axis=0)
     rows, columns = (
-        np.minimum(np.arange(n), n - np.arange(n)) * s
-        for n, s in zip(total.shape, steps, strict=True)
+        np.minimum(np.arange(n), n - np.arange(n)) * step
+        for n, step in zip(shape, steps, strict=True)
     )
     far = np.hypot(rows[:, None], columns)
-    near = total[far <= _NEAR_MM].max()
-    away = total[(far > _NEAR_MM) & (far <= _FAR_MM)].max()
+    near = fits[far <= _NEAR_MM].max()
+    away = fits[(far > _NEAR_MM) & (far <= _FAR_MM)].max()
     return {SPINE: float(away / near)} if near > 0 else {}
+
+
+def _fits(
+    plane: NDArray[np.generic], labels: NDArray[np.unsignedinteger], steps: tuple[float, ...]
+) -> Numbers:
+    """Sum of the image's slopes under the edges of the labels, for every displacement."""
+    image = np.asarray(plane, np.float64)
+    slopes = gaussian_gradient_magnitude(image, [_SMOOTH_MM / step for step in steps])
+    # Skin and vessels are far steeper than anything in the spine.
+    slopes = np.minimum(slopes, np.percentile(slopes[labels > 0], _STEEP))
+    product = np.conj(rfft2(_edges(labels))) * rfft2(slopes)
+    return np.asarray(irfft2(product, s=labels.shape))
 
 
 def ghosts(evidence: Evidence) -> Values:
     """Strongest echo of the whole image along rows or columns, by its cepstrum."""
-    image = evidence.sampled
-    if image is None:
+    image, slices = evidence.sampled, _middle_slices(evidence)
+    if image is None or not slices:
         return {}
-    spectra = []
-    for k in _middle_slices(evidence):
+    spectra, shape = [], image.shape[1:]
+    for k in slices:
         plane = np.asarray(image[k], np.float64)
-        plane = plane - gaussian_filter(plane, 4.0)
-        spectra.append(np.log(np.abs(rfft2(plane)) ** 2 + 1e-12))
-    if not spectra:
-        return {}
-    shape = image.shape[1:]
+        details = plane - gaussian_filter(plane, _COARSE_VOXELS)
+        spectra.append(np.log(np.abs(rfft2(details)) ** 2 + _TINY))
     cepstrum = irfft2(np.mean(spectra, axis=0), s=shape)
     echoes = []
     for axis, (n, step) in enumerate(zip(shape, evidence.parts.spacing_zyx_mm[1:], strict=True)):
@@ -163,7 +167,7 @@ def _brightness(evidence: Evidence) -> tuple[float, float]:
     marrow = image[is_one_of(labels, (Structure.CORPUS, Structure.CORPUS_DENSE))]
     if min(len(fluid), len(marrow)) < _LEAST_VOXELS:
         return float("nan"), float("nan")
-    return float(np.percentile(fluid, _BRIGHT)), float(np.median(marrow))
+    return float(np.percentile(fluid, _BRIGHT)), float(np.percentile(marrow, 50.0))
 
 
 def _middle_slices(evidence: Evidence) -> list[int]:

@@ -95,7 +95,7 @@ RULES: Final = (
         measure=mask_measures.height_ratios,
         about="height of a body over that of those around",
         most=1.75,
-        origin="two with their disc give 2.3; at most 1.52, beside a fracture, in 40 synthetic ones",
+        origin="two with their disc give 2.3; at most 1.52 beside a fracture in 40 synthetic",
     ),
     Rule(
         name="vertebra_in_pieces",
