@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.run.record import NOTICE, entry_of
+from app.run.record import entry_of
 from operators.anatomy.codes import STRUCTURES
 from operators.anatomy.levels import texts_of
 from operators.anatomy.vertebrae import ordinal_text
@@ -63,7 +63,7 @@ class Segmentation:
     centroids: dict[int, tuple[float, float, float]]
     record: SeriesRecordEntry
     models: dict[str, dict[str, str]]
-    notice: str = NOTICE
+    notice: str
 
     @property
     def vertebrae(self) -> tuple[int, ...]:
@@ -120,7 +120,7 @@ class Study:
     passed_over: dict[str, int]
 
 
-def result_of(case: Case, models: dict[str, dict[str, str]]) -> Segmentation:
+def result_of(case: Case, models: dict[str, dict[str, str]], notice: str) -> Segmentation:
     """Turn a finished case into arrays.
 
     Parameters
@@ -128,6 +128,8 @@ def result_of(case: Case, models: dict[str, dict[str, str]]) -> Segmentation:
     case : Case
         After the last step that computes.
     models : dict
+        Of `Segmentation`.
+    notice : str
         Of `Segmentation`.
 
     Raises
@@ -153,6 +155,7 @@ def result_of(case: Case, models: dict[str, dict[str, str]]) -> Segmentation:
         centroids={int(label): tuple(point[CORPUS_POINT]) for label, point in points.items()},
         record=entry,
         models=models,
+        notice=notice,
     )
 
 

@@ -27,10 +27,11 @@ from app.node.tls import check_certificates
 from app.registry import find_model, models_in
 from app.run.bootstrap import quiet_libraries
 from app.run.checks import RunPaths, require_folder, require_usable
-from app.run.identity import parameters_of
+from app.run.identity import intended_use_of, parameters_of
 from app.settings import Settings, load_settings, model_places
 from app.signals import stop_requests
 from operators.anatomy.levels import numbers_text
+from operators.dicom.provenance import notice_of
 from operators.errors import SpineError
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
             measurements=measurements,
             selection=SelectionSettings(**settings.selection.model_dump()),
             parameters=parameters_of(settings),
+            intended_use=intended_use_of(settings),
         )
         record = execute(job, bundle, progress=progress, is_cancelled=stop.is_set)
     if report is not None:
@@ -223,7 +225,7 @@ def description(settings: Settings) -> dict[str, Any]:
             "exit_codes": {code.name.lower(): int(code) for code in ExitCode},
             "error_codes": {entry.code: entry.meaning for entry in error_codes()},
         },
-        "intended_use": "research use only, not for diagnosis",
+        "intended_use": notice_of(intended_use_of(settings)),
     }
 
 

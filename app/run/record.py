@@ -14,6 +14,7 @@ import numpy as np
 from app.errors import ExitCode, OutputUnwritableError, exit_code_of
 from operators.anatomy.labels import Structure
 from operators.anatomy.vertebrae import numbering_text, vertebrae_among
+from operators.dicom.provenance import RESEARCH_NOTICE
 from operators.imaging.volume import voxel_volume_mm3
 from operators.spine.measurements.rows import documents, units_of
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from operators.spine.confidence import Agreement, Confidence
     from operators.spine.quality.findings import Quality
 
-NOTICE: Final = "research use only, not for diagnosis"
 NUMBERING: Final = numbering_text(())
 
 Status = Literal["ok", "partial", "no_series", "failed", "interrupted"]
@@ -137,7 +137,7 @@ class ResultRecord:
     profile: str = ""
     duration_s: float = 0.0
     error: ErrorRecord | None = None
-    notice: str = NOTICE
+    notice: str = RESEARCH_NOTICE
     numbering: str = NUMBERING
 
     def as_dict(self) -> dict[str, Any]:

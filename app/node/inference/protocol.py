@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from app.errors import ProtocolError
-from operators.dicom.provenance import Predecessor
+from operators.dicom.provenance import IntendedUse, Predecessor
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
 """Bytes; a record lists every series of a study with its reasons, some kilobytes each."""
@@ -41,6 +41,8 @@ class Request(_Message):
         Results of an earlier revision of the same series that these results replace.
     parameters : tuple of (str, str)
         Settings of the site that change the result.
+    intended_use : IntendedUse or None
+        Of the site.
     """
 
     type: Literal["request"] = "request"
@@ -51,6 +53,7 @@ class Request(_Message):
     overlay: bool = True
     predecessors: tuple[Predecessor, ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()
+    intended_use: IntendedUse | None = None
 
 
 class Ready(_Message):

@@ -58,6 +58,9 @@ PROCESS_RESTARTED: Final = _event(703, "error", "process died and is started aga
 PROCESS_HUNG: Final = _event(704, "error", "process hangs and is killed", "role", "silent_s")
 NODE_GIVEN_UP: Final = _event(705, "error", "process cannot run, the node ends", "role", "code")
 SETTINGS_RELOADED: Final = _event(706, "info", "settings read anew")
+INTENDED_USE_CHANGED: Final = _event(
+    609, "warning", "another intended use of the results is set, or none any more", "is_set"
+)
 SETTINGS_REFUSED: Final = _event(707, "error", "new settings cannot be used, old ones stay", "code")
 THREAD_HANGS: Final = _event(708, "error", "thread hangs, no sign of life", "role", "thread")
 INTERNAL_ERROR: Final = _event(790, "error", "internal error", "role", "place")

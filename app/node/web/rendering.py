@@ -20,7 +20,6 @@ from app.node.journal.engine import reading
 from app.node.journal.steps import overall
 from app.node.web import reasons, wording
 from app.node.web.security import SESSION_COOKIE, new_session, token_of
-from app.run.record import NOTICE
 from operators.anatomy.levels import numbers_text
 
 if TYPE_CHECKING:
@@ -172,7 +171,6 @@ def environment() -> Environment:
         state_words=wording.state_words,
         states=wording.STATES,
         version=__version__,
-        notice=NOTICE,
         numbers_text=numbers_text,
     )
     return made
@@ -217,6 +215,7 @@ def page(
             "here": _here(request),
             "answer": wording.DONE.get(request.query_params.get("answer", "")),
             "node": site.node,
+            "notice": site.notice,
             **values,
         }
     )
