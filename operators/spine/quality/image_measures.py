@@ -77,9 +77,9 @@ def roughness(evidence: Evidence) -> Values:
 def noise(evidence: Evidence) -> Values:
     """Noise (standard deviation) in and about the spine over the contrast of fluid to marrow."""
     fluid, marrow = _brightness(evidence)
-    if evidence.image is None or not fluid > marrow:
-        return {}
     slices = _middle_slices(evidence)
+    if evidence.image is None or not slices or not fluid > marrow:
+        return {}
     image = np.asarray(evidence.image[slices], np.float32)
     where = evidence.fine.labels_zyx[slices][:, 1:-1, 1:-1] > 0
     across = image[:, 2:] - 2 * image[:, 1:-1] + image[:, :-2]

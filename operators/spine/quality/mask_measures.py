@@ -146,7 +146,7 @@ def canal_shares(evidence: Evidence) -> Values:
 
 def _canal_behind(evidence: Evidence) -> dict[str, tuple[float, float]]:
     """Depth of the canal behind every body, and how far to the left of the body it runs; mm."""
-    tube, found = evidence.tube_lps, {}
+    tube, found, step_mm = evidence.tube_lps, {}, evidence.parts.spacing_zyx_mm[2]
     for body, down in zip(evidence.bodies, evidence.down, strict=True):
         offsets = tube - body.centre_lps
         behind = offsets @ _backwards(down)
@@ -155,7 +155,7 @@ def _canal_behind(evidence: Evidence) -> dict[str, tuple[float, float]]:
         if near.any():
             beside = float(offsets[near, _LEFT].mean())
             middle = near & (np.abs(offsets[:, _LEFT] - beside) <= evidence.parts.spacing_zyx_mm[0])
-            depth = float(np.ptp(behind[middle])) if middle.any() else 0.0
+            depth = float(np.ptp(behind[middle])) + step_mm if middle.any() else 0.0
         found[place_of(body)] = (depth, beside)
     return found
 

@@ -116,7 +116,7 @@ RULES: Final = (
         unit=MM,
         least=8.6,
         most=20.0,
-        origin="11 to 16 mm in 40 synthetic spines, 9.7 to 16.4 mm in SPIDER's references",
+        origin="12 to 17 mm in 40 synthetic spines, 10 to 17 mm in SPIDER's references",
     ),
     Rule(
         name="body_size_unusual",
