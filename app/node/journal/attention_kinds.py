@@ -83,6 +83,9 @@ KINDS: Final[Mapping[str, AttentionKind]] = {
     "delivery_parked": _alarm(
         "deliveries parked: the destination does not take them", "/attention/delivery_parked"
     ),
+    "delivery_withheld": _alarm(
+        "result objects that the quality gate withholds", "/deliveries?state=held"
+    ),
     "destination_paused": _alarm(
         "destinations paused after failures", "/destinations", can_acknowledge=True
     ),

@@ -28,6 +28,9 @@ OPEN: Final = (DeliveryState.QUEUED, DeliveryState.SENT)
 LATE_S: Final = 60.0
 """An attempt that is overdue by this much has probably lost its workflow, s."""
 
+WITHHELD: Final = "withheld: "
+"""Begins the cause of what the quality gate holds back; the names of the rules follow."""
+
 _RESENDABLE: Final = tuple(
     state for state in origins_of(DeliveryState.QUEUED) if state != DeliveryState.HELD
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from app.node.journal.deliveries import WITHHELD
 from app.node.journal.states import DeliveryState, JobState, SeriesState
 from operators.anatomy.codes import STRUCTURES
 from operators.anatomy.labels import Structure
@@ -282,8 +283,6 @@ ERRORS: Final[dict[str, str]] = {
 
 _STATUS: Final = "status_"
 _REFUSED: Final = "refused_"
-_WITHHELD: Final = "withheld: "
-"""`app.node.delivery.withheld.WITHHELD`."""
 
 DONE: Final[dict[str, str]] = {
     "done": "Done.",
@@ -331,8 +330,8 @@ def source_words(name: str) -> str:
 
 def error_words(name: str) -> str:
     """Words for what went wrong at a destination, or why nothing is sent there."""
-    if name.startswith(_WITHHELD):
-        rules = ", ".join(plain(rule).lower() for rule in name.removeprefix(_WITHHELD).split(", "))
+    if name.startswith(WITHHELD):
+        rules = ", ".join(plain(rule).lower() for rule in name.removeprefix(WITHHELD).split(", "))
         return f"Withheld by the quality gate: {rules}"
     if name.startswith(_STATUS) and name not in ERRORS:
         return f"The peer answered 0x{name.removeprefix(_STATUS)}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.errors import ExitCode, OutputUnwritableError, ServiceError, SpoolError
 from app.node.delivery.routing import destinations_of
-from app.node.delivery.withheld import WITHHELD, withheld_objects
+from app.node.delivery.withheld import withheld_objects
 from app.node.journal import deliveries, runs
 from app.node.journal.engine import transaction
 from app.node.journal.runs import SEGMENTATION, RunEnd
@@ -209,7 +209,11 @@ class Settlement:
             duration = record.get("duration_s")
             self.emit(events.JOB_SUCCEEDED, job=job_id, duration_s=duration, results=len(files))
             for cause in dict.fromkeys(withheld.values()):
-                self.emit(events.RESULT_WITHHELD, job=job_id, rules=cause.removeprefix(WITHHELD))
+                self.emit(
+                    events.RESULT_WITHHELD,
+                    job=job_id,
+                    rules=cause.removeprefix(deliveries.WITHHELD),
+                )
             return
         # Cancelled in the last moment; or settled before, by a worker whose crash undid only the
         # engine's note of it: then this changes nothing.

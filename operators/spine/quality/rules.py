@@ -1,7 +1,7 @@
 """The rules of the quality gate: one row each, with its limit, where that comes from, and words.
 
-Limits were chosen on synthetic spines and on the SPIDER subjects that train the bundled models;
-``tests.benchmarks.quality_gate`` reports on others (``app/decisions/0022``).
+Limits were chosen on 40 synthetic spines and the 30 SPIDER subjects (their reference masks for what
+the image shows); ``tests.benchmarks.quality_gate`` reports on others (``app/decisions/0022``).
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ RULES: Final = (
         measure=doubt_measures.confidences,
         about="mean probability of what was decided",
         least=LOW_CONFIDENCE,
-        origin="`operators.spine.confidence.LOW_CONFIDENCE`",
+        origin="if calibrated, fewer than 3 in 5 voxels are right below it",
     ),
     Rule(
         name="low_agreement",
@@ -201,7 +201,7 @@ RULES: Final = (
         measure=doubt_measures.agreements,
         about="mean share of the folds that decided so by themselves",
         least=LOW_AGREEMENT,
-        origin="`operators.spine.confidence.LOW_AGREEMENT`",
+        origin="more than one answer in five differs below it",
     ),
     Rule(
         name="bodies_doubtful",

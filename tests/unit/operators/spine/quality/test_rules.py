@@ -66,7 +66,7 @@ EXPECTED = {
     "left and right exchanged": "left_right_exchanged",
     "masks shrunk": "column_with_gaps",
     "half the size": "canal_size_unusual",
-    "twice the size": "canal_size_unusual",
+    "twice the size": "body_size_unusual",
     "cut in front": "field_of_view_cut",
     "cut at the side": "field_of_view_cut",
     "half of the canal lost": "canal_missing",
