@@ -33,7 +33,7 @@ _BEHIND_MM: Final = 50.0
 _SLAB_MM: Final = 3.0
 """Half the height of the slab behind a body in which the canal is measured."""
 
-_CUT_SHARE: Final = 0.5
+_CUT_SHARE: Final = 0.4
 """Of a body's largest section: with more of it on a border, half of the body may lie outside."""
 
 _LINE_SAMPLES: Final = 40
@@ -60,12 +60,15 @@ def drops_mm(evidence: Evidence) -> Values:
 
 
 def step_ratios(evidence: Evidence) -> Values:
-    """Distance to the body above, over what the heights around let expect."""
-    return {
-        place_of(evidence.bodies[n]): _distance(evidence, n) / ((1.0 + DISC_SHARE) * typical)
-        for n in range(1, len(evidence.bodies))
-        if evidence.is_alike[n - 1] and np.isfinite(typical := _typical_mm(evidence, n - 1, n))
-    }
+    """Distance to the body above, over what the tallest of both and of those around lets expect."""
+    ratios = {}
+    for n in range(1, len(evidence.bodies)):
+        typical = _typical_mm(evidence, n - 1, n)
+        if evidence.is_alike[n - 1] and np.isfinite(typical):
+            tallest = float(np.nanmax([typical, *evidence.heights_mm[n - 1 : n + 1]]))
+            expected = (1.0 + DISC_SHARE) * tallest
+            ratios[place_of(evidence.bodies[n])] = _distance(evidence, n) / expected
+    return ratios
 
 
 def span_ratios(evidence: Evidence) -> Values:
