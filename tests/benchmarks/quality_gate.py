@@ -1,7 +1,7 @@
 """Misses and false alarms of the quality gate: ``python -m tests.benchmarks.quality_gate``.
 
 No network takes part in the first two tables. True masks of synthetic spines under their own images
-(plain T2w, seeds from 985000; limits were chosen on 980000 to 980039) go through the gate:
+(plain T2w, seeds from 986000; limits were chosen on 980000 to 980039) go through the gate:
 
 1. *Clean*: as they are, without implants. Every finding is a false alarm.
 2. *Spoiled*: one study per kind and round (`tests.builders.spoiled_results`), and the spines as
@@ -43,7 +43,7 @@ from tests.benchmarks.real_volumes import MODELS, find, thick_slices
 from tests.benchmarks.spider import HELD_OUT, read
 from tests.builders.spoiled_results import IMAGE_SPOILERS, MASK_SPOILERS, Result, Spoiler
 
-FIRST_SEED = 985_000
+FIRST_SEED = 986_000
 CENTRES = ("L3", "T7", "C5", "L2")
 """Levels on which the fields are planned, in turn."""
 GRIDS = (
@@ -83,9 +83,9 @@ class Tally:
 
     def add(self, result: Result) -> Quality:
         """Judge one."""
-        start = time.perf_counter()
+        start = time.process_time()
         quality = assess(Evidence.of(result.semantic, result.instances, result.volume))
-        self.seconds.append(time.perf_counter() - start)
+        self.seconds.append(time.process_time() - start)
         self.studies += 1
         self.outcomes[quality.outcome] += 1
         self.rules.update(finding.rule for finding in quality.findings)
@@ -191,7 +191,11 @@ def main() -> int:
     write(["", HEAD, *(tally.line(kind) for kind, tally in kinds.items())])
     seconds = [s for tally in (clean, *kinds.values()) for s in tally.seconds]
     write([f"spoiled {count}, misses {missed:.1%}{verdict}"])
-    write([f"seconds per study: median {np.median(seconds):.2f}, longest {max(seconds):.2f}"])
+    write(
+        [
+            f"processor seconds per study: median {np.median(seconds):.2f}, longest {max(seconds):.2f}"
+        ]
+    )
     beside: dict[str, Callable[[int], Result]] = {
         "T2w, the training's spread": lambda seed: spine(seed, "t2"),
         "small implants": lambda seed: spine(seed, implants=True),

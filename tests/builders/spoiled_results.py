@@ -231,9 +231,8 @@ def cut_in_front(result: Result, rng: np.random.Generator) -> Result | None:
     """End the image within the bodies."""
     columns = np.flatnonzero((result.parts == CORPUS).any(axis=(0, 1)))
     middle = int(np.median(np.nonzero(result.parts == CORPUS)[2]))
-    return _cropped(
-        result, 2, slice(int((columns[0] + middle) / 2) + int(rng.integers(0, 4)), None)
-    )
+    first = int(columns[0] + rng.uniform(0.6, 0.9) * (middle - columns[0]))
+    return _cropped(result, 2, slice(first, None))
 
 
 def cut_at_the_side(result: Result, rng: np.random.Generator) -> Result | None:

@@ -75,7 +75,7 @@ RULES: Final = (
         outcome=Outcome.WITHHOLD,
         text="A vertebra seems to be missing between two others",
         measure=mask_measures.step_ratios,
-        about="distance of neighbouring bodies over 1.27 times the tallest of both and those around",
+        about="distance of neighbouring bodies over 1.27 times the tallest of those around",
         most=1.5,
         origin="one missing gives 1.7 or more; at most 1.28 in 40 synthetic spines",
     ),
