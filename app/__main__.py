@@ -21,7 +21,7 @@ from app.cli.main import now  # noqa: E402
 from app.console import reporting  # noqa: E402
 from app.errors import ExitCode, crash_line, exit_code_of  # noqa: E402
 from app.run.bootstrap import quiet_libraries  # noqa: E402
-from app.run.identity import parameters_of  # noqa: E402
+from app.run.identity import intended_use_of, parameters_of  # noqa: E402
 from app.settings import HostFolders, Settings, host_folders, load_settings  # noqa: E402
 from app.signals import stop_requests  # noqa: E402
 from operators.errors import SeriesUnsuitableError, SpineError  # noqa: E402
@@ -61,6 +61,7 @@ def perform(arguments: argparse.Namespace, folders: HostFolders) -> int:
             extras=settings.output.extras,
             selection=SelectionSettings(**settings.selection.model_dump()),
             parameters=parameters_of(settings),
+            intended_use=intended_use_of(settings),
         )
         record = execute(job, bundle, progress=progress, is_cancelled=stop.is_set)
     if folders.logs is not None and folders.logs.is_dir():

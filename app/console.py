@@ -22,6 +22,7 @@ STEP_TITLES: dict[str, str] = {
     "postprocess": "post-processing",
     "label_vertebrae": "level names",
     "measure_spine": "measuring",
+    "assess_quality": "quality gate",
     "write_segmentation": "writing",
 }
 

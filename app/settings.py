@@ -208,7 +208,8 @@ class DeliverySettings(_Section):
     """How results leave."""
 
     release: Release = "hold"
-    """hold: a person releases each result; auto: it leaves at once."""
+    """hold: a person releases each result; auto: it leaves at once, unless the quality gate
+    withholds it: that waits for a person in any case."""
     first_delay_s: float = Field(gt=0, default=5)
     """After a first failure; doubled after each further one."""
     longest_delay_s: float = Field(gt=0, default=900)
@@ -311,6 +312,22 @@ class NodeSettings(_Section):
         return RouteSettings()
 
 
+_Line = Annotated[str, Field(pattern=r"^[ -\[\]-~]*[A-Za-z][ -\[\]-~]*$")]
+"""One line that goes into DICOM objects of every character set: ASCII without backslash."""
+
+
+class IntendedUseSettings(_Section):
+    """Optional: what results are for, said everywhere in place of "research use only".
+
+    Nothing else takes that notice away.
+    """
+
+    statement: _Line = Field(min_length=10, max_length=300)
+    """In one sentence, in ASCII."""
+    responsible: _Line = Field(min_length=3, max_length=64)
+    """Name of the responsible person, in ASCII. Every change is kept in the audit trail."""
+
+
 class Settings(_Section):
     """The whole of app.yaml."""
 
@@ -322,6 +339,7 @@ class Settings(_Section):
     output: OutputSettings = OutputSettings()
     on_no_series: Literal["success", "code"] = "success"
     """Answer of a MAP where nothing is to do: success (0), or code (11)."""
+    intended_use: IntendedUseSettings | None = None
     node: NodeSettings = NodeSettings()
 
 

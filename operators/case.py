@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from operators.imaging.volume import LabelMap, Volume
     from operators.spine.confidence import Agreement, Confidence
     from operators.spine.measurements.measure import Measurement
+    from operators.spine.quality.findings import Quality
 
 
 GIVEN_MASK = "semantic_mask_given"
@@ -82,6 +83,8 @@ class Case:
         Mean agreement of the folds, likewise.
     measurements : tuple of Measurement
         Every measure of every structure, after measuring.
+    quality : Quality or None
+        What the quality gate says, after `operators.assess_quality`.
     facts : tuple of str
         What a reader of the record should know; free of patient data.
     steps : tuple of StepRecord
@@ -107,6 +110,7 @@ class Case:
     confidence: Confidence | None = None
     agreement: Agreement | None = None
     measurements: tuple[Measurement, ...] = ()
+    quality: Quality | None = None
     facts: tuple[str, ...] = ()
     steps: tuple[StepRecord, ...] = ()
     written: tuple[Path, ...] = ()

@@ -12,8 +12,8 @@ from operators.errors import SegmentationError
 from operators.imaging.resampling import resample_labels_to_grid
 from operators.spine.bodiless import without_bodiless
 from operators.spine.confidence import Agreement, Confidence
-from operators.spine.plausibility import require_spine
 from operators.spine.postprocessing import PostprocessResult, PostprocessSettings, postprocess
+from operators.spine.quality.presence import require_spine
 
 if TYPE_CHECKING:
     from collections.abc import Callable

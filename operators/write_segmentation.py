@@ -1,4 +1,4 @@
-"""Step 8: final masks -> files in the output folder, each written whole."""
+"""Step 9: final masks -> files in the output folder, each written whole."""
 
 from __future__ import annotations
 
@@ -148,8 +148,14 @@ class WriteSegmentationOperator(Operator):
 
 def _write_semantic(done: Finished, context: ResultContext, path: Path) -> list[Path]:
     """Encode both maps at once: they share the headers of the source, read again."""
+    case = done.case
     both = encode_segmentations(
-        done.semantic, done.instances, done.volume, context, levels=done.case.levels
+        done.semantic,
+        done.instances,
+        done.volume,
+        context,
+        levels=case.levels,
+        findings=() if case.quality is None else case.quality.sentences,
     )
     done.objects.update(zip((SEMANTIC.name, INSTANCES.name), both, strict=True))
     write_dataset(done.objects[SEMANTIC.name], path)

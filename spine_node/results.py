@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.run.record import NOTICE, entry_of
+from app.run.record import entry_of
 from operators.anatomy.codes import STRUCTURES
 from operators.anatomy.levels import texts_of
 from operators.anatomy.vertebrae import ordinal_text
@@ -63,7 +63,7 @@ class Segmentation:
     centroids: dict[int, tuple[float, float, float]]
     record: SeriesRecordEntry
     models: dict[str, dict[str, str]]
-    notice: str = NOTICE
+    notice: str
 
     @property
     def vertebrae(self) -> tuple[int, ...]:
@@ -83,10 +83,10 @@ class Segmentation:
     @property
     def flags(self) -> tuple[str, ...]:
         """What a person should look at or know, such as ``low_confidence: disc``."""
-        entry = self.record
-        low = [f"low_confidence: {name}" for name in entry.low_confidence]
-        contested = [f"low_agreement: {name}" for name in entry.low_agreement]
-        return (*low, *contested, *entry.facts)
+        quality = self.record.quality
+        findings = () if quality is None else quality.findings
+        found = [f"{finding.rule}: {place}" for finding in findings for place in finding.places]
+        return (*found, *self.record.facts)
 
     @property
     def centroids_mm(self) -> dict[int, tuple[float, float, float]]:
@@ -120,7 +120,7 @@ class Study:
     passed_over: dict[str, int]
 
 
-def result_of(case: Case, models: dict[str, dict[str, str]]) -> Segmentation:
+def result_of(case: Case, models: dict[str, dict[str, str]], notice: str) -> Segmentation:
     """Turn a finished case into arrays.
 
     Parameters
@@ -128,6 +128,8 @@ def result_of(case: Case, models: dict[str, dict[str, str]]) -> Segmentation:
     case : Case
         After the last step that computes.
     models : dict
+        Of `Segmentation`.
+    notice : str
         Of `Segmentation`.
 
     Raises
@@ -153,6 +155,7 @@ def result_of(case: Case, models: dict[str, dict[str, str]]) -> Segmentation:
         centroids={int(label): tuple(point[CORPUS_POINT]) for label, point in points.items()},
         record=entry,
         models=models,
+        notice=notice,
     )
 
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Final, Literal, NoReturn
 from pydantic import ValidationError
 
 from app.errors import ConfigurationError
+from app.run.identity import intended_use_of
 from app.run.in_memory import load_graph, segment
 from app.settings import InferenceSettings, load_settings
 from operators.dicom.input_files import is_nifti
 from operators.dicom.outlook import as_json
+from operators.dicom.provenance import notice_of
 from operators.dicom.selection import SelectionSettings
 from operators.errors import NoSpineFoundError, UnreadableInputError
 from operators.imaging.nifti_array import volume_of
@@ -80,6 +82,7 @@ class Segmenter:
             "directory": None if models is None else Path(models).absolute(),
         }
         update = {key: value for key, value in chosen.items() if value is not None}
+        self._notice = notice_of(intended_use_of(settings))
         self._selection = SelectionSettings(**settings.selection.model_dump())
         self._models = load_models(
             settings.models.model_copy(update=update), _on(settings.inference, device)
@@ -186,7 +189,11 @@ class Segmenter:
             raise UnreadableInputError(message, reasons=("not_dicom",))
         found = segment(source, self._models, self._selection, progress)
         failures = {case.key: case.failure for case in found.cases if case.failure is not None}
-        series = tuple(result_of(case, self.models) for case in found.cases if case.failure is None)
+        series = tuple(
+            result_of(case, self.models, self._notice)
+            for case in found.cases
+            if case.failure is None
+        )
         if failures and not series:
             raise next(iter(failures.values()))
         return Study(
@@ -200,7 +207,7 @@ class Segmenter:
         (case,) = segment(source, self._models, self._selection, progress).cases
         if case.failure is not None:
             _raise_failure(case, case.failure)
-        return result_of(case, self.models)
+        return result_of(case, self.models, self._notice)
 
 
 def _on(inference: InferenceSettings, device: str | None) -> InferenceSettings:

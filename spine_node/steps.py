@@ -13,6 +13,7 @@ prepare_process()  # holoscan needs the CUDA runtime, also on a machine without 
 
 from app.run.graph import FLOW  # noqa: E402
 from operators.assemble_volume import AssembleVolumeOperator  # noqa: E402
+from operators.assess_quality import AssessQualityOperator  # noqa: E402
 from operators.case import Case  # noqa: E402
 from operators.dicom.selection import SelectionSettings  # noqa: E402
 from operators.label_vertebrae import LabelVertebraeOperator  # noqa: E402
@@ -26,6 +27,7 @@ from operators.write_segmentation import WriteSegmentationOperator  # noqa: E402
 __all__ = [
     "FLOW",
     "AssembleVolumeOperator",
+    "AssessQualityOperator",
     "Case",
     "LabelVertebraeOperator",
     "MeasureSpineOperator",

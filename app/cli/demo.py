@@ -218,7 +218,8 @@ def _tell(folder: Path, pacs: SamplePacs, job: dict[str, Any], web_port: int) ->
         _say(f"   back in the PACS: {held.path}")
     for overlay in (folder / "node" / "results" / job["job_id"]).glob(f"*{OVERLAY.suffix}"):
         shutil.copyfile(overlay, folder / "overlay.png")
-    _say(f"Open {folder / 'overlay.png'} to see it. {str(record['notice']).capitalize()}.")
+    notice = str(record["notice"])
+    _say(f"Open {folder / 'overlay.png'} to see it. {notice[:1].upper()}{notice[1:]}.")
     command = f".venv/bin/spine-node serve --config {folder / 'app.yaml'}"
     _say(f"The page of the node was http://127.0.0.1:{web_port}/; to see it again: {command}")
     _say(

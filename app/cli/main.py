@@ -27,10 +27,11 @@ from app.node.tls import check_certificates
 from app.registry import find_model, models_in
 from app.run.bootstrap import quiet_libraries
 from app.run.checks import RunPaths, require_folder, require_usable
-from app.run.identity import parameters_of
+from app.run.identity import intended_use_of, parameters_of
 from app.settings import Settings, load_settings, model_places
 from app.signals import stop_requests
 from operators.anatomy.levels import numbers_text
+from operators.dicom.provenance import notice_of
 from operators.errors import SpineError
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
             ).extras,
             selection=SelectionSettings(**settings.selection.model_dump()),
             parameters=parameters_of(settings),
+            intended_use=intended_use_of(settings),
         )
         record = execute(job, bundle, progress=progress, is_cancelled=stop.is_set)
     if report is not None:
@@ -232,7 +234,7 @@ def description(settings: Settings) -> dict[str, Any]:
             "exit_codes": {code.name.lower(): int(code) for code in ExitCode},
             "error_codes": {entry.code: entry.meaning for entry in error_codes()},
         },
-        "intended_use": "research use only, not for diagnosis",
+        "intended_use": notice_of(intended_use_of(settings)),
     }
 
 
@@ -259,10 +261,9 @@ def _tell(record: ResultRecord, output: Path) -> None:
             found = ", ".join(sorted(entry.volumes_ml))
             numbers = numbers_text(entry.vertebra_numbers, entry.levels)
             typer.echo(f"{entry.key}: {entry.vertebrae} vertebrae: {numbers}; {found}")
-            if entry.low_confidence:
-                typer.echo(f"   low confidence, look closely: {', '.join(entry.low_confidence)}")
-            if entry.low_agreement:
-                typer.echo(f"   folds disagree, look closely: {', '.join(entry.low_agreement)}")
+            if entry.quality is not None:
+                for finding in entry.quality.findings:
+                    typer.echo(f"   {finding.outcome}: {finding.sentence}")
             for name in entry.files:
                 typer.echo(f"   {output / name}")
         else:

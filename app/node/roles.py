@@ -100,8 +100,16 @@ def _work(settings: Settings, life: Life) -> None:
 
 def _show(settings: Settings, life: Life) -> None:
     from app.node.web.server import serve_web  # noqa: PLC0415 - as above
+    from app.run.identity import intended_use_of  # noqa: PLC0415 - as above
 
-    serve_web(settings.node, stop=life.stop, ready=life.ready, emit=life.log, beat=life.beat)
+    serve_web(
+        settings.node,
+        stop=life.stop,
+        ready=life.ready,
+        emit=life.log,
+        beat=life.beat,
+        intended_use=intended_use_of(settings),
+    )
 
 
 ROLES: Final[dict[str, Serve]] = {"listener": _listen, "worker": _work, "web": _show}

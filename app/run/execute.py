@@ -20,7 +20,7 @@ from app.run.bootstrap import prepare_process
 from app.run.record import ErrorRecord, ResultRecord, entry_of, verdict
 from operators.dicom.input_files import is_nifti
 from operators.dicom.outlook import as_json
-from operators.dicom.provenance import ModelIdentity, ResultContext
+from operators.dicom.provenance import ModelIdentity, ResultContext, notice_of
 from operators.dicom.result_kinds import USUAL_EXTRAS
 from operators.dicom.selection import SelectionSettings
 from operators.errors import (
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from app.run.record import Status
     from app.settings import InferenceSettings, ModelSettings
     from operators.case import Case, Progress
-    from operators.dicom.provenance import Predecessor
+    from operators.dicom.provenance import IntendedUse, Predecessor
     from operators.dicom.selection import SeriesDecision
     from operators.networks.instances import InstanceModel
     from operators.networks.semantic import SemanticModel
@@ -78,6 +78,8 @@ class Job:
         What is worth segmenting.
     parameters : tuple of (str, str)
         Settings of the site that change the result (`app.run.identity.parameters_of`).
+    intended_use : IntendedUse or None
+        Of the site; without one every result says that it is for research only.
     """
 
     source: Path
@@ -88,6 +90,7 @@ class Job:
     predecessors: tuple[Predecessor, ...] = ()
     selection: SelectionSettings = field(default_factory=SelectionSettings)
     parameters: tuple[tuple[str, str], ...] = ()
+    intended_use: IntendedUse | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,6 +339,7 @@ class _Run:
             software_version=__version__,
             numeric_profile=self.models.profile,
             parameters=(*self.job.parameters, *use),
+            intended_use=self.job.intended_use,
             predecessors=self.job.predecessors,
         )
 
@@ -382,6 +386,7 @@ class _Run:
             },
             profile=self.models.profile,
             error=error,
+            notice=notice_of(self.job.intended_use),
         )
 
 

@@ -11,6 +11,7 @@ from monai.deploy.conditions import CountCondition
 from monai.deploy.core import Application, Operator
 
 from operators.assemble_volume import AssembleVolumeOperator
+from operators.assess_quality import AssessQualityOperator
 from operators.label_vertebrae import LabelVertebraeOperator
 from operators.measure_spine import MeasureSpineOperator
 from operators.postprocess import PostprocessOperator
@@ -38,6 +39,7 @@ FLOW = (
     "postprocess",
     "label_vertebrae",
     "measure_spine",
+    "assess_quality",
     "write_segmentation",
 )
 """Names of the steps in flow order; equal to the module names in ``operators``."""
@@ -131,6 +133,7 @@ class SpineApplication(Application):
             ),
             LabelVertebraeOperator(self, progress=progress, name="label_vertebrae"),
             MeasureSpineOperator(self, progress=progress),
+            AssessQualityOperator(self, progress=progress),
             self._last_step(wiring),
         ]
         for upstream, downstream in pairwise(steps):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app import __version__
 from app.registry import find_model, folder_digest
-from operators.dicom.provenance import WorkIdentity
+from operators.dicom.provenance import IntendedUse, WorkIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,7 @@ NEUTRAL: Final = frozenset(
         "output",  # what is written beside the segmentations
         "on_no_series",
         "node",  # how images come and results leave
+        "intended_use",  # counted by itself
     }
 )
 """Settings, or sections of them, that are no parameters. Every other one is, so that a setting
@@ -61,7 +62,16 @@ def identity_of(settings: Settings) -> WorkIdentity:
         software_version=__version__,
         numeric_profile=f"{inference.device}-{inference.engine}-{inference.precision}",
         parameters=parameters_of(settings),
+        intended_use=intended_use_of(settings),
     )
+
+
+def intended_use_of(settings: Settings) -> IntendedUse | None:
+    """Give the intended use that the site has set, if it has."""
+    used = settings.intended_use
+    if used is None:
+        return None
+    return IntendedUse(statement=used.statement, responsible=used.responsible)
 
 
 def parameters_of(settings: Settings) -> tuple[tuple[str, str], ...]:

@@ -14,6 +14,7 @@ import numpy as np
 from app.errors import ExitCode, OutputUnwritableError, exit_code_of
 from operators.anatomy.labels import Structure
 from operators.anatomy.vertebrae import numbering_text, vertebrae_among
+from operators.dicom.provenance import RESEARCH_NOTICE
 from operators.imaging.volume import voxel_volume_mm3
 from operators.spine.measurements.rows import documents, units_of
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from operators.errors import SpineError
     from operators.imaging.volume import LabelMap
     from operators.spine.confidence import Agreement, Confidence
+    from operators.spine.quality.findings import Quality
 
-NOTICE: Final = "research use only, not for diagnosis"
 NUMBERING: Final = numbering_text(())
 
 Status = Literal["ok", "partial", "no_series", "failed", "interrupted"]
@@ -77,7 +78,8 @@ class SeriesRecordEntry:
     network's mean probability of what it decided, per structure name and per vertebra number,
     0 to 1; ``agreement`` the mean share of the folds that decided so by
     themselves, empty for models of one fold (`operators.networks.fold_votes`);
-    ``low_confidence`` and ``low_agreement`` name what a human should look at; ``stack`` says which
+    ``quality`` says whether the result may leave and what a human should look at
+    (`operators.spine.quality`); ``stack`` says which
     stack of its series it is and where it lies (`operators.dicom.stack_identity`).
     ``measurements`` holds values and reasons by instance
     (`operators.spine.measurements.rows.documents`), ``measurement_units`` their UCUM units.
@@ -93,11 +95,10 @@ class SeriesRecordEntry:
     levels: dict[str, dict[str, Any]] = field(default_factory=dict)
     volumes_ml: dict[str, float] = field(default_factory=dict)
     confidence: dict[str, dict[str, float]] = field(default_factory=dict)
-    low_confidence: tuple[str, ...] = ()
     agreement: dict[str, dict[str, float]] = field(default_factory=dict)
-    low_agreement: tuple[str, ...] = ()
     measurements: tuple[dict[str, Any], ...] = ()
     measurement_units: dict[str, str] = field(default_factory=dict)
+    quality: Quality | None = None
     facts: tuple[str, ...] = ()
     durations_s: dict[str, float] = field(default_factory=dict)
     error: ErrorRecord | None = None
@@ -136,7 +137,7 @@ class ResultRecord:
     profile: str = ""
     duration_s: float = 0.0
     error: ErrorRecord | None = None
-    notice: str = NOTICE
+    notice: str = RESEARCH_NOTICE
     numbering: str = NUMBERING
 
     def as_dict(self) -> dict[str, Any]:
@@ -185,11 +186,10 @@ def entry_of(case: Case) -> SeriesRecordEntry:
         levels={str(n): name.as_json() for n, name in case.levels.items()},
         volumes_ml=volumes_ml(case.semantic),
         confidence=by_name(case.confidence),
-        low_confidence=() if case.confidence is None else case.confidence.low,
         agreement=by_name(case.agreement),
-        low_agreement=() if case.agreement is None else case.agreement.low,
         measurements=measured,
         measurement_units=units_of(measured),
+        quality=case.quality,
         facts=case.facts,
         durations_s=durations,
     )

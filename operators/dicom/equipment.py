@@ -16,7 +16,7 @@ from highdicom import ContributingEquipment
 from pydicom.sr.codedict import codes
 from pydicom.valuerep import DA, DT, TM
 
-from operators.dicom.provenance import MANUFACTURER, MODEL_NAME, RESEARCH_NOTICE
+from operators.dicom.provenance import MANUFACTURER, MODEL_NAME
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -42,8 +42,7 @@ def own_equipment(context: ResultContext) -> ContributingEquipment:
         f"semantic model {context.semantic_model.name} {context.semantic_model.version}, "
         f"instance model {context.instance_model.name} {context.instance_model.version}"
     )
-    if context.is_research_only:
-        description += f"; {RESEARCH_NOTICE}"
+    description = f"{description}; {context.notice}"
     return ContributingEquipment(
         manufacturer=MANUFACTURER,
         purpose_of_reference=codes.DCM.ProcessingEquipment,

@@ -28,6 +28,43 @@ RESEARCH_NOTICE = "research use only, not for diagnosis"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IntendedUse:
+    """What a site says its results are for; the only thing that takes the research notice off.
+
+    Attributes
+    ----------
+    statement : str
+        In one sentence.
+    responsible : str
+        Name of the person who answers for it.
+    """
+
+    statement: str
+    responsible: str
+
+    @property
+    def text(self) -> str:
+        """Both in one line."""
+        return f"{self.statement} (responsible: {self.responsible})"
+
+
+def notice_of(intended_use: IntendedUse | None) -> str:
+    """Say what results may be used for.
+
+    Parameters
+    ----------
+    intended_use : IntendedUse or None
+        Of the site.
+
+    Returns
+    -------
+    str
+        `RESEARCH_NOTICE` without one.
+    """
+    return RESEARCH_NOTICE if intended_use is None else intended_use.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkIdentity:
     """Everything but the images that a result depends on: job ids and UIDs are both made of it.
 
@@ -43,8 +80,8 @@ class WorkIdentity:
         (``auto-auto-auto``), as they were used where a result is (``cpu-openvino-fp32``).
     parameters : tuple of (str, str)
         Settings that change the result, by name, in any order.
-    is_research_only : bool
-        Whether the objects say so.
+    intended_use : IntendedUse or None
+        Of the site: every object says it, or that it is for research only.
     """
 
     semantic_digest: str
@@ -52,7 +89,7 @@ class WorkIdentity:
     software_version: str
     numeric_profile: str
     parameters: tuple[tuple[str, str], ...] = ()
-    is_research_only: bool = True
+    intended_use: IntendedUse | None = None
 
     def key(self, purpose: str, *content: str) -> str:
         """Identify work on some content.
@@ -77,7 +114,7 @@ class WorkIdentity:
                 self.semantic_digest,
                 self.instance_digest,
                 self.numeric_profile,
-                "research" if self.is_research_only else "intended-use",
+                "research" if self.intended_use is None else self.intended_use.text,
                 digest(text for pair in sorted(self.parameters) for text in pair),
                 *content,
             )
@@ -144,8 +181,8 @@ class ResultContext:
         ``cpu-openvino-fp32+cpu-fp32``: results differ in single voxels between them.
     parameters : tuple of (str, str)
         Settings that change the result, by name.
-    is_research_only : bool
-        False only where a site has set an intended use with a responsible person's name.
+    intended_use : IntendedUse or None
+        Of the site, where it has set one.
     device_serial_number : str
         Serial number of this installation; must not be empty in DICOM.
     predecessors : tuple of Predecessor
@@ -160,7 +197,7 @@ class ResultContext:
     software_version: str
     numeric_profile: str = "cpu-fp32"
     parameters: tuple[tuple[str, str], ...] = ()
-    is_research_only: bool = True
+    intended_use: IntendedUse | None = None
     device_serial_number: str = "1"
     predecessors: tuple[Predecessor, ...] = ()
     stack: StackIdentity = ONLY_STACK
@@ -187,6 +224,16 @@ class ResultContext:
         return replace(self, stack=stack, predecessors=tuple(replaced.values()))
 
     @property
+    def is_research_only(self) -> bool:
+        """Whether the result says so: wherever no intended use is set."""
+        return self.intended_use is None
+
+    @property
+    def notice(self) -> str:
+        """What the result may be used for, in words."""
+        return notice_of(self.intended_use)
+
+    @property
     def identity(self) -> WorkIdentity:
         """What of it the result depends on; names, clock and serial number do not count."""
         return WorkIdentity(
@@ -195,7 +242,7 @@ class ResultContext:
             software_version=self.software_version,
             numeric_profile=self.numeric_profile,
             parameters=self.parameters,
-            is_research_only=self.is_research_only,
+            intended_use=self.intended_use,
         )
 
 

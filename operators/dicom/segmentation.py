@@ -72,6 +72,8 @@ _PIXEL_FORM: Final[dict[str, Any]] = {
 _MAX_SOURCE_SERIES_NUMBER = 2_000_000
 """So that 1000 times it still fits IS (2^31 - 1)."""
 _MAX_NUMBERED_STACKS = 9
+_LONGEST_COMMENT = 10240
+"""VR LT (DICOM PS3.5, 6.2)."""
 
 
 _CONTENT_LABELS: Final = {
@@ -98,6 +100,7 @@ def encode_segmentations(
     context: ResultContext,
     *,
     levels: Mapping[int, LevelName] | None = None,
+    findings: Sequence[str] = (),
 ) -> tuple[Dataset, Dataset]:
     """Encode both results of one series.
 
@@ -113,6 +116,8 @@ def encode_segmentations(
         Models, parameters, clock.
     levels : mapping of int to LevelName, optional
         Level of every vertebra by its id; without it labels have numbers alone.
+    findings : sequence of str
+        What the quality gate found, in sentences: they stand in Image Comments of both objects.
 
     Returns
     -------
@@ -137,7 +142,12 @@ def encode_segmentations(
     with warnings.catch_warnings():
         # Those of pydicom and highdicom quote values, and values are patient data.
         warnings.simplefilter("ignore")
-        return _encode_both(semantic, instances, source, context, levels=levels or {})
+        both = _encode_both(semantic, instances, source, context, levels=levels or {})
+    if findings:
+        for result in both:
+            # Of the General Image module; Content Description is too short (LO).
+            result.ImageComments = " ".join(("Quality gate:", *findings))[:_LONGEST_COMMENT]
+    return both
 
 
 def _encode_both(

@@ -66,15 +66,15 @@ class Measured:
         All of the series, from head to foot.
     levels : mapping of int to LevelName
         By vertebra id.
-    low : sequence of str
-        Structures and vertebrae of low confidence or agreement (`operators.spine.confidence`).
+    quality : sequence of str
+        Sentences of the quality gate's findings (`operators.spine.quality`).
     facts : sequence of str
         Warnings of the pipeline.
     """
 
     measurements: Sequence[MeasuredValue]
     levels: Mapping[int, LevelName]
-    low: Sequence[str] = ()
+    quality: Sequence[str] = ()
     facts: Sequence[str] = ()
 
 
@@ -198,7 +198,7 @@ def _findings(flags: Sequence[Flag], places: _Places) -> tuple[str, ...]:
 
 
 def _doubts(result: Measured, texts: Mapping[int, str]) -> tuple[str, ...]:
-    """Uncertain names, low confidence, warnings; nothing twice."""
+    """Uncertain names, findings of the quality gate, warnings; nothing twice."""
     probable = [short_name(n, texts) for n, name in result.levels.items() if n in texts]
     probable = [name for name in probable if name.endswith("?")]
     unnamed = [str(n) for n, name in result.levels.items() if name.text == UNCERTAIN]
@@ -207,20 +207,9 @@ def _doubts(result: Measured, texts: Mapping[int, str]) -> tuple[str, ...]:
         told.append(f"Names that are probable only: {', '.join(probable)}")
     if unnamed:
         told.append(f"Level uncertain: vertebra {', '.join(unnamed)}")
-    if result.low:
-        low = dict.fromkeys(_low(name, texts) for name in result.low)
-        told.append(f"Low confidence of the networks: {', '.join(low)}")
+    told += result.quality
     told += [fact.replace("_", " ").capitalize() for fact in dict.fromkeys(result.facts)]
     return tuple(told)
-
-
-def _low(name: str, texts: Mapping[int, str]) -> str:
-    """``vertebra_4`` by its level, structures in words."""
-    number = name.removeprefix("vertebra_")
-    if number != name and int(number) in VERTEBRA_INSTANCES:
-        level = texts.get(int(number))
-        return vertebra_text(int(number)) + (f" ({level})" if level else "")
-    return name.replace("_", " ")
 
 
 def _curve(

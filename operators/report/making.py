@@ -38,11 +38,10 @@ def report_pdf(case: Case, scene: Scene, context: ResultContext, header: Dataset
     bytes
         PDF; the same input gives the same bytes.
     """
-    low = [figures.low for figures in (case.confidence, case.agreement) if figures is not None]
     result = Measured(
         measurements=case.measurements,
         levels=case.levels,
-        low=[name for names in low for name in names],
+        quality=() if case.quality is None else case.quality.sentences,
         facts=case.facts,
     )
     series_uid = "" if case.series is None else case.series.series_uid

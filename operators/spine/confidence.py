@@ -44,7 +44,7 @@ ALL_AGREE: Final = 240
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Means:
-    """Means over structures and vertebrae, 0 to 1, and which of them are low.
+    """Means over structures and vertebrae, 0 to 1.
 
     Attributes
     ----------
@@ -54,7 +54,6 @@ class _Means:
         By instance id, over the vertebra's voxels.
     """
 
-    LEAST: ClassVar[float]
     WHOLE: ClassVar[int]
 
     structures: dict[int, float]
@@ -78,26 +77,17 @@ class _Means:
         )
 
     @property
-    def low(self) -> tuple[str, ...]:
-        """Names of what lies below `LEAST`: structures, then vertebrae by id (``vertebra_3``)."""
-        structures = [
-            Structure(label).name.lower()
-            for label, mean in self.structures.items()
-            if mean < self.LEAST
-        ]
-        vertebrae = [
-            vertebra_text(n).replace(" ", "_")
-            for n, mean in self.vertebrae.items()
-            if mean < self.LEAST
-        ]
-        return (*structures, *vertebrae)
+    def by_place(self) -> dict[str, float]:
+        """Means by name: structures (``canal``), then vertebrae by id (``vertebra_3``)."""
+        structures = {Structure(label).name.lower(): m for label, m in self.structures.items()}
+        vertebrae = {vertebra_text(n).replace(" ", "_"): m for n, m in self.vertebrae.items()}
+        return {**structures, **vertebrae}
 
 
 class Confidence(_Means):
     """Mean probability of the winning class; voxels hold it times 255 (`CERTAIN`)."""
 
     __slots__ = ()
-    LEAST = LOW_CONFIDENCE
     WHOLE = CERTAIN
 
 
@@ -105,7 +95,6 @@ class Agreement(_Means):
     """Mean share of the folds that name the winning class; voxels hold it times 240."""
 
     __slots__ = ()
-    LEAST = LOW_AGREEMENT
     WHOLE = ALL_AGREE
 
 

@@ -100,7 +100,7 @@ def measure_spine(semantic: LabelMap, instances: LabelMap) -> SpineMeasures:
     SpineMeasures
         Without vertebrae where there is none.
     """
-    parts, owners = (_coarser(labels) for labels in (semantic, instances))
+    parts, owners = (coarser(labels) for labels in (semantic, instances))
     bones, tube = _voxels_of(parts, owners)
     numbers = vertebrae_among(np.unique(bones.owners).tolist())
     if not numbers:
@@ -122,8 +122,19 @@ def measure_spine(semantic: LabelMap, instances: LabelMap) -> SpineMeasures:
     )
 
 
-def _coarser(labels: LabelMap) -> LabelMap:
-    """Turn to [R, I, P] and skip over voxels that are closer than `STEP_MM`."""
+def coarser(labels: LabelMap) -> LabelMap:
+    """Turn to [R, I, P] and skip over voxels that are closer than `STEP_MM`.
+
+    Parameters
+    ----------
+    labels : LabelMap
+        Any orientation.
+
+    Returns
+    -------
+    LabelMap
+        Slices as they are, rows and columns about `STEP_MM` apart.
+    """
     turned = reorient(labels, ("P", "I", "R"))
     _, row, column = (max(round(STEP_MM / step), 1) for step in turned.spacing_zyx_mm)
     affine = turned.affine_lps.copy()

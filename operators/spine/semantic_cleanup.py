@@ -1,7 +1,7 @@
 """Remove what the semantic network put where no spine is: crumbs, far islands, holes.
 
 Follows SPINEPS 2.1.3 voxel for voxel (its `phase_semantic`). It never adds a label and judges no
-anatomy: that is `operators.spine.plausibility`.
+anatomy: that is `operators.spine.quality.presence`.
 """
 
 from __future__ import annotations

@@ -46,8 +46,8 @@ from operators.networks.semantic import SemanticModel, load_semantic_model
 from operators.segment_instances import settings_of
 from operators.spine.bodiless import LEAST_BODY_MM3, without_bodiless
 from operators.spine.instance_phase import segment_vertebrae
-from operators.spine.plausibility import DISC_MM3, require_spine
 from operators.spine.postprocessing import PostprocessSettings, postprocess
+from operators.spine.quality.presence import DISC_MM3, require_spine
 from operators.spine.semantic_cleanup import clean_semantic
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pydicom
 
-from operators.dicom.provenance import ModelIdentity, ResultContext
+from operators.dicom.provenance import IntendedUse, ModelIdentity, ResultContext
 from operators.imaging.volume import LabelMap, SliceSource, Volume
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SEMANTIC_LABELS = (49, 100, 52, 53, 62, 26, 61, 60, 41, 42, 43, 44, 45, 46, 47, 48)
 INSTANCE_LABELS = (2, 3, 4, 26, 102, 103, 104, 202, 203, 204, 226)
+
+USE = IntendedUse(statement="For planning in this hospital", responsible="Dr. Ada Example")
 
 CONTEXT = ResultContext(
     semantic_model=ModelIdentity("t2w_bundled", "1.0.0", "a1" * 32),

@@ -135,6 +135,16 @@ class StubInstanceModel:
         return answers
 
 
+def spine_image(shape: tuple[int, ...] = (64, 100, 13)) -> np.ndarray:
+    """Voxels [A, I, R] on `SAGITTAL_RAS` that show what the stand-in paints."""
+    labels = np.zeros(shape[::-1], np.uint8)
+    paint_spine(labels, (3.3, 1.5, 1.5))
+    brightness = np.full(101, 60, np.int16)
+    brightness[[41, 49, 61, 100]] = 300, 300, 900, 450
+    grain = np.random.default_rng(0).normal(0, 12, labels.shape)
+    return (brightness[labels] + grain).astype(np.int16).T[::-1]
+
+
 def stub_bundle(semantic: StubSemanticModel | None = None) -> ModelBundle:
     """Both stand-ins as the house expects them."""
     return ModelBundle(

@@ -22,9 +22,15 @@ from operators.dicom.provenance import Predecessor
 from operators.dicom.result_kinds import kind_of
 from operators.dicom.stack_identity import from_json
 from operators.imaging.volume import Volume
-from tests.builders.nifti_images import noise
+from tests.builders.nifti_images import noise, save_image
 from tests.builders.stations import two_stacks_in_one_object, two_stations
-from tests.builders.stub_models import StubSemanticModel, config_of, spine_series, stub_bundle
+from tests.builders.stub_models import (
+    StubSemanticModel,
+    config_of,
+    spine_image,
+    spine_series,
+    stub_bundle,
+)
 
 CLOCK = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -72,18 +78,35 @@ def test_folds_that_contradict_each_other_in_the_discs_are_named_in_the_record(
     assert entry["agreement"]["structures"]["disc"] == 0.5
     assert entry["agreement"]["structures"]["canal"] == 1.0
     assert set(entry["agreement"]["vertebrae"].values()) == {1.0}
-    assert entry["low_agreement"] == ("disc",)
-    assert entry["low_confidence"] == ()
+    doubts = {f["rule"]: f["places"] for f in entry["quality"]["findings"]}
+    assert doubts["low_agreement"] == ("disc",)
+    assert "low_confidence" not in doubts
+
+
+def test_masks_that_the_image_contradicts_are_withheld_and_not_measured(tmp_path: Path) -> None:
+    spine_series(tmp_path / "in")  # ramps of brightness, whatever the stand-in finds in them
+    record = execute(job(tmp_path / "in", tmp_path / "out"), stub_bundle())
+    entry = record.as_dict()["series"][0]
+    assert entry["quality"]["outcome"] == "withhold"
+    assert "contrast_not_t2w" in {f["rule"] for f in entry["quality"]["findings"]}
+    assert len(entry["files"]) == 2
+    for name in entry["files"]:
+        comments = pydicom.dcmread(tmp_path / "out" / name).ImageComments
+        assert comments.startswith("Quality gate: Fluid is not brighter than bone marrow")
+    assert not any(one["values"] for one in entry["measurements"])
+    reasons = {why for one in entry["measurements"] for why in one["not_given"].values()}
+    assert "result_withheld" in reasons
 
 
 def test_sizes_and_angles_stand_in_the_record_and_on_demand_in_a_table(tmp_path: Path) -> None:
-    spine_series(tmp_path / "in")
+    image = save_image(tmp_path / "in.nii.gz", spine_image())
     record = execute(
-        job(tmp_path / "in", tmp_path / "out", extras=frozenset({"measurements"})), stub_bundle()
+        job(image, tmp_path / "out", extras=frozenset({"measurements"})), stub_bundle()
     )
     entry = record.as_dict()["series"][0]
-    name = f"{entry['key']}_measurements.csv"
-    assert name in entry["files"]
+    assert entry["quality"]["outcome"] == "flag"  # the same body four times looks like ghosts
+    assert {f["rule"] for f in entry["quality"]["findings"]} == {"ghosts"}
+    name = next(name for name in entry["files"] if name.endswith("_measurements.csv"))
     lines = list(csv.DictReader((tmp_path / "out" / name).read_text("utf-8").splitlines()))
     measured = {one["instance"]: one for one in entry["measurements"]}
     assert set(entry["vertebra_numbers"]) <= set(measured)
@@ -117,6 +140,7 @@ def test_every_operator_computes_exactly_once(
         graph.PostprocessOperator,
         graph.LabelVertebraeOperator,
         graph.MeasureSpineOperator,
+        graph.AssessQualityOperator,
         graph.WriteSegmentationOperator,
     ]
     for operator in operators:

@@ -84,7 +84,7 @@ class Message:
         lines += ["", f"Needs a person now: {self.total}."]
         if self.page_address:
             lines.append(f"Page: {self.page_address.rstrip('/')}/attention")
-        lines.append(f"SPINEPS Node {__version__}, research use only, not for diagnosis.")
+        lines.append(f"SPINEPS Node {__version__}.")
         return "\n".join(lines) + "\n"
 
     @property

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from app.errors import ProtocolError
-from operators.dicom.provenance import Predecessor
+from operators.dicom.provenance import IntendedUse, Predecessor
 from operators.dicom.result_kinds import MEASUREMENT_REPORT, OVERLAY, PDF, PREVIEW, REPORT_FILE
 
 _EXTRAS: Final = tuple(
@@ -48,6 +48,8 @@ class Request(_Message):
         Results of an earlier revision of the same series that these results replace.
     parameters : tuple of (str, str)
         Settings of the site that change the result.
+    intended_use : IntendedUse or None
+        Of the site.
     """
 
     type: Literal["request"] = "request"
@@ -58,6 +60,7 @@ class Request(_Message):
     extras: tuple[str, ...] = _EXTRAS
     predecessors: tuple[Predecessor, ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()
+    intended_use: IntendedUse | None = None
 
 
 class Ready(_Message):

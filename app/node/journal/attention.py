@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from app.node.journal.attention_kinds import COMMITMENT_OVERDUE, KINDS, OBSERVED, Found, Severity
+from app.node.journal.deliveries import WITHHELD
 from app.node.journal.states import DeliveryState, InstanceState, JobState, SeriesState
 from app.node.journal.tables import (
     ACKNOWLEDGEMENT,
@@ -270,6 +271,7 @@ def _deliveries(state: DeliveryState) -> sa.Select[Any]:
     )
 
 
+_IS_WITHHELD: Final = DELIVERY.c.last_error.startswith(WITHHELD)
 _NEVER: Final = sa.literal(0.0)
 _SUBJECTS: Final[Mapping[str, sa.Select[Any]]] = {
     "job_failed": _ended_jobs(JobState.DEAD),
@@ -295,6 +297,7 @@ _SUBJECTS: Final[Mapping[str, sa.Select[Any]]] = {
     "alert_failing": _subjects(ALERT_CHANNEL.c.name, ALERT_CHANNEL.c.failing_since).where(
         ALERT_CHANNEL.c.failing_since.is_not(None)
     ),
-    "delivery_held": _deliveries(DeliveryState.HELD),
+    "delivery_withheld": _deliveries(DeliveryState.HELD).where(_IS_WITHHELD),
+    "delivery_held": _deliveries(DeliveryState.HELD).where(~_IS_WITHHELD),
 }
 """Every kind that is not observed."""

@@ -87,6 +87,9 @@ KINDS: Final[Mapping[str, AttentionKind]] = {
         "deliveries whose storage the destination has not committed in time",
         "/attention/delivery_uncommitted",
     ),
+    "delivery_withheld": _alarm(
+        "result objects that the quality gate withholds", "/deliveries?state=held"
+    ),
     "destination_paused": _alarm(
         "destinations paused after failures", "/destinations", can_acknowledge=True
     ),

@@ -16,7 +16,7 @@ from app.node.journal.tables import DELIVERY, DESTINATION
 from operators.dicom.uids import digest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -27,6 +27,9 @@ OPEN: Final = (DeliveryState.QUEUED, DeliveryState.SENT)
 
 LATE_S: Final = 60.0
 """An attempt that is overdue by this much has probably lost its workflow, s."""
+
+WITHHELD: Final = "withheld: "
+"""Begins the cause of what the quality gate holds back; the names of the rules follow."""
 
 _RESENDABLE: Final = tuple(
     state for state in origins_of(DeliveryState.QUEUED) if state != DeliveryState.HELD
@@ -102,6 +105,38 @@ def plan(
     if fresh:
         c.execute(sa.insert(DELIVERY), fresh)
     return len(fresh)
+
+
+def withhold(c: Connection, causes: Mapping[str, str], *, planned_at: float) -> int:
+    """Hold back objects whose delivery this transaction has just planned.
+
+    Parameters
+    ----------
+    c : Connection
+        The transaction of `plan`: nobody has seen them queued yet.
+    causes : mapping of str to str
+        Why, by SOP Instance UID; shown beside the delivery until it is released.
+    planned_at : float
+        The time given to `plan`. What was planned before stays as a person left it.
+
+    Returns
+    -------
+    int
+        Deliveries held back.
+    """
+    count = 0
+    for uid, cause in causes.items():
+        changed = c.execute(
+            sa.update(DELIVERY)
+            .where(
+                DELIVERY.c.sop_instance_uid == uid,
+                DELIVERY.c.created_at == planned_at,
+                DELIVERY.c.attempts == 0,
+            )
+            .values(state=DeliveryState.HELD, released_at=None, last_error=cause)
+        )
+        count += changed.rowcount
+    return count
 
 
 def delivery_id_of(sop_instance_uid: str, destination: str) -> str:

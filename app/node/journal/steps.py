@@ -12,7 +12,8 @@ SHARES: Final[dict[str, float]] = {
     "segment_instances": 0.25,
     "postprocess": 0.05,
     "label_vertebrae": 0.01,
-    "measure_spine": 0.03,
+    "measure_spine": 0.02,
+    "assess_quality": 0.01,
     "write_segmentation": 0.04,
     "publish": 0.02,
 }

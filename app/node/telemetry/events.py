@@ -58,6 +58,9 @@ PROCESS_RESTARTED: Final = _event(703, "error", "process died and is started aga
 PROCESS_HUNG: Final = _event(704, "error", "process hangs and is killed", "role", "silent_s")
 NODE_GIVEN_UP: Final = _event(705, "error", "process cannot run, the node ends", "role", "code")
 SETTINGS_RELOADED: Final = _event(706, "info", "settings read anew")
+INTENDED_USE_CHANGED: Final = _event(
+    609, "warning", "another intended use of the results is set, or none any more", "is_set"
+)
 SETTINGS_REFUSED: Final = _event(707, "error", "new settings cannot be used, old ones stay", "code")
 THREAD_HANGS: Final = _event(708, "error", "thread hangs, no sign of life", "role", "thread")
 INTERNAL_ERROR: Final = _event(790, "error", "internal error", "role", "place")
@@ -90,6 +93,9 @@ JOB_RETRIED: Final = _event(314, "warning", "job attempt failed", "job", "code",
 JOB_DEAD: Final = _event(315, "error", "job failed for good", "job", "code")
 JOB_CANCELLED: Final = _event(316, "info", "job cancelled", "job")
 JOB_RENEWED: Final = _event(317, "info", "job goes on as another one", "job", "renewed")
+RESULT_WITHHELD: Final = _event(
+    319, "warning", "result withheld by the quality gate until a person releases it", "job", "rules"
+)
 JOBS_TAKEN_OVER: Final = _event(320, "warning", "jobs of a silent worker taken over", "count")
 ENGINE_UNREACHABLE: Final = _event(321, "error", "job engine does not answer", "error")
 PEER_QUERY_FAILED: Final = _event(322, "warning", "peer could not be asked", "peer", "error")

@@ -21,7 +21,6 @@ from app.node.web import actions
 from app.node.web.health import Check, Disk, check_all, disk_of
 from app.node.web.security import actor_of
 from app.node.web.site import CurrentSite
-from app.run.record import NOTICE
 
 API: Final = APIRouter(prefix="/api/v1")
 
@@ -77,7 +76,7 @@ def get_status(site: CurrentSite) -> Status:
         by_destination.setdefault(destination, {})[state] = count
     return Status(
         version=__version__,
-        notice=NOTICE,
+        notice=site.notice,
         is_ready=all(check.is_good for check in checks),
         checks=checks,
         disk=disk_of(site),

@@ -39,8 +39,8 @@ def said_of_entry(entry: Mapping[str, Any]) -> Said | None:
     try:
         values = list(_values(entry))
         levels = {int(n): from_json(level) for n, level in (entry.get("levels") or {}).items()}
-        low = [*entry.get("low_confidence", ()), *entry.get("low_agreement", ())]
-        return said_of(Measured(measurements=values, levels=levels, low=low)) if values else None
+        # The page lists the findings of the quality gate by itself.
+        return said_of(Measured(measurements=values, levels=levels)) if values else None
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.node.web.wording import reason_words
+from operators.spine.quality.findings import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,11 @@ def problem_words(problem: str) -> str:
     """Sentence for a problem of the files (`operators.dicom.series.SeriesRecord`)."""
     name, _, detail = problem.partition(": ")
     return f"{reason_words(name)}: {detail}" if detail else reason_words(name)
+
+
+def finding_words(finding: dict[str, Any]) -> str:
+    """Sentence for a finding of the quality gate, as a record holds it."""
+    return Finding(**finding).sentence
 
 
 def doubts(completeness: dict[str, Any]) -> list[str]:

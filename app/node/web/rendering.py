@@ -20,7 +20,6 @@ from app.node.journal.engine import reading
 from app.node.journal.steps import overall
 from app.node.web import reasons, wording
 from app.node.web.security import SESSION_COOKIE, new_session, token_of
-from app.run.record import NOTICE
 from operators.anatomy.levels import numbers_text
 from operators.report.words import SHORT_NAMES
 
@@ -158,6 +157,7 @@ def environment() -> Environment:
         decision_words=reasons.decision_words,
         problem_words=reasons.problem_words,
         doubts=reasons.doubts,
+        finding_words=reasons.finding_words,
         outcome_words=wording.outcome_words,
         source_words=wording.source_words,
         structure_words=wording.structure_words,
@@ -174,7 +174,6 @@ def environment() -> Environment:
         state_words=wording.state_words,
         states=wording.STATES,
         version=__version__,
-        notice=NOTICE,
         numbers_text=numbers_text,
         short_names=SHORT_NAMES,
     )
@@ -220,6 +219,7 @@ def page(
             "here": _here(request),
             "answer": wording.DONE.get(request.query_params.get("answer", "")),
             "node": site.node,
+            "notice": site.notice,
             **values,
         }
     )

@@ -30,6 +30,7 @@ from app.node.web.connections import CONNECTIONS
 from app.node.web.destination_routes import DESTINATIONS
 from app.node.web.forms import FORMS
 from app.node.web.http_connections import BeatingServer, DoorProtocol
+from app.node.web.intended_use import note_intended_use
 from app.node.web.pages import PAGES
 from app.node.web.probes import PROBES, Probing
 from app.node.web.reference import REFERENCE
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from app.node.lifeline import Beat
     from app.node.telemetry.logs import Emit
     from app.settings import NodeSettings, WebSettings
+    from operators.dicom.provenance import IntendedUse
 
 _KEEP_ALIVE_S: Final = 5
 _GRACE_S: Final = 3
@@ -98,6 +100,7 @@ def serve_web(
     ready: Callable[[int], None],
     emit: Emit,
     beat: Beat = no_beat,
+    intended_use: IntendedUse | None = None,
 ) -> None:
     """Serve the page until `stop` is set.
 
@@ -113,6 +116,8 @@ def serve_web(
         Event log.
     beat : Beat
         Called while requests are taken.
+    intended_use : IntendedUse or None
+        Of the site.
 
     Raises
     ------
@@ -133,7 +138,9 @@ def serve_web(
             monotonic=time.monotonic,
             emit=emit,
             free_bytes=free_bytes,
+            intended_use=intended_use,
         )
+        note_intended_use(site)
         app = create_app(site, replace(site, engine=spare))
         with _listening(node.web) as listener, _running(app, listener, beat) as thread:
             ready(int(listener.getsockname()[1]))

@@ -12,6 +12,7 @@ from app.node.journal.attention import AttentionRow
 from app.node.journal.lookout import Lookout, Moment
 from app.node.telemetry.logs import Emit
 from app.settings import NodeSettings
+from operators.dicom.provenance import IntendedUse, notice_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,8 @@ class Site:
         Event log.
     free_bytes : callable
         Free space of the disk of a folder, bytes.
+    intended_use : IntendedUse or None
+        Of this site.
     lookout : Lookout
         Who has been silent, and what has stood still, for how long.
     """
@@ -43,7 +46,13 @@ class Site:
     monotonic: Callable[[], float]
     emit: Emit
     free_bytes: Callable[[Path], int]
+    intended_use: IntendedUse | None = None
     lookout: Lookout = field(default_factory=Lookout)
+
+    @property
+    def notice(self) -> str:
+        """What results may be used for."""
+        return notice_of(self.intended_use)
 
     def attention(self, connection: Connection) -> list[AttentionRow]:
         """Count what needs a person, by kind."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from app.node.journal.deliveries import WITHHELD
 from app.node.journal.states import DeliveryState, JobState, SeriesState
 from operators.anatomy.codes import STRUCTURES
 from operators.anatomy.labels import Structure
@@ -125,6 +126,7 @@ STEPS: Final[dict[str, str]] = {
     "postprocess": "Post-process",
     "label_vertebrae": "Name the vertebrae",
     "measure_spine": "Measure",
+    "assess_quality": "Judge the quality",
     "write_segmentation": "Write DICOM SEG",
     "publish": "Publish and plan deliveries",
 }
@@ -354,7 +356,10 @@ def source_words(name: str) -> str:
 
 
 def error_words(name: str) -> str:
-    """Words for what went wrong at a destination."""
+    """Words for what went wrong at a destination, or why nothing is sent there."""
+    if name.startswith(WITHHELD):
+        rules = ", ".join(plain(rule).lower() for rule in name.removeprefix(WITHHELD).split(", "))
+        return f"Withheld by the quality gate: {rules}"
     if name.startswith(_STATUS) and name not in ERRORS:
         return f"The peer answered 0x{name.removeprefix(_STATUS)}"
     if name.startswith(_UNCOMMITTED):

@@ -99,6 +99,7 @@ class SegmentDesk:
             output=self.folders.output(job.job_id),
             started=datetime.fromtimestamp(job.clock, UTC),
             parameters=self.identity.parameters,
+            intended_use=self.identity.intended_use,
             predecessors=tuple(
                 Predecessor(
                     kind=kind.name,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.errors import ExitCode, OutputUnwritableError, ServiceError, SpoolError
 from app.node.delivery.routing import destinations_of, objects_for
+from app.node.delivery.withheld import withheld_objects
 from app.node.journal import deliveries, runs
 from app.node.journal.engine import transaction
 from app.node.journal.runs import RunEnd
@@ -188,7 +189,7 @@ class Settlement:
         self, job_id: str, run_number: int, record: Mapping[str, Any], files: list[ResultFile]
     ) -> None:
         """Success: results, planned deliveries and the job's end become true at once."""
-        now = self.clock()
+        now, withheld = self.clock(), withheld_objects(record, files)
         end = self._run_end(job_id, run_number, JobState.SUCCEEDED, record=record)
         with transaction(self.engine) as c:
             is_first = runs.finish(c, end)
@@ -204,9 +205,16 @@ class Settlement:
                         release=self.node.delivery.release,
                         now=now,
                     )
+                deliveries.withhold(c, withheld, planned_at=now)
         if is_first:
             duration = record.get("duration_s")
             self.emit(events.JOB_SUCCEEDED, job=job_id, duration_s=duration, results=len(files))
+            for cause in dict.fromkeys(withheld.values()):
+                self.emit(
+                    events.RESULT_WITHHELD,
+                    job=job_id,
+                    rules=cause.removeprefix(deliveries.WITHHELD),
+                )
             return
         # Cancelled in the last moment; or settled before, by a worker whose crash undid only the
         # engine's note of it: then this changes nothing.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -100,6 +100,25 @@ def measure(
         for instance, values in _all_values(spine, names)
         for key in MEASURES
         if key in values
+    )
+
+
+def withdrawn(rows: tuple[Measurement, ...]) -> tuple[Measurement, ...]:
+    """Take the values back: masks that are withheld are not to be measured.
+
+    Parameters
+    ----------
+    rows : tuple of Measurement
+        As measured.
+
+    Returns
+    -------
+    tuple of Measurement
+        The same measures, none with a value; a reason that stands stays.
+    """
+    return tuple(
+        row if row.value is None else replace(row, value=None, reason=str(Reason.WITHHELD))
+        for row in rows
     )
 
 

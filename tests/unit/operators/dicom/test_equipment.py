@@ -7,7 +7,7 @@ from highdicom import ContributingEquipment
 from pydicom.dataset import Dataset
 
 from operators.dicom.equipment import local_time, own_equipment, stamp_times
-from tests.builders.results import CONTEXT, context
+from tests.builders.results import CONTEXT, USE, context
 
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
@@ -40,7 +40,7 @@ def test_the_item_names_both_models_and_the_research_notice():
     for text in ("t2w_bundled 1.0.0", "instance_bundled 1.0.0", "not for diagnosis"):
         assert text in item.ContributionDescription
     assert "ContributionDateTime" not in item
-    cleared = own_equipment(context(is_research_only=False))
+    cleared = own_equipment(context(intended_use=USE))
     assert "diagnosis" not in cleared.ContributionDescription
 
 

@@ -8,7 +8,7 @@ import pytest
 from operators.dicom import provenance
 from operators.dicom.provenance import Predecessor, result_key
 from operators.dicom.stack_identity import StackIdentity
-from tests.builders.results import CONTEXT
+from tests.builders.results import CONTEXT, USE
 
 PLANES = ("d1", "d2")
 KEY = result_key(PLANES, CONTEXT)
@@ -23,7 +23,7 @@ BEFORE = Predecessor(kind="semantic", study_uid="1", series_uid="1.1", sop_insta
         {"parameters": (("corpus_size_cleaning_mm3", "101"),)},
         {"parameters": ()},
         {"numeric_profile": "cpu-bf16"},
-        {"is_research_only": False},
+        {"intended_use": USE},
         {"software_version": "9.9.9"},
         {"predecessors": (BEFORE,)},
     ],

@@ -22,7 +22,7 @@ from operators.dicom.whole_files import write_dataset
 from operators.errors import EncodingError
 from operators.imaging.volume import LabelMap
 from tests.builders.mr_series import SAGITTAL, make_series
-from tests.builders.results import CONTEXT, context, label_maps, volume_of
+from tests.builders.results import CONTEXT, USE, context, label_maps, volume_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -463,9 +463,11 @@ class TestRepeats:
 
     def test_an_object_of_an_intended_use_has_no_research_notice(self, tmp_path: Path):
         volume = volume_of(make_series(tmp_path / "mr"))
-        cleared = context(is_research_only=False)
+        cleared = context(intended_use=USE)
         for dataset in encode_segmentations(*label_maps(volume), volume, cleared):
             assert "esearch" not in str(dataset)
+            made_by = [i.ContributionDescription for i in dataset.ContributingEquipmentSequence]
+            assert any(text.endswith(f"; {USE.text}") for text in made_by)
             assert "ContentQualification" not in dataset
 
 

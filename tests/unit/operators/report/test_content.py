@@ -49,7 +49,7 @@ ROWS = (
 MEASURED = Measured(
     measurements=ROWS,
     levels=LEVELS,
-    low=("vertebra_8", "spinous_process", "vertebra_8"),
+    quality=("A body is flat: vertebra 8 (0.2, limit 0.3).",),
     facts=("sacral_part_joined_to_sacrum",),
 )
 
@@ -97,14 +97,14 @@ def test_flagged_values_are_marked_and_listed_once_per_threshold():
     )
 
 
-def test_doubts_name_uncertain_levels_low_confidence_and_warnings():
+def test_doubts_name_uncertain_levels_findings_of_the_gate_and_warnings():
     assert said().doubts == (
         "Names that are probable only: L4?",
         "Level uncertain: vertebra 9",
-        "Low confidence of the networks: vertebra 8 (probably L4), spinous process",
+        "A body is flat: vertebra 8 (0.2, limit 0.3).",
         "Sacral part joined to sacrum",
     )
-    assert said(low=(), facts=(), levels={7: LevelName(22, 1.0)}).doubts == ()
+    assert said(quality=(), facts=(), levels={7: LevelName(22, 1.0)}).doubts == ()
 
 
 def test_curves_are_given_or_say_why_not():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from operators.imaging.volume import LabelMap
-from operators.spine.confidence import LOW_CONFIDENCE, Agreement, Confidence
+from operators.spine.confidence import Agreement, Confidence
 
 
 def maps(*arrays: list[int]) -> list[LabelMap]:
@@ -24,19 +24,14 @@ def test_means_run_over_the_voxels_of_each_structure_and_vertebra() -> None:
         100: pytest.approx(0.4),
     }
     assert found.vertebrae == {3: pytest.approx(0.9), 4: pytest.approx(0.2)}
-    assert found.low == ("disc", "vertebra_4")
+    assert list(found.by_place) == ["corpus", "canal", "disc", "vertebra_3", "vertebra_4"]
+    assert found.by_place["vertebra_4"] == pytest.approx(0.2)
 
 
-def test_a_sure_result_flags_nothing() -> None:
-    semantic, instances, sure = maps([49, 61], [5, 0], [round(255 * LOW_CONFIDENCE) + 1, 255])
-    assert Confidence.of(semantic, instances, sure).low == ()
-
-
-def test_agreement_is_averaged_likewise_and_flagged_below_four_in_five() -> None:
+def test_agreement_is_averaged_likewise() -> None:
     semantic, instances, agreed = maps(
         [49, 49, 100, 61, 61, 49], [3, 3, 103, 0, 0, 4], [240, 240, 120, 160, 240, 160]
     )
     found = Agreement.of(semantic, instances, agreed)
     assert found.structures == {49: 0.889, 61: 0.833, 100: 0.5}
     assert found.vertebrae == {3: 1.0, 4: 0.667}
-    assert found.low == ("disc", "vertebra_4")

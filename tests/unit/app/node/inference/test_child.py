@@ -73,6 +73,7 @@ def test_two_requests_are_answered_in_order_with_records_and_steps(tmp_path: Pat
         "postprocess",
         "label_vertebrae",
         "measure_spine",
+        "assess_quality",
         "write_segmentation",
     ]
 

@@ -13,6 +13,7 @@ from app.settings import Settings, load_settings
 from operators.dicom import provenance
 from operators.errors import ModelUnusableError
 from tests.builders.arrival_facts import slice_facts
+from tests.builders.results import USE
 from tests.builders.virtual_intake import IDENTITY
 
 
@@ -41,7 +42,7 @@ def test_series_content_and_every_part_of_the_identity_change_the_id_of_a_job(
         replace(IDENTITY, software_version="0.2.0"),
         replace(IDENTITY, numeric_profile="cpu-bf16"),
         replace(IDENTITY, parameters=(("a", "1"),)),
-        replace(IDENTITY, is_research_only=False),
+        replace(IDENTITY, intended_use=USE),
     )
     ids = {job_id_of(other, "1.2", "c") for other in (IDENTITY, *others)}
     ids |= {job_id_of(IDENTITY, "1.3", "c"), job_id_of(IDENTITY, "1.2", "d")}

@@ -16,7 +16,7 @@ from app.node.journal.attention_kinds import KINDS, OBSERVED, Found, Severity
 from app.node.journal.destinations import note_failure as peer_failed
 from app.node.journal.destinations import note_success, open_breaker
 from app.node.journal.engine import journal_url, open_journal, transaction
-from app.node.journal.tables import INSTANCE, JOB, SERIES
+from app.node.journal.tables import DELIVERY, INSTANCE, JOB, SERIES
 from tests.builders.filled_journal import NOW, PACS, RESEARCH, fill
 from tests.builders.journal_rows import insert
 
@@ -80,6 +80,15 @@ def test_every_kind_of_a_filled_journal_is_counted_and_only_alarms_are_the_numbe
     assert {kind for kind, about in KINDS.items() if about.severity == Severity.TASK} == {
         "delivery_held"
     }
+
+
+def test_what_the_gate_withholds_is_an_alarm_and_no_planned_release(filled: Connection):
+    held = DELIVERY.c.state == "held"
+    filled.execute(DELIVERY.update().where(held).values(last_error="withheld: vertebra_missing"))
+    changed = {**IN_THE_FILLED_JOURNAL, "delivery_withheld": 1}
+    del changed["delivery_held"]
+    assert counts(filled) == changed
+    assert alarms(read_attention(filled, HERE)) == 8
 
 
 def test_every_kind_names_its_oldest(filled: Connection):

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from app.node.journal.deliveries import DeliveryGroup, discard, due, plan, release, resend
+from app.node.journal.deliveries import (
+    DeliveryGroup,
+    discard,
+    due,
+    plan,
+    release,
+    resend,
+    withhold,
+)
 from app.node.journal.destinations import health_of, note_failure, open_breaker
 from app.node.journal.engine import reading, transaction
 from app.node.journal.parcels import count_attempt, move, parcels_of
@@ -49,6 +57,21 @@ def test_each_object_goes_to_each_destination_once(tmp_path: Path, choice: str, 
     desk = Desk(tmp_path, destinations=["pacs", "archive", "pacs"], release=choice)
     for name in ("pacs", "archive"):
         assert states_of(desk.engine, desk.job, name) == [state] * 2
+
+
+def test_what_is_withheld_is_held_back_as_it_is_planned_and_never_again(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    one, other = desk.job.sop_instance_uids
+    with transaction(desk.engine) as c:
+        assert withhold(c, {one: "withheld: a"}, planned_at=START) == 1
+    rows = {row.sop_instance_uid: row for row in delivery_rows(desk.engine, desk.job)}
+    assert (rows[one].state, rows[one].last_error) == ("held", "withheld: a")
+    assert rows[one].released_at is None
+    assert rows[other].state == "queued"
+    assert desk.act(release, desk.job.job_id)
+    with transaction(desk.engine) as c:  # a repeat of the job, planned at another time
+        assert withhold(c, {one: "withheld: a"}, planned_at=START + 99) == 0
+    assert states_of(desk.engine, desk.job) == ["queued"] * 2
 
 
 def test_planning_again_changes_nothing(tmp_path: Path) -> None:

@@ -40,12 +40,6 @@ def test_the_page_says_what_the_report_says():
     assert len(expected.findings) == 2
 
 
-def test_low_confidence_and_low_agreement_are_doubts():
-    said = said_of_entry(entry(low_confidence=["vertebra_7"], low_agreement=["disc"]))
-    assert said is not None
-    assert "Low confidence of the networks: vertebra 7 (L3), disc" in said.doubts
-
-
 def test_a_reason_of_another_version_is_shown_in_its_own_words():
     rows = [{"instance": 7, "level": "", "values": {}, "not_given": {"slip": "moved_too_much"}}]
     said = said_of_entry(entry(measurements=rows))

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from app.node.journal.tables import DELIVERY, INSTANCE, JOB, SERIES
 from app.node.web.site import Site
 from app.node.web.wording import DELIVERIES, JOBS
 from app.node.web.wording import SERIES as SERIES_WORDS
-from tests.builders.filled_journal import fill, series_uid_of
+from operators.spine.quality.findings import Finding, Outcome, Quality
+from tests.builders.filled_journal import RECORD, fill, series_uid_of
 from tests.builders.web_site import client_of, site_of
 
 PAGES = [
@@ -222,6 +224,36 @@ def test_files_are_handed_out_as_what_they_are(shown: TestClient):
     assert answer.headers["content-disposition"].startswith("attachment")
     assert shown.get("/jobs/j-succeeded/files/series2_overlay.png").status_code == 404
     assert shown.get("/jobs/j-succeeded/files/%2e%2e%2fjournal.db").status_code == 404
+
+
+def test_a_withheld_job_says_which_rule_it_breaks_and_offers_the_release(site: Site):
+    finding = Finding(
+        rule="vertebra_missing",
+        outcome=Outcome.WITHHOLD,
+        text="A vertebra <is> missing",
+        places=("vertebra_4",),
+        value=2.1,
+        limit=1.65,
+        unit="1",
+    )
+    record = replace(RECORD, series=(replace(RECORD.series[0], quality=Quality.of([finding])),))
+    with transaction(site.engine) as c:
+        held = c.execute(DELIVERY.select().where(DELIVERY.c.state == "held")).first()
+        c.execute(
+            JOB.update()
+            .where(JOB.c.job_id == held.job_id)
+            .values(record=json.dumps(record.as_dict()))
+        )
+        c.execute(
+            DELIVERY.update()
+            .where(DELIVERY.c.delivery_id == held.delivery_id)
+            .values(last_error="withheld: vertebra_missing")
+        )
+    page = client_of(site).get(f"/jobs/{held.job_id}").text
+    assert "Withheld until a person releases it" in page
+    assert "A vertebra &lt;is&gt; missing: vertebra 4 (2.1, limit 1.65)." in page
+    assert "Withheld by the quality gate: vertebra missing" in page
+    assert "/actions/job/release" in page
 
 
 @pytest.mark.parametrize("address", ["/jobs/none", "/series/1.2.3", "/nowhere", "/jobs?offset=-1"])

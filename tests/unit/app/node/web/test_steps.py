@@ -23,10 +23,10 @@ def steps(site: Site, job_id: str) -> list[Step]:
 @pytest.mark.parametrize(
     ("job_id", "places"),
     [
-        ("j-waiting", ["next"] * 10),
-        ("j-running", ["done"] * 3 + ["now"] + ["next"] * 6),
-        ("j-succeeded", ["done"] * 10),
-        ("j-dead", ["done"] * 4 + ["now"] + ["next"] * 5),
+        ("j-waiting", ["next"] * 11),
+        ("j-running", ["done"] * 3 + ["now"] + ["next"] * 7),
+        ("j-succeeded", ["done"] * 11),
+        ("j-dead", ["done"] * 4 + ["now"] + ["next"] * 6),
     ],
 )
 def test_steps_before_the_current_one_are_done(site: Site, job_id: str, places: list[str]):

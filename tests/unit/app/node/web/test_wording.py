@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from app.node.journal.deliveries import WITHHELD
 from app.node.journal.states import DeliveryState, JobState, SeriesState
 from app.node.web.wording import (
     DELIVERIES,
@@ -55,6 +56,11 @@ def test_a_name_without_an_entry_is_shown_and_not_hidden():
     assert verdict_words("new_verdict").label == "new verdict"
     assert source_words("oracle") == "oracle"
     assert error_words("strange_thing") == "Strange thing"
+
+
+def test_a_delivery_that_the_gate_withholds_names_the_rules():
+    said = error_words(WITHHELD + "vertebra_missing, vertebra_divided")
+    assert said == "Withheld by the quality gate: vertebra missing, vertebra divided"
 
 
 def test_codes_are_written_as_in_the_standard():

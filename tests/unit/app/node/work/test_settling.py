@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,7 @@ from sqlalchemy.engine import Engine
 
 from app.errors import InferenceLostError, SpoolError
 from app.node.archive.spool import Spool
-from app.node.journal import jobs, overview, runs
+from app.node.journal import deliveries, jobs, overview, runs
 from app.node.journal.engine import reading, transaction
 from app.node.telemetry.events import Event
 from app.node.work.settling import CANCELLED, OVER, Outcome, Settlement, disk_failed, done, failed
@@ -91,6 +91,42 @@ def test_a_success_makes_results_planned_deliveries_and_the_end_true_at_once(
     assert bench.deliveries() == [("pacs", "held")]
     assert bench.told == [(312, {"job": "j1", "duration_s": 9.5, "results": 1})]
     assert not bench.folders.source("j1").exists()
+
+
+def test_what_the_gate_withholds_waits_for_a_person_although_the_site_releases_by_itself(
+    bench: Bench, tmp_path: Path
+):
+    delivery = bench.settlement.node.delivery.model_copy(update={"release": "auto"})
+    node = bench.settlement.node.model_copy(update={"delivery": delivery})
+    bench.settlement = replace(bench.settlement, node=node)
+    outcome = bench.succeeded(tmp_path)
+    findings = [
+        {"rule": "vertebra_missing", "outcome": "withhold"},
+        {"rule": "noise_high", "outcome": "flag"},
+    ]
+    quality = {"outcome": "withhold", "findings": findings}
+    outcome["record"]["series"][0]["quality"] = quality
+    bench.settle(outcome)
+    assert bench.deliveries() == [("pacs", "held")]
+    assert bench.told[1:] == [(319, {"job": "j1", "rules": "vertebra_missing"})]
+    with transaction(bench.engine) as c:
+        (row,) = overview.deliveries_of_job(c, "j1")
+        assert row.last_error == "withheld: vertebra_missing"
+        assert deliveries.release(c, "j1", 60.0)
+        (row,) = overview.deliveries_of_job(c, "j1")
+    assert (row.state, row.last_error, row.released_at) == ("queued", "", 60.0)
+
+
+def test_what_the_gate_flags_leaves_by_itself(bench: Bench, tmp_path: Path):
+    delivery = bench.settlement.node.delivery.model_copy(update={"release": "auto"})
+    node = bench.settlement.node.model_copy(update={"delivery": delivery})
+    bench.settlement = replace(bench.settlement, node=node)
+    outcome = bench.succeeded(tmp_path)
+    flagged = {"outcome": "flag", "findings": [{"rule": "noise_high", "outcome": "flag"}]}
+    outcome["record"]["series"][0]["quality"] = flagged
+    bench.settle(outcome)
+    assert bench.deliveries() == [("pacs", "queued")]
+    assert [number for number, _ in bench.told] == [312]
 
 
 def test_settling_a_success_twice_changes_nothing(bench: Bench, tmp_path: Path):

@@ -11,8 +11,8 @@ from operators.anatomy.labels import Structure
 from operators.errors import NoSpineFoundError
 from operators.imaging.nifti import read_label_map
 from operators.imaging.orientation import reorient
-from operators.spine.plausibility import judge_spine, require_spine
 from operators.spine.postprocessing import PostprocessSettings, postprocess
+from operators.spine.quality.presence import judge_spine, require_spine
 from tests.builders.spine_phantom import Spine, pir_map, spine_of
 
 if TYPE_CHECKING:

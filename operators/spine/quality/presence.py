@@ -2,7 +2,8 @@
 
 The networks answer every image, also a knee, a brain or noise. A spine is a column of bodies of
 plausible size and spacing, with discs between and a canal behind them. Cropped fields of view
-must pass: nothing here asks for a level, a sacrum or a number of vertebrae beyond two.
+must pass: nothing here asks for a level, a sacrum or a number of vertebrae beyond two. What passes
+here and is doubtful is the business of the rules (`operators.spine.quality.rules`).
 """
 
 from __future__ import annotations

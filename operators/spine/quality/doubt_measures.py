@@ -1,0 +1,27 @@
+"""How certain the networks were, for the rules; figures of `operators.spine.confidence`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from operators.anatomy.labels import Structure
+
+if TYPE_CHECKING:
+    from operators.spine.quality.evidence import Evidence
+    from operators.spine.quality.mask_measures import Values
+
+
+def confidences(evidence: Evidence) -> Values:
+    """Mean confidence of every structure and vertebra; none without a network's figures."""
+    return {} if evidence.confidence is None else evidence.confidence.by_place
+
+
+def agreements(evidence: Evidence) -> Values:
+    """Mean agreement of the folds, likewise."""
+    return {} if evidence.agreement is None else evidence.agreement.by_place
+
+
+def body_confidences(evidence: Evidence) -> Values:
+    """Mean confidence of the vertebral bodies together."""
+    name = Structure.CORPUS.name.lower()
+    return {place: value for place, value in confidences(evidence).items() if place == name}
