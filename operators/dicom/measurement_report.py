@@ -31,7 +31,7 @@ from operators.dicom.companions import (
     take_over,
 )
 from operators.dicom.measured_regions import IN_THE_CANAL, SegmentedStack
-from operators.dicom.provenance import MANUFACTURER, MODEL_NAME, RESEARCH_NOTICE
+from operators.dicom.provenance import MANUFACTURER, MODEL_NAME
 from operators.dicom.result_kinds import MEASUREMENT_REPORT
 from operators.dicom.segments import coded_concept
 from operators.dicom.uids import derived_uid
@@ -205,8 +205,8 @@ def _content(group: _Group, context: ResultContext) -> sr.MeasurementReport:
         imaging_measurements=[group],
         title=codes.DCM.ImagingMeasurementReport,
     )
-    notice = f"{RESEARCH_NOTICE.capitalize()}. " if context.is_research_only else ""
-    report[0].ContentSequence.append(_comment(notice + _NUMBERING))
+    notice = context.notice[:1].upper() + context.notice[1:]
+    report[0].ContentSequence.append(_comment(f"{notice}. {_NUMBERING}"))
     return report
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from operators.anatomy.labels import SACRUM_INSTANCE, VERTEBRA_INSTANCES
+from operators.anatomy.labels import SACRUM_INSTANCE
 from operators.anatomy.levels import UNCERTAIN, short_name, texts_of
 from operators.anatomy.vertebrae import cranial_to_caudal, vertebra_text
 from operators.report.flags import Flag, flags_of

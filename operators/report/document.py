@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from operators.dicom.provenance import MODEL_NAME, RESEARCH_NOTICE
+from operators.dicom.provenance import MODEL_NAME
 from operators.report.content import Measured, Said, said_of
 
 if TYPE_CHECKING:
@@ -70,9 +70,8 @@ def report_of(
 
 def _origin(context: ResultContext) -> tuple[tuple[str, str], ...]:
     models = (("Phase 1", context.semantic_model), ("Phase 2", context.instance_model))
-    notice = f"; {RESEARCH_NOTICE}" if context.is_research_only else ""
     return (
-        ("Software", f"{MODEL_NAME} {context.software_version}{notice}"),
+        ("Software", f"{MODEL_NAME} {context.software_version}; {context.notice}"),
         *(
             (f"Model, {phase.lower()}", f"{model.name} {model.version}, SHA-256 {model.digest}")
             for phase, model in models

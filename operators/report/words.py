@@ -75,6 +75,7 @@ REASON_WORDS: Final[dict[str, str]] = {
     "level_not_measured": "one of its levels is not measured",
     "slices_too_thick": "slices are too thick",
     "too_few_vertebrae": "too few vertebrae",
+    "result_withheld": "the quality gate withholds the result",
 }
 """Why a measure has no value (`operators.spine.measurements.quantities.Reason`)."""
 

@@ -10,9 +10,12 @@ from operators.dicom.companions import (
     series_description,
     take_over,
 )
+from operators.dicom.provenance import IntendedUse
 from operators.dicom.result_kinds import INSTANCES, SEMANTIC
 from operators.dicom.stack_identity import StackIdentity
 from tests.builders.results import CONTEXT
+
+USE = IntendedUse(statement="Trial 7 only", responsible="A. Person")
 
 
 def segmentation(uid: str = "1.2.3") -> Dataset:
@@ -48,7 +51,7 @@ def test_identifiers_follow_from_the_segmentation_and_differ_by_kind_and_part():
 
 def test_a_series_is_described_by_what_it_is_its_stack_and_its_reserve():
     assert series_description("SPINEPS semantic", CONTEXT) == "SPINEPS semantic - research only"
-    second = replace(CONTEXT, stack=StackIdentity(number=2, of=3), is_research_only=False)
+    second = replace(CONTEXT, stack=StackIdentity(number=2, of=3), intended_use=USE)
     assert (
         series_description("SPINEPS semantic", second) == f"SPINEPS semantic, {second.stack.label}"
     )

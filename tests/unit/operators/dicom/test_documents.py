@@ -14,12 +14,14 @@ from pydicom.dataset import Dataset
 from pydicom.uid import EnhancedMRImageStorage, RLELossless
 
 from operators.dicom.documents import encode_pdf, encode_preview
-from operators.dicom.provenance import Predecessor, ResultContext
+from operators.dicom.provenance import IntendedUse, Predecessor, ResultContext
 from operators.dicom.result_kinds import PDF, PREVIEW
 from operators.dicom.segmentation import encode_segmentations
 from operators.dicom.whole_files import write_dataset
 from tests.builders.mr_series import make_series
 from tests.builders.results import CONTEXT, label_maps, volume_of
+
+USE = IntendedUse(statement="Trial 7 only", responsible="A. Person")
 
 PICTURE = np.random.default_rng(1).integers(0, 256, (31, 45, 3), dtype=np.uint8)
 DOCUMENT = b"%PDF-1.4 odd"[:11]
@@ -87,7 +89,7 @@ def test_they_are_series_of_their_own_that_say_what_they_are(source: Source):
     number = int(source.semantic.SeriesNumber)
     assert (pdf.SeriesNumber, preview.SeriesNumber) == (number + 3, number + 4)
     assert pdf.SeriesDescription == "SPINEPS pdf - research only"
-    intended = both(source, replace(CONTEXT, is_research_only=False))
+    intended = both(source, replace(CONTEXT, intended_use=USE))
     assert intended[1].SeriesDescription == "SPINEPS preview"
 
 

@@ -20,7 +20,7 @@ from operators.anatomy.codes import Concept
 from operators.anatomy.labels import Structure
 from operators.anatomy.levels import LevelName
 from operators.dicom.measurement_report import encode_measurement_report
-from operators.dicom.provenance import Predecessor, ResultContext
+from operators.dicom.provenance import IntendedUse, Predecessor, ResultContext
 from operators.dicom.segmentation import encode_segmentations
 from operators.dicom.whole_files import write_dataset
 from operators.errors import EncodingError
@@ -29,6 +29,8 @@ from operators.spine.measurements.measure import Measurement
 from operators.spine.measurements.table import MEASURES
 from tests.builders.mr_series import make_series
 from tests.builders.results import CONTEXT, INSTANCE_LABELS, label_maps, volume_of
+
+USE = IntendedUse(statement="Trial 7 only", responsible="A. Person")
 
 LEVELS = {2: LevelName(22, 0.99), 3: LevelName(23, 0.8, ("sizes",)), 4: LevelName(24, 1.0)}
 """L3, probably L4, L5."""
@@ -128,7 +130,7 @@ def test_dciodvfy_finds_no_error(path: Path, tmp_path: Path) -> None:
     earlier = Predecessor(
         kind="measurement_report", study_uid="1.2", series_uid="1.3", sop_instance_uid="1.4"
     )
-    context = replace(CONTEXT, predecessors=(earlier,), is_research_only=False)
+    context = replace(CONTEXT, predecessors=(earlier,), intended_use=USE)
     assert errors_of(enhanced.written(tmp_path / "b.dcm", context)) == []
 
 
@@ -270,7 +272,7 @@ def test_a_revision_names_the_report_that_it_replaces_and_no_segmentation(made: 
 
 
 def test_an_intended_use_takes_the_notice_off(made: Made) -> None:
-    report = made.report(context=replace(CONTEXT, is_research_only=False))
+    report = made.report(context=replace(CONTEXT, intended_use=USE))
     assert report is not None
     assert "esearch" not in str(report)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from operators.anatomy.levels import LevelName
+from operators.dicom.provenance import IntendedUse
 from operators.report.content import Measured, Said, said_of
 from operators.report.document import report_of
 from operators.report.words import COLUMNS, REASON_WORDS
@@ -120,8 +121,9 @@ def test_the_origin_names_software_models_and_digests():
     assert origin["Made"] == "now"
     assert origin["Software"] == "SPINEPS Node 0.1.0; research use only, not for diagnosis"
     assert origin["Model, phase 1"] == f"t2w_bundled 1.0.0, SHA-256 {'a1' * 32}"
-    intended = report_of(MEASURED, replace(CONTEXT, is_research_only=False), ())
-    assert dict(intended.origin)["Software"] == "SPINEPS Node 0.1.0"
+    use = IntendedUse(statement="Trial 7 only", responsible="A. Person")
+    intended = report_of(MEASURED, replace(CONTEXT, intended_use=use), ())
+    assert dict(intended.origin)["Software"] == f"SPINEPS Node 0.1.0; {use.text}"
     assert not intended.is_research_only
 
 
