@@ -15,7 +15,7 @@ class PeerCondition(Enum):
     REFUSES = auto()
     """It answered, but took none of these objects; others may pass."""
     UNANSWERED = auto()
-    """Its queries fail; it may still take objects."""
+    """Its queries fail, or it fails at objects that it need not take; it may still take others."""
     FAILS = auto()
     """No connection, no answer, out of order: nothing passes now."""
 

@@ -16,7 +16,7 @@ from app.node.peers.store import read_storable
 from operators.errors import UnreadableInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from app.node.delivery.ledger import Ledger
@@ -95,10 +95,26 @@ def send(ledger: Ledger, to: Correspondent, queued: Sequence[Parcel]) -> Sent:
         for parcel in open_ones.values():
             ledger.failed(parcel, name)
         ledger.tell_failed(name, max(one.attempts for one in queued) + 1)
-        return _NOTHING if is_ours else Sent(condition=PeerCondition.FAILS, error=name)
+        if is_ours:
+            return _NOTHING
+        has_stored = any(reply.answer is Answer.STORED for reply in replies)
+        return _failed_at(open_ones.values(), to, name, has_stored=has_stored)
     ledger.tell_sent(sum(reply.answer is Answer.STORED for reply in replies))
     ledger.tell_uncompressed(sum(reply.is_uncompressed for reply in replies))
-    return _learnt(ledger, queued, replies)
+    return _learnt(ledger, to, queued, replies)
+
+
+def _failed_at(
+    parcels: Collection[Parcel], to: Correspondent, error: str, *, has_stored: bool = False
+) -> Sent:
+    """Say what a failure means: at objects that the peer need not take, nothing for the others.
+
+    A peer that aborts at every report must not be paused, and the segmentations with it.
+    """
+    if any(one.kind in to.required_objects for one in parcels):
+        return Sent(condition=PeerCondition.FAILS, error=error)
+    condition = PeerCondition.WORKS if has_stored else PeerCondition.UNANSWERED
+    return Sent(condition=condition, error=error)
 
 
 def confirm(ledger: Ledger, to: Correspondent, acknowledged: Sequence[Parcel]) -> Sent:
@@ -208,7 +224,9 @@ def _note(ledger: Ledger, parcel: Parcel, reply: Reply) -> None:
             ledger.failed(parcel, reply.name, reply.status)
 
 
-def _learnt(ledger: Ledger, queued: Sequence[Parcel], replies: Sequence[Reply]) -> Sent:
+def _learnt(
+    ledger: Ledger, to: Correspondent, queued: Sequence[Parcel], replies: Sequence[Reply]
+) -> Sent:
     refused = next((one.name for one in reversed(replies) if one.name), "")
     answers = {one.answer for one in replies}
     if Answer.STORED in answers:
@@ -216,6 +234,6 @@ def _learnt(ledger: Ledger, queued: Sequence[Parcel], replies: Sequence[Reply]) 
     if not answers:
         return _NOTHING
     ledger.tell_failed(refused, max(one.attempts for one in queued) + 1)
-    is_out_of_order = bool(answers & {Answer.BUSY, Answer.RETRY})
-    condition = PeerCondition.FAILS if is_out_of_order else PeerCondition.REFUSES
-    return Sent(condition=condition, error=refused)
+    if answers & {Answer.BUSY, Answer.RETRY}:
+        return _failed_at(queued, to, refused)
+    return Sent(condition=PeerCondition.REFUSES, error=refused)
