@@ -45,7 +45,7 @@ _IS_LAST: Final = 2
 """Bits of the message control header (DICOM PS3.8, E.2)."""
 _LONGEST_IN_MEMORY: Final = 1 << 20
 """Command and data set of a message that is no C-STORE, bytes: a report on 1000s of objects."""
-_MOST_REPORTS: Final = 256
+MOST_REPORTS: Final = 256
 """On storage commitment, in one association."""
 _ABORT: Final = "Evt19"
 """Event of the upper layer: invalid PDU received, abort (DICOM PS3.8, table 9-10)."""
@@ -223,7 +223,7 @@ class _ObjectStream(DIMSEServiceProvider):
         if isinstance(message, N_EVENT_REPORT_RQ) and message is not self._reported:
             self._reported = message
             self._reports += 1
-            if self._reports > _MOST_REPORTS:
+            if self._reports > MOST_REPORTS:
                 raise ValueError("too many reports in one association")
 
     def _answer(self, context_id: int, request: C_STORE) -> None:

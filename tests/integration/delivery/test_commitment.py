@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -36,13 +36,15 @@ from tests.builders.planned_deliveries import (
 
 TITLE = "SPINENODE"
 QUICK = Patience(connect_s=2, association_s=2, message_s=2, report_s=0.4)
-DAY_S = 86400.0
+HOUR_S = 3600.0
 
 
 class Scene:
     """A job, its journal, a clock, a courier."""
 
-    def __init__(self, data: Path, peer: DimsePeerSettings, **delivery: float) -> None:
+    def __init__(
+        self, data: Path, peer: DimsePeerSettings, *, objects: int = 3, **delivery: float
+    ) -> None:
         self.engine = journal_in(data)
         self.clock, self.heard = VirtualClock(), Heard()
         self.courier = Courier(
@@ -52,7 +54,7 @@ class Scene:
             emit=self.heard,
             open_destination=partial(destination_of, patience=QUICK),
         )
-        self.job: PlannedJob = plan_job(self.engine, data, objects=3)
+        self.job: PlannedJob = plan_job(self.engine, data, objects=objects)
 
     def attempt(self) -> float | None:
         return self.courier.attempt(self.job.group()).delay_s
@@ -109,45 +111,38 @@ def test_a_report_on_a_new_association_is_taken_by_the_listener(tmp_path: Path) 
     assert (509, {"count": 3, "committed": 3, "failed": 0}) in node.told
 
 
-@pytest.mark.parametrize(
-    ("reason", "state"),
-    [
-        (0x0112, "queued"),  # no such object instance
-        (0x0110, "queued"),
-        (0x0213, "queued"),
-        (0x0131, "queued"),  # duplicate transaction UID
-        (0x0119, "dead"),  # class and instance conflict
-        (0x0122, "dead"),
-    ],
-)
-def test_what_is_not_committed_is_sent_again_or_waits_for_a_person(
-    tmp_path: Path, reason: int, state: str
-) -> None:
+AGAIN = (0x0112, 0x0110, 0x0213, 0x0131)  # no such instance, failure, resources, transaction
+FOR_A_PERSON = (0x0119, 0x0122)  # class and instance conflict, SOP class not supported
+
+
+def test_what_is_not_committed_is_sent_again_or_waits_for_a_person(tmp_path: Path) -> None:
+    reasons = (*AGAIN, *FOR_A_PERSON)
     with faulty_pacs(commits="same") as pacs:
-        scene = Scene(tmp_path, committing(pacs))
-        bad = scene.job.sop_instance_uids[1]
-        pacs.uncommitted = {bad: reason}
+        scene = Scene(tmp_path, committing(pacs), objects=len(reasons) + 1)
+        *bad, good = scene.job.sop_instance_uids
+        pacs.uncommitted = dict(zip(bad, reasons, strict=True))
         delay_s = scene.attempt()
-        assert scene.states() == ["delivered", state, "delivered"]
-        assert scene.rows()[1].last_error == f"uncommitted_{reason:04X}"
-        if state == "dead":
-            assert delay_s is None
-            return
+        assert [(row.state, row.last_error) for row in scene.rows()] == [
+            *[("queued", f"uncommitted_{reason:04X}") for reason in AGAIN],
+            *[("dead", f"uncommitted_{reason:04X}") for reason in FOR_A_PERSON],
+            ("delivered", ""),
+        ]
         # Sent again, though C-FIND would list it: what it has there it could not commit.
         pacs.uncommitted = {}
-        assert delay_s is not None
-        scene.clock.advance(delay_s)
-        assert scene.attempt() is None
-    assert pacs.received == [*scene.job.sop_instance_uids, bad]
-    assert {row.confirmed_by for row in scene.rows()} == {"commitment"}
+        while delay_s is not None:
+            scene.clock.advance(delay_s)
+            delay_s = scene.attempt()
+    assert scene.states() == ["delivered"] * 4 + ["dead"] * 2 + ["delivered"]
+    assert sorted(pacs.received) == sorted([*bad, good, *bad[: len(AGAIN)]])
+    assert pacs.finds == 0
 
 
 def test_a_report_that_does_not_come_is_told_and_asked_for_again(tmp_path: Path) -> None:
     with running_listener(tmp_path, ae_title=TITLE) as node, faulty_pacs(commits="never") as pacs:
         pacs.report_to = (TITLE, node.port)
-        scene = Scene(tmp_path, committing(pacs))
+        scene = Scene(tmp_path, committing(pacs), commit_deadline_s=HOUR_S)
         passed = 0.0
-        while passed < DAY_S:
+        while passed < HOUR_S:
             delay_s = scene.attempt()
             assert delay_s is not None
             assert len(pacs.asked) == 1
@@ -222,18 +217,30 @@ def test_a_peer_that_takes_objects_and_no_requests_keeps_taking_objects(tmp_path
 
 def reported(node: RunningListener, information: Dataset) -> int | None:
     """Status that the listener answers; None: it ended the association."""
+    return next(iter(answers_to(node, [information])), None)
+
+
+def answers_to(node: RunningListener, reports: Sequence[Dataset]) -> list[int]:
+    """Statuses that the listener answers on one association, until it ends it."""
     assoc = AE("STRANGER").associate(
         HOST, node.port, [build_context(StorageCommitmentPushModel)], ae_title=TITLE
     )
     assert assoc.is_established
-    answer, _ = assoc.send_n_event_report(
-        information, 1, StorageCommitmentPushModel, "1.2.840.10008.1.20.1.1"
-    )
+    statuses: list[int] = []
+    for report in reports:
+        answer, _ = assoc.send_n_event_report(
+            report, 1, StorageCommitmentPushModel, "1.2.840.10008.1.20.1.1"
+        )
+        if "Status" not in answer:
+            return statuses
+        statuses.append(int(answer.Status))
     assoc.release()
-    return answer.get("Status")
+    return statuses
 
 
-def test_reports_that_nobody_asked_for_change_nothing(tmp_path: Path) -> None:
+def test_reports_that_nobody_asked_for_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with running_listener(tmp_path, ae_title=TITLE) as node, faulty_pacs(commits="never") as pacs:
         scene = Scene(tmp_path, committing(pacs))
         scene.attempt()
@@ -251,6 +258,9 @@ def test_reports_that_nobody_asked_for_change_nothing(tmp_path: Path) -> None:
         endless.TransactionUID = "2.25.2"
         endless.add_new(0x00091010, "UN", b"\0" * (2 << 20))
         assert reported(node, endless) is None
+        # Each report has a thread: one association may not start any number of them.
+        monkeypatch.setattr("app.node.listener.association.MOST_REPORTS", 5)
+        assert answers_to(node, [invented] * 9) == [0x0000] * 5
     assert scene.states() == ["sent"] * 3
 
 

@@ -28,7 +28,8 @@ from app.peer_settings import DicomwebPeerSettings, DimsePeerSettings, PeerSetti
 from operators.dicom.documents import encode_pdf, encode_preview
 from operators.dicom.segmentation import encode_segmentations
 from operators.dicom.whole_files import write_dataset
-from tests.builders.faulty_pacs import HOST, faulty_pacs
+from tests.builders.destination_kinds import KINDS
+from tests.builders.faulty_pacs import HOST
 from tests.builders.golden_result import golden_report
 from tests.builders.mr_series import make_series
 from tests.builders.orthanc import (
@@ -289,9 +290,9 @@ def test_dcmtk_storescp_offers_no_c_find_and_is_taken_at_its_word(tmp_path: Path
     assert {file.read_bytes()[-4000:] for file in files} == sent
 
 
-@pytest.mark.parametrize("kept", [1, 3])
+@pytest.mark.parametrize(("kind", "kept"), [("dimse", 1), ("dimse", 3), ("dicomweb", 3)])
 def test_a_node_killed_after_the_peer_kept_an_object_sends_only_the_rest(
-    tmp_path: Path, kept: int
+    tmp_path: Path, kind: str, kept: int
 ) -> None:
     engine = journal_in(tmp_path)
     job = plan_job(engine, tmp_path, objects=4)
@@ -301,7 +302,7 @@ def test_a_node_killed_after_the_peer_kept_an_object_sends_only_the_rest(
         node[0].kill()
         node[0].wait()
 
-    with faulty_pacs([0x0000] * (kept - 1) + [kill_node]) as pacs:
+    with KINDS[kind]([0x0000] * (kept - 1) + [kill_node]) as pacs:
         settings = node_of(tmp_path, pacs.peer())
         code = (
             "import sys\n"

@@ -18,7 +18,7 @@ from app.node.journal.deliveries import (
 )
 from app.node.journal.destinations import health_of, note_failure, open_breaker
 from app.node.journal.engine import reading, transaction
-from app.node.journal.parcels import count_attempt, move, parcels_of
+from app.node.journal.parcels import count_attempt, move, parcels_asked, parcels_of
 from app.node.journal.states import DELIVERY_MOVES, DeliveryState
 from tests.builders.planned_deliveries import (
     START,
@@ -214,3 +214,21 @@ def test_a_parcel_says_how_the_object_is_found_at_the_destination(tmp_path: Path
     assert parcel.sop_instance_uid == job.sop_instance_uids[0]
     assert tmp_path / parcel.path == job.paths[0]
     assert (parcel.attempts, parcel.released_at) == (0, START)
+
+
+def test_a_request_for_commitment_finds_what_still_waits_for_it(tmp_path: Path) -> None:
+    engine = journal_in(tmp_path)
+    job = plan_job(engine, tmp_path, destinations=("a", "b"), objects=2)
+    with transaction(engine) as c:
+        for destination in ("a", "b"):
+            for parcel in parcels_of(c, job.group(destination)):
+                move(c, parcel, DeliveryState.SENT, commit_uid=f"2.25.{ord(destination)}")
+        (last, _) = parcels_of(c, job.group("a"))
+        move(c, last, DeliveryState.DELIVERED)
+        asked = parcels_asked(c, "2.25.97")
+        assert {group: len(parcels) for group, parcels in asked.items()} == {job.group("a"): 1}
+        assert len(parcels_asked(c, "2.25.98")[job.group("b")]) == 2
+        assert parcels_asked(c, "2.25.99") == {}
+        # What is sent anew no earlier request can confirm.
+        resend(c, job.job_id, START + 1)
+        assert parcels_asked(c, "2.25.98") == {}
