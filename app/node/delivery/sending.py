@@ -14,7 +14,7 @@ from app.node.peers.store import read_storable, store_files
 from operators.errors import UnreadableInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from app.node.delivery.ledger import Ledger
@@ -33,7 +33,7 @@ class PeerCondition(Enum):
     REFUSES = auto()
     """It answered, but took none of these objects; others may pass."""
     UNANSWERED = auto()
-    """Its queries fail; it may still take objects."""
+    """Its queries fail, or it fails at objects that it need not take; it may still take others."""
     FAILS = auto()
     """No connection, no answer, out of order: nothing passes now."""
 
@@ -123,10 +123,26 @@ def send(ledger: Ledger, to: Correspondent, queued: Sequence[Parcel]) -> Sent:
         for parcel in open_ones.values():
             ledger.failed(parcel, name)
         ledger.tell_failed(name, max(one.attempts for one in queued) + 1)
-        return _NOTHING if is_ours else Sent(condition=PeerCondition.FAILS, error=name)
+        if is_ours:
+            return _NOTHING
+        has_stored = any(said.answer is Answer.STORED for said in answers)
+        return _failed_at(open_ones.values(), to, name, has_stored=has_stored)
     ledger.tell_sent(sum(said.answer is Answer.STORED for said in answers))
     ledger.tell_uncompressed(len(uncompressed))
-    return _learnt(ledger, queued, answers)
+    return _learnt(ledger, to, queued, answers)
+
+
+def _failed_at(
+    parcels: Collection[Parcel], to: Correspondent, error: str, *, has_stored: bool = False
+) -> Sent:
+    """Say what a failure means: at objects that the peer need not take, nothing for the others.
+
+    A peer that aborts at every report must not be paused, and the segmentations with it.
+    """
+    if any(one.kind in to.peer.required_objects for one in parcels):
+        return Sent(condition=PeerCondition.FAILS, error=error)
+    condition = PeerCondition.WORKS if has_stored else PeerCondition.UNANSWERED
+    return Sent(condition=condition, error=error)
 
 
 def confirm(ledger: Ledger, to: Correspondent, acknowledged: Sequence[Parcel]) -> Sent:
@@ -228,7 +244,9 @@ def _note(ledger: Ledger, parcel: Parcel, status: int | None, *, is_uncompressed
     return _Said(answer, "" if answer is Answer.STORED else name_of(status))
 
 
-def _learnt(ledger: Ledger, queued: Sequence[Parcel], said: Sequence[_Said]) -> Sent:
+def _learnt(
+    ledger: Ledger, to: Correspondent, queued: Sequence[Parcel], said: Sequence[_Said]
+) -> Sent:
     refused = next((one.name for one in reversed(said) if one.name), "")
     answers = {one.answer for one in said}
     if Answer.STORED in answers:
@@ -236,6 +254,6 @@ def _learnt(ledger: Ledger, queued: Sequence[Parcel], said: Sequence[_Said]) -> 
     if not answers:
         return _NOTHING
     ledger.tell_failed(refused, max(one.attempts for one in queued) + 1)
-    is_out_of_order = bool(answers & {Answer.BUSY, Answer.RETRY})
-    condition = PeerCondition.FAILS if is_out_of_order else PeerCondition.REFUSES
-    return Sent(condition=condition, error=refused)
+    if answers & {Answer.BUSY, Answer.RETRY}:
+        return _failed_at(queued, to, refused)
+    return Sent(condition=PeerCondition.REFUSES, error=refused)

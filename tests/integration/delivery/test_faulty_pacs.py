@@ -245,6 +245,28 @@ def test_a_peer_that_takes_no_reports_gets_the_segmentations_and_nobody_has_to_a
         assert health_of(c, "pacs").consecutive_failures == 0
 
 
+@pytest.mark.parametrize("fault", [ABORT, CLOSE, 0x0110, 0xA700])
+def test_a_peer_that_fails_at_every_report_is_not_paused_and_gets_every_segmentation(
+    tmp_path: Path, fault: str | int
+) -> None:
+    with faulty_pacs([0, 0, *[fault] * 40], also_takes=[ENHANCED_SR_STORAGE]) as pacs:
+        scene = Scene(tmp_path, pacs.peer(), longest_delay_s=5)
+        first = scene.plan(objects=3, reports=1)
+        for _ in range(15):
+            scene.courier.attempt(first.group())
+            scene.clock.advance(12)
+        assert states_of(scene.engine, first) == ["queued", "delivered", "delivered"]
+        assert len(pacs.received) >= 14
+        pacs.script = [0, 0, fault]
+        second = scene.plan("b", objects=3, reports=1)
+        scene.courier.attempt(second.group())
+        assert states_of(scene.engine, second) == ["queued", "delivered", "delivered"]
+    with reading(scene.engine) as c:
+        health = health_of(c, "pacs")
+    assert (health.consecutive_failures, health.open_until) == (0, None)
+    assert 506 not in scene.heard.numbers()
+
+
 def test_a_peer_that_takes_reports_gets_all_and_one_that_has_to_and_does_not_needs_a_person(
     tmp_path: Path,
 ) -> None:
