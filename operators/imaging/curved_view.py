@@ -192,7 +192,7 @@ def _centres(semantic_rip: Labels, wanted: tuple[tuple[int, ...], ...], *, axis:
 
 def _lateral_offset(semantic_rip: Labels, middle: Floats, step_mm: float) -> int:
     """Slices between the middle and most of the articular and costal processes."""
-    count = int(semantic_rip.shape[0])
+    count: int = semantic_rip.shape[0]
     sides = np.isin(semantic_rip, POSTERIOR_ELEMENTS[2:]).sum(axis=2)
     slices, rows = np.nonzero(sides)
     offsets = slices - np.rint(middle[rows]).astype(int)

@@ -185,7 +185,7 @@ def _number(key: str, value: float) -> str:
     """Value as a table has room for: tenths of a millimetre, hundredths of a ratio."""
     unit = MEASURES[key].unit
     decimals = {"mm": 1, "1": 2}.get(unit, 0)
-    return f"{value:.{decimals}f}"
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"  # no "-0"
 
 
 def _findings(flags: Sequence[Flag], places: _Places) -> tuple[str, ...]:

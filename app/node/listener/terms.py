@@ -22,7 +22,7 @@ from pynetdicom.presentation import PresentationContext, build_context
 from app.node.archive.spool import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from app.node.peers.commitment import PUSH_MODEL
 from operators.dicom.mr_images import MR_IMAGE_CLASSES
-from operators.dicom.result_kinds import OBJECT_CLASSES
+from operators.dicom.result_kinds import DELIVERED, OBJECT_CLASSES
 
 if TYPE_CHECKING:
     from app.node.listener.services import ListenerServices
@@ -33,7 +33,7 @@ KEPT_CLASSES: Final = tuple(
         (
             *sorted(MR_IMAGE_CLASSES),
             EnhancedMRColorImageStorage,
-            *OBJECT_CLASSES.values(),
+            *(OBJECT_CLASSES[group] for group in DELIVERED),
             BasicTextSRStorage,
             EnhancedSRStorage,
             ComprehensiveSRStorage,
@@ -42,7 +42,8 @@ KEPT_CLASSES: Final = tuple(
         )
     )
 )
-"""Storage SOP classes taken from everybody; `extra_sop_classes` adds to them."""
+"""Storage SOP classes taken from everybody: images, and the results that go everywhere and may come
+back. `extra_sop_classes` adds to them."""
 
 TRANSFER_SYNTAXES: Final = (
     ExplicitVRLittleEndian,

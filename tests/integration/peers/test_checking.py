@@ -37,6 +37,8 @@ def test_a_peer_for_segmentations_alone_is_good_and_says_what_it_does_not_take()
         "C-ECHO": True,
         "segmentation": True,
         "report": False,
+        "pdf": False,
+        "preview": False,
     }
     assert [one.name for one in found.values() if one.is_needed] == ["C-ECHO", "segmentation"]
     assert pacs.received == []

@@ -36,6 +36,7 @@ ROWS = (
     value(107, "disc_middle_height", 8.0),
     value(107, "canal_ap_diameter", 8.44),
     value(8, "slip", -4.0),
+    value(8, "slip_percent", -0.3),
     missing(8, "meyerding_grade_proposed", Reason.BACKWARD_SLIP),
     missing(108, "canal_area", Reason.CUT_BY_IMAGE_BORDER),
     value(9, "canal_ap_diameter", 9.0),
@@ -69,7 +70,7 @@ def test_rows_are_vertebrae_with_the_disc_below_them():
     assert cell("ant", 1) == "27.3"
     assert cell("wedge", 1) in {"0.90", "0.91"}
     assert cell("mid", 1, at=1) == "8.0"
-    assert cell("mm", 2) == "-4.0"
+    assert (cell("mm", 2), cell("%", 2)) == ("-4.0", "0")
 
 
 def test_a_missing_value_has_the_letter_of_its_reason():

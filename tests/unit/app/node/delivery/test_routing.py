@@ -6,7 +6,8 @@ import pytest
 
 from app.node.delivery.routing import destinations_of, objects_for
 from app.node.journal.runs import ResultFile
-from app.settings import NodeSettings, PeerSettings
+from app.peer_settings import DimsePeerSettings
+from app.settings import NodeSettings
 
 NODE = NodeSettings.model_validate(
     {
@@ -70,8 +71,8 @@ def test_a_destination_is_sent_what_its_settings_say(
 def test_segmentations_are_required_and_whatever_else_is_named() -> None:
     peer = NODE.peers[0]
     assert peer.required_objects == {"segmentation"}
-    named = PeerSettings.model_validate({**peer.model_dump(), "objects": ["report"]})
+    named = DimsePeerSettings.model_validate({**peer.model_dump(), "objects": ["report"]})
     assert (named.required_objects, named.sent_objects) == ({"report"}, ("report",))
     for wrong in ([], ["poem"], ["overlay"]):
         with pytest.raises(ValueError, match="objects"):
-            PeerSettings.model_validate({**peer.model_dump(), "objects": wrong})
+            DimsePeerSettings.model_validate({**peer.model_dump(), "objects": wrong})
