@@ -1,7 +1,7 @@
 """Misses and false alarms of the quality gate: ``python -m tests.benchmarks.quality_gate``.
 
 No network takes part in the first two tables. True masks of synthetic spines under their own images
-(plain T2w, seeds from 986000; limits were chosen on 980000 to 980039) go through the gate:
+(plain T2w, seeds from 987000; limits were chosen on 980000 to 986999) go through the gate:
 
 1. *Clean*: as they are, without implants. Every finding is a false alarm.
 2. *Spoiled*: one study per kind and round (`tests.builders.spoiled_results`), and the spines as
@@ -43,7 +43,7 @@ from tests.benchmarks.real_volumes import MODELS, find, thick_slices
 from tests.benchmarks.spider import HELD_OUT, read
 from tests.builders.spoiled_results import IMAGE_SPOILERS, MASK_SPOILERS, Result, Spoiler
 
-FIRST_SEED = 986_000
+FIRST_SEED = 987_000
 CENTRES = ("L3", "T7", "C5", "L2")
 """Levels on which the fields are planned, in turn."""
 GRIDS = (

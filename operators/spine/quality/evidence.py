@@ -131,7 +131,7 @@ class Evidence:
         return np.asarray(index @ affine[:3, :3].T + affine[:3, 3])
 
     @cached_property
-    def sampled(self) -> NDArray[np.generic] | None:
+    def sampled(self) -> NDArray[np.float32] | None:
         """The image where the voxels of the masks lie."""
         if self.image is None:
             return None
@@ -141,7 +141,7 @@ class Evidence:
                 self.parts.spacing_zyx_mm, self.fine.spacing_zyx_mm, strict=True
             )
         )
-        return self.image[:, ::row, ::column]
+        return np.asarray(self.image[:, ::row, ::column], np.float32)
 
     @cached_property
     def bodies(self) -> tuple[Body, ...]:

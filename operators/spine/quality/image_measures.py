@@ -96,9 +96,7 @@ def void_shares(evidence: Evidence) -> Values:
     if image is None or not marrow > 0:
         return {}
     _, row, column = evidence.parts.spacing_zyx_mm
-    smooth = gaussian_filter(
-        np.asarray(image, np.float32), [0.0, _VOID_MM / row, _VOID_MM / column]
-    )
+    smooth = gaussian_filter(image, [0.0, _VOID_MM / row, _VOID_MM / column])
     return {
         place_of(body): float((smooth[tuple(body.index.T)] < _DARK * marrow).mean())
         for body in evidence.bodies
@@ -127,7 +125,7 @@ def displaced_fits(evidence: Evidence) -> Values:
 
 
 def _fits(
-    plane: NDArray[np.generic], labels: NDArray[np.unsignedinteger], steps: tuple[float, ...]
+    plane: NDArray[np.float32], labels: NDArray[np.unsignedinteger], steps: tuple[float, ...]
 ) -> Numbers:
     """Sum of the image's slopes under the edges of the labels, for every displacement."""
     image = np.asarray(plane, np.float64)

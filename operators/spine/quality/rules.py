@@ -1,7 +1,7 @@
 """The rules of the quality gate: one row each, with its limit, where that comes from, and words.
 
-Limits were chosen on 40 synthetic spines and the 30 SPIDER subjects (their reference masks for what
-the image shows); ``tests.benchmarks.quality_gate`` reports on others (``app/decisions/0022``).
+Limits were chosen on synthetic spines (40, and the alarms of 120 more) and the 30 SPIDER subjects
+(reference masks); ``tests.benchmarks.quality_gate`` reports on others (``app/decisions/0022``).
 """
 
 from __future__ import annotations
@@ -181,8 +181,8 @@ RULES: Final = (
         text="The image ends within the vertebral bodies, in front, behind or at a side",
         measure=mask_measures.cut_bodies,
         about="share of the bodies of whose largest section two fifths lie on such a border",
-        most=0.19,
-        origin="at most 0.12 in 40 synthetic spines: a curved one leaves the image with one end",
+        most=0.3,
+        origin="a curved spine leaves the image with one end: 0.12 in 40 synthetic ones, seldom more",
     ),
     # What the networks say of themselves.
     Rule(
@@ -255,8 +255,8 @@ RULES: Final = (
         text="The image repeats itself: ghosts of motion, flow or folding",
         measure=image_measures.ghosts,
         about="strongest echo along rows or columns in the image's cepstrum",
-        most=0.1,
-        origin="a ghost of 6 % gives 0.04, of 25 % 0.24 or more; at most 0.03 in SPIDER",
+        most=0.15,
+        origin="a ghost of 6 % gives 0.04, of 25 % 0.22 or more; at most 0.03 in SPIDER",
     ),
     Rule(
         name="signal_void",
