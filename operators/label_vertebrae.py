@@ -8,18 +8,30 @@ from typing import TYPE_CHECKING
 from monai.deploy.core import Operator
 
 from operators.case import Case, Progress, advance
-from operators.errors import SegmentationError
-from operators.spine.level_names import name_levels
+from operators.errors import NamesRejectedError, SegmentationError
+from operators.spine.level_measures import SpineMeasures, measure_spine
+from operators.spine.level_names import name_stations
+from operators.spine.level_stations import Station
 
 if TYPE_CHECKING:
     from typing import Any
+
+    from operators.anatomy.named_vertebrae import NamedVertebra
 
 
 class LabelVertebraeOperator(Operator):
     """Receive ``cases``, emit ``cases`` with the levels of their vertebrae."""
 
-    def __init__(self, fragment: Any, *args: Any, progress: Progress, **kwargs: Any) -> None:
-        """Keep whom to tell."""
+    def __init__(
+        self,
+        fragment: Any,
+        *args: Any,
+        named: tuple[NamedVertebra, ...] = (),
+        progress: Progress,
+        **kwargs: Any,
+    ) -> None:
+        """Keep what a person said, and whom to tell."""
+        self._named = named
         self._progress = progress
         super().__init__(fragment, *args, **kwargs)
 
@@ -29,11 +41,75 @@ class LabelVertebraeOperator(Operator):
         spec.output("cases")
 
     def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
-        """Name the vertebrae of every case."""
-        cases = op_input.receive("cases")
-        op_output.emit(advance(cases, "label_vertebrae", self._step, self._progress), "cases")
+        """Measure every case, then name the vertebrae of all of them together."""
+        spines: dict[str, SpineMeasures] = {}
 
-    def _step(self, case: Case) -> Case:
-        if case.semantic is None or case.instances is None:
-            raise SegmentationError("naming the vertebrae lacks a mask")
-        return replace(case, levels=name_levels(case.semantic, case.instances))
+        def measure(case: Case) -> Case:
+            if case.semantic is None or case.instances is None:
+                raise SegmentationError("naming the vertebrae lacks a mask")
+            spines[case.key] = measure_spine(case.semantic, case.instances)
+            return case
+
+        cases = advance(op_input.receive("cases"), "label_vertebrae", measure, self._progress)
+        op_output.emit(name_cases(cases, spines, self._named), "cases")
+
+
+def name_cases(
+    cases: tuple[Case, ...], spines: dict[str, SpineMeasures], named: tuple[NamedVertebra, ...]
+) -> tuple[Case, ...]:
+    """Give the vertebrae of all cases their levels.
+
+    Parameters
+    ----------
+    cases : tuple of Case
+        Of one patient.
+    spines : dict of str to SpineMeasures
+        What the masks show, by key of the case; a failed case has none.
+    named : tuple of NamedVertebra
+        What a person said.
+
+    Returns
+    -------
+    tuple of Case
+        Failed where what a person said fits none of them: a result without it would contradict
+        the person.
+    """
+    try:
+        pinned = _found(spines, named, is_whole=len(spines) == len(cases))
+        good = [case for case in cases if case.key in spines]
+        stations = [Station(spines[c.key], _frame_of(c), pinned[c.key]) for c in good]
+        names = dict(zip((case.key for case in good), name_stations(stations), strict=True))
+    except NamesRejectedError as error:
+        return tuple(case if case.failure else replace(case, failure=error) for case in cases)
+    return tuple(replace(case, levels=names.get(case.key, {})) for case in cases)
+
+
+def _found(
+    spines: dict[str, SpineMeasures], named: tuple[NamedVertebra, ...], *, is_whole: bool
+) -> dict[str, dict[int, int]]:
+    """Levels by case and vertebra; what is named may lie in a case that failed."""
+    pinned: dict[str, dict[int, int]] = {key: {} for key in spines}
+    for one in named:
+        if not (one.key or one.centre_mm) and len(spines) > 1:
+            message = "there are several results; name vertebrae with the result, as KEY:3=L4"
+            raise NamesRejectedError(message, reasons=("several_results",))
+        places = {key: one.find(key, _centres_of(spine)) for key, spine in spines.items()}
+        found = {key: vertebra for key, vertebra in places.items() if vertebra is not None}
+        if not found and is_whole:
+            message = "a vertebra that a person named is not there"
+            raise NamesRejectedError(message, reasons=("unknown_vertebra",))
+        for key, vertebra in found.items():
+            pinned[key][vertebra] = one.level
+    return pinned
+
+
+def _centres_of(spine: SpineMeasures) -> dict[int, tuple[float, ...]]:
+    return {v.vertebra: tuple(float(x) for x in v.centre_lps) for v in spine.vertebrae}
+
+
+def _frame_of(case: Case) -> str:
+    """Frame of reference, within its study: some de-identified studies all have the same one."""
+    if case.series is None:
+        return ""
+    frame = str(case.series.frames[0].header.get("FrameOfReferenceUID", ""))
+    return frame and f"{case.series.study_uid} {frame}"

@@ -18,6 +18,7 @@ from app.errors import ConfigurationError, ExitCode, OutputUnwritableError, exit
 from app.registry import find_model, folder_digest, read_registry, sha256_of
 from app.run.bootstrap import prepare_process
 from app.run.record import ErrorRecord, ResultRecord, entry_of, verdict
+from operators.anatomy.named_vertebrae import parameter_of
 from operators.dicom.input_files import is_nifti
 from operators.dicom.outlook import as_json
 from operators.dicom.provenance import ModelIdentity, ResultContext
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from app.run.record import Status
     from app.settings import InferenceSettings, ModelSettings
+    from operators.anatomy.named_vertebrae import NamedVertebra
     from operators.case import Case, Progress
     from operators.dicom.provenance import Predecessor
     from operators.dicom.selection import SeriesDecision
@@ -78,6 +80,8 @@ class Job:
         What is worth segmenting.
     parameters : tuple of (str, str)
         Settings of the site that change the result (`app.run.identity.parameters_of`).
+    named : tuple of NamedVertebra
+        Levels that a person has given; they change the result, too.
     """
 
     source: Path
@@ -89,6 +93,7 @@ class Job:
     predecessors: tuple[Predecessor, ...] = ()
     selection: SelectionSettings = field(default_factory=SelectionSettings)
     parameters: tuple[tuple[str, str], ...] = ()
+    named: tuple[NamedVertebra, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,6 +336,7 @@ class _Run:
             on_passed_over=self._take_passed_over,
             on_cases=self._take_cases,
             progress=self._report,
+            named=self.job.named,
         )
         SpineApplication(wiring).run()
 
@@ -341,7 +347,7 @@ class _Run:
             clock=self.job.started,
             software_version=__version__,
             numeric_profile=self.models.profile,
-            parameters=(*self.job.parameters, *use),
+            parameters=(*self.job.parameters, *parameter_of(self.job.named), *use),
             predecessors=self.job.predecessors,
         )
 

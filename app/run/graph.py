@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from operators.anatomy.named_vertebrae import NamedVertebra
     from operators.case import Case, Progress
     from operators.dicom.selection import SelectionSettings, SeriesDecision
     from operators.imaging.volume import Volume
@@ -78,6 +79,8 @@ class Wiring:
         What is worth segmenting.
     on_decisions, on_passed_over, on_cases, progress : callable
         Told about every series, what was not read, the finished cases, and the progress.
+    named : tuple of NamedVertebra
+        Levels that a person has given.
     """
 
     source: Path | Volume
@@ -90,6 +93,7 @@ class Wiring:
     on_passed_over: Callable[[dict[str, int]], None]
     on_cases: Callable[[tuple[Case, ...]], None]
     progress: Progress
+    named: tuple[NamedVertebra, ...] = ()
 
 
 class SpineApplication(Application):
@@ -132,7 +136,9 @@ class SpineApplication(Application):
                 progress=progress,
                 name="postprocess",
             ),
-            LabelVertebraeOperator(self, progress=progress, name="label_vertebrae"),
+            LabelVertebraeOperator(
+                self, named=wiring.named, progress=progress, name="label_vertebrae"
+            ),
             MeasureSpineOperator(self, progress=progress, name="measure_spine"),
             self._last_step(wiring),
         ]

@@ -147,6 +147,7 @@ def _perform(
         predecessors=request.predecessors,
         selection=selection,
         parameters=request.parameters,
+        named=request.named,
     )
     record = execute(job, models, progress=ProgressGate(request.job_id, answer))
     # Decisions quote identifiers and descriptions, and this goes into the engine's database; the

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from app.errors import ProtocolError
+from operators.anatomy.named_vertebrae import NamedVertebra
 from operators.dicom.provenance import Predecessor
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
@@ -41,6 +42,8 @@ class Request(_Message):
         Results of an earlier revision of the same series that these results replace.
     parameters : tuple of (str, str)
         Settings of the site that change the result.
+    named : tuple of NamedVertebra
+        Levels that a person has given.
     """
 
     type: Literal["request"] = "request"
@@ -51,6 +54,7 @@ class Request(_Message):
     overlay: bool = True
     predecessors: tuple[Predecessor, ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()
+    named: tuple[NamedVertebra, ...] = ()
 
 
 class Ready(_Message):

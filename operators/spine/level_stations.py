@@ -1,0 +1,181 @@
+"""Stations that show the same bones are one column of bones, and get one numbering.
+
+Two fields of view of one frame of reference overlap where bodies of both lie at one place. Each
+bone is then measured once, in the station that shows most of it: two images of one bone are no two
+witnesses, since what is odd about the bone is odd in both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from operators.spine.level_measures import SpineMeasures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from operators.spine.level_measures import VertebraMeasures
+
+SAME_BONE: Final = 0.5
+"""Of the distance between neighbours: two centres that lie nearer to each other are one bone's. The
+next bone's centre is a whole distance away; patients move by a few mm between two stations, and
+the centre of a body that the field cuts lies up to a quarter of a body off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """One image of a part of the spine.
+
+    Attributes
+    ----------
+    spine : SpineMeasures
+        What its masks show.
+    frame : str
+        Frame of reference; empty: no other station shares its coordinates.
+    named : mapping of int to int
+        Levels that a person has given, by vertebra id.
+    """
+
+    spine: SpineMeasures
+    frame: str = ""
+    named: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Stations that are linked by bones they share.
+
+    Attributes
+    ----------
+    members : tuple of int
+        Which of the stations.
+    bones : tuple of tuple of int
+        Per member and vertebra: number of its bone in `spine`, from 0.
+    spine : SpineMeasures
+        All bones, each as the station shows it that shows most of it.
+    named : mapping of int to int
+        Levels that a person has given, by number of the bone.
+    """
+
+    members: tuple[int, ...]
+    bones: tuple[tuple[int, ...], ...]
+    spine: SpineMeasures
+    named: Mapping[int, int]
+
+
+def link(stations: Sequence[Station]) -> tuple[Column, ...]:
+    """Find the stations that show the same bones.
+
+    Parameters
+    ----------
+    stations : sequence of Station
+        In any order.
+
+    Returns
+    -------
+    tuple of Column
+        Every station is in one; most studies' stations are alone.
+    """
+    columns, left = [], list(range(len(stations)))
+    while left:
+        offsets = {left.pop(0): 0}
+        _gather(stations, offsets, left)
+        columns.append(_column(stations, offsets))
+    return tuple(columns)
+
+
+def _gather(stations: Sequence[Station], offsets: dict[int, int], left: list[int]) -> None:
+    """Move what overlaps with a station of a column into it, the closest fit first."""
+    while True:
+        found = [
+            (fit[0], other, offsets[member] + fit[1])
+            for member in offsets
+            for other in left
+            if (fit := _fit(stations[member], stations[other])) is not None
+        ]
+        if not found:
+            return
+        _, other, offset = min(found)
+        offsets[other] = offset
+        left.remove(other)
+
+
+def _fit(one: Station, other: Station) -> tuple[float, int] | None:
+    """How well two stations fit, as a share of a vertebra, and by how many places they differ."""
+    if not one.frame or one.frame != other.frame:
+        return None
+    mine, theirs = (dict(zip(s.spine.places, s.spine.vertebrae, strict=True)) for s in (one, other))
+    pitch = np.median([*_steps(one.spine), *_steps(other.spine)] or [np.nan])
+    if not mine or not theirs or not np.isfinite(pitch):
+        return None
+    shifts = range(min(mine) - max(theirs), max(mine) - min(theirs) + 1)
+    fits = [
+        (float(np.median(distances) / pitch), shift)
+        for shift in shifts
+        if (distances := _distances(mine, theirs, shift))
+    ]
+    best = min(fits, default=(np.inf, 0))
+    return best if best[0] <= SAME_BONE else None
+
+
+def _steps(spine: SpineMeasures) -> list[float]:
+    """Distance from each vertebra to the next, mm per place."""
+    rows = zip(pairwise(spine.vertebrae), pairwise(spine.places), strict=True)
+    return [
+        float(np.linalg.norm(below.centre_lps - above.centre_lps)) / (last - first)
+        for (above, below), (first, last) in rows
+    ]
+
+
+def _distances(
+    mine: dict[int, VertebraMeasures], theirs: dict[int, VertebraMeasures], shift: int
+) -> list[float]:
+    return [
+        float(np.linalg.norm(mine[place].centre_lps - theirs[place - shift].centre_lps))
+        for place in mine
+        if place - shift in theirs
+    ]
+
+
+def _column(stations: Sequence[Station], offsets: dict[int, int]) -> Column:
+    at = {
+        m: [offset + place for place in stations[m].spine.places] for m, offset in offsets.items()
+    }
+    places = sorted({place for row in at.values() for place in row})
+    number = {place: n for n, place in enumerate(places)}
+    bones = {m: tuple(number[place] for place in row) for m, row in at.items()}
+    return Column(
+        tuple(offsets),
+        tuple(bones.values()),
+        _merged({m: stations[m].spine for m in offsets}, bones, places),
+        {
+            bone: stations[m].named[vertebra.vertebra]
+            for m, row in bones.items()
+            for bone, vertebra in zip(row, stations[m].spine.vertebrae, strict=True)
+            if vertebra.vertebra in stations[m].named
+        },
+    )
+
+
+def _merged(
+    spines: dict[int, SpineMeasures], bones: dict[int, tuple[int, ...]], places: list[int]
+) -> SpineMeasures:
+    seen: dict[int, VertebraMeasures] = {}
+    for m, spine in spines.items():
+        for bone, vertebra in zip(bones[m], spine.vertebrae, strict=True):
+            if bone not in seen or len(vertebra.figures) > len(seen[bone].figures):
+                seen[bone] = replace(vertebra, vertebra=bone)
+    upper = [spine for m, spine in spines.items() if 0 in bones[m]]
+    # The lowest bone of the column may be a piece of the sacrum that one station alone calls one.
+    lower = [s for m, s in spines.items() if max(bones[m], default=-1) >= len(places) - 2]
+    return SpineMeasures(
+        tuple(seen[bone] for bone in sorted(seen)),
+        tuple(place - places[0] for place in places),
+        has_atlas=any(spine.has_atlas for spine in upper),
+        has_sacrum=any(spine.has_sacrum for spine in lower),
+        room_above_mm=max((spine.room_above_mm for spine in upper), default=0.0),
+    )
