@@ -76,6 +76,8 @@ class Case:
         Final masks on the source grid, after post-processing.
     levels : mapping of int to LevelName
         Level of every vertebra by its id, after `operators.label_vertebrae`.
+    levels_of_stations : str
+        Digest of `levels` where they rest on other cases, too; empty where they don't.
     confidence : Confidence or None
         Mean certainty per structure and vertebra, after post-processing.
     agreement : Agreement or None
@@ -104,6 +106,7 @@ class Case:
     semantic: LabelMap | None = None
     instances: LabelMap | None = None
     levels: Mapping[int, LevelName] = field(default_factory=dict)
+    levels_of_stations: str = ""
     confidence: Confidence | None = None
     agreement: Agreement | None = None
     measurements: tuple[Measurement, ...] = ()

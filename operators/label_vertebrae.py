@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from monai.deploy.core import Operator
 
 from operators.case import Case, Progress, advance
+from operators.dicom.uids import digest
 from operators.errors import NamesRejectedError, SegmentationError
 from operators.spine.level_measures import SpineMeasures, measure_spine
-from operators.spine.level_names import name_stations
+from operators.spine.level_names import BY_A_STATION, name_stations
 from operators.spine.level_stations import Station
 
 if TYPE_CHECKING:
     from typing import Any
 
+    from operators.anatomy.levels import LevelName
     from operators.anatomy.named_vertebrae import NamedVertebra
 
 
@@ -78,10 +81,16 @@ def name_cases(
         pinned = _found(spines, named, is_whole=len(spines) == len(cases))
         good = [case for case in cases if case.key in spines]
         stations = [Station(spines[c.key], _frame_of(c), pinned[c.key]) for c in good]
-        names = dict(zip((case.key for case in good), name_stations(stations), strict=True))
+        names = dict(zip((c.key for c in good), name_stations(stations), strict=True))
     except NamesRejectedError as error:
         return tuple(case if case.failure else replace(case, failure=error) for case in cases)
-    return tuple(replace(case, levels=names.get(case.key, {})) for case in cases)
+    return tuple(_named(case, names[case.key]) if case.key in names else case for case in cases)
+
+
+def _named(case: Case, levels: dict[int, LevelName]) -> Case:
+    is_linked = any(BY_A_STATION in name.evidence for name in levels.values())
+    said = json.dumps([(n, name.as_json()) for n, name in levels.items()])
+    return replace(case, levels=levels, levels_of_stations=digest([said]) if is_linked else "")
 
 
 def _found(

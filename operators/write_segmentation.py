@@ -109,6 +109,10 @@ class WriteSegmentationOperator(Operator):
         names = (f"{case.key}_semantic.dcm", f"{case.key}_instances.dcm")
         paths = tuple(self._options.folder / name for name in names)
         context = self._options.context.of_stack(case.stack)
+        if case.levels_of_stations:
+            # The same images alone, or beside other stations, are other objects.
+            linked = ("levels_of_stations", case.levels_of_stations)
+            context = replace(context, parameters=(*context.parameters, linked))
         datasets = encode_segmentations(*masks, volume, context, levels=case.levels)
         for dataset, path in zip(datasets, paths, strict=True):
             write_dataset(dataset, path)

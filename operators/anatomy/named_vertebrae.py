@@ -125,6 +125,6 @@ def parse(text: str) -> NamedVertebra:
 
 
 def parameter_of(named: Iterable[NamedVertebra]) -> tuple[tuple[str, str], ...]:
-    """What names that a person gave add to the parameters of a result; nothing without names."""
+    """Say, as a parameter of a result, what a person said; nothing where that is nothing."""
     said = sorted(one.text for one in named)
     return (("named_levels", "; ".join(said)),) if said else ()

@@ -40,7 +40,8 @@ SPEAKS: Final = 0.7
 _SACRUM: Final = "sacrum below the lowest vertebra"
 _ATLAS: Final = "C1 at the top"
 _MISSING: Final = "a gap of a vertebra"
-_OTHER: Final = "agrees with the other station"
+BY_A_STATION: Final = "agrees with the other station"
+"""Several images show one column of bones, which was named as a whole."""
 
 BY_A_PERSON: Final = "named by a person"
 BESIDE_A_PERSONS: Final = "follows from a name that a person gave"
@@ -121,7 +122,7 @@ def _named_row(column: Column) -> dict[int, LevelName]:
     if not paths.count:
         return {}
     choice = choose(paths, costs_of(spine, paths))
-    shared = (*_anchors(spine, choice), *((_OTHER,) if len(column.members) > 1 else ()))
+    shared = (*_anchors(spine, choice), *((BY_A_STATION,) if len(column.members) > 1 else ()))
     return {bone: _name(choice, bone, shared, column.named) for bone in range(len(spine.places))}
 
 

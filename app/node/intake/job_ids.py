@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 _ID_DIGITS = 32
 
 
-def job_id_of(identity: WorkIdentity, series_uid: str, content: str) -> str:
+def job_id_of(
+    identity: WorkIdentity, series_uid: str, content: str, correction: Sequence[str] = ()
+) -> str:
     """Id of the job for a content.
 
     Parameters
@@ -26,13 +28,15 @@ def job_id_of(identity: WorkIdentity, series_uid: str, content: str) -> str:
         Series Instance UID.
     content : str
         As `content_digest` gives it.
+    correction : sequence of str
+        Words of what a person said about the levels (`app.node.journal.corrections.words_of`).
 
     Returns
     -------
     str
         32 hexadecimal digits; tells nothing about the patient.
     """
-    return identity.key("spine-node-job", series_uid, content)[:_ID_DIGITS]
+    return identity.key("spine-node-job", series_uid, content, *correction)[:_ID_DIGITS]
 
 
 def content_digest(held: Sequence[HeldObject]) -> str:

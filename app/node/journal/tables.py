@@ -150,6 +150,18 @@ DESTINATION: Final = _table(
     echo_error=String,
 )
 
+LEVEL_CORRECTION: Final = _table(
+    "level_correction",
+    "series_uid content_digest number",
+    series_uid=String,
+    content_digest=String,
+    number=Integer,
+    at=Float,
+    actor=String,
+    job_id=String,
+    named=Text,
+)
+
 COUNTER: Final = _table("counter", "name label", name=String, label=String, value=BigInteger)
 
 AUDIT: Final = _table(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from app.node.inference.protocol import Request
 from app.node.intake.job_ids import job_id_of
-from app.node.journal import jobs, runs
+from app.node.journal import corrections, jobs, runs
 from app.node.journal.engine import reading, transaction
 from app.node.journal.renewal import renew
 from app.node.telemetry import events
@@ -64,8 +64,9 @@ class SegmentDesk:
     def begin(self, job_id: str, run_number: int) -> RunningJob | None:
         """Begin a run or go on with it, and link its inputs.
 
-        A job that has results and would now get others (another version, model or setting) goes
-        on under another id, so that the new results are other objects and name the old ones.
+        A job that has results and would now get others (another version, model or setting, or
+        levels that a person has given since) goes on under another id, so that the new results
+        are other objects and name the old ones.
 
         Returns
         -------
@@ -83,7 +84,8 @@ class SegmentDesk:
             job = runs.begin(c, job_id, run_number, worker_id=self.worker_id, now=self.clock())
             if job is None:
                 return None
-            new_id = job_id_of(self.identity, job.series_uid, job.content_digest)
+            content = job.series_uid, job.content_digest
+            new_id = job_id_of(self.identity, *content, corrections.words_of(c, *content))
             is_renewed = renew(c, job, new_id, self.clock())
             inputs = jobs.inputs(c, job_id)
         if is_renewed:
@@ -97,12 +99,14 @@ class SegmentDesk:
         self.emit(events.JOB_STARTED, job=job.job_id, attempt=job.attempts + 1)
         with reading(self.engine) as c:
             replaced = runs.results_replaced(c, job.job_id)
+            correction = corrections.latest(c, job.series_uid, job.content_digest)
         return Request(
             job_id=job.job_id,
             source=self.folders.source(job.job_id),
             output=self.folders.output(job.job_id),
             started=datetime.fromtimestamp(job.clock, UTC),
             parameters=self.identity.parameters,
+            named=() if correction is None else correction.named,
             predecessors=tuple(
                 Predecessor(
                     kind=kind,

@@ -1,0 +1,12 @@
+-- What a person said about the levels of the vertebrae in one content of a series. Append only; the
+-- last one counts, in every later run of that content.
+CREATE TABLE level_correction (
+  series_uid     VARCHAR(64) NOT NULL,
+  content_digest VARCHAR(64) NOT NULL,
+  number         INTEGER NOT NULL,             -- from 1
+  at             DOUBLE PRECISION NOT NULL,
+  actor          VARCHAR(64) NOT NULL,
+  job_id         VARCHAR(64) NOT NULL,         -- whose result the person saw
+  named          TEXT NOT NULL,                -- JSON: list of NamedVertebra; empty: withdrawn
+  PRIMARY KEY (series_uid, content_digest, number)
+);
