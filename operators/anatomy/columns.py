@@ -107,7 +107,7 @@ def _columns() -> Iterator[tuple[int, ...]]:
 
 def _column_with(levels: Sequence[int]) -> tuple[int, ...]:
     """Column that holds a row, if possible without a gap; empty where none does."""
-    holding = [column for column in _columns() if set(levels) <= set(column)]
+    holding = [column for column in _columns() if levels and set(levels) <= set(column)]
     gaps = [column.index(levels[-1]) - column.index(levels[0]) for column in holding]
     return holding[gaps.index(min(gaps))] if holding else ()
 

@@ -112,9 +112,7 @@ def test_a_named_vertebra_renames_all_and_stays_named_after_retry_and_update(tmp
         # The same work again, wished for on either job's page, is the same objects.
         for job_id in (first, second):
             client.post(f"/api/v1/jobs/{job_id}/replay", headers=BY_API)
-            assert wait_until(
-                lambda: sum(pacs.arrivals.values()) >= 4 and is_settled(node, 2), 60
-            )
+            assert wait_until(lambda: sum(pacs.arrivals.values()) >= 4 and is_settled(node, 2), 60)
             assert names_in(node, second) == named
         assert {len(contents) for contents in pacs.contents.values()} == {1}
         assert len(pacs.kept) == 4

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-_OPEN = (JobState.WAITING, JobState.QUEUED, JobState.RUNNING)
+OBSTACLES: Final = {
+    "job_not_finished": "the job, or another one of its series, is not finished",
+    "replaced": "the result was replaced by that of another job: correct that one",
+    "images_deleted": "received images were deleted; the study has to be sent again",
+}
+"""Why a result cannot be corrected."""
+
+_OPEN: Final = (JobState.WAITING, JobState.QUEUED, JobState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +112,11 @@ def correct(
     Raises
     ------
     NamesRejectedError
-        See `require_correctable`.
+        One of `OBSTACLES`.
     """
-    require_correctable(c, job_id)
+    obstacle = obstacle_of(c, job_id)
+    if obstacle is not None:
+        raise NamesRejectedError(OBSTACLES[obstacle], reasons=(obstacle,))
     job = c.execute(sa.select(JOB).where(JOB.c.job_id == job_id)).one()
     before = latest(c, job.series_uid, job.content_digest)
     c.execute(
@@ -124,13 +133,20 @@ def correct(
     jobs.replay(c, job_id, now)
 
 
-def require_correctable(c: Connection, job_id: str) -> None:
-    """Refuse to correct anything but the present result of a series.
+def obstacle_of(c: Connection, job_id: str) -> str | None:
+    """Say why the result of a job cannot be corrected; None where it can.
 
-    Raises
-    ------
-    NamesRejectedError
-        ``job_not_finished``, ``replaced``; ``images_deleted``: nothing can be made anew.
+    Parameters
+    ----------
+    c : Connection
+        For reading.
+    job_id : str
+        A job that exists.
+
+    Returns
+    -------
+    str or None
+        Key of `OBSTACLES`.
     """
     series_uid = c.execute(sa.select(JOB.c.series_uid).where(JOB.c.job_id == job_id)).scalar()
     rows = c.execute(
@@ -140,14 +156,11 @@ def require_correctable(c: Connection, job_id: str) -> None:
     ).all()
     states = {row.job_id: row.state for row in rows}
     if states[job_id] != JobState.SUCCEEDED or set(states.values()) & set(_OPEN):
-        message = "the job, or another one of its series, is not finished"
-        raise NamesRejectedError(message, reasons=("job_not_finished",))
+        return "job_not_finished"
     if next(key for key, state in states.items() if state == JobState.SUCCEEDED) != job_id:
-        message = "the result was replaced by that of another job: correct that one"
-        raise NamesRejectedError(message, reasons=("replaced",))
-    if not all(item.is_held for item in jobs.inputs(c, job_id)):
-        message = "received images were deleted; the study has to be sent again"
-        raise NamesRejectedError(message, reasons=("images_deleted",))
+        return "replaced"
+    is_held = all(item.is_held for item in jobs.inputs(c, job_id))
+    return None if is_held else "images_deleted"
 
 
 def _read(values: dict[str, Any]) -> NamedVertebra:

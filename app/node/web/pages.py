@@ -111,6 +111,7 @@ def show_job(request: Request, site: CurrentSite, job_id: str) -> Response:
         deeds = list_deeds(connection, subject=job_id)
         kind = _ATTENTION_KINDS.get(row.state)
         replaced_by = overview.successor_of(connection, job_id)
+        can_correct = corrections.obstacle_of(connection, job_id) is None
         correction = corrections.latest(connection, row.series_uid, row.content_digest)
         needs = kind if kind is not None and is_unseen(connection, kind, job_id) else None
     held = {DeliveryState.HELD} & {str(delivery.state) for delivery in deliveries}
@@ -129,6 +130,7 @@ def show_job(request: Request, site: CurrentSite, job_id: str) -> Response:
             "deeds": deeds,
             "replaced_by": replaced_by,
             "correction": correction,
+            "can_correct": can_correct,
             "level_names": tuple(LEVEL_NAMES.values()),
             "needs": needs,
             "offers": offers("job", job_id, {row.state, *map(str, held)}),

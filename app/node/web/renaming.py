@@ -87,15 +87,14 @@ def rename(site: Site, wish: Wish) -> bool:
     ------
     NamesRejectedError
         ``unknown_result``, ``unknown_vertebra``, ``unknown_level``, ``impossible_order``,
-        ``nothing_to_shift``, ``places_unknown``; and see
-        `app.node.journal.corrections.require_correctable`.
+        ``nothing_to_shift``, ``places_unknown``, or one of
+        `app.node.journal.corrections.OBSTACLES`.
     """
     now = site.clock()
     with transaction(site.engine) as c:
         row = overview.find_job(c, wish.job_id)
         if row is None:
             return False
-        corrections.require_correctable(c, wish.job_id)
         entries = _entries_of(row)
         key = _key_of(wish, entries)
         named = _named(wish, key, entries[key])
