@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from monai.deploy.core import Operator
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from operators.anatomy.levels import LevelName
     from operators.anatomy.named_vertebrae import NamedVertebra
 
+_DIGITS: Final = 16
+"""Of a frame's digest: enough to tell those of one study apart."""
+
 
 class LabelVertebraeOperator(Operator):
     """Receive ``cases``, emit ``cases`` with the levels of their vertebrae."""
@@ -30,11 +33,12 @@ class LabelVertebraeOperator(Operator):
         fragment: Any,
         *args: Any,
         named: tuple[NamedVertebra, ...] = (),
+        others: tuple[Station, ...] = (),
         progress: Progress,
         **kwargs: Any,
     ) -> None:
-        """Keep what a person said, and whom to tell."""
-        self._named = named
+        """Keep what is known from elsewhere, and whom to tell."""
+        self._named, self._others = named, others
         self._progress = progress
         super().__init__(fragment, *args, **kwargs)
 
@@ -54,11 +58,14 @@ class LabelVertebraeOperator(Operator):
             return case
 
         cases = advance(op_input.receive("cases"), "label_vertebrae", measure, self._progress)
-        op_output.emit(name_cases(cases, spines, self._named), "cases")
+        op_output.emit(name_cases(cases, spines, self._named, self._others), "cases")
 
 
 def name_cases(
-    cases: tuple[Case, ...], spines: dict[str, SpineMeasures], named: tuple[NamedVertebra, ...]
+    cases: tuple[Case, ...],
+    spines: dict[str, SpineMeasures],
+    named: tuple[NamedVertebra, ...] = (),
+    others: tuple[Station, ...] = (),
 ) -> tuple[Case, ...]:
     """Give the vertebrae of all cases their levels.
 
@@ -70,6 +77,8 @@ def name_cases(
         What the masks show, by key of the case; a failed case has none.
     named : tuple of NamedVertebra
         What a person said.
+    others : tuple of Station
+        Results of other series of the study. What a person said about them gives way to `named`.
 
     Returns
     -------
@@ -77,20 +86,34 @@ def name_cases(
         Failed where what a person said fits none of them: a result without it would contradict
         the person.
     """
+    good = [case for case in cases if case.key in spines]
     try:
-        pinned = _found(spines, named, is_whole=len(spines) == len(cases))
-        good = [case for case in cases if case.key in spines]
-        stations = [Station(spines[c.key], _frame_of(c), pinned[c.key]) for c in good]
-        names = dict(zip((c.key for c in good), name_stations(stations), strict=True))
+        pinned = _found(spines, named, is_whole=len(good) == len(cases))
+        own = [Station(spines[c.key], _frame_of(c), pinned[c.key]) for c in good]
+        names = _names_of(own, others)
     except NamesRejectedError as error:
         return tuple(case if case.failure else replace(case, failure=error) for case in cases)
-    return tuple(_named(case, names[case.key]) if case.key in names else case for case in cases)
+    given = {c.key: (station, n) for c, station, n in zip(good, own, names, strict=True)}
+    return tuple(_named(case, *given[case.key]) if case.key in given else case for case in cases)
 
 
-def _named(case: Case, levels: dict[int, LevelName]) -> Case:
+def _names_of(own: list[Station], others: tuple[Station, ...]) -> list[dict[int, LevelName]]:
+    try:
+        names = name_stations([*own, *others])
+    except NamesRejectedError:
+        names = name_stations([*own, *(replace(other, named={}) for other in others)])
+    return list(names[: len(own)])
+
+
+def _named(case: Case, station: Station, levels: dict[int, LevelName]) -> Case:
     is_linked = any(BY_A_STATION in name.evidence for name in levels.values())
     said = json.dumps([(n, name.as_json()) for n, name in levels.items()])
-    return replace(case, levels=levels, levels_of_stations=digest([said]) if is_linked else "")
+    return replace(
+        case,
+        levels=levels,
+        levels_of_stations=digest([said]) if is_linked else "",
+        station=station,
+    )
 
 
 def _found(
@@ -117,8 +140,8 @@ def _centres_of(spine: SpineMeasures) -> dict[int, tuple[float, ...]]:
 
 
 def _frame_of(case: Case) -> str:
-    """Frame of reference, within its study: some de-identified studies all have the same one."""
+    """Digest of the frame of reference, within its study: some de-identified ones are all alike."""
     if case.series is None:
         return ""
     frame = str(case.series.frames[0].header.get("FrameOfReferenceUID", ""))
-    return frame and f"{case.series.study_uid} {frame}"
+    return frame and digest([case.series.study_uid, frame])[:_DIGITS]

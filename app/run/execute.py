@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from operators.dicom.selection import SeriesDecision
     from operators.networks.instances import InstanceModel
     from operators.networks.semantic import SemanticModel
+    from operators.spine.level_stations import Station
 
 
 _STATUS_OF_CODE: dict[ExitCode, Status] = {
@@ -82,6 +83,8 @@ class Job:
         Settings of the site that change the result (`app.run.identity.parameters_of`).
     named : tuple of NamedVertebra
         Levels that a person has given; they change the result, too.
+    others : tuple of Station
+        Results of other series of the study, with which overlapping ones have to agree.
     """
 
     source: Path
@@ -94,6 +97,7 @@ class Job:
     selection: SelectionSettings = field(default_factory=SelectionSettings)
     parameters: tuple[tuple[str, str], ...] = ()
     named: tuple[NamedVertebra, ...] = ()
+    others: tuple[Station, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,6 +341,7 @@ class _Run:
             on_cases=self._take_cases,
             progress=self._report,
             named=self.job.named,
+            others=self.job.others,
         )
         SpineApplication(wiring).run()
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from operators.imaging.volume import Volume
     from operators.networks.instances import InstanceModel
     from operators.networks.semantic import SemanticModel
+    from operators.spine.level_stations import Station
 
 FLOW = (
     "select_series",
@@ -81,6 +82,8 @@ class Wiring:
         Told about every series, what was not read, the finished cases, and the progress.
     named : tuple of NamedVertebra
         Levels that a person has given.
+    others : tuple of Station
+        Results of other series of the study.
     """
 
     source: Path | Volume
@@ -94,6 +97,7 @@ class Wiring:
     on_cases: Callable[[tuple[Case, ...]], None]
     progress: Progress
     named: tuple[NamedVertebra, ...] = ()
+    others: tuple[Station, ...] = ()
 
 
 class SpineApplication(Application):
@@ -137,7 +141,11 @@ class SpineApplication(Application):
                 name="postprocess",
             ),
             LabelVertebraeOperator(
-                self, named=wiring.named, progress=progress, name="label_vertebrae"
+                self,
+                named=wiring.named,
+                others=wiring.others,
+                progress=progress,
+                name="label_vertebrae",
             ),
             MeasureSpineOperator(self, progress=progress, name="measure_spine"),
             self._last_step(wiring),

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from operators.spine.level_measures import SpineMeasures
+from operators.errors import NamesRejectedError
+from operators.spine.level_measures import SpineMeasures, VertebraMeasures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from operators.spine.level_measures import VertebraMeasures
 
 SAME_BONE: Final = 0.5
 """Of the distance between neighbours: two centres that lie nearer to each other are one bone's. The
 next bone's centre is a whole distance away; patients move by a few mm between two stations, and
 the centre of a body that the field cuts lies up to a quarter of a body off."""
+
+_DECIMALS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,49 @@ class Station:
     spine: SpineMeasures
     frame: str = ""
     named: Mapping[int, int] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain dict, rounded; without patient data as long as `frame` is a digest."""
+        spine = self.spine
+        return {
+            "frame": self.frame,
+            "places": list(spine.places),
+            "has_atlas": bool(spine.has_atlas),
+            "has_sacrum": bool(spine.has_sacrum),
+            "room_above_mm": round(float(spine.room_above_mm), 1),
+            "vertebrae": [
+                {
+                    "vertebra": v.vertebra,
+                    "centre_mm": [round(float(value), 1) + 0.0 for value in v.centre_lps],
+                    "figures": {k: round(float(x), _DECIMALS) + 0.0 for k, x in v.figures.items()},
+                }
+                for v in spine.vertebrae
+            ],
+            "named": {str(n): level for n, level in self.named.items()},
+        }
+
+
+def from_json(values: Mapping[str, Any]) -> Station | None:
+    """Read what `Station.as_json` gave; None where another version wrote it otherwise."""
+    try:
+        spine = SpineMeasures(
+            tuple(
+                VertebraMeasures(
+                    int(v["vertebra"]),
+                    np.array(v["centre_mm"], np.float64),
+                    {str(name): float(value) for name, value in v["figures"].items()},
+                )
+                for v in values["vertebrae"]
+            ),
+            tuple(int(place) for place in values["places"]),
+            has_atlas=bool(values["has_atlas"]),
+            has_sacrum=bool(values["has_sacrum"]),
+            room_above_mm=float(values["room_above_mm"]),
+        )
+        named = {int(n): int(level) for n, level in values["named"].items()}
+        return Station(spine, str(values["frame"]), named)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +123,11 @@ def link(stations: Sequence[Station]) -> tuple[Column, ...]:
     -------
     tuple of Column
         Every station is in one; most studies' stations are alone.
+
+    Raises
+    ------
+    NamesRejectedError
+        ``impossible_order``: a person gave one bone two names.
     """
     columns, left = [], list(range(len(stations)))
     while left:
@@ -152,13 +201,20 @@ def _column(stations: Sequence[Station], offsets: dict[int, int]) -> Column:
         tuple(offsets),
         tuple(bones.values()),
         _merged({m: stations[m].spine for m in offsets}, bones, places),
-        {
-            bone: stations[m].named[vertebra.vertebra]
-            for m, row in bones.items()
-            for bone, vertebra in zip(row, stations[m].spine.vertebrae, strict=True)
-            if vertebra.vertebra in stations[m].named
-        },
+        _said({m: stations[m] for m in offsets}, bones),
     )
+
+
+def _said(stations: dict[int, Station], bones: dict[int, tuple[int, ...]]) -> dict[int, int]:
+    """Gather what a person said, by bone."""
+    said: dict[int, int] = {}
+    for m, station in stations.items():
+        for bone, vertebra in zip(bones[m], station.spine.vertebrae, strict=True):
+            level = station.named.get(vertebra.vertebra)
+            if level is not None and said.setdefault(bone, level) != level:
+                message = "one bone is given two names in two images"
+                raise NamesRejectedError(message, reasons=("impossible_order",))
+    return said
 
 
 def _merged(

@@ -15,13 +15,11 @@ from pynetdicom.sop_class import MRImageStorage
 
 from tests.builders.counting_pacs import CountingPacs, counting_pacs
 from tests.builders.killable_node import KillableNode, killable_node
+from tests.builders.mr_series import SAGITTAL, MadeSeries
 from tests.builders.node_processes import NodeProcess, role_command, wait_until
-from tests.builders.stub_models import spine_series
+from tests.builders.stub_models import PITCH_MM, spine_series
 
-SUCCEEDED = "SELECT count(*) FROM job WHERE state = 'succeeded'"
-OPEN = "SELECT count(*) FROM job WHERE state != 'succeeded'"
-LATEST = "SELECT job_id FROM job ORDER BY created_at DESC LIMIT 1"
-DEEDS = "SELECT actor, action, subject, detail FROM audit WHERE action = 'job.levels'"
+DEEDS = "SELECT actor, detail FROM audit WHERE action = 'job.levels' AND subject = '%s'"
 BY_API = {"X-Spine-Node": "test"}
 
 
@@ -66,15 +64,30 @@ def fill_in(client: httpx.Client, job_id: str, **fields: str) -> httpx.Response:
     return client.post(f"/jobs/{job_id}/levels", data=form)
 
 
-def is_settled(node: KillableNode, jobs: int) -> bool:
+def is_settled(node: KillableNode, series_uid: str) -> bool:
+    """The series has a result, and nothing runs or is to be sent any more."""
     rows = node.journal.rows
-    return rows(SUCCEEDED) == [(jobs,)] and rows(OPEN) == [(0,)]
+    return (
+        bool(rows(f"SELECT 1 FROM job WHERE series_uid = '{series_uid}' AND state = 'succeeded'"))
+        and rows("SELECT count(*) FROM job WHERE state != 'succeeded'") == [(0,)]
+        and rows("SELECT count(*) FROM delivery WHERE state != 'delivered'") == [(0,)]
+    )
+
+
+def latest(node: KillableNode, series_uid: str) -> str:
+    """The job of a series that was made last."""
+    query = f"SELECT job_id FROM job WHERE series_uid = '{series_uid}' ORDER BY created_at DESC"
+    return node.journal.rows(query)[0][0]
+
+
+def sent(node: KillableNode, job_id: str) -> set[str]:
+    query = f"SELECT sop_instance_uid FROM delivery WHERE job_id = '{job_id}'"
+    return {uid for (uid,) in node.journal.rows(query)}
 
 
 @contextmanager
-def finished(folder: Path) -> Iterator[tuple[KillableNode, CountingPacs, httpx.Client]]:
-    """A node whose one job has succeeded and been sent, and its page."""
-    made = spine_series(folder / "mr", slices=12, tags={"ImagesInAcquisition": 12})
+def running(folder: Path) -> Iterator[tuple[KillableNode, CountingPacs, httpx.Client]]:
+    """A node with the real graph, its PACS and its page."""
     completeness = {"quiet_s": 1}
     with (
         counting_pacs() as pacs,
@@ -83,39 +96,64 @@ def finished(folder: Path) -> Iterator[tuple[KillableNode, CountingPacs, httpx.C
         ) as node,
         page_of(node, folder) as client,
     ):
-        send(node.listener.port, made.paths)
-        assert wait_until(lambda: len(pacs.kept) == 2 and is_settled(node, 1), 90)
         yield node, pacs, client
 
 
+def station(folder: Path, name: str, top_mm: float) -> MadeSeries:
+    """A series of four vertebrae, of one study and frame of reference."""
+    return spine_series(
+        folder / name,
+        name=name,
+        orientation=SAGITTAL,
+        origin=(31.5, -84.25, top_mm),
+        tags={"ImagesInAcquisition": 12},
+    )
+
+
 @pytest.mark.slow
-def test_a_named_vertebra_renames_all_and_stays_named_when_run_again(tmp_path: Path):
-    with finished(tmp_path) as (node, pacs, client):
-        ((first,),) = node.journal.rows(LATEST)
-        old = set(pacs.kept)
+def test_a_named_vertebra_renames_all_that_show_it_and_stays_named_when_run_again(tmp_path: Path):
+    upper = station(tmp_path / "mr", "upper", 417.75)
+    lower = station(tmp_path / "mr", "lower", 417.75 - 2 * PITCH_MM)
+    with running(tmp_path) as (node, pacs, client):
+        for made in (upper, lower):
+            send(node.listener.port, made.paths)
+            assert wait_until(lambda made=made: is_settled(node, made.series_uid), 90)
+        first, above = (latest(node, made.series_uid) for made in (lower, upper))
+        old = sent(node, first)
         (entry,) = client.get(f"/api/v1/jobs/{first}").json()["job"]["record"]["series"]
         _, second_bone, third_bone, *_ = entry["vertebra_numbers"]
         assert not any(level["text"] == "L1" for level in entry["levels"].values())
 
         answer = fill_in(client, first, what="name", vertebra=str(second_bone), level="L1")
         assert (answer.status_code, answer.headers["location"][-11:]) == (303, "answer=done")
-        assert wait_until(lambda: len(pacs.kept) == 4 and is_settled(node, 2), 90)
-        ((second,),) = node.journal.rows(LATEST)
-        new = pacs.kept.keys() - old
+        for made, before in ((lower, first), (upper, above)):
+            assert wait_until(
+                lambda made=made, before=before: (
+                    is_settled(node, made.series_uid) and latest(node, made.series_uid) != before
+                ),
+                90,
+            )
+        second, renamed = (latest(node, made.series_uid) for made in (lower, upper))
+        new = sent(node, second)
+        assert wait_until(lambda: new <= pacs.kept.keys(), 30)
         assert {pacs.kept[uid].replaces for uid in new} == {(uid,) for uid in old}
         named = names_in(node, second)
         assert "named by a person" in named[f"vertebra {second_bone} (L1)"]
         assert "follows from a name that a person gave" in named[f"vertebra {third_bone} (L2)"]
+        shared = [label.partition("(")[2] for label in names_in(node, renamed)]
+        assert shared[-1] == "L1)"  # the second bone of the lower station is the upper's last
         assert "Replaced by" in client.get(f"/jobs/{first}").text
         assert "named by a person" in client.get(f"/jobs/{second}").text
-        ((actor, action, subject, detail),) = node.journal.rows(DEEDS)
-        assert (actor, action, subject) == ("local", "job.levels", first)
+        ((actor, detail),) = node.journal.rows(DEEDS % first)
+        assert actor == "local"
         assert detail.startswith(f"{second_bone}: ")
         assert detail.endswith("-> L1")
 
         # Wished for on the page of the first one: the same work as the second's, and its objects.
+        kept = set(pacs.kept)
         client.post(f"/api/v1/jobs/{first}/replay", headers=BY_API)
-        assert wait_until(lambda: is_settled(node, 2), 90)
+        assert wait_until(lambda: is_settled(node, lower.series_uid), 90)
+        assert latest(node, lower.series_uid) == second
         assert names_in(node, second) == named
         assert {len(contents) for contents in pacs.contents.values()} == {1}
-        assert pacs.kept.keys() == old | new
+        assert pacs.kept.keys() == kept

@@ -44,6 +44,8 @@ class Request(_Message):
         Settings of the site that change the result.
     named : tuple of NamedVertebra
         Levels that a person has given.
+    others : tuple of dict
+        Results of other series of the study (`operators.spine.level_stations.Station.as_json`).
     """
 
     type: Literal["request"] = "request"
@@ -55,6 +57,7 @@ class Request(_Message):
     predecessors: tuple[Predecessor, ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()
     named: tuple[NamedVertebra, ...] = ()
+    others: tuple[dict[str, Any], ...] = ()
 
 
 class Ready(_Message):

@@ -16,7 +16,7 @@ _ID_DIGITS = 32
 
 
 def job_id_of(
-    identity: WorkIdentity, series_uid: str, content: str, correction: Sequence[str] = ()
+    identity: WorkIdentity, series_uid: str, content: str, words: Sequence[str] = ()
 ) -> str:
     """Id of the job for a content.
 
@@ -28,15 +28,15 @@ def job_id_of(
         Series Instance UID.
     content : str
         As `content_digest` gives it.
-    correction : sequence of str
-        Words of what a person said about the levels (`app.node.journal.corrections.words_of`).
+    words : sequence of str
+        What the work depends on beside its images (`app.node.journal.level_inputs`).
 
     Returns
     -------
     str
         32 hexadecimal digits; tells nothing about the patient.
     """
-    return identity.key("spine-node-job", series_uid, content, *correction)[:_ID_DIGITS]
+    return identity.key("spine-node-job", series_uid, content, *words)[:_ID_DIGITS]
 
 
 def content_digest(held: Sequence[HeldObject]) -> str:

@@ -85,12 +85,6 @@ def latest(c: Connection, series_uid: str, content_digest: str) -> Correction | 
     )
 
 
-def words_of(c: Connection, series_uid: str, content_digest: str) -> tuple[str, ...]:
-    """Words of the correction that counts for a content; empty where nobody made one."""
-    correction = latest(c, series_uid, content_digest)
-    return () if correction is None else correction.words
-
-
 def correct(
     c: Connection, job_id: str, named: Sequence[NamedVertebra], *, actor: str, now: float
 ) -> None:

@@ -162,6 +162,16 @@ LEVEL_CORRECTION: Final = _table(
     named=Text,
 )
 
+LEVEL_NEIGHBOURS: Final = _table(
+    "level_neighbours",
+    "series_uid content_digest number",
+    series_uid=String,
+    content_digest=String,
+    number=Integer,
+    at=Float,
+    stations=Text,
+)
+
 COUNTER: Final = _table("counter", "name label", name=String, label=String, value=BigInteger)
 
 AUDIT: Final = _table(

@@ -90,6 +90,7 @@ JOB_RETRIED: Final = _event(314, "warning", "job attempt failed", "job", "code",
 JOB_DEAD: Final = _event(315, "error", "job failed for good", "job", "code")
 JOB_CANCELLED: Final = _event(316, "info", "job cancelled", "job")
 JOB_RENEWED: Final = _event(317, "info", "job goes on as another one", "job", "renewed")
+JOB_RENAMED: Final = _event(318, "info", "levels changed by another series, job runs again", "job")
 JOBS_TAKEN_OVER: Final = _event(320, "warning", "jobs of a silent worker taken over", "count")
 ENGINE_UNREACHABLE: Final = _event(321, "error", "job engine does not answer", "error")
 PEER_QUERY_FAILED: Final = _event(322, "warning", "peer could not be asked", "peer", "error")

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from app.node.inference.protocol import Request
 from app.node.intake.job_ids import job_id_of
-from app.node.journal import corrections, jobs, runs
+from app.node.journal import jobs, runs
 from app.node.journal.engine import reading, transaction
+from app.node.journal.level_inputs import keep_first_stations, level_inputs
 from app.node.journal.renewal import renew
 from app.node.telemetry import events
 from operators.dicom.provenance import Predecessor
@@ -65,8 +66,8 @@ class SegmentDesk:
         """Begin a run or go on with it, and link its inputs.
 
         A job that has results and would now get others (another version, model or setting, or
-        levels that a person has given since) goes on under another id, so that the new results
-        are other objects and name the old ones.
+        levels that a person or another series has given since) goes on under another id, so that
+        the new results are other objects and name the old ones.
 
         Returns
         -------
@@ -85,7 +86,8 @@ class SegmentDesk:
             if job is None:
                 return None
             content = job.series_uid, job.content_digest
-            new_id = job_id_of(self.identity, *content, corrections.words_of(c, *content))
+            keep_first_stations(c, job, self.clock())
+            new_id = job_id_of(self.identity, *content, level_inputs(c, *content).words)
             is_renewed = renew(c, job, new_id, self.clock())
             inputs = jobs.inputs(c, job_id)
         if is_renewed:
@@ -99,14 +101,15 @@ class SegmentDesk:
         self.emit(events.JOB_STARTED, job=job.job_id, attempt=job.attempts + 1)
         with reading(self.engine) as c:
             replaced = runs.results_replaced(c, job.job_id)
-            correction = corrections.latest(c, job.series_uid, job.content_digest)
+            known = level_inputs(c, job.series_uid, job.content_digest)
         return Request(
             job_id=job.job_id,
             source=self.folders.source(job.job_id),
             output=self.folders.output(job.job_id),
             started=datetime.fromtimestamp(job.clock, UTC),
             parameters=self.identity.parameters,
-            named=() if correction is None else correction.named,
+            named=known.named,
+            others=known.stations,
             predecessors=tuple(
                 Predecessor(
                     kind=kind,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,7 @@ from operators.spine.level_names import (
     name_levels,
     name_stations,
 )
-from operators.spine.level_stations import Station, link
+from operators.spine.level_stations import Station, from_json, link
 from operators.spine.level_tables import FEATURES, MEANS
 from tests.unit.operators.spine.test_level_names import maps_of
 
@@ -136,6 +137,21 @@ def test_the_same_bones_seen_twice_are_no_second_witness() -> None:
     ]
 
 
+def test_a_station_survives_its_record() -> None:
+    loin = station("T11", "L5", named={3: IDS["T12"]})
+    read = from_json(json.loads(json.dumps(loin.as_json())))
+    assert read is not None
+    assert (read.frame, read.named, read.spine.places) == ("1.2", {3: 19}, loin.spine.places)
+    assert texts(name_stations([read])[0]) == texts(name_stations([loin])[0])
+
+
+@pytest.mark.parametrize("changed", [{"places": None}, {"vertebrae": [1]}, {"named": {"a": "b"}}])
+def test_what_another_version_wrote_is_no_station(changed: dict[str, Any]) -> None:
+    values = station("T11", "L5").as_json()
+    assert from_json({**values, **changed}) is None
+    assert from_json({}) is None
+
+
 class TestAPersonsNames:
     def test_one_name_moves_the_row_and_has_no_reserve(self) -> None:
         (names,) = name_stations([station("L1", "L5", named={5: IDS["L5"]})])
@@ -176,6 +192,11 @@ class TestAPersonsNames:
         with pytest.raises(NamesRejectedError) as caught:
             name_stations([wrong])
         assert caught.value.reasons == ("impossible_order",)
+
+    def test_two_names_for_one_bone_are_refused(self) -> None:
+        chest = station("T4", "T12", named={10: IDS["T12"]})
+        with pytest.raises(NamesRejectedError):
+            name_stations([chest, station("T11", "L5", named={3: IDS["L1"]})])
 
     def test_a_gap_that_was_guessed_gives_way_to_it(self) -> None:
         loin = station("L1", "L5")

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from app.node.journal import corrections
 from app.node.journal.audit import Deed, list_deeds
 from app.node.journal.engine import reading, transaction
+from app.node.journal.level_inputs import LevelInputs, level_inputs
 from app.node.journal.overview import find_job
 from app.node.web.site import Site
 from operators.anatomy.levels import LevelName
@@ -228,7 +229,8 @@ def test_every_correction_of_a_content_is_kept_and_the_last_one_counts(finished:
         assert job is not None
         latest = corrections.latest(c, job.series_uid, job.content_digest)
         assert latest == corrections.Correction(number=2, at=NOW, actor="ben", named=())
-        assert corrections.words_of(c, job.series_uid, job.content_digest) == ("correction 2",)
+        known = level_inputs(c, job.series_uid, job.content_digest)
+        assert known == LevelInputs(words=("correction 2",))
         assert corrections.latest(c, job.series_uid, "another") is None
         rows = c.exec_driver_sql("SELECT number, actor FROM level_correction ORDER BY number")
         assert rows.all() == [(1, "anna"), (2, "ben")]
