@@ -58,6 +58,7 @@ class Station:
                 {
                     "vertebra": v.vertebra,
                     "centre_mm": [round(float(value), 1) + 0.0 for value in v.centre_lps],
+                    "has_body": bool(v.has_body),
                     "figures": {k: round(float(x), _DECIMALS) + 0.0 for k, x in v.figures.items()},
                 }
                 for v in spine.vertebrae
@@ -75,6 +76,7 @@ def from_json(values: Mapping[str, Any]) -> Station | None:
                     int(v["vertebra"]),
                     np.array(v["centre_mm"], np.float64),
                     {str(name): float(value) for name, value in v["figures"].items()},
+                    bool(v["has_body"]),
                 )
                 for v in values["vertebrae"]
             ),
@@ -157,7 +159,7 @@ def _fit(one: Station, other: Station) -> tuple[float, int] | None:
     """How well two stations fit, as a share of a vertebra, and by how many places they differ."""
     if not one.frame or one.frame != other.frame:
         return None
-    mine, theirs = (dict(zip(s.spine.places, s.spine.vertebrae, strict=True)) for s in (one, other))
+    mine, theirs = (_bodies(station.spine) for station in (one, other))
     pitch = np.median([*_steps(one.spine), *_steps(other.spine)] or [np.nan])
     if not mine or not theirs or not np.isfinite(pitch):
         return None
@@ -169,6 +171,12 @@ def _fit(one: Station, other: Station) -> tuple[float, int] | None:
     ]
     best = min(fits, default=(np.inf, 0))
     return best if best[0] <= SAME_BONE else None
+
+
+def _bodies(spine: SpineMeasures) -> dict[int, VertebraMeasures]:
+    """Vertebrae of which a body is in view, by place: the centre of an arch says less."""
+    placed = zip(spine.places, spine.vertebrae, strict=True)
+    return {place: vertebra for place, vertebra in placed if vertebra.has_body}
 
 
 def _steps(spine: SpineMeasures) -> list[float]:

@@ -19,7 +19,7 @@ from tests.builders.mr_series import SAGITTAL, MadeSeries
 from tests.builders.node_processes import NodeProcess, role_command, wait_until
 from tests.builders.stub_models import PITCH_MM, spine_series
 
-DEEDS = "SELECT actor, detail FROM audit WHERE action = 'job.levels' AND subject = '%s'"
+DEEDS = "SELECT actor, detail FROM audit WHERE action = 'job.levels' AND subject = ?"
 BY_API = {"X-Spine-Node": "test"}
 
 
@@ -68,7 +68,7 @@ def is_settled(node: KillableNode, series_uid: str) -> bool:
     """The series has a result, and nothing runs or is to be sent any more."""
     rows = node.journal.rows
     return (
-        bool(rows(f"SELECT 1 FROM job WHERE series_uid = '{series_uid}' AND state = 'succeeded'"))
+        bool(rows("SELECT 1 FROM job WHERE series_uid = ? AND state = 'succeeded'", series_uid))
         and rows("SELECT count(*) FROM job WHERE state != 'succeeded'") == [(0,)]
         and rows("SELECT count(*) FROM delivery WHERE state != 'delivered'") == [(0,)]
     )
@@ -76,13 +76,13 @@ def is_settled(node: KillableNode, series_uid: str) -> bool:
 
 def latest(node: KillableNode, series_uid: str) -> str:
     """The job of a series that was made last."""
-    query = f"SELECT job_id FROM job WHERE series_uid = '{series_uid}' ORDER BY created_at DESC"
-    return node.journal.rows(query)[0][0]
+    query = "SELECT job_id FROM job WHERE series_uid = ? ORDER BY created_at DESC"
+    return node.journal.rows(query, series_uid)[0][0]
 
 
 def sent(node: KillableNode, job_id: str) -> set[str]:
-    query = f"SELECT sop_instance_uid FROM delivery WHERE job_id = '{job_id}'"
-    return {uid for (uid,) in node.journal.rows(query)}
+    query = "SELECT sop_instance_uid FROM delivery WHERE job_id = ?"
+    return {uid for (uid,) in node.journal.rows(query, job_id)}
 
 
 @contextmanager
@@ -144,7 +144,7 @@ def test_a_named_vertebra_renames_all_that_show_it_and_stays_named_when_run_agai
         assert shared[-1] == "L1)"  # the second bone of the lower station is the upper's last
         assert "Replaced by" in client.get(f"/jobs/{first}").text
         assert "named by a person" in client.get(f"/jobs/{second}").text
-        ((actor, detail),) = node.journal.rows(DEEDS % first)
+        ((actor, detail),) = node.journal.rows(DEEDS, first)
         assert actor == "local"
         assert detail.startswith(f"{second_bone}: ")
         assert detail.endswith("-> L1")
