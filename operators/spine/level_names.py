@@ -103,6 +103,11 @@ def name_stations(stations: Sequence[Station]) -> tuple[dict[int, LevelName], ..
     names: list[dict[int, LevelName]] = [{} for _ in stations]
     for column in link(stations):
         of_bone = _named_row(column)
+        if not of_bone and len(column.members) > 1:
+            # More bones than people have: one of the images counts some that are none.
+            for member in column.members:
+                (names[member],) = name_stations([replace(stations[member], frame="")])
+            continue
         for member, bones in zip(column.members, column.bones, strict=True):
             vertebrae = stations[member].spine.vertebrae
             names[member] = {

@@ -74,15 +74,13 @@ class SeriesResult:
 def level_inputs(c: Connection, series_uid: str, content_digest: str) -> LevelInputs:
     """Give what counts for a content."""
     correction = corrections.latest(c, series_uid, content_digest)
-    row = _latest(c, series_uid, content_digest)
-    stations: Stations = () if row is None else tuple(json.loads(row.stations))
-    told = f"stations {row.number} {_digest(row.stations)}" if row is not None else ""
+    number, told = _latest(c, series_uid, content_digest) or (0, "[]")
     return LevelInputs(
         named=() if correction is None else correction.named,
-        stations=stations,
+        stations=tuple(json.loads(told)),
         words=(
             *(() if correction is None else correction.words),
-            *((told,) if row is not None and row.number else ()),
+            *((f"stations {number} {_digest(told)}",) if number else ()),
         ),
     )
 
@@ -101,7 +99,7 @@ def keep_first_stations(c: Connection, job: RunningJob, now: float) -> None:
 def keep_stations(c: Connection, content: tuple[str, str], stations: Stations, now: float) -> None:
     """Write down with what a content, a series UID and a digest, is to be named from now on."""
     before = _latest(c, *content)
-    number = 1 if before is None else before.number + 1
+    number = 1 if before is None else before[0] + 1
     _insert(c, content, number=number, at=now, stations=json.dumps(stations))
 
 
@@ -143,8 +141,9 @@ def _insert(c: Connection, content: tuple[str, str], **values: object) -> None:
     )
 
 
-def _latest(c: Connection, series_uid: str, content_digest: str) -> sa.Row[Any] | None:
-    return c.execute(
+def _latest(c: Connection, series_uid: str, content_digest: str) -> tuple[int, str] | None:
+    """Number and stations that count for a content; None where it never ran."""
+    row = c.execute(
         sa.select(LEVEL_NEIGHBOURS.c.number, LEVEL_NEIGHBOURS.c.stations)
         .where(
             LEVEL_NEIGHBOURS.c.series_uid == series_uid,
@@ -153,6 +152,7 @@ def _latest(c: Connection, series_uid: str, content_digest: str) -> sa.Row[Any] 
         .order_by(LEVEL_NEIGHBOURS.c.number.desc())
         .limit(1)
     ).one_or_none()
+    return None if row is None else (row.number, row.stations)
 
 
 def _digest(stations: str) -> str:

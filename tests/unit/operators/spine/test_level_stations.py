@@ -123,6 +123,19 @@ def test_what_does_not_share_bones_is_named_alone(other: dict) -> None:
     )
 
 
+def test_more_bones_than_people_have_are_named_image_by_image() -> None:
+    neck, loin = station("C1", "T12"), station("T5", "L5")
+    # The lower image lies two bones below the neck's last but one, and counts 14 more.
+    vertebrae = tuple(
+        replace(v, centre_lps=v.centre_lps - [0.0, 0.0, 6 * PITCH_MM]) for v in loin.spine.vertebrae
+    )
+    lower = replace(loin, spine=replace(loin.spine, vertebrae=vertebrae))
+    assert [column.members for column in link([neck, lower])] == [(0, 1)]
+    names = name_stations([neck, lower])
+    assert names[0] == name_stations([neck])[0]
+    assert names[1] == name_stations([lower])[0]
+
+
 def test_without_a_frame_of_reference_nothing_is_shared() -> None:
     twice = [station("T11", "L5", frame=""), station("T11", "L5", frame="")]
     assert len(link(twice)) == 2
