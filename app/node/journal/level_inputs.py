@@ -142,7 +142,7 @@ def _insert(c: Connection, content: tuple[str, str], **values: object) -> None:
 
 
 def _latest(c: Connection, series_uid: str, content_digest: str) -> tuple[int, str] | None:
-    """Number and stations that count for a content; None where it never ran."""
+    """Give number and stations that count for a content; None where it never ran."""
     row = c.execute(
         sa.select(LEVEL_NEIGHBOURS.c.number, LEVEL_NEIGHBOURS.c.stations)
         .where(
