@@ -19,7 +19,7 @@ TOP_MM = 417.75
 
 
 def run(source: Path, output: Path, *named: NamedVertebra) -> ResultRecord:
-    job = Job(source=source, output=output, started=CLOCK, named=named, measurements=True)
+    job = Job(source=source, output=output, started=CLOCK, named=named)
     return execute(job, stub_bundle())
 
 
