@@ -26,7 +26,7 @@ def run(source: Path, output: Path, *named: NamedVertebra) -> ResultRecord:
 def objects(entry: SeriesRecordEntry, folder: Path) -> dict[str, pydicom.Dataset]:
     names = [name for name in entry.files if name.endswith(".dcm")]
     read = [pydicom.dcmread(folder / name, stop_before_pixels=True) for name in names]
-    return {dataset.SeriesDescription: dataset for dataset in read}
+    return {dataset.SeriesDescription: dataset for dataset in read if dataset.Modality == "SEG"}
 
 
 def uids(entry: SeriesRecordEntry, folder: Path) -> set[str]:
