@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from operators.dicom.series import SeriesRecord
     from operators.imaging.volume import LabelMap, Volume
     from operators.spine.confidence import Agreement, Confidence
+    from operators.spine.level_stations import Station
     from operators.spine.measurements.measure import Measurement
     from operators.spine.quality.findings import Quality
 
@@ -77,6 +78,10 @@ class Case:
         Final masks on the source grid, after post-processing.
     levels : mapping of int to LevelName
         Level of every vertebra by its id, after `operators.label_vertebrae`.
+    station : Station or None
+        What `levels` rest on, for other series of the study.
+    levels_of_stations : str
+        Digest of `levels` where they rest on other cases, too; empty where they don't.
     confidence : Confidence or None
         Mean certainty per structure and vertebra, after post-processing.
     agreement : Agreement or None
@@ -107,6 +112,8 @@ class Case:
     semantic: LabelMap | None = None
     instances: LabelMap | None = None
     levels: Mapping[int, LevelName] = field(default_factory=dict)
+    station: Station | None = None
+    levels_of_stations: str = ""
     confidence: Confidence | None = None
     agreement: Agreement | None = None
     measurements: tuple[Measurement, ...] = ()

@@ -12,7 +12,8 @@ Tree::
     │   ├── GeometryError            SPN-1200  hole, shear, mixed orientation ...
     │   ├── PixelDataError           SPN-1300  transfer syntax, truncated or corrupt pixels
     │   ├── IntensityError           SPN-1400  constant image, too many non-finite voxels
-    │   └── SourceIdentityError      SPN-1600  nothing for a result to point back at
+    │   ├── SourceIdentityError      SPN-1600  nothing for a result to point back at
+    │   └── NamesRejectedError       SPN-1700  names of vertebrae that a person gave don't fit
     ├── NoSpineFoundError            SPN-1500  the image holds no vertebra
     ├── ModelUnusableError           SPN-2000  model folder, digest, architecture, label table
     ├── SegmentationError            SPN-3000  inference failed
@@ -89,6 +90,12 @@ class SourceIdentityError(InputRejectedError):
     """The images do not say which objects of one series they are."""
 
     code = "SPN-1600"
+
+
+class NamesRejectedError(InputRejectedError):
+    """The names that were given do not fit the vertebrae."""
+
+    code = "SPN-1700"
 
 
 class NoSpineFoundError(SpineError):

@@ -2,38 +2,141 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from monai.deploy.core import Operator
-
-from operators.case import Case, Progress, advance
-from operators.errors import SegmentationError
-from operators.spine.level_names import name_levels
+from operators.case_step import CaseStep
+from operators.dicom.uids import digest
+from operators.errors import NamesRejectedError, SegmentationError
+from operators.spine.level_measures import SpineMeasures, measure_spine
+from operators.spine.level_names import BY_A_STATION, name_stations
+from operators.spine.level_stations import Station
 
 if TYPE_CHECKING:
     from typing import Any
 
+    from operators.anatomy.levels import LevelName
+    from operators.anatomy.named_vertebrae import NamedVertebra
+    from operators.case import Case, Progress
 
-class LabelVertebraeOperator(Operator):
+_DIGITS: Final = 16
+"""Of a frame's digest: enough to tell those of one study apart."""
+
+
+class LabelVertebraeOperator(CaseStep):
     """Receive ``cases``, emit ``cases`` with the levels of their vertebrae."""
 
-    def __init__(self, fragment: Any, *args: Any, progress: Progress, **kwargs: Any) -> None:
-        """Keep whom to tell."""
-        self._progress = progress
-        super().__init__(fragment, *args, **kwargs)
+    NAME = "label_vertebrae"
 
-    def setup(self, spec: Any) -> None:
-        """Declare ``cases`` in and out."""
-        spec.input("cases")
-        spec.output("cases")
+    def __init__(
+        self,
+        fragment: Any,
+        *args: Any,
+        named: tuple[NamedVertebra, ...] = (),
+        others: tuple[Station, ...] = (),
+        progress: Progress,
+        **kwargs: Any,
+    ) -> None:
+        """Keep what is known from elsewhere."""
+        self._named, self._others = named, others
+        self._spines: dict[str, SpineMeasures] = {}
+        super().__init__(fragment, *args, progress=progress, **kwargs)
 
-    def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
-        """Name the vertebrae of every case."""
-        cases = op_input.receive("cases")
-        op_output.emit(advance(cases, "label_vertebrae", self._step, self._progress), "cases")
+    def advanced(self, cases: tuple[Case, ...]) -> tuple[Case, ...]:
+        """Measure every case, then name the vertebrae of all of them together."""
+        self._spines = {}
+        return name_cases(super().advanced(cases), self._spines, self._named, self._others)
 
-    def _step(self, case: Case) -> Case:
+    def step(self, case: Case) -> Case:
+        """Measure a case that has masks."""
         if case.semantic is None or case.instances is None:
             raise SegmentationError("naming the vertebrae lacks a mask")
-        return replace(case, levels=name_levels(case.semantic, case.instances))
+        self._spines[case.key] = measure_spine(case.semantic, case.instances)
+        return case
+
+
+def name_cases(
+    cases: tuple[Case, ...],
+    spines: dict[str, SpineMeasures],
+    named: tuple[NamedVertebra, ...] = (),
+    others: tuple[Station, ...] = (),
+) -> tuple[Case, ...]:
+    """Give the vertebrae of all cases their levels.
+
+    Parameters
+    ----------
+    cases : tuple of Case
+        Of one patient.
+    spines : dict of str to SpineMeasures
+        What the masks show, by key of the case; a failed case has none.
+    named : tuple of NamedVertebra
+        What a person said.
+    others : tuple of Station
+        Results of other series of the study. What a person said about them gives way to `named`.
+
+    Returns
+    -------
+    tuple of Case
+        Failed where what a person said fits none of them: a result without it would contradict
+        the person.
+    """
+    good = [case for case in cases if case.key in spines]
+    try:
+        pinned = _found(spines, named, is_whole=len(good) == len(cases))
+        own = [Station(spines[c.key], _frame_of(c), pinned[c.key]) for c in good]
+        names = _names_of(own, others)
+    except NamesRejectedError as error:
+        return tuple(case if case.failure else replace(case, failure=error) for case in cases)
+    given = {c.key: (station, n) for c, station, n in zip(good, own, names, strict=True)}
+    return tuple(_named(case, *given[case.key]) if case.key in given else case for case in cases)
+
+
+def _names_of(own: list[Station], others: tuple[Station, ...]) -> list[dict[int, LevelName]]:
+    try:
+        names = name_stations([*own, *others])
+    except NamesRejectedError:
+        names = name_stations([*own, *(replace(other, named={}) for other in others)])
+    return list(names[: len(own)])
+
+
+def _named(case: Case, station: Station, levels: dict[int, LevelName]) -> Case:
+    is_linked = any(BY_A_STATION in name.evidence for name in levels.values())
+    said = json.dumps([(n, name.as_json()) for n, name in levels.items()])
+    return replace(
+        case,
+        levels=levels,
+        levels_of_stations=digest([said]) if is_linked else "",
+        station=station,
+    )
+
+
+def _found(
+    spines: dict[str, SpineMeasures], named: tuple[NamedVertebra, ...], *, is_whole: bool
+) -> dict[str, dict[int, int]]:
+    """Levels by case and vertebra; what is named may lie in a case that failed."""
+    pinned: dict[str, dict[int, int]] = {key: {} for key in spines}
+    for one in named:
+        if not (one.key or one.centre_mm) and len(spines) > 1:
+            message = "there are several results; name vertebrae with the result, as KEY:3=L4"
+            raise NamesRejectedError(message, reasons=("several_results",))
+        places = {key: one.find(key, _centres_of(spine)) for key, spine in spines.items()}
+        found = {key: vertebra for key, vertebra in places.items() if vertebra is not None}
+        if not found and is_whole:
+            message = "a vertebra that a person named is not there"
+            raise NamesRejectedError(message, reasons=("unknown_vertebra",))
+        for key, vertebra in found.items():
+            pinned[key][vertebra] = one.level
+    return pinned
+
+
+def _centres_of(spine: SpineMeasures) -> dict[int, tuple[float, ...]]:
+    return {v.vertebra: tuple(float(x) for x in v.centre_lps) for v in spine.vertebrae}
+
+
+def _frame_of(case: Case) -> str:
+    """Digest of the frame of reference, within its study: some de-identified ones are all alike."""
+    if case.series is None:
+        return ""
+    frame = str(case.series.frames[0].header.get("FrameOfReferenceUID", ""))
+    return frame and digest([case.series.study_uid, frame])[:_DIGITS]

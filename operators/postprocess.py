@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from monai.deploy.core import Operator
-
-from operators.case import GIVEN_MASK, Case, Progress, advance
+from operators.case import GIVEN_MASK, Case
+from operators.case_step import CaseStep
 from operators.errors import SegmentationError
 from operators.imaging.resampling import resample_labels_to_grid
 from operators.spine.bodiless import without_bodiless
@@ -19,13 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from operators.case import Progress
     from operators.imaging.volume import LabelMap
 
 Figures = TypeVar("Figures")
 
 
-class PostprocessOperator(Operator):
+class PostprocessOperator(CaseStep):
     """Receive ``cases``, emit ``cases`` with the final masks."""
+
+    NAME = "postprocess"
 
     def __init__(
         self,
@@ -37,20 +39,10 @@ class PostprocessOperator(Operator):
     ) -> None:
         """Keep how to number."""
         self._settings = settings
-        self._progress = progress
-        super().__init__(fragment, *args, **kwargs)
+        super().__init__(fragment, *args, progress=progress, **kwargs)
 
-    def setup(self, spec: Any) -> None:
-        """Declare ``cases`` in and out."""
-        spec.input("cases")
-        spec.output("cases")
-
-    def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
-        """Post-process every case."""
-        cases = op_input.receive("cases")
-        op_output.emit(advance(cases, "postprocess", self._step, self._progress), "cases")
-
-    def _step(self, case: Case) -> Case:
+    def step(self, case: Case) -> Case:
+        """Post-process a case."""
         volume, semantic, raw = case.volume, case.semantic_model_grid, case.instances_model_grid
         if volume is None or semantic is None or raw is None:
             raise SegmentationError("post-processing lacks the image or a mask")

@@ -8,10 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from monai.deploy.core import Operator
 
 from operators.anatomy.levels import texts_of
-from operators.case import Case, Progress, advance
+from operators.case_step import CaseStep
 from operators.dicom.measurement_report import encode_measurement_report
 from operators.dicom.result_kinds import (
     INSTANCES,
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
+    from operators.case import Case, Progress
     from operators.dicom.provenance import ResultContext
     from operators.imaging.scene import Scene
     from operators.imaging.volume import LabelMap, Volume
@@ -100,8 +100,10 @@ class Finished:
         return scene_of(self.volume, self.semantic, self.instances, texts_of(self.case.levels))
 
 
-class WriteSegmentationOperator(Operator):
+class WriteSegmentationOperator(CaseStep):
     """Receive ``cases``, write them, hand them to ``on_cases``."""
+
+    NAME = "write_segmentation"
 
     def __init__(
         self,
@@ -115,8 +117,7 @@ class WriteSegmentationOperator(Operator):
         """Keep where to write and whom to tell."""
         self._options = options
         self._on_cases = on_cases
-        self._progress = progress
-        super().__init__(fragment, *args, **kwargs)
+        super().__init__(fragment, *args, progress=progress, **kwargs)
 
     def setup(self, spec: Any) -> None:
         """Declare the input ``cases``."""
@@ -124,16 +125,20 @@ class WriteSegmentationOperator(Operator):
 
     def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
         """Write every case that has a result."""
-        cases = op_input.receive("cases")
-        self._on_cases(advance(cases, "write_segmentation", self._step, self._progress))
+        self._on_cases(self.advanced(op_input.receive("cases")))
 
-    def _step(self, case: Case) -> Case:
+    def step(self, case: Case) -> Case:
+        """Write a case that has a result."""
         if case.volume is None or case.semantic is None or case.instances is None:
             raise EncodingError("there is no result to write")
         done = Finished(
             case=case, volume=case.volume, semantic=case.semantic, instances=case.instances
         )
         folder, context = self._options.folder, self._options.context.of_stack(case.stack)
+        if case.levels_of_stations:
+            # The same images alone, or beside other stations, are other objects.
+            linked = ("levels_of_stations", case.levels_of_stations)
+            context = replace(context, parameters=(*context.parameters, linked))
         try:
             written = [] if case.nifti is None else _write_nifti(done, case.nifti, folder)
             for kind in kinds_to_write(self._options.extras):

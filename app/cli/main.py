@@ -26,7 +26,7 @@ from app.node.telemetry.codes import error_codes
 from app.node.tls import check_certificates
 from app.registry import find_model, models_in
 from app.run.bootstrap import quiet_libraries
-from app.run.checks import RunPaths, require_folder, require_usable
+from app.run.checks import RunPaths, names_given, require_folder, require_usable
 from app.run.identity import intended_use_of, parameters_of
 from app.settings import Settings, load_settings, model_places
 from app.signals import stop_requests
@@ -100,6 +100,14 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
     semantic_mask: Annotated[
         Path | None, typer.Option(help="Start at phase 2 from this label map (NIfTI).")
     ] = None,
+    name_vertebra: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NUMBER=LEVEL",
+            help="What you know of a level, such as 3=L4; the others follow. May be repeated; "
+            "of several results KEY:3=L4.",
+        ),
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="Write the result record here.")] = None,
     overlay: Annotated[bool, typer.Option(help="Write an overlay PNG per series.")] = True,  # noqa: FBT002
     measurements: Annotated[bool, typer.Option(help="Write a CSV of measurements.")] = True,  # noqa: FBT002
@@ -110,6 +118,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
 ) -> None:
     """Segment every sagittal T2w spine series of a folder, or one NIfTI image."""
     paths = RunPaths(source=source, output=output, semantic_mask=semantic_mask, report=report)
+    named = names_given(name_vertebra or ())
     with stop_requests() as stop, reporting(as_json=as_json) as progress:
         require_usable(paths)
         settings = _choose_models(load_settings(config), models, semantic, instance)
@@ -136,6 +145,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
             selection=SelectionSettings(**settings.selection.model_dump()),
             parameters=parameters_of(settings),
             intended_use=intended_use_of(settings),
+            named=named,
         )
         record = execute(job, bundle, progress=progress, is_cancelled=stop.is_set)
     if report is not None:

@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING
 
 from app.errors import ConfigurationError, OutputUnwritableError
 from operators.anatomy.labels import Structure
-from operators.errors import InputRejectedError, UnreadableInputError
+from operators.anatomy.named_vertebrae import parse
+from operators.errors import InputRejectedError, NamesRejectedError, UnreadableInputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from operators.anatomy.named_vertebrae import NamedVertebra
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,24 @@ def require_folder(output: Path) -> None:
         problem = "may not be written" if place.is_dir() else "is a file, or lies in one"
         message = f"the output folder cannot be used: it {problem}"
         raise OutputUnwritableError(message, reasons=("output_unwritable",))
+
+
+def names_given(texts: Sequence[str]) -> tuple[NamedVertebra, ...]:
+    """Read the levels that a person gives (``--name-vertebra``).
+
+    Raises
+    ------
+    ConfigurationError
+        ``unknown_level``, ``unknown_vertebra``; ``named_twice``.
+    """
+    try:
+        named = tuple(parse(text) for text in texts)
+    except NamesRejectedError as error:
+        raise ConfigurationError(error.message, reasons=error.reasons) from error
+    if len({(one.key, one.vertebra) for one in named}) < len(named):
+        message = "a vertebra is named twice (--name-vertebra)"
+        raise ConfigurationError(message, reasons=("named_twice",))
+    return named
 
 
 def _require_report(report: Path, paths: RunPaths) -> None:

@@ -18,6 +18,7 @@ from app.errors import ConfigurationError, ExitCode, OutputUnwritableError, exit
 from app.registry import find_model, folder_digest, read_registry, sha256_of
 from app.run.bootstrap import prepare_process
 from app.run.record import ErrorRecord, ResultRecord, entry_of, verdict
+from operators.anatomy.named_vertebrae import parameter_of
 from operators.dicom.input_files import is_nifti
 from operators.dicom.outlook import as_json
 from operators.dicom.provenance import ModelIdentity, ResultContext, notice_of
@@ -42,11 +43,13 @@ if TYPE_CHECKING:
 
     from app.run.record import Status
     from app.settings import InferenceSettings, ModelSettings
+    from operators.anatomy.named_vertebrae import NamedVertebra
     from operators.case import Case, Progress
     from operators.dicom.provenance import IntendedUse, Predecessor
     from operators.dicom.selection import SeriesDecision
     from operators.networks.instances import InstanceModel
     from operators.networks.semantic import SemanticModel
+    from operators.spine.level_stations import Station
 
 
 _STATUS_OF_CODE: dict[ExitCode, Status] = {
@@ -80,6 +83,10 @@ class Job:
         Settings of the site that change the result (`app.run.identity.parameters_of`).
     intended_use : IntendedUse or None
         Of the site; without one every result says that it is for research only.
+    named : tuple of NamedVertebra
+        Levels that a person has given; they change the result, too.
+    others : tuple of Station
+        Results of other series of the study, with which overlapping ones have to agree.
     """
 
     source: Path
@@ -91,6 +98,8 @@ class Job:
     selection: SelectionSettings = field(default_factory=SelectionSettings)
     parameters: tuple[tuple[str, str], ...] = ()
     intended_use: IntendedUse | None = None
+    named: tuple[NamedVertebra, ...] = ()
+    others: tuple[Station, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,6 +337,8 @@ class _Run:
             on_passed_over=self._take_passed_over,
             on_cases=self._take_cases,
             progress=self._report,
+            named=self.job.named,
+            others=self.job.others,
         )
         SpineApplication(wiring).run()
 
@@ -338,7 +349,7 @@ class _Run:
             clock=self.job.started,
             software_version=__version__,
             numeric_profile=self.models.profile,
-            parameters=(*self.job.parameters, *use),
+            parameters=(*self.job.parameters, *parameter_of(self.job.named), *use),
             intended_use=self.job.intended_use,
             predecessors=self.job.predecessors,
         )

@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from operators.anatomy.named_vertebrae import NamedVertebra
     from operators.case import Case, Progress
     from operators.dicom.selection import SelectionSettings, SeriesDecision
     from operators.imaging.volume import Volume
     from operators.networks.instances import InstanceModel
     from operators.networks.semantic import SemanticModel
+    from operators.spine.level_stations import Station
 
 FLOW = (
     "select_series",
@@ -80,6 +82,10 @@ class Wiring:
         What is worth segmenting.
     on_decisions, on_passed_over, on_cases, progress : callable
         Told about every series, what was not read, the finished cases, and the progress.
+    named : tuple of NamedVertebra
+        Levels that a person has given.
+    others : tuple of Station
+        Results of other series of the study.
     """
 
     source: Path | Volume
@@ -92,6 +98,8 @@ class Wiring:
     on_passed_over: Callable[[dict[str, int]], None]
     on_cases: Callable[[tuple[Case, ...]], None]
     progress: Progress
+    named: tuple[NamedVertebra, ...] = ()
+    others: tuple[Station, ...] = ()
 
 
 class SpineApplication(Application):
@@ -129,9 +137,10 @@ class SpineApplication(Application):
                 self,
                 settings=numbering_of(wiring.semantic_model),
                 progress=progress,
-                name="postprocess",
             ),
-            LabelVertebraeOperator(self, progress=progress, name="label_vertebrae"),
+            LabelVertebraeOperator(
+                self, named=wiring.named, others=wiring.others, progress=progress
+            ),
             MeasureSpineOperator(self, progress=progress),
             AssessQualityOperator(self, progress=progress),
             self._last_step(wiring),
@@ -147,7 +156,6 @@ class SpineApplication(Application):
             options=wiring.write,
             on_cases=wiring.on_cases,
             progress=wiring.progress,
-            name="write_segmentation",
         )
 
 

@@ -74,6 +74,8 @@ class SeriesRecordEntry:
     ``vertebra_numbers`` are the ids in the mask from head to foot, ``numbering`` says how they are
     meant; every other number of a vertebra in an entry is one of them. ``levels`` names the level
     of each, by its number, with confidence, rival and evidence (`operators.anatomy.levels`).
+    ``station`` is what the levels rest on, for other series of the study
+    (`operators.spine.level_stations`).
     ``confidence`` holds the
     network's mean probability of what it decided, per structure name and per vertebra number,
     0 to 1; ``agreement`` the mean share of the folds that decided so by
@@ -93,6 +95,7 @@ class SeriesRecordEntry:
     vertebra_numbers: tuple[int, ...] = ()
     numbering: str = ""
     levels: dict[str, dict[str, Any]] = field(default_factory=dict)
+    station: dict[str, Any] = field(default_factory=dict)
     volumes_ml: dict[str, float] = field(default_factory=dict)
     confidence: dict[str, dict[str, float]] = field(default_factory=dict)
     agreement: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -184,6 +187,7 @@ def entry_of(case: Case) -> SeriesRecordEntry:
         vertebra_numbers=numbers,
         numbering=numbering_text(numbers),
         levels={str(n): name.as_json() for n, name in case.levels.items()},
+        station=case.station.as_json() if case.station and case.station.frame else {},
         volumes_ml=volumes_ml(case.semantic),
         confidence=by_name(case.confidence),
         agreement=by_name(case.agreement),

@@ -41,12 +41,15 @@ class LevelName:
         What speaks for it, in words.
     rival : int
         The next most probable level; 0 where there is none.
+    centre_mm : tuple of float
+        Where the vertebra lies: centre of its body, LPS; empty where unknown.
     """
 
     level: int
     confidence: float
     evidence: tuple[str, ...] = ()
     rival: int = 0
+    centre_mm: tuple[float, ...] = ()
 
     @property
     def is_certain(self) -> bool:
@@ -67,13 +70,14 @@ class LevelName:
         return level_text(self.level) if self.is_certain else PROBABLY + level_text(self.level)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain dict: ``text``, ``level``, ``confidence``, ``rival``, ``evidence``."""
+        """Plain dict: what it says (``text``), and each attribute, levels by their names."""
         return {
             "text": self.text,
             "level": level_text(self.level),
             "confidence": round(self.confidence, 3),
             "rival": level_text(self.rival) if self.rival else None,
             "evidence": list(self.evidence),
+            "centre_mm": list(self.centre_mm),
         }
 
 

@@ -55,11 +55,14 @@ class VertebraMeasures:
         Of its body, or of all of it where it has none; mm.
     figures : dict of str to float
         See `operators.spine.level_figures.figures_of`; what is cut or absent is missing.
+    has_body : bool
+        Some of its body is in view.
     """
 
     vertebra: int
     centre_lps: Points
     figures: dict[str, float] = field(default_factory=dict)
+    has_body: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,9 @@ def measure_spine(semantic: LabelMap, instances: LabelMap) -> SpineMeasures:
     has_atlas = _has_atlas(parts, owners, order)
     measured = tuple(
         # What C1 has of a body is a piece of C2's dens.
-        VertebraMeasures(number, centres[n], {} if has_atlas and n == 0 else figures[n])
+        VertebraMeasures(
+            number, centres[n], {} if has_atlas and n == 0 else figures[n], _has_body(own[n])
+        )
         for n, number in enumerate(order)
     )
     return SpineMeasures(
@@ -168,11 +173,26 @@ def _listed(mask: NDArray[np.bool_], parts: LabelMap, owners: LabelMap) -> Voxel
 def _from_the_top(
     bones: Voxels, numbers: tuple[int, ...]
 ) -> tuple[list[Voxels], list[Points], tuple[int, ...]]:
-    """Voxels, centres and ids by the height of the bodies, which a scrap of arch cannot turn."""
+    """Voxels, centres and ids by the height of the bodies, which a scrap of arch cannot turn.
+
+    A vertebra of which the upper edge leaves the arch alone, which hangs beside the next body,
+    stands above that one, as its number says.
+    """
     found = {number: bones.only(bones.owners == number) for number in numbers}
     centres = {number: _centre(vertebra) for number, vertebra in found.items()}
-    order = tuple(sorted(numbers, key=lambda number: -centres[number][2]))
+    heights = {number: float(centre[2]) for number, centre in centres.items()}
+    next_body = -np.inf
+    for number in reversed(numbers):
+        if _has_body(found[number]):
+            next_body = heights[number]
+        else:
+            heights[number] = max(heights[number], np.nextafter(next_body, np.inf))
+    order = tuple(sorted(numbers, key=lambda number: -heights[number]))
     return [found[n] for n in order], [centres[n] for n in order], order
+
+
+def _has_body(vertebra: Voxels) -> bool:
+    return bool(vertebra.of(*BODIES).count)
 
 
 def _centre(vertebra: Voxels) -> Points:

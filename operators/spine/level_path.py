@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from operators.anatomy.labels import L6_INSTANCE, SACRUM_INSTANCE, T13_INSTANCE
+from operators.anatomy.columns import CERVICAL, column_of
+from operators.anatomy.labels import SACRUM_INSTANCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,10 +34,6 @@ than that a variant needs evidence."""
 
 SACRAL_SHARE: Final = {0: 0.96, 1: 0.04}
 """How often the lowest vertebra of the masks is taken to be a piece of the sacrum."""
-
-_CERVICAL: Final = tuple(range(1, 8))
-_THORACIC: Final = (*range(8, 20), T13_INSTANCE)
-_LUMBAR: Final = (*range(20, 25), L6_INSTANCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +62,15 @@ class Paths:
         """Number of paths."""
         return len(self.prior)
 
+    def with_levels(self, named: Mapping[int, int]) -> Paths:
+        """Keep those that give some vertebrae, by their number from 0, these levels."""
+        kept = np.ones(self.count, np.bool_)
+        for vertebra, level in named.items():
+            kept &= self.levels[:, vertebra] == level
+        return Paths(
+            self.levels[kept], self.prior[kept], self.is_last[kept], self.from_first_lumbar[kept]
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -76,6 +82,8 @@ class Choice:
         Level id of every vertebra.
     confidence : tuple of float
         Share of all paths, weighted by their probability, that give the vertebra this level.
+    is_forced : tuple of bool
+        Every path gives the vertebra this level.
     is_last : bool
         The path ends where the sacrum begins.
     rivals : tuple of int
@@ -87,6 +95,7 @@ class Choice:
 
     levels: tuple[int, ...]
     confidence: tuple[float, ...]
+    is_forced: tuple[bool, ...]
     is_last: bool
     rivals: tuple[int, ...]
     support: tuple[dict[str, float], ...]
@@ -110,7 +119,7 @@ def paths_over(places: tuple[int, ...]) -> Paths:
     levels, prior, is_last, lumbar = [], [], [], []
     shares = (THORACIC_SHARE.items(), LUMBAR_SHARE.items(), SACRAL_SHARE.items())
     for (thoracic, first), (count, second), (sacral, third) in product(*shares):
-        column = (*_CERVICAL, *_THORACIC[:thoracic], *_LUMBAR[:count])
+        column = column_of(thoracic, count)
         mobile = places[: len(places) - sacral]
         latest = len(column) - 1 - mobile[-1] if mobile else -1
         for start in range(max(latest, 0) if sacral else 0, latest + 1):
@@ -118,7 +127,7 @@ def paths_over(places: tuple[int, ...]) -> Paths:
             levels.append([(*column, SACRUM_INSTANCE)[step] for step in steps])
             prior.append(-np.log(first * second * third))
             is_last.append(start == latest)
-            lumbar.append([step - len(_CERVICAL) - thoracic for step in steps])
+            lumbar.append([step - len(CERVICAL) - thoracic for step in steps])
     shape = (-1, len(places))
     return Paths(
         np.array(levels, np.intp).reshape(shape),
@@ -147,9 +156,10 @@ def choose(paths: Paths, evidence: Mapping[str, Costs]) -> Choice:
     shares = np.exp(costs.min() - costs)
     shares /= shares.sum()
     best = int(costs.argmin())
-    confidence, rivals, support = [], [], []
+    confidence, forced, rivals, support = [], [], [], []
     for vertebra, level in enumerate(paths.levels[best]):
         agrees = paths.levels[:, vertebra] == level
+        forced.append(bool(agrees.all()))
         confidence.append(float(shares[agrees].sum()))
         others = np.where(agrees, 0.0, shares)
         weights = np.bincount(paths.levels[:, vertebra], weights=others)
@@ -159,6 +169,7 @@ def choose(paths: Paths, evidence: Mapping[str, Costs]) -> Choice:
     return Choice(
         tuple(int(level) for level in paths.levels[best]),
         tuple(confidence),
+        tuple(forced),
         bool(paths.is_last[best]),
         tuple(rivals),
         tuple(support),

@@ -49,6 +49,8 @@ ARCHIVE_INDEX = {
     "result": {"sop_instance_uid", "series_uid"},
     "delivery": {"sop_instance_uid"},
     "audit": {"subject"},
+    "level_correction": {"series_uid"},
+    "level_neighbours": {"series_uid"},
 }
 """Columns that are there to find the patient's study again."""
 

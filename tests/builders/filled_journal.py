@@ -78,7 +78,7 @@ RECORD: Final = ResultRecord(
             numbering=numbering_text((2,)),
             levels={
                 str(n): LevelName(
-                    n + 16, 0.991, ("sacrum below the lowest vertebra",), 25
+                    n + 16, 0.991, ("sacrum below the lowest vertebra",), 25, (1.0, 9.0, -32.0 * n)
                 ).as_json()
                 for n in range(4, 9)
             },

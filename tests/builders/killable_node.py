@@ -34,11 +34,11 @@ class Journal:
 
     path: Path
 
-    def rows(self, query: str) -> list[tuple]:
+    def rows(self, query: str, *values: str) -> list[tuple]:
         if not self.path.exists():
             return []
         with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=30)) as c:
-            return c.execute(query).fetchall()
+            return c.execute(query, values).fetchall()
 
     def has(self, query: str) -> bool:
         return bool(self.rows(query))

@@ -12,12 +12,15 @@ import pytest
 from pydicom.uid import EnhancedMRImageStorage
 
 from app.errors import PeerUnreachableError
+from app.node.intake.job_ids import job_id_of
+from app.node.journal import corrections
 from app.node.journal.engine import transaction
 from app.node.journal.series import discard
 from app.node.web.reasons import deciding_words, decision_words
+from operators.anatomy.named_vertebrae import NamedVertebra
 from tests.builders.mr_series import MadeSeries, make_series
 from tests.builders.stations import two_stations
-from tests.builders.virtual_intake import VirtualIntake
+from tests.builders.virtual_intake import IDENTITY, VirtualIntake
 
 SLICES = 12
 PEERS: dict[str, Any] = {
@@ -100,6 +103,25 @@ def test_a_missing_inner_slice_is_held_whatever_the_peer_says_and_a_person_may_f
     (job,) = node.jobs()
     assert job.inputs == SLICES - 1
     assert not node.series(plain.series_uid).is_forced
+
+
+def test_a_content_that_is_accepted_anew_keeps_the_levels_that_a_person_gave(
+    make_node: Maker, announced: MadeSeries
+):
+    node = make_node()
+    node.receive(announced.paths)
+    node.wait(1.0)
+    (job,) = node.jobs()
+    given = NamedVertebra(level=23, vertebra=3, centre_mm=(1.0, 2.0, 3.0))
+    with transaction(node.engine) as c:
+        c.exec_driver_sql("UPDATE job SET state = 'succeeded'")
+        corrections.correct(c, job.job_id, (given,), actor="anna", now=1.0)
+        assert discard(c, announced.series_uid, 2.0)
+    assert node.force(announced.series_uid)
+    node.wait(0.5)
+    words = ("correction 1", "L4 at 1.0 2.0 3.0 mm")
+    again = job_id_of(IDENTITY, announced.series_uid, job.content_digest, words)
+    assert {job.job_id for job in node.jobs()} == {job.job_id, again}
 
 
 def test_one_association_per_slice_with_gaps_of_6_s_is_exactly_one_job(

@@ -137,7 +137,9 @@ def _perform(
     models: ModelBundle,
     selection: SelectionSettings,
 ) -> dict[str, Any]:
-    from app.run.execute import Job, execute  # noqa: PLC0415 - after the signals are blocked
+    # After the signals are blocked.
+    from app.run.execute import Job, execute  # noqa: PLC0415
+    from operators.spine.level_stations import from_json  # noqa: PLC0415
 
     job = Job(
         source=request.source,
@@ -148,6 +150,8 @@ def _perform(
         selection=selection,
         parameters=request.parameters,
         intended_use=request.intended_use,
+        named=request.named,
+        others=tuple(filter(None, map(from_json, request.others))),
     )
     record = execute(job, models, progress=ProgressGate(request.job_id, answer))
     # Decisions quote identifiers and descriptions, and this goes into the engine's database; the

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from app.errors import ProtocolError
+from operators.anatomy.named_vertebrae import NamedVertebra
 from operators.dicom.provenance import IntendedUse, Predecessor
 from operators.dicom.result_kinds import MEASUREMENT_REPORT, OVERLAY, PDF, PREVIEW, REPORT_FILE
 
@@ -50,6 +51,10 @@ class Request(_Message):
         Settings of the site that change the result.
     intended_use : IntendedUse or None
         Of the site.
+    named : tuple of NamedVertebra
+        Levels that a person has given.
+    others : tuple of dict
+        Results of other series of the study (`operators.spine.level_stations.Station.as_json`).
     """
 
     type: Literal["request"] = "request"
@@ -61,6 +66,8 @@ class Request(_Message):
     predecessors: tuple[Predecessor, ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()
     intended_use: IntendedUse | None = None
+    named: tuple[NamedVertebra, ...] = ()
+    others: tuple[dict[str, Any], ...] = ()
 
 
 class Ready(_Message):

@@ -19,6 +19,7 @@ from app.node.intake.survey import survey
 from app.node.intake.watch import Watch
 from app.node.journal import jobs, series
 from app.node.journal.engine import reading, transaction
+from app.node.journal.level_inputs import level_inputs
 from app.node.journal.repeated import count_repeated_uids
 from app.node.journal.states import SeriesState
 from app.node.lifeline import no_beat
@@ -234,9 +235,11 @@ class Intake:
     def _job(self, watch: Watch) -> jobs.NewJob:
         mark = watch.mark
         content = content_digest(watch.held)
+        with reading(self._at.engine) as c:
+            words = level_inputs(c, mark.series_uid, content).words
         route = self._at.node.route_of(mark.calling_ae_title, mark.called_ae_title)
         return jobs.NewJob(
-            job_id=job_id_of(self._at.identity, mark.series_uid, content),
+            job_id=job_id_of(self._at.identity, mark.series_uid, content, words),
             series_uid=mark.series_uid,
             study_uid=mark.study_uid,
             revision=mark.revision,

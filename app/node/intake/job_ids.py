@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 _ID_DIGITS = 32
 
 
-def job_id_of(identity: WorkIdentity, series_uid: str, content: str) -> str:
+def job_id_of(
+    identity: WorkIdentity, series_uid: str, content: str, words: Sequence[str] = ()
+) -> str:
     """Id of the job for a content.
 
     Parameters
@@ -26,13 +28,15 @@ def job_id_of(identity: WorkIdentity, series_uid: str, content: str) -> str:
         Series Instance UID.
     content : str
         As `content_digest` gives it.
+    words : sequence of str
+        What the work depends on beside its images (`app.node.journal.level_inputs`).
 
     Returns
     -------
     str
         32 hexadecimal digits; tells nothing about the patient.
     """
-    return identity.key("spine-node-job", series_uid, content)[:_ID_DIGITS]
+    return identity.key("spine-node-job", series_uid, content, *words)[:_ID_DIGITS]
 
 
 def content_digest(held: Sequence[HeldObject]) -> str:

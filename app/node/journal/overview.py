@@ -119,6 +119,12 @@ def find_job(connection: Connection, job_id: str) -> JobRow | None:
     return next(iter(_jobs(connection, JOB.c.job_id == job_id, Window(limit=1))), None)
 
 
+def successor_of(connection: Connection, job_id: str) -> str | None:
+    """Give the job whose results replace those of this one, or None."""
+    query = sa.select(JOB.c.job_id).where(JOB.c.predecessor_job_id == job_id)
+    return connection.execute(query.order_by(JOB.c.created_at.desc()).limit(1)).scalar()
+
+
 def results_of_job(connection: Connection, job_id: str) -> list[ResultRow]:
     """Files of a job by name."""
     query = sa.select(RESULT).where(RESULT.c.job_id == job_id).order_by(RESULT.c.name)

@@ -1,4 +1,4 @@
-"""Jobs run again after an update: other results are another job's, and name the old ones."""
+"""Jobs run again after an update or a correction: other results are another job's."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def renew(c: Connection, old: RunningJob, job_id: str, now: float) -> bool:
         sa.insert(JOB).values(
             **{name: getattr(row, name) for name in _SAME},
             job_id=job_id,
-            predecessor_job_id=old.job_id,
+            predecessor_job_id=_last_of_content(c, old),
             state=JobState.WAITING,
             created_at=now,
             clock=now,
@@ -64,6 +64,18 @@ def renew(c: Connection, old: RunningJob, job_id: str, now: float) -> bool:
     )
     c.execute(sa.insert(JOB_INPUT).from_select(["job_id", "sop_instance_uid", "digest"], same))
     return True
+
+
+def _last_of_content(c: Connection, old: RunningJob) -> str:
+    """Give the job that made a content's present results; a person may wish for an older one."""
+    same = (JOB.c.series_uid == old.series_uid, JOB.c.content_digest == old.content_digest)
+    found = c.execute(
+        sa.select(JOB.c.job_id)
+        .where(*same, JOB.c.job_id.in_(sa.select(RESULT.c.job_id)))
+        .order_by(JOB.c.created_at.desc(), JOB.c.job_id)
+        .limit(1)
+    )
+    return str(found.scalar_one())
 
 
 def _has_results(c: Connection, job_id: str) -> bool:

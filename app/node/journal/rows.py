@@ -53,6 +53,7 @@ class JobRow:
     study_uid: str
     revision: int
     predecessor_job_id: str | None
+    content_digest: str
     state: str
     priority: int
     run_number: int

@@ -242,6 +242,11 @@ def senders(c: Connection, job_id: str) -> tuple[str, str]:
     return row.calling_ae_title, row.called_ae_title
 
 
+def study_of(c: Connection, job_id: str) -> str:
+    """Give the Study Instance UID of a job."""
+    return str(c.execute(sa.select(JOB.c.study_uid).where(JOB.c.job_id == job_id)).scalar_one())
+
+
 def results_replaced(c: Connection, job_id: str) -> list[EarlierResult]:
     """Objects of all earlier jobs of the series that new ones replace, the latest job first.
 

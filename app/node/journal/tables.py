@@ -153,6 +153,28 @@ DESTINATION: Final = _table(
     objects_taken=String,
 )
 
+LEVEL_CORRECTION: Final = _table(
+    "level_correction",
+    "series_uid content_digest number",
+    series_uid=String,
+    content_digest=String,
+    number=Integer,
+    at=Float,
+    actor=String,
+    job_id=String,
+    named=Text,
+)
+
+LEVEL_NEIGHBOURS: Final = _table(
+    "level_neighbours",
+    "series_uid content_digest number",
+    series_uid=String,
+    content_digest=String,
+    number=Integer,
+    at=Float,
+    stations=Text,
+)
+
 COUNTER: Final = _table("counter", "name label", name=String, label=String, value=BigInteger)
 
 AUDIT: Final = _table(

@@ -93,6 +93,7 @@ JOB_RETRIED: Final = _event(314, "warning", "job attempt failed", "job", "code",
 JOB_DEAD: Final = _event(315, "error", "job failed for good", "job", "code")
 JOB_CANCELLED: Final = _event(316, "info", "job cancelled", "job")
 JOB_RENEWED: Final = _event(317, "info", "job goes on as another one", "job", "renewed")
+JOB_RENAMED: Final = _event(318, "info", "levels changed by another series, job runs again", "job")
 RESULT_WITHHELD: Final = _event(
     319, "warning", "result withheld by the quality gate until a person releases it", "job", "rules"
 )

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, TypeVar
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import FileResponse, Response
 
-from app.node.journal import overview, tallies
+from app.node.journal import corrections, overview, tallies
 from app.node.journal.attention import alarms, is_unseen
 from app.node.journal.attention_kinds import Severity
 from app.node.journal.audit import list_deeds
@@ -21,6 +21,7 @@ from app.node.web.results import UNKNOWN_MEDIA_TYPE, find_result
 from app.node.web.site import CurrentSite
 from app.node.web.slice_map import slice_map_of
 from app.node.web.steps import steps_of
+from operators.anatomy.vertebrae import LEVEL_NAMES
 from operators.dicom.result_kinds import kind_of
 from operators.report.words import COLUMNS
 
@@ -113,6 +114,9 @@ def show_job(request: Request, site: CurrentSite, job_id: str) -> Response:
         deliveries = overview.deliveries_of_job(connection, job_id)
         deeds = list_deeds(connection, subject=job_id)
         kind = _ATTENTION_KINDS.get(row.state)
+        replaced_by = overview.successor_of(connection, job_id)
+        can_correct = corrections.obstacle_of(connection, job_id) is None
+        correction = corrections.latest(connection, row.series_uid, row.content_digest)
         needs = kind if kind is not None and is_unseen(connection, kind, job_id) else None
     held = {DeliveryState.HELD} & {str(delivery.state) for delivery in deliveries}
     return page(
@@ -130,6 +134,10 @@ def show_job(request: Request, site: CurrentSite, job_id: str) -> Response:
             "titles": {r.name: _title(r) for r in results},
             "deliveries": [(d, offers("delivery", d.delivery_id, {d.state})) for d in deliveries],
             "deeds": deeds,
+            "replaced_by": replaced_by,
+            "correction": correction,
+            "can_correct": can_correct,
+            "level_names": tuple(LEVEL_NAMES.values()),
             "needs": needs,
             "offers": offers("job", job_id, {row.state, *map(str, held)}),
         },

@@ -31,6 +31,7 @@ from app.node.web.destination_routes import DESTINATIONS
 from app.node.web.forms import FORMS
 from app.node.web.http_connections import BeatingServer, DoorProtocol
 from app.node.web.intended_use import note_intended_use
+from app.node.web.level_routes import LEVELS
 from app.node.web.pages import PAGES
 from app.node.web.probes import PROBES, Probing
 from app.node.web.reference import REFERENCE
@@ -83,8 +84,8 @@ def create_app(site: Site, probed: Site | None = None) -> Guard:
     )
     app.state.site = site
     app.state.probing = Probing(probed or site)
-    routers = (PROBES, API, DESTINATIONS, REFERENCE, FORMS, ATTENTION, ALERTS, CONNECTIONS, PAGES)
-    for router in routers:
+    routers = (PROBES, LEVELS, API, DESTINATIONS, REFERENCE, FORMS, ATTENTION, ALERTS, CONNECTIONS)
+    for router in (*routers, PAGES):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     app.add_exception_handler(SpineError, _answer_error)
@@ -204,7 +205,8 @@ def _running(app: Guard, listener: socket.socket, beat: Beat) -> Iterator[thread
 
 async def _answer_error(request: Request, error: Exception) -> Response:
     message = error.message if isinstance(error, SpineError) else "Internal error"
-    return _answer(request, message, http_status_of(error))
+    reasons = error.reasons if isinstance(error, SpineError) else ()
+    return _answer(request, message, http_status_of(error), reasons)
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:
@@ -217,9 +219,9 @@ async def _answer_invalid(request: Request, _error: Exception) -> Response:
     return _answer(request, "The address or the form has a value that is not possible.", 422)
 
 
-def _answer(request: Request, text: str, status: int) -> Response:
+def _answer(request: Request, text: str, status: int, reasons: tuple[str, ...] = ()) -> Response:
     """Refuse in the language that was spoken: JSON to programs, a page to people."""
     if request.url.path.startswith("/api/"):
-        body: dict[str, Any] = {"detail": text}
+        body: dict[str, Any] = {"detail": text, **({"reasons": reasons} if reasons else {})}
         return JSONResponse(body, status)
     return plain_page(text, status)

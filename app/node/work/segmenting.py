@@ -13,6 +13,7 @@ from app.node.inference.protocol import Request
 from app.node.intake.job_ids import job_id_of
 from app.node.journal import jobs, runs
 from app.node.journal.engine import reading, transaction
+from app.node.journal.level_inputs import keep_first_stations, level_inputs
 from app.node.journal.renewal import renew
 from app.node.telemetry import events
 from operators.dicom.provenance import Predecessor
@@ -60,8 +61,9 @@ class SegmentDesk:
     def begin(self, job_id: str, run_number: int) -> RunningJob | None:
         """Begin a run or go on with it, and link its inputs.
 
-        A job that has results and would now get others (another version, model or setting) goes
-        on under another id, so that the new results are other objects and name the old ones.
+        A job that has results and would now get others (another version, model or setting, or
+        levels that a person or another series has given since) goes on under another id, so that
+        the new results are other objects and name the old ones.
 
         Returns
         -------
@@ -79,7 +81,9 @@ class SegmentDesk:
             job = runs.begin(c, job_id, run_number, worker_id=self.worker_id, now=self.clock())
             if job is None:
                 return None
-            new_id = job_id_of(self.identity, job.series_uid, job.content_digest)
+            content = job.series_uid, job.content_digest
+            keep_first_stations(c, job, self.clock())
+            new_id = job_id_of(self.identity, *content, level_inputs(c, *content).words)
             is_renewed = renew(c, job, new_id, self.clock())
             inputs = jobs.inputs(c, job_id)
         if is_renewed:
@@ -93,6 +97,7 @@ class SegmentDesk:
         self.emit(events.JOB_STARTED, job=job.job_id, attempt=job.attempts + 1)
         with reading(self.engine) as c:
             replaced = runs.results_replaced(c, job.job_id)
+            known = level_inputs(c, job.series_uid, job.content_digest)
         return Request(
             job_id=job.job_id,
             source=self.folders.source(job.job_id),
@@ -100,6 +105,8 @@ class SegmentDesk:
             started=datetime.fromtimestamp(job.clock, UTC),
             parameters=self.identity.parameters,
             intended_use=self.identity.intended_use,
+            named=known.named,
+            others=known.stations,
             predecessors=tuple(
                 Predecessor(
                     kind=kind.name,

@@ -17,6 +17,7 @@ from app.node.journal.engine import transaction
 from app.node.journal.runs import RunEnd
 from app.node.journal.states import JobState
 from app.node.telemetry import events
+from app.node.work.agreeing import review
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -192,7 +193,7 @@ class Settlement:
         now, withheld = self.clock(), withheld_objects(record, files)
         end = self._run_end(job_id, run_number, JobState.SUCCEEDED, record=record)
         with transaction(self.engine) as c:
-            is_first = runs.finish(c, end)
+            is_first, renamed = runs.finish(c, end), []
             if is_first:
                 calling, called = runs.senders(c, job_id)
                 runs.keep_results(c, job_id, files)
@@ -206,6 +207,7 @@ class Settlement:
                         now=now,
                     )
                 deliveries.withhold(c, withheld, planned_at=now)
+                renamed = review(c, runs.study_of(c, job_id), now)
         if is_first:
             duration = record.get("duration_s")
             self.emit(events.JOB_SUCCEEDED, job=job_id, duration_s=duration, results=len(files))
@@ -215,6 +217,8 @@ class Settlement:
                     job=job_id,
                     rules=cause.removeprefix(deliveries.WITHHELD),
                 )
+            for other in renamed:
+                self.emit(events.JOB_RENAMED, job=other)
             return
         # Cancelled in the last moment; or settled before, by a worker whose crash undid only the
         # engine's note of it: then this changes nothing.

@@ -43,5 +43,6 @@ def test_plain_data_names_the_rival() -> None:
         "confidence": 0.812,
         "rival": "L6",
         "evidence": ["sacrum below the lowest vertebra"],
+        "centre_mm": [],
     }
     assert LevelName(24, 1.0).as_json()["rival"] is None

@@ -44,6 +44,23 @@ def test_bodies_have_their_sizes() -> None:
     ) == pytest.approx(PITCH)
 
 
+def test_an_arch_below_a_cut_body_still_stands_above_it_as_its_number_says() -> None:
+    semantic, instances = boxes((2, 3, 4))
+    body = (instances.labels_zyx == 2) & (semantic.labels_zyx == Structure.CORPUS)
+    middle = int(np.argwhere(instances.labels_zyx == 3)[:, 1].mean())
+    parts, owners = semantic.labels_zyx.copy(), instances.labels_zyx.copy()
+    owners[instances.labels_zyx == 2], parts[body] = 0, 0
+    parts[2:5, middle : middle + 6, 0:3], owners[2:5, middle : middle + 6, 0:3] = (
+        Structure.SPINOUS_PROCESS,
+        2,
+    )
+    spine = measure_spine(semantic.with_labels(parts), instances.with_labels(owners))
+    assert [v.vertebra for v in spine.vertebrae] == [2, 3, 4]
+    assert [v.has_body for v in spine.vertebrae] == [False, True, True]
+    heights = [float(v.centre_lps[2]) for v in spine.vertebrae]
+    assert heights[0] < heights[1]
+
+
 def test_orientation_of_the_arrays_changes_nothing() -> None:
     maps = boxes()
     turned = tuple(reorient(labels, ("L", "S", "A")) for labels in maps)

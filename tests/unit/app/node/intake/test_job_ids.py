@@ -46,9 +46,10 @@ def test_series_content_and_every_part_of_the_identity_change_the_id_of_a_job(
     )
     ids = {job_id_of(other, "1.2", "c") for other in (IDENTITY, *others)}
     ids |= {job_id_of(IDENTITY, "1.3", "c"), job_id_of(IDENTITY, "1.2", "d")}
+    ids |= {job_id_of(IDENTITY, "1.2", "c", words) for words in (["a"], ["b"], ["a", "b"])}
     monkeypatch.setattr(provenance, "RESULT_VERSION", provenance.RESULT_VERSION + "1")
     ids.add(job_id_of(IDENTITY, "1.2", "c"))
-    assert len(ids) == len(others) + 4
+    assert len(ids) == len(others) + 7
     assert {len(job_id) for job_id in ids} == {32}
 
 

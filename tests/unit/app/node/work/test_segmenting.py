@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,12 +12,13 @@ from sqlalchemy.engine import Engine
 from app.errors import SpoolError
 from app.node.archive.spool import Spool
 from app.node.intake.job_ids import job_id_of
-from app.node.journal import jobs, overview, runs
+from app.node.journal import corrections, jobs, overview, runs
 from app.node.journal.engine import reading, transaction
 from app.node.journal.tables import JOB_INPUT
 from app.node.telemetry.logs import silent
 from app.node.work.segmenting import SegmentDesk
 from app.node.work.workfolder import WorkFolders
+from operators.anatomy.named_vertebrae import NamedVertebra
 from operators.dicom.provenance import Predecessor
 from operators.dicom.stack_identity import ONLY_STACK, StackIdentity
 from tests.builders.journal_rows import insert
@@ -196,6 +198,81 @@ class TestRunAgainAfterAnUpdate:
         begun = desk.begin("j1", 2)
         assert begun is not None
         assert begun.job_id == "j1"
+
+
+class TestWithNamesThatAPersonGave:
+    """A correction changes what a content's work is, whichever job a run begins with."""
+
+    NAMED = NamedVertebra(level=23, vertebra=3, key="k", centre_mm=(1.0, 2.0, 3.0))
+
+    @pytest.fixture
+    def corrected(self, desk: SegmentDesk) -> SegmentDesk:
+        with transaction(desk.engine) as c:
+            insert(c, "result", name="k_semantic.dcm", sop_instance_uid="2.25.1")
+            c.exec_driver_sql("UPDATE job SET state = 'succeeded', record = '{}'")
+            corrections.correct(c, "j1", (self.NAMED,), actor="anna", now=3.0)
+        return desk
+
+    def new_job(self, desk: SegmentDesk) -> runs.RunningJob:
+        with reading(desk.engine) as c:
+            (waiting,) = jobs.waiting(c)
+        begun = desk.begin(waiting.job_id, waiting.run_number)
+        assert begun is not None
+        return begun
+
+    def finish(self, desk: SegmentDesk, job_id: str, uid: str) -> None:
+        with transaction(desk.engine) as c:
+            insert(c, "result", job_id=job_id, name="k_semantic.dcm", sop_instance_uid=uid)
+            c.exec_driver_sql("UPDATE job SET state = 'succeeded' WHERE state != 'succeeded'")
+
+    def test_the_job_goes_on_as_another_that_is_asked_for_them_and_replaces_it(
+        self, corrected: SegmentDesk
+    ):
+        assert corrected.begin("j1", 2) is None
+        request = corrected.request_of(self.new_job(corrected))
+        assert request.named == (self.NAMED,)
+        assert [one.sop_instance_uid for one in request.predecessors] == ["2.25.1"]
+
+    def test_the_first_job_run_again_leads_to_the_same_one(self, corrected: SegmentDesk):
+        corrected.begin("j1", 2)
+        new = self.new_job(corrected)
+        self.finish(corrected, new.job_id, "2.25.7")
+        with transaction(corrected.engine) as c:
+            assert jobs.replay(c, "j1", 6.0)
+        assert corrected.begin("j1", 3) is None
+        assert self.new_job(corrected).job_id == new.job_id
+
+    def test_another_version_keeps_them_and_replaces_the_corrected_result(
+        self, corrected: SegmentDesk
+    ):
+        corrected.begin("j1", 2)
+        new = self.new_job(corrected)
+        self.finish(corrected, new.job_id, "2.25.7")
+        with transaction(corrected.engine) as c:
+            assert jobs.replay(c, "j1", 6.0)
+        later = replace(
+            corrected, identity=replace(IDENTITY, software_version="9"), clock=lambda: 8.0
+        )
+        assert later.begin("j1", 3) is None
+        newest = self.new_job(later)
+        assert newest.job_id not in {"j1", new.job_id}
+        request = later.request_of(newest)
+        assert request.named == (self.NAMED,)
+        assert request.predecessors[0].sop_instance_uid == "2.25.7"
+
+    def test_the_same_names_given_again_after_others_are_another_job(self, corrected: SegmentDesk):
+        seen = []
+        corrected.begin("j1", 2)
+        for number, named in enumerate([(), (self.NAMED,)], start=1):
+            job = self.new_job(corrected)
+            seen.append(job.job_id)
+            self.finish(corrected, job.job_id, f"2.25.{number}7")
+            with transaction(corrected.engine) as c:
+                at = {"at": float(number), "job": job.job_id}
+                c.exec_driver_sql("UPDATE job SET created_at = :at WHERE job_id = :job", at)
+                corrections.correct(c, job.job_id, named, actor="ben", now=6.0)
+            assert corrected.begin(job.job_id, 2) is None
+        assert self.new_job(corrected).job_id not in {"j1", *seen}
 
 
 def job_row(desk: SegmentDesk, job_id: str) -> overview.JobRow:

@@ -1,0 +1,102 @@
+"""Series of one study that show the same bones agree on their levels.
+
+A series does not wait for others: it is named with what its study shows when it first runs. When a
+later result changes what an earlier one means, the earlier one is made anew, as a revision.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from app.node.journal import corrections, jobs
+from app.node.journal.audit import Deed, record_deed
+from app.node.journal.level_inputs import (
+    keep_stations,
+    level_inputs,
+    results_of_study,
+    stations_beside,
+)
+from operators.errors import NamesRejectedError
+from operators.spine.level_names import name_stations
+from operators.spine.level_stations import from_json, link
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from sqlalchemy.engine import Connection
+
+    from app.node.journal.level_inputs import SeriesResult
+    from operators.anatomy.levels import LevelName
+
+ACTOR: Final = "node"
+"""In the audit trail."""
+
+
+def review(c: Connection, study_uid: str, now: float) -> list[str]:
+    """Have the results of a study made anew whose names another one has changed.
+
+    Parameters
+    ----------
+    c : Connection
+        The transaction that finished a job of the study.
+    study_uid : str
+        Study Instance UID.
+    now : float
+        Epoch seconds.
+
+    Returns
+    -------
+    list of str
+        Jobs that run again, and go on as other jobs. A series whose job is not finished is looked
+        at when it is; one whose images were deleted stays as it is.
+    """
+    results = results_of_study(c, study_uid)
+    again = []
+    for result, changes in _changed(results):
+        if corrections.obstacle_of(c, result.job_id) is not None:
+            continue
+        content = result.series_uid, result.content_digest
+        stations = stations_beside(results, result.series_uid)
+        # The same once more could only give the same.
+        if stations == level_inputs(c, *content).stations:
+            continue
+        keep_stations(c, content, stations, now)
+        jobs.replay(c, result.job_id, now)
+        record_deed(
+            c,
+            Deed(at=now, actor=ACTOR, action="job.levels", subject=result.job_id, detail=changes),
+        )
+        again.append(result.job_id)
+    return again
+
+
+def _changed(results: Sequence[SeriesResult]) -> list[tuple[SeriesResult, str]]:
+    """Results of which the study as a whole says something else than they do, and what."""
+    shown = [
+        (number, entry, station)
+        for number, result in enumerate(results)
+        for entry in result.record.get("series") or ()
+        if (station := from_json(entry.get("station") or {})) is not None
+    ]
+    stations = [station for _, _, station in shown]
+    try:
+        columns, names = link(stations), name_stations(stations)
+    except NamesRejectedError:
+        return []  # what persons said of two series contradicts itself
+    changes: dict[int, list[str]] = {}
+    for column in columns:
+        owners = {shown[member][0] for member in column.members}
+        for member in column.members if len(owners) > 1 else ():
+            number, entry, _ = shown[member]
+            changes.setdefault(number, []).extend(_told(entry, names[member]))
+    return [(results[n], ", ".join(told)) for n, told in changes.items() if told]
+
+
+def _told(entry: Mapping[str, Any], names: Mapping[int, LevelName]) -> list[str]:
+    before = {int(n): str(level["text"]) for n, level in entry["levels"].items()}
+    return [
+        f"{n}: {before.get(n, '')} -> {name.text}"
+        for n, name in names.items()
+        if before.get(n) != name.text
+    ]
