@@ -14,7 +14,12 @@ from operators.dicom.segmentation import encode_segmentations
 from operators.dicom.whole_files import write_dataset
 from operators.errors import EncodingError
 from operators.imaging.nifti import write_label_map
-from operators.imaging.result_files import result_names, source_note, spineps_stem
+from operators.imaging.result_files import (
+    RESULT_ENDINGS,
+    result_names,
+    source_note,
+    spineps_stem,
+)
 from operators.spine.centroids import centroid_document
 from operators.spine.measurements.rows import csv_text
 
@@ -41,12 +46,15 @@ class WriteOptions:
         Also write a PNG per series.
     measurements : bool
         Also write a CSV of the measurements per series.
+    nifti : bool
+        Also write the masks and the centroids of a DICOM series as NIfTI and JSON.
     """
 
     folder: Path
     context: ResultContext
     overlay: bool
     measurements: bool = False
+    nifti: bool = False
 
 
 class WriteSegmentationOperator(Operator):
@@ -112,17 +120,28 @@ class WriteSegmentationOperator(Operator):
         datasets = encode_segmentations(*masks, volume, context, levels=case.levels)
         for dataset, path in zip(datasets, paths, strict=True):
             write_dataset(dataset, path)
-        return paths
+        if not self._options.nifti:
+            return paths
+        names = tuple(f"{case.key}_{ending}" for ending in RESULT_ENDINGS)
+        return (*paths, *self._write_masks(case, names, masks))
 
     def _write_nifti(
         self, case: Case, source: Path, masks: tuple[LabelMap, LabelMap]
     ) -> tuple[Path, ...]:
-        spine, vertebrae, centroids = (
-            self._options.folder / name for name in result_names(case.key)
-        )
-        note = source_note(source)
+        return self._write_masks(case, result_names(case.key), masks, like=source)
+
+    def _write_masks(
+        self,
+        case: Case,
+        names: tuple[str, ...],
+        masks: tuple[LabelMap, LabelMap],
+        *,
+        like: Path | None = None,
+    ) -> tuple[Path, ...]:
+        spine, vertebrae, centroids = (self._options.folder / name for name in names)
+        note = "" if like is None else source_note(like)
         for labels, path in zip(masks, (spine, vertebrae), strict=True):
-            write_label_map(labels, path, like=source, note=note)
+            write_label_map(labels, path, like=like, note=note)
         document = centroid_document(*masks, levels=case.levels)
         centroids.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         return spine, vertebrae, centroids

@@ -60,8 +60,8 @@ class Job:
 
     Attributes
     ----------
-    source : Path
-        DICOM folder or file, or NIfTI file.
+    source : Path or tuple of Path
+        DICOM folder, file or files, or NIfTI file.
     output : Path
         Folder for the results; made if missing.
     started : datetime
@@ -72,6 +72,8 @@ class Job:
         Also write a PNG per series.
     measurements : bool
         Also write a CSV of the measurements per series; the record has them in any case.
+    nifti : bool
+        Also write the masks and the centroids of a DICOM series as a NIfTI image has them.
     predecessors : tuple of Predecessor
         Earlier results of the same series that the new ones replace and name.
     selection : SelectionSettings
@@ -80,12 +82,13 @@ class Job:
         Settings of the site that change the result (`app.run.identity.parameters_of`).
     """
 
-    source: Path
+    source: Path | tuple[Path, ...]
     output: Path
     started: datetime
     semantic_mask: Path | None = None
     overlay: bool = False
     measurements: bool = False
+    nifti: bool = False
     predecessors: tuple[Predecessor, ...] = ()
     selection: SelectionSettings = field(default_factory=SelectionSettings)
     parameters: tuple[tuple[str, str], ...] = ()
@@ -264,7 +267,8 @@ class _Run:
 
     def perform(self) -> ResultRecord:
         """Run the graph in a staging folder, then publish what it wrote."""
-        if not self.job.source.exists():
+        source = self.job.source
+        if isinstance(source, Path) and not source.exists():
             raise UnreadableInputError("the input does not exist", reasons=("missing_input",))
         self._require_replaceable()
         existed = self.job.output.is_dir()
@@ -289,12 +293,13 @@ class _Run:
 
     def _require_replaceable(self) -> None:
         """Find now, not after the inference, that another image's result lies in the way."""
-        if not (self.job.source.is_file() and is_nifti(self.job.source)):
+        source = self.job.source
+        if not (isinstance(source, Path) and source.is_file() and is_nifti(source)):
             return
-        for name in result_names(case_name(self.job.source)):
+        for name in result_names(case_name(source)):
             target = self.job.output / name
             if target.exists() and is_nifti(target):
-                require_replaceable(target, source_note(self.job.source))
+                require_replaceable(target, source_note(source))
 
     def failed(self, error: SpineError) -> ResultRecord:
         """Record of a run that ended as a whole."""
@@ -325,6 +330,7 @@ class _Run:
                 context=context,
                 overlay=self.job.overlay,
                 measurements=self.job.measurements,
+                nifti=self.job.nifti,
             ),
             selection=self.job.selection,
             on_decisions=self._take_decisions,

@@ -66,8 +66,8 @@ class Wiring:
 
     Attributes
     ----------
-    source : Path or Volume
-        DICOM folder or file, or NIfTI file; or an image in memory.
+    source : Path, tuple of Path or Volume
+        DICOM folder, file or files, or NIfTI file; or an image in memory.
     semantic_mask : Path or None
         A given label map: phase 1 is skipped, as the paper allows.
     semantic_model, instance_model
@@ -80,7 +80,7 @@ class Wiring:
         Told about every series, what was not read, the finished cases, and the progress.
     """
 
-    source: Path | Volume
+    source: Path | tuple[Path, ...] | Volume
     semantic_mask: Path | None
     semantic_model: SemanticModel | None
     instance_model: InstanceModel

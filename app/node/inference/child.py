@@ -144,6 +144,8 @@ def _perform(
         output=request.output,
         started=request.started,
         overlay=request.overlay,
+        measurements=request.measurements,
+        nifti=request.nifti,
         predecessors=request.predecessors,
         selection=selection,
         parameters=request.parameters,

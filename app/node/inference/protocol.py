@@ -29,14 +29,14 @@ class Request(_Message):
     ----------
     job_id : str
         Comes back in every answer.
-    source : Path
-        Folder with the objects of the job.
+    source : Path or tuple of Path
+        Folder with the objects of the job, an image, or DICOM files.
     output : Path
         Folder for the results; made if missing.
     started : datetime
         Time written into the results: that of the job's first attempt.
-    overlay : bool
-        Also write a PNG per series.
+    overlay, measurements, nifti : bool
+        What is also written, as in `app.run.execute.Job`.
     predecessors : tuple of Predecessor
         Results of an earlier revision of the same series that these results replace.
     parameters : tuple of (str, str)
@@ -45,10 +45,12 @@ class Request(_Message):
 
     type: Literal["request"] = "request"
     job_id: str
-    source: Path
+    source: Path | tuple[Path, ...]
     output: Path
     started: AwareDatetime
     overlay: bool = True
+    measurements: bool = False
+    nifti: bool = False
     predecessors: tuple[Predecessor, ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()
 
