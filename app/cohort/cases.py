@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from operators.dicom.input_files import is_nifti
 from operators.dicom.uids import digest
 
 if TYPE_CHECKING:
@@ -40,10 +39,9 @@ class Source:
     series_uids: tuple[str, ...] = ()
 
     def below(self, root: Path) -> Path | tuple[Path, ...]:
-        """Give what `app.run.execute.Job` takes; files are many, or no image."""
+        """Give what `app.run.execute.Job` takes."""
         paths = tuple(root / path for path in self.paths)
-        is_one = len(paths) == 1 and (is_nifti(paths[0]) or not self.series_uids)
-        return paths[0] if is_one else paths
+        return paths[0] if len(paths) == 1 else paths
 
     def series_uid(self, key: str) -> str:
         """Series Instance UID behind the key of a DICOM series; empty for an image.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from dataclasses import dataclass
@@ -201,11 +202,7 @@ def _studies(root: Path, files: Sequence[Path]) -> Iterator[_Study]:
 
 def _common(names: Sequence[str]) -> str:
     """Folder that holds all of these files."""
-    parts = [Path(name).parts[:-1] for name in names]
-    same = [level[0] for level in zip(*parts, strict=False) if len(set(level)) == 1]
-    # A deeper level may agree by chance after one that does not.
-    depth = next((n for n, level in enumerate(zip(*parts, strict=False)) if len(set(level)) > 1), 99)
-    return str(Path(*same[:depth])) if same else "."
+    return os.path.commonpath([str(Path(name).parent) for name in names]) or "."
 
 
 def _part(parts: Sequence[str], pattern: re.Pattern[str]) -> str:
