@@ -15,22 +15,26 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 from app import __version__
 from app.cohort.cases import CohortCase
 from app.errors import ConfigurationError, OutputUnwritableError
 from app.run.checks import require_folder
+from app.run.identity import identity_of
 
 if TYPE_CHECKING:
     from app.settings import Settings
-    from operators.dicom.provenance import WorkIdentity
 
 STATE: Final = ".cohort"
 _FORMAT: Final = 1
+_ID_DIGITS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,18 @@ def write_whole(path: Path, content: str | bytes) -> None:
     temporary.replace(path)
 
 
+def write_once(path: Path, content: str) -> None:
+    """Write a file, whole, unless somebody has: the first one wins, also among machines."""
+    temporary = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary.write_text(content, "utf-8")
+    try:
+        with suppress(FileExistsError):
+            path.hardlink_to(temporary)
+    finally:
+        temporary.unlink()
+
+
 def require_usable(given: Path, output: Path) -> None:
     """Refuse an output folder in which results could meet anything else.
 
@@ -111,9 +127,24 @@ def require_usable(given: Path, output: Path) -> None:
         raise ConfigurationError(message, reasons=("output_not_empty",))
 
 
-def begin(
-    folder: CohortFolder, settings: Settings, identity: WorkIdentity, now: datetime
-) -> datetime:
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A cohort that was begun.
+
+    Attributes
+    ----------
+    cohort_id : str
+        Its own, so that several may share a database.
+    started : datetime
+        The time written into every result: a result does not depend on how often the cohort was
+        interrupted.
+    """
+
+    cohort_id: str
+    started: datetime
+
+
+def begin(folder: CohortFolder, settings: Settings, now: datetime) -> Begun:
     """Begin a cohort, or go on with one.
 
     Parameters
@@ -121,17 +152,14 @@ def begin(
     folder : CohortFolder
         Output.
     settings : Settings
-        Names of the models, for people.
-    identity : WorkIdentity
-        Everything but the images that results depend on.
+        Models, and what else changes results.
     now : datetime
         Time of day.
 
     Returns
     -------
-    datetime
-        When the cohort was begun: the time written into every result, so that a result does not
-        depend on how often the cohort was interrupted.
+    Begun
+        Of the first call.
 
     Raises
     ------
@@ -139,28 +167,31 @@ def begin(
         ``other_settings``: what lies there was made with other models, settings or software.
     OutputUnwritableError
         ``output_unwritable``.
+    ModelUnusableError
+        If a model is missing or was changed.
     """
     file = folder.state / "cohort.json"
     document = {
         "format": _FORMAT,
-        "identity": identity.key("cohort"),
+        "identity": identity_of(settings).key("cohort"),
+        "cohort": uuid4().hex[:_ID_DIGITS],
         "begun": now.isoformat(),
         "software": __version__,
         "semantic": settings.models.semantic,
         "instance": settings.models.instance,
     }
     try:
-        if not file.exists():
-            write_whole(file, json.dumps(document, indent=1) + "\n")
+        write_once(file, json.dumps(document, indent=1) + "\n")
         found = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        begun = Begun(found["cohort"], datetime.fromisoformat(found["begun"]))
+    except (OSError, ValueError, LookupError, TypeError) as error:
         message = "the output folder cannot be used: its .cohort/cohort.json"
         raise OutputUnwritableError(message, reasons=("output_unwritable",)) from error
-    if found.get("format") != _FORMAT or found.get("identity") != document["identity"]:
+    if found["format"] != _FORMAT or found["identity"] != document["identity"]:
         raise ConfigurationError(
             f"the output folder holds a cohort made by SPINEPS Node {found.get('software')} with "
             f"{found.get('semantic')} and {found.get('instance')}, or with other settings; choose "
             "another folder, so that no cohort mixes the two",
             reasons=("other_settings",),
         )
-    return datetime.fromisoformat(found["begun"])
+    return begun
