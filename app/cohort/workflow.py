@@ -136,6 +136,8 @@ class CohortWorkflows(DBOSConfiguredInstance):
                 if attempt < self._tools.attempts:
                     continue
                 record = _lost(error)
+            if record["status"] == "interrupted" and attempt < self._tools.attempts:
+                continue
             if _is_disk_trouble(record):
                 await self._halt(OutputUnwritableError(record["error"]["message"]))
             await asyncio.to_thread(place.mkdir, parents=True, exist_ok=True)
