@@ -7,6 +7,7 @@ import os
 import platform
 import queue
 import time
+from collections import deque
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 _WATCH_S: Final = 0.2
 _LOOK_AROUND_S: Final = 5.0
 """How often one looks for dead processes, and for cases that others published, s."""
+_SUBMITTED_AT_ONCE: Final = 50
 _MOST_LOSSES: Final = 3
 """A workflow that ended without a result begins anew so often."""
 
@@ -110,7 +112,7 @@ def conduct(job: CohortJob, tell: Callable[[Standing], None], stop: Event) -> St
         describe_folder(folder, dataset.root)
     if ledger.open:
         with _disk_errors():
-            _work(job, _Site(folder, dataset, begun), ledger, _Teller(tell, ledger), stop)
+            _work(_Site(job, folder, dataset, begun), _Teller(tell, ledger), stop)
     with _disk_errors():
         write_tables(folder, ledger.cases(folder))
         if not ledger.open:
@@ -153,8 +155,9 @@ class _Ledger:
 
 @dataclass(frozen=True, slots=True)
 class _Site:
-    """Where everything lies."""
+    """What to do, and where everything lies."""
 
+    job: CohortJob
     folder: CohortFolder
     dataset: Dataset
     begun: Begun
@@ -170,7 +173,7 @@ class _Teller:
     at_start: int = 0
 
     def start(self) -> None:
-        """The pace counts from here."""
+        """Count the pace from here."""
         self.begun_s, self.at_start = time.monotonic(), len(self.ledger.open)
         self.now()
 
@@ -194,8 +197,8 @@ def _plan(folder: CohortFolder, dataset: Dataset) -> _Ledger:
     return ledger
 
 
-def _work(job: CohortJob, site: _Site, ledger: _Ledger, teller: _Teller, stop: Event) -> None:
-    state = site.folder.state
+def _work(site: _Site, teller: _Teller, stop: Event) -> None:
+    job, state = site.job, site.folder.state
     events: queue.SimpleQueue[str | Exception] = queue.SimpleQueue()
     with ExitStack() as stack:
         name = stack.enter_context(worker_name(state, platform.node()))
@@ -217,12 +220,12 @@ def _work(job: CohortJob, site: _Site, ledger: _Ledger, teller: _Teller, stop: E
                 on_trouble=events.put,
             )
         )
-        _load(supervisors)
+        _load(supervisors, stop)
         stack.callback(engine.stop)
         engine.start()
         try:
             teller.start()
-            _watch(_Watch(site.folder, engine, ledger, events), teller, stop)
+            _watch(_Watch(site.folder, engine, teller.ledger, events), teller, stop)
         finally:
             workflows.is_leaving = True
 
@@ -235,19 +238,17 @@ class _Watch:
     engine: CohortEngine
     ledger: _Ledger
     events: queue.SimpleQueue[str | Exception]
+    _absent: deque[str] = field(default_factory=deque)
     _next_look_s: float = 0.0
 
     def look_around(self) -> bool:
         """Take over from the dead, note what others published, give anew what is lost."""
         now = time.monotonic()
-        if now < self._next_look_s:
+        if now < self._next_look_s or self._absent:
             return False
         self.engine.take_over_from_dead(self.folder.state)
         found = [one for one in list(self.ledger.open) if self.ledger.note(one, self.folder)]
-        for case_id in self.engine.forget_ended(list(self.ledger.open)):
-            # It may have been published since.
-            if not self.ledger.note(case_id, self.folder):
-                self._submit(case_id)
+        self._absent = deque(self.engine.forget_ended(list(self.ledger.open)))
         # Many cases on a slow disk: no more than a tenth of the time.
         pause_s = max(_LOOK_AROUND_S, 10 * (time.monotonic() - now))
         self._next_look_s = time.monotonic() + pause_s
@@ -263,6 +264,14 @@ class _Watch:
             raise event
         return event in self.ledger.open and self.ledger.note(event, self.folder)
 
+    def submit_some(self) -> None:
+        """Give the engine what it does not have, a few at a time, so that one can be stopped."""
+        for _ in range(min(_SUBMITTED_AT_ONCE, len(self._absent))):
+            case_id = self._absent.popleft()
+            # It may have been published since the engine was asked.
+            if case_id in self.ledger.open and not self.ledger.note(case_id, self.folder):
+                self._submit(case_id)
+
     def _submit(self, case_id: str) -> None:
         losses = self.ledger.losses
         losses[case_id] = losses.get(case_id, -1) + 1
@@ -274,7 +283,9 @@ class _Watch:
 
 def _watch(watch: _Watch, teller: _Teller, stop: Event) -> None:
     while watch.ledger.open and not stop.is_set():
-        if watch.look_around() | watch.take_events():
+        is_news = watch.look_around()
+        watch.submit_some()
+        if watch.take_events() or is_news:
             teller.now()
 
 
@@ -289,8 +300,8 @@ def _supervisors(job: CohortJob) -> tuple[Supervisor, ...]:
     return tuple(Supervisor(command, settings.node.worker) for _ in range(job.workers))
 
 
-def _load(supervisors: tuple[Supervisor, ...]) -> None:
-    """Have all networks loaded before the first case.
+def _load(supervisors: tuple[Supervisor, ...], stop: Event) -> None:
+    """Have all networks loaded before the first case; end early where `stop` is set.
 
     Raises
     ------
@@ -299,7 +310,13 @@ def _load(supervisors: tuple[Supervisor, ...]) -> None:
     """
 
     async def load() -> None:
-        await asyncio.gather(*(supervisor.start() for supervisor in supervisors))
+        loading = asyncio.gather(*(supervisor.start() for supervisor in supervisors))
+        while not loading.done():
+            await asyncio.wait({loading}, timeout=_WATCH_S)
+            if stop.is_set():
+                loading.cancel()
+        if not stop.is_set():
+            await loading
 
     try:
         asyncio.run(load())

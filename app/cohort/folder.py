@@ -19,7 +19,6 @@ import platform
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -30,6 +29,8 @@ from app.run.checks import require_folder
 from app.run.identity import identity_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from app.settings import Settings
 
 STATE: Final = ".cohort"

@@ -1,4 +1,4 @@
-"""A table of paths as a data set: CSV or TSV with the columns ``path``, ``subject``, ``session``."""
+"""A table of paths as a data set: columns ``path``, ``subject`` and ``session``, CSV or TSV."""
 
 from __future__ import annotations
 

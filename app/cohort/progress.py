@@ -40,7 +40,7 @@ class Standing:
 
 
 def left_s(open_at_start: int, still_open: int, elapsed_s: float) -> float | None:
-    """Expected seconds until the end, at the pace so far.
+    """Expect the end in so many seconds, at the pace so far.
 
     Parameters
     ----------

@@ -109,7 +109,7 @@ class _Draft:
         }
 
     def _names_of(self, source: Source, entry: Mapping[str, Any]) -> dict[str, str]:
-        """New names of a series' files by those of its run."""
+        """Name the files of a series anew, by their names in its run."""
         key, label = entry["key"], self.case.label
         kept = {name: name for name in entry["files"]}
         if not key.startswith(f"{label}_"):
@@ -136,7 +136,7 @@ def _plain(source: Source, record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _link(source: Path, target: Path) -> None:
-    """A second name for a file, so that the work folder stays complete until all is published."""
+    """Give a file a second name: the work folder stays complete until all is published."""
     try:
         target.hardlink_to(source)
     except FileExistsError:
