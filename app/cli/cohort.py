@@ -33,6 +33,9 @@ def cohort(  # noqa: PLR0913, PLR0917 - one parameter per documented option
     dry_run: Annotated[  # noqa: FBT002
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
     ] = False,
+    retry_lost: Annotated[  # noqa: FBT002
+        bool, typer.Option("--retry-lost", help="Begin anew where a process crashed or hung.")
+    ] = False,
     layout: Annotated[
         Literal["auto", "bids", "dicom"],
         typer.Option(help="Of a folder; auto: BIDS where it holds sub-*/**/*_T2w.nii.gz."),
@@ -60,6 +63,7 @@ def cohort(  # noqa: PLR0913, PLR0917 - one parameter per documented option
             output=output,
             layout=layout,
             workers=workers,
+            retry_lost=retry_lost,
             database_url=database,
             settings=settings,
             now=datetime.now(UTC),  # noqa: TID251 - the command reads the clock

@@ -16,7 +16,7 @@ from app.cohort.discovery import cases_of, open_dataset
 from app.cohort.engine import CohortEngine
 from app.cohort.folder import CohortFolder, begin, require_usable, write_whole
 from app.cohort.progress import Standing, left_s
-from app.cohort.rows import OK
+from app.cohort.rows import OK, has_lost
 from app.cohort.sidecars import describe_folder
 from app.cohort.tables import write_tables
 from app.cohort.workflow import CohortWorkflows, Tools
@@ -61,6 +61,8 @@ class CohortJob:
         How to read a folder.
     workers : int
         Cases at once, each in a process of its own with its own networks.
+    retry_lost : bool
+        Begin those cases anew in which an inference process was lost.
     database_url : str or None
         PostgreSQL, where several machines work on one output folder.
     settings : Settings
@@ -75,6 +77,7 @@ class CohortJob:
     output: Path
     layout: Layout = "auto"
     workers: int = 1
+    retry_lost: bool = False
     database_url: str | None = None
     settings: Settings
     now: datetime
@@ -108,7 +111,7 @@ def conduct(job: CohortJob, tell: Callable[[Standing], None], stop: Event) -> St
     folder = CohortFolder(dataset.output)
     begun = begin(folder, job.settings, job.now)
     with _disk_errors():
-        ledger = _plan(folder, dataset)
+        ledger = _plan(folder, dataset, retry_lost=job.retry_lost)
         describe_folder(folder, dataset.root)
     if ledger.open:
         with _disk_errors():
@@ -184,7 +187,7 @@ class _Teller:
         self.tell(self.ledger.standing(left))
 
 
-def _plan(folder: CohortFolder, dataset: Dataset) -> _Ledger:
+def _plan(folder: CohortFolder, dataset: Dataset, *, retry_lost: bool) -> _Ledger:
     """Write a plan file for every case that has none, and see which ones are published."""
     ledger = _Ledger()
     for case in cases_of(dataset):
@@ -193,6 +196,8 @@ def _plan(folder: CohortFolder, dataset: Dataset) -> _Ledger:
         plan = folder.plan_of(case.case_id)
         if not plan.exists():
             write_whole(plan, case.as_json())
+        if retry_lost and has_lost(folder.published(case)):
+            folder.record_of(case).unlink()
         ledger.note(case.case_id, folder)
     return ledger
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from app.errors import InferenceLostError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -106,6 +108,12 @@ def rows_of(
 def reason_of(error: Mapping[str, Any] | None) -> str:
     """Code and reasons of an error record, space-separated."""
     return "" if error is None else " ".join((error["code"], *error["reasons"]))
+
+
+def has_lost(record: Mapping[str, Any] | None) -> bool:
+    """Whether a run of a published case lost its inference process."""
+    errors = [] if record is None else [run["error"] for run in record["runs"]]
+    return any(error is not None and error["code"] == InferenceLostError.code for error in errors)
 
 
 def _flags(entry: Mapping[str, Any]) -> Iterator[str]:

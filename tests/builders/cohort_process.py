@@ -31,7 +31,14 @@ class CohortProcess:
     def start(self) -> subprocess.Popen[str]:
         given = {"dataset": str(self.dataset), "output": str(self.output), **self.options}
         return subprocess.Popen(
-            (sys.executable, "-W", "ignore", "-m", "tests.builders.cohort_process", json.dumps(given)),
+            (
+                sys.executable,
+                "-W",
+                "ignore",
+                "-m",
+                "tests.builders.cohort_process",
+                json.dumps(given),
+            ),
             cwd=ROOT,
             env=ENVIRONMENT,
             stdout=subprocess.PIPE,
@@ -53,7 +60,7 @@ def main() -> None:
     from app.settings import load_settings  # noqa: PLC0415
     from app.signals import stop_requests  # noqa: PLC0415
 
-    given = json.loads(sys.argv[1])
+    given = {"command": (*COMMAND, "--graph"), **json.loads(sys.argv[1])}
     paths = {name: Path(given.pop(name)) for name in ("dataset", "output")}
     with stop_requests() as stop:
         job = CohortJob(
@@ -61,7 +68,6 @@ def main() -> None:
             **given,
             settings=load_settings(),
             now=STARTED,
-            command=(*COMMAND, "--graph"),
         )
 
         def tell(standing: Any) -> None:
