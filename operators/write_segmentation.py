@@ -122,8 +122,8 @@ class WriteSegmentationOperator(Operator):
             write_dataset(dataset, path)
         if not self._options.nifti:
             return paths
-        names = tuple(f"{case.key}_{ending}" for ending in RESULT_ENDINGS)
-        return (*paths, *self._write_masks(case, names, masks))
+        likewise = tuple(f"{case.key}_{ending}" for ending in RESULT_ENDINGS)
+        return (*paths, *self._write_masks(case, likewise, masks))
 
     def _write_nifti(
         self, case: Case, source: Path, masks: tuple[LabelMap, LabelMap]

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 _WATCH_S: Final = 0.2
-_LOOK_AROUND_S: Final = 5.0
+_LOOK_AROUND_S: Final = 2.0
 """How often one looks for dead processes, and for cases that others published, s."""
 _SUBMITTED_AT_ONCE: Final = 50
 _MOST_LOSSES: Final = 3

@@ -61,12 +61,15 @@ def main() -> None:
     from app.signals import stop_requests  # noqa: PLC0415
 
     given = {"command": (*COMMAND, "--graph"), **json.loads(sys.argv[1])}
+    settings = load_settings()
+    worker = settings.node.worker.model_copy(update={"attempts": given.pop("attempts", 1)})
+    node = settings.node.model_copy(update={"worker": worker})
     paths = {name: Path(given.pop(name)) for name in ("dataset", "output")}
     with stop_requests() as stop:
         job = CohortJob(
             **paths,
             **given,
-            settings=load_settings(),
+            settings=settings.model_copy(update={"node": node}),
             now=STARTED,
         )
 

@@ -78,7 +78,7 @@ class Trial:
 @pytest.fixture(scope="module")
 def undisturbed(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Trial:
     trial = Trial(dataset, tmp_path_factory.mktemp("undisturbed"), work_s=0.2)
-    assert trial.call(workers=2).run() == {"done": CASES, "total": CASES, "failed": 1}
+    assert trial.call(workers=2, attempts=2).run() == {"done": CASES, "total": CASES, "failed": 1}
     return trial
 
 
@@ -101,7 +101,7 @@ def test_every_image_is_segmented_once_by_two_workers_and_bad_ones_stop_nothing(
     crashed = rows["sub-02_acq-crash_T2w.nii.gz"]
     assert (crashed["status"], crashed["reason"]) == ("failed", "SPN-9400 signal 11")
     assert rows["sub-02_T2w.nii.gz"]["status"] == "ok"
-    assert undisturbed.said("begin").count("sub-02_acq-crash_T2w.nii.gz") == 3
+    assert undisturbed.said("begin").count("sub-02_acq-crash_T2w.nii.gz") == 2
 
 
 def test_the_folder_is_a_bids_derivative_with_everything_beside_the_masks(
@@ -137,11 +137,11 @@ def test_the_folder_is_a_bids_derivative_with_everything_beside_the_masks(
     assert list((out / ".cohort" / "work").iterdir()) == []
 
 
-def test_killed_three_times_it_goes_on_and_ends_with_the_same_bytes(
+def test_killed_twice_it_goes_on_and_ends_with_the_same_bytes(
     undisturbed: Trial, tmp_path: Path
 ) -> None:
     trial = Trial(undisturbed.dataset, tmp_path, work_s=0.15)
-    kills = (1, 3, 6)
+    kills = (1, 4)
     for number in kills:
         with trial.call().start() as process:
             eventually(lambda number=number: len(trial.said("end")) >= number, 60)
