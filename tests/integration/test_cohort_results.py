@@ -162,7 +162,8 @@ def test_two_images_of_one_name_in_a_session_keep_their_results_apart(tmp_path: 
     folder, (case,) = CohortFolder(dataset.output), cases_of(dataset)
     mask = "T2w_seg-vert_msk.nii.gz"
     runs = [
-        stand_in(tmp_path / n, "T2w", {mask: source.name}) for n, source in zip("ab", case.sources)
+        stand_in(tmp_path / n, "T2w", {mask: source.name})
+        for n, source in zip("ab", case.sources, strict=True)
     ]
     publish(folder, case, runs)
     masks = list((folder.output / case.folder).glob("sub-S1_acq-T2w*_seg-vert_msk.nii.gz"))
