@@ -17,6 +17,8 @@ from app.signals import stop_requests
 from operators.errors import InterruptedRunError
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from app.cohort.conduct import CohortJob
     from app.cohort.progress import Standing
     from app.settings import Settings
@@ -69,7 +71,7 @@ def cohort(  # noqa: PLR0913, PLR0917 - one parameter per documented option
             now=datetime.now(UTC),  # noqa: TID251 - the command reads the clock
         )
         if dry_run:
-            _tell_outlook(job, as_json=as_json)
+            _tell_outlook(job, stop, as_json=as_json)
             return
         with telling(as_json=as_json) as tell:
             standing = conduct(job, tell, stop)
@@ -87,11 +89,11 @@ def _with_models(settings: Settings, chosen: dict[str, Any]) -> Settings:
     return settings.model_copy(update={"models": settings.models.model_copy(update=update)})
 
 
-def _tell_outlook(job: CohortJob, *, as_json: bool) -> None:
+def _tell_outlook(job: CohortJob, stop: Event, *, as_json: bool) -> None:
     from app.cohort.outlook import outlooks
 
     counts: Counter[str] = Counter()
-    for one in outlooks(job):
+    for one in outlooks(job, stop):
         state = "done" if one.is_done else ("to do" if one.to_segment else "nothing to segment")
         counts[state] += 1
         if as_json:

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import platform
 import queue
-import time
-from collections import deque
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
 
 from app.cohort.discovery import cases_of, open_dataset
 from app.cohort.engine import CohortEngine
 from app.cohort.folder import CohortFolder, begin, require_usable, write_whole
-from app.cohort.progress import Standing, left_s
-from app.cohort.rows import OK, has_lost
+from app.cohort.ledger import Ledger, Teller
+from app.cohort.processes import close, load, supervisors_of
+from app.cohort.rows import has_lost
 from app.cohort.sidecars import describe_folder
 from app.cohort.tables import write_tables
+from app.cohort.watch import Watch, follow
 from app.cohort.workflow import CohortWorkflows, Tools
-from app.errors import InferenceLostError, OutputUnwritableError, WorkflowLostError
-from app.node.inference.supervisor import Supervisor, child_command
+from app.errors import OutputUnwritableError
 from app.node.telemetry.logs import silent
 from app.node.work.lease import worker_name
 from app.node.work.queue import engine_url
 from app.node.work.queue_file import put_aside_if_damaged
 from app.run.identity import parameters_of
+from operators.errors import InterruptedRunError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
     from threading import Event
@@ -37,14 +36,8 @@ if TYPE_CHECKING:
     from app.cohort.cases import CohortCase
     from app.cohort.discovery import Dataset, Layout
     from app.cohort.folder import Begun
+    from app.cohort.progress import Standing
     from app.settings import Settings
-
-_WATCH_S: Final = 0.2
-_LOOK_AROUND_S: Final = 2.0
-"""How often one looks for dead processes, and for cases that others published, s."""
-_SUBMITTED_AT_ONCE: Final = 50
-_MOST_LOSSES: Final = 3
-"""A workflow that ended without a result begins anew so often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,13 +102,15 @@ def conduct(job: CohortJob, tell: Callable[[Standing], None], stop: Event) -> St
     require_usable(job.dataset, job.output)
     dataset = open_dataset(job.dataset, job.output, job.layout)
     folder = CohortFolder(dataset.output)
+    cases = cases_of(dataset, checking(stop))
+    first = next(cases)  # before anything is written: there may be none
     begun = begin(folder, job.settings, job.now)
     with _disk_errors():
-        ledger = _plan(folder, dataset, retry_lost=job.retry_lost)
+        ledger = _plan(folder, chain([first], cases), retry_lost=job.retry_lost)
         describe_folder(folder, dataset.root)
     if ledger.open:
         with _disk_errors():
-            _work(_Site(job, folder, dataset, begun), _Teller(tell, ledger), stop)
+            _work(_Site(job, folder, dataset, begun), Teller(tell, ledger), stop)
     with _disk_errors():
         write_tables(folder, ledger.cases(folder))
         if not ledger.open:
@@ -126,34 +121,14 @@ def conduct(job: CohortJob, tell: Callable[[Standing], None], stop: Event) -> St
     return ledger.standing(None)
 
 
-@dataclass(slots=True)
-class _Ledger:
-    """Which cases are open; the plan itself is on the disk."""
+def checking(stop: Event) -> Callable[[], None]:
+    """Give a check that raises `InterruptedRunError` once `stop` is set."""
 
-    order: list[str] = field(default_factory=list)
-    open: dict[str, None] = field(default_factory=dict)
-    failed: set[str] = field(default_factory=set)
-    losses: dict[str, int] = field(default_factory=dict)
+    def check() -> None:
+        if stop.is_set():
+            raise InterruptedRunError("stopped before the data set was read; nothing was begun")
 
-    def cases(self, folder: CohortFolder) -> Iterator[CohortCase]:
-        """All cases, read one after the other."""
-        return (folder.case(case_id) for case_id in self.order)
-
-    def note(self, case_id: str, folder: CohortFolder) -> bool:
-        """Whether an open case is published; then it is open no more."""
-        record = folder.published(folder.case(case_id))
-        if record is None:
-            return False
-        self.open.pop(case_id, None)
-        if all(row["status"] != OK for row in record["rows"]):
-            self.failed.add(case_id)
-        return True
-
-    def standing(self, seconds: float | None) -> Standing:
-        """How far it is."""
-        total = len(self.order)
-        done = total - len(self.open)
-        return Standing(done=done, total=total, failed=len(self.failed), left_s=seconds)
+    return check
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,31 +141,10 @@ class _Site:
     begun: Begun
 
 
-@dataclass(slots=True)
-class _Teller:
-    """Tells the standing, with the expected end."""
-
-    tell: Callable[[Standing], None]
-    ledger: _Ledger
-    begun_s: float = field(default_factory=time.monotonic)
-    at_start: int = 0
-
-    def start(self) -> None:
-        """Count the pace from here."""
-        self.begun_s, self.at_start = time.monotonic(), len(self.ledger.open)
-        self.now()
-
-    def now(self) -> None:
-        """Tell."""
-        elapsed_s = time.monotonic() - self.begun_s
-        left = left_s(self.at_start, len(self.ledger.open), elapsed_s)
-        self.tell(self.ledger.standing(left))
-
-
-def _plan(folder: CohortFolder, dataset: Dataset, *, retry_lost: bool) -> _Ledger:
+def _plan(folder: CohortFolder, cases: Iterable[CohortCase], *, retry_lost: bool) -> Ledger:
     """Write a plan file for every case that has none, and see which ones are published."""
-    ledger = _Ledger()
-    for case in cases_of(dataset):
+    ledger = Ledger()
+    for case in cases:
         ledger.order.append(case.case_id)
         ledger.open[case.case_id] = None
         plan = folder.plan_of(case.case_id)
@@ -202,15 +156,15 @@ def _plan(folder: CohortFolder, dataset: Dataset, *, retry_lost: bool) -> _Ledge
     return ledger
 
 
-def _work(site: _Site, teller: _Teller, stop: Event) -> None:
+def _work(site: _Site, teller: Teller, stop: Event) -> None:
     job, state = site.job, site.folder.state
     events: queue.SimpleQueue[str | Exception] = queue.SimpleQueue()
     with ExitStack() as stack:
         name = stack.enter_context(worker_name(state, platform.node()))
         if job.database_url is None:
             put_aside_if_damaged(state, name, silent)
-        supervisors = _supervisors(job)
-        stack.callback(_close, supervisors)
+        supervisors = supervisors_of(job.settings, job.workers, job.command)
+        stack.callback(close, supervisors)
         engine = CohortEngine(site.begun.cohort_id, name, len(supervisors))
         engine.configure(engine_url(state, job.database_url))
         workflows = CohortWorkflows(
@@ -225,116 +179,16 @@ def _work(site: _Site, teller: _Teller, stop: Event) -> None:
                 on_trouble=events.put,
             )
         )
-        _load(supervisors, stop)
+        load(supervisors, stop)
+        if stop.is_set():
+            return
         stack.callback(engine.stop)
         engine.start()
         try:
             teller.start()
-            _watch(_Watch(site.folder, engine, teller.ledger, events), teller, stop)
+            follow(Watch(site.folder, engine, teller.ledger, events), teller, stop)
         finally:
             workflows.is_leaving = True
-
-
-@dataclass(slots=True)
-class _Watch:
-    """Follows the cases of this process and, now and then, those of others."""
-
-    folder: CohortFolder
-    engine: CohortEngine
-    ledger: _Ledger
-    events: queue.SimpleQueue[str | Exception]
-    _absent: deque[str] = field(default_factory=deque)
-    _next_look_s: float = 0.0
-
-    def look_around(self) -> bool:
-        """Take over from the dead, note what others published, give anew what is lost."""
-        now = time.monotonic()
-        if now < self._next_look_s or self._absent:
-            return False
-        self.engine.take_over_from_dead(self.folder.state)
-        found = [one for one in list(self.ledger.open) if self.ledger.note(one, self.folder)]
-        self._absent = deque(self.engine.forget_ended(list(self.ledger.open)))
-        # Many cases on a slow disk: no more than a tenth of the time.
-        pause_s = max(_LOOK_AROUND_S, 10 * (time.monotonic() - now))
-        self._next_look_s = time.monotonic() + pause_s
-        return bool(found)
-
-    def take_events(self) -> bool:
-        """Whether a case ended within a moment; raise what keeps all from ending."""
-        try:
-            event = self.events.get(timeout=_WATCH_S)
-        except queue.Empty:
-            return False
-        if isinstance(event, Exception):
-            raise event
-        return event in self.ledger.open and self.ledger.note(event, self.folder)
-
-    def submit_some(self) -> None:
-        """Give the engine what it does not have, a few at a time, so that one can be stopped."""
-        for _ in range(min(_SUBMITTED_AT_ONCE, len(self._absent))):
-            case_id = self._absent.popleft()
-            # It may have been published since the engine was asked.
-            if case_id in self.ledger.open and not self.ledger.note(case_id, self.folder):
-                self._submit(case_id)
-
-    def _submit(self, case_id: str) -> None:
-        losses = self.ledger.losses
-        losses[case_id] = losses.get(case_id, -1) + 1
-        if losses[case_id] > _MOST_LOSSES:
-            message = "the job engine ended a case without a result, time and again"
-            raise WorkflowLostError(message)
-        self.engine.submit(case_id)
-
-
-def _watch(watch: _Watch, teller: _Teller, stop: Event) -> None:
-    while watch.ledger.open and not stop.is_set():
-        is_news = watch.look_around()
-        watch.submit_some()
-        if watch.take_events() or is_news:
-            teller.now()
-
-
-def _supervisors(job: CohortJob) -> tuple[Supervisor, ...]:
-    """One inference process per case at once; they share the processor's cores."""
-    settings = job.settings
-    threads = settings.inference.threads
-    if job.workers > 1 and not threads:
-        threads = max(1, (os.cpu_count() or 1) // job.workers)
-    inference = settings.inference.model_copy(update={"threads": threads})
-    command = job.command or child_command(settings.model_copy(update={"inference": inference}))
-    return tuple(Supervisor(command, settings.node.worker) for _ in range(job.workers))
-
-
-def _load(supervisors: tuple[Supervisor, ...], stop: Event) -> None:
-    """Have all networks loaded before the first case; end early where `stop` is set.
-
-    Raises
-    ------
-    InferenceLostError
-        With the last words of the process.
-    """
-
-    async def load() -> None:
-        loading = asyncio.gather(*(supervisor.start() for supervisor in supervisors))
-        while not loading.done():
-            await asyncio.wait({loading}, timeout=_WATCH_S)
-            if stop.is_set():
-                loading.cancel()
-        if not stop.is_set():
-            await loading
-
-    try:
-        asyncio.run(load())
-    except InferenceLostError as error:
-        message = f"the networks cannot be loaded: {error.message}"
-        raise InferenceLostError(message, reasons=error.reasons) from error
-
-
-def _close(supervisors: tuple[Supervisor, ...]) -> None:
-    async def close() -> None:
-        await asyncio.gather(*(supervisor.close() for supervisor in supervisors))
-
-    asyncio.run(close())
 
 
 @contextmanager

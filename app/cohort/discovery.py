@@ -17,7 +17,7 @@ from operators.dicom.uids import digest
 from operators.errors import UnreadableInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from app.cohort.cases import CohortCase
 
@@ -82,13 +82,15 @@ def open_dataset(given: Path, output: Path, layout: Layout) -> Dataset:
     return Dataset(place, place, target, layout)
 
 
-def cases_of(dataset: Dataset) -> Iterator[CohortCase]:
+def cases_of(dataset: Dataset, check: Callable[[], None] | None = None) -> Iterator[CohortCase]:
     """Find the cases of a data set.
 
     Parameters
     ----------
     dataset : Dataset
         Opened.
+    check : callable, optional
+        Called for every image, file or row; what it raises ends the search.
 
     Yields
     ------
@@ -103,7 +105,7 @@ def cases_of(dataset: Dataset) -> Iterator[CohortCase]:
     """
     finders = {"bids": _bids_cases, "dicom": _dicom_cases, "table": _table_cases}
     count = 0
-    for case in finders[dataset.layout](dataset):
+    for case in finders[dataset.layout](dataset, check or _nothing):
         count += 1
         yield case
     if not count:
@@ -124,12 +126,17 @@ def _images(subject: Path) -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
-def _bids_cases(dataset: Dataset) -> Iterator[CohortCase]:
+def _nothing() -> None:
+    """Go on."""
+
+
+def _bids_cases(dataset: Dataset, check: Callable[[], None]) -> Iterator[CohortCase]:
     subjects = _subjects(dataset.root)
     labels = labels_of((path.name for path in subjects), "sub")
     for subject in subjects:
         sessions: defaultdict[str, list[Source]] = defaultdict(list)
         for image in _images(subject):
+            check()
             if not image.is_relative_to(dataset.output):
                 name = str(image.relative_to(dataset.root))
                 session = _part(Path(name).parts[1:-1], _SESSION)
@@ -139,11 +146,11 @@ def _bids_cases(dataset: Dataset) -> Iterator[CohortCase]:
             yield make_case(dataset.root, names, (labels[subject.name], session), sources)
 
 
-def _dicom_cases(dataset: Dataset) -> Iterator[CohortCase]:
+def _dicom_cases(dataset: Dataset, check: Callable[[], None]) -> Iterator[CohortCase]:
     found = files_below(dataset.root)[0]
     files = [path for path in found if not path.is_relative_to(dataset.output)]
     groups: defaultdict[tuple[str, str], list[Source]] = defaultdict(list)
-    for study in _studies(dataset.root, files):
+    for study in _studies(dataset.root, files, check):
         parts = Path(study.source.paths[0]).parts[:-1]
         subject = _part(parts, _SUBJECT) or next(iter(parts), "") or study.patient
         groups[subject, _part(parts, _SESSION) or study.session].append(study.source)
@@ -152,9 +159,10 @@ def _dicom_cases(dataset: Dataset) -> Iterator[CohortCase]:
         yield make_case(dataset.root, (subject, session), (labels[subject], session), sources)
 
 
-def _table_cases(dataset: Dataset) -> Iterator[CohortCase]:
+def _table_cases(dataset: Dataset, check: Callable[[], None]) -> Iterator[CohortCase]:
     groups: defaultdict[tuple[str, str], list[Source]] = defaultdict(list)
     for row in rows_of(dataset.given):
+        check()
         parts = Path(row.path).parts[:-1]
         subject = row.subject or _part(parts, _SUBJECT) or Path(row.path).name.split(".")[0]
         groups[subject, row.session].append(_given(dataset, row.path))
@@ -182,11 +190,12 @@ class _Study:
     patient: str
 
 
-def _studies(root: Path, files: Sequence[Path]) -> Iterator[_Study]:
+def _studies(root: Path, files: Sequence[Path], check: Callable[[], None]) -> Iterator[_Study]:
     """Group files by their study, whatever folders they lie in."""
     paths: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     series: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for file in files:
+        check()
         found = belonging_of(file)
         if found is None:
             continue

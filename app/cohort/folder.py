@@ -85,17 +85,22 @@ class CohortFolder:
         return record if is_its else None
 
 
+def own_name() -> str:
+    """Name of this process, among all machines that share the folder."""
+    return f"{platform.node()}-{os.getpid()}"
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file that exists completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{own_name()}.part")
     temporary.write_bytes(content if isinstance(content, bytes) else content.encode())
     temporary.replace(path)
 
 
 def write_once(path: Path, content: str) -> None:
     """Write a file, whole, unless somebody has: the first one wins, also among machines."""
-    temporary = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{own_name()}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary.write_text(content, "utf-8")
     try:
@@ -118,7 +123,7 @@ def require_usable(given: Path, output: Path) -> None:
     """
     require_folder(output)
     target, place = output.resolve(), given.resolve()
-    if place.is_relative_to(target) and not (place.is_file() and place.parent == target):
+    if place.is_relative_to(target):
         message = "the output folder is the data set or holds it; choose another one"
         raise ConfigurationError(message, reasons=("output_is_input",))
     if (target / STATE).is_dir() or not target.is_dir():

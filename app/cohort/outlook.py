@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from app.cohort.conduct import checking
 from app.cohort.discovery import cases_of, open_dataset
 from app.cohort.folder import CohortFolder, require_usable
 from operators.dicom.selection import SelectionSettings, decide
@@ -12,6 +13,7 @@ from operators.dicom.series import scan, scan_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from threading import Event
 
     from app.cohort.cases import CohortCase, Source
     from app.cohort.conduct import CohortJob
@@ -52,13 +54,15 @@ class Outlook:
         }
 
 
-def outlooks(job: CohortJob) -> Iterator[Outlook]:
+def outlooks(job: CohortJob, stop: Event) -> Iterator[Outlook]:
     """Tell what would become of every case; reads headers, loads no network, writes nothing.
 
     Parameters
     ----------
     job : CohortJob
         As for `app.cohort.conduct.conduct`.
+    stop : Event
+        Set it to end.
 
     Raises
     ------
@@ -69,7 +73,9 @@ def outlooks(job: CohortJob) -> Iterator[Outlook]:
     dataset = open_dataset(job.dataset, job.output, job.layout)
     folder = CohortFolder(dataset.output)
     settings = SelectionSettings(**job.settings.selection.model_dump())
-    for case in cases_of(dataset):
+    check = checking(stop)
+    for case in cases_of(dataset, check):
+        check()
         found = [_look(dataset, source, settings) for source in case.sources]
         yield Outlook(
             case=case,

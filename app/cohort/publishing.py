@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from app import __version__
-from app.cohort.folder import write_whole
+from app.cohort.folder import own_name, write_whole
 from app.cohort.rows import rows_of
 from app.cohort.sidecars import as_text, sidecar_of
 from app.run.record import NOTICE
@@ -33,6 +33,7 @@ RUN_RECORD: Final = "run.json"
 """In a run's folder, beside its results: `app.run.record.ResultRecord`."""
 
 _DIGITS: Final = 6
+_OBJECT: Final = "_desc-dicom"
 
 
 def publish(folder: CohortFolder, case: CohortCase, runs: Sequence[Path]) -> None:
@@ -54,7 +55,7 @@ def publish(folder: CohortFolder, case: CohortCase, runs: Sequence[Path]) -> Non
     """
     if folder.published(case) is None:
         work = folder.work_of(case.case_id)
-        final = work / f"final-{os.getpid()}"
+        final = work / f"final-{own_name()}"
         shutil.rmtree(final, ignore_errors=True)
         final.mkdir(parents=True)
         draft = _Draft(case, final)
@@ -63,7 +64,7 @@ def publish(folder: CohortFolder, case: CohortCase, runs: Sequence[Path]) -> Non
         write_whole(folder.seconds_of(case.case_id), json.dumps(draft.seconds) + "\n")
         write_whole(final / case.record_name, as_text(draft.document()))
         _sync(final)
-        _put(final, folder.output / case.folder, work / f"replaced-{os.getpid()}")
+        _put(final, folder.output / case.folder, work / f"replaced-{own_name()}")
     shutil.rmtree(folder.work_of(case.case_id), ignore_errors=True)
 
 
@@ -125,7 +126,9 @@ class _Draft:
         stems = (spineps_stem(key), key)
         rest = next(name[len(s) :] for s in stems if name.startswith(f"{s}_"))
         plain = re.sub(r"[^A-Za-z0-9]", "", key.removeprefix(f"{self.case.prefix}_"))
-        return f"{self.case.prefix}_acq-{plain}{other}{rest}"
+        # A case of its own to whoever pairs masks by name: the same mask as NIfTI lies beside it.
+        kind = _OBJECT if name.endswith(".dcm") else ""
+        return f"{self.case.prefix}_acq-{plain}{other}{kind}{rest}"
 
 
 def _plain(source: Source, record: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
+from app.cohort.folder import own_name
 from app.cohort.rows import OK
 from operators.spine.measurements.rows import COLUMNS
 
@@ -98,7 +98,7 @@ def _measured(folder: CohortFolder, case: CohortCase, row: dict[str, Any]) -> It
 @contextmanager
 def _table(path: Path) -> Iterator[TextIO]:
     """Open a text file that takes its place when it is complete."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{own_name()}.part")
     try:
         with part.open("w", encoding="utf-8", newline="") as file:
             yield file

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dbos import DBOS, DBOSConfiguredInstance
 
 from app.cohort.engine import CASE, WORKFLOWS_CLASS, WORKFLOWS_INSTANCE
+from app.cohort.folder import own_name
 from app.cohort.publishing import RUN_RECORD, publish
 from app.errors import ExitCode, InferenceLostError, OutputUnwritableError
 from app.node.inference.protocol import Request
@@ -92,7 +92,7 @@ class CohortWorkflows(DBOSConfiguredInstance):
         await self._stay_if_leaving()
         case = await asyncio.to_thread(self._tools.folder.case, case_id)
         # Of this process: one that was thought dead and wakes up finds its own place.
-        name = f"{number}-{os.getpid()}"
+        name = f"{number}-{own_name()}"
         place = self._tools.folder.work_of(case_id) / name
         try:
             record = await self._segment(case, case.sources[number], place)

@@ -96,9 +96,10 @@ def test_of_a_study_too_under_the_subject_s_name_and_as_nifti(study: Path) -> No
     key = written[0].name.rpartition("_")[0]
     stem = f"sub-P1_{home.parent.name}_acq-{key.replace('_', '')}"
     for path in written:
-        ours = home / f"{stem}{path.name.removeprefix(key)}"
+        kind = "_desc-dicom" if path.suffix == ".dcm" else ""
+        ours = home / f"{stem}{kind}{path.name.removeprefix(key)}"
         assert ours.read_bytes() == path.read_bytes(), path.name
-    semantic = pydicom.dcmread(home / f"{stem}_semantic.dcm")
+    semantic = pydicom.dcmread(home / f"{stem}_desc-dicom_semantic.dcm")
     mask = nib.load(home / f"{stem}_seg-spine_msk.nii.gz")
     # Every voxel of the object is a voxel of the mask.
     assert np.count_nonzero(mask.get_fdata()) == np.count_nonzero(semantic.pixel_array)
