@@ -111,6 +111,7 @@ def conduct(job: CohortJob, tell: Callable[[Standing], None], stop: Event) -> St
     if ledger.open:
         with _disk_errors():
             _work(_Site(job, folder, dataset, begun), Teller(tell, ledger), stop)
+            ledger.note_all(folder)  # a case may have been published while this process ended
     with _disk_errors():
         write_tables(folder, ledger.cases(folder))
         if not ledger.open:

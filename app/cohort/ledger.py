@@ -51,6 +51,10 @@ class Ledger:
             self.failed.add(case_id)
         return True
 
+    def note_all(self, folder: CohortFolder) -> bool:
+        """Whether any open case is published."""
+        return bool([case_id for case_id in list(self.open) if self.note(case_id, folder)])
+
     def standing(self, seconds: float | None) -> Standing:
         """How far it is."""
         total = len(self.order)

@@ -54,12 +54,12 @@ class Watch:
         if now < self._next_look_s or self._absent:
             return False
         self.engine.take_over_from_dead(self.folder.state)
-        found = [one for one in list(self.ledger.open) if self.ledger.note(one, self.folder)]
+        is_news = self.ledger.note_all(self.folder)
         self._absent = deque(self.engine.forget_ended(list(self.ledger.open)))
         # Many cases on a slow disk: no more than a tenth of the time.
         pause_s = max(_LOOK_AROUND_S, 10 * (time.monotonic() - now))
         self._next_look_s = time.monotonic() + pause_s
-        return bool(found)
+        return is_news
 
     def take_events(self) -> bool:
         """Whether a case ended within a moment; raise what keeps all from ending."""
