@@ -1,8 +1,9 @@
 """A stand-in for the inference child of a cohort: files as a run writes them, no networks.
 
 Results follow from the image's bytes and the request alone. What is no gzip is refused; an image
-called ``*crash*`` ends the process. Every request that began and ended is a line in the log. It
-speaks the protocol in plain JSON, since it is started dozens of times.
+called ``*crash*`` ends the process, one called ``*full*`` finds no space. Every request that began
+and ended is a line in the log. It speaks the protocol in plain JSON, since it is started dozens of
+times.
 
 Run: ``python -m tests.builders.stub_cohort_child LOG SECONDS``.
 """
@@ -64,6 +65,9 @@ def segment(source: Path, output: Path, started: str) -> dict[str, Any]:
     """`ResultRecord` as a dict."""
     about = {"status": "ok", "exit_code": 0, "series": [], "passed_over": {}, "error": None}
     about |= {"models": MODELS, "profile": "stub", "duration_s": 0.1}
+    if "full" in source.name:
+        error = {"code": "SPN-5100", "message": "no space left on device", "reasons": []}
+        return about | {"status": "failed", "exit_code": 40, "error": {**error, "exit_code": 40}}
     content = source.read_bytes()
     if not content.startswith(b"\x1f\x8b"):
         error = {"code": "SPN-1001", "message": "no", "reasons": ["unreadable_nifti"]}

@@ -170,6 +170,18 @@ def test_stopped_by_ctrl_c_and_killed_it_goes_on_and_ends_with_the_same_bytes(
     assert sum(again) <= 2
 
 
+def test_a_full_disk_ends_the_call_and_is_no_fault_of_a_case(tmp_path: Path) -> None:
+    image = tmp_path / "data" / "sub-1" / "sub-1_acq-full_T2w.nii.gz"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(gzip.compress(b"", mtime=0))
+    trial = Trial(tmp_path / "data", tmp_path / "home")
+    with trial.call().start() as process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "SPN-5100: no space left on device" in err
+    assert list(trial.output.glob("sub-*")) == []
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
     if not can_run():
