@@ -19,6 +19,7 @@ import platform
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -29,8 +30,6 @@ from app.run.checks import require_folder
 from app.run.identity import identity_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from app.settings import Settings
 
 STATE: Final = ".cohort"
@@ -122,7 +121,8 @@ def require_usable(given: Path, output: Path) -> None:
         something, and no cohort.
     """
     require_folder(output)
-    target, place = output.resolve(), given.resolve()
+    # Not Path.resolve(), which raises for a loop of links.
+    target, place = (Path(os.path.realpath(path)) for path in (output, given))
     if place.is_relative_to(target):
         message = "the output folder is the data set or holds it; choose another one"
         raise ConfigurationError(message, reasons=("output_is_input",))
