@@ -9,7 +9,7 @@ from monai.deploy.core import Operator
 from operators.case import Case
 from operators.dicom.input_files import counted, is_nifti, nothing_found
 from operators.dicom.selection import SeriesDecision, decide
-from operators.dicom.series import scan
+from operators.dicom.series import scan, scan_files
 from operators.dicom.split_acquisition import SPLIT_ACQUISITION
 from operators.dicom.uids import digest
 from operators.errors import GeometryError, SeriesUnsuitableError
@@ -30,13 +30,13 @@ IN_MEMORY: Final = "image"
 
 
 class SelectSeriesOperator(Operator):
-    """Emit ``cases``: the accepted series of a DICOM folder or file, or one image."""
+    """Emit ``cases``: the accepted series of a DICOM folder or of files, or one image."""
 
     def __init__(
         self,
         fragment: Any,
         *args: Any,
-        source: Path | Volume,
+        source: Path | tuple[Path, ...] | Volume,
         settings: SelectionSettings,
         on_decisions: Callable[[tuple[SeriesDecision, ...]], None],
         on_passed_over: Callable[[dict[str, int]], None],
@@ -60,7 +60,7 @@ class SelectSeriesOperator(Operator):
 
 
 def find_cases(
-    source: Path | Volume,
+    source: Path | tuple[Path, ...] | Volume,
     settings: SelectionSettings,
     on_decisions: Callable[[tuple[SeriesDecision, ...]], None],
     on_passed_over: Callable[[dict[str, int]], None],
@@ -79,9 +79,12 @@ def find_cases(
     """
     if isinstance(source, Volume):
         return (Case(key=IN_MEMORY, volume=source),)
-    if source.is_file() and is_nifti(source):
+    if isinstance(source, tuple):
+        found = scan_files(source)
+    elif source.is_file() and is_nifti(source):
         return (Case(key=case_name(source), nifti=source),)
-    found = scan(source)
+    else:
+        found = scan(source)
     if not found.series:
         raise nothing_found(found.passed_over, len(found.unreadable))
     on_passed_over(counted(found.passed_over, len(found.unreadable)))

@@ -27,7 +27,12 @@ from operators.dicom.segmentation import encode_segmentations
 from operators.dicom.whole_files import write_dataset
 from operators.errors import EncodingError
 from operators.imaging.nifti import write_label_map
-from operators.imaging.result_files import result_names, source_note, spineps_stem
+from operators.imaging.result_files import (
+    RESULT_ENDINGS,
+    result_names,
+    source_note,
+    spineps_stem,
+)
 from operators.spine.centroids import centroid_document
 from operators.spine.measurements.codes import coded
 from operators.spine.measurements.rows import csv_text
@@ -57,11 +62,14 @@ class WriteOptions:
         Which software and models made the result, and when.
     extras : frozenset of str
         Optional kinds of results that are written as well (`operators.dicom.result_kinds`).
+    nifti : bool
+        Also write the masks and the centroids of a DICOM series as NIfTI and JSON.
     """
 
     folder: Path
     context: ResultContext
     extras: frozenset[str]
+    nifti: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +148,9 @@ class WriteSegmentationOperator(CaseStep):
             linked = ("levels_of_stations", case.levels_of_stations)
             context = replace(context, parameters=(*context.parameters, linked))
         try:
-            written = [] if case.nifti is None else _write_nifti(done, case.nifti, folder)
+            written = []
+            if case.nifti is not None or self._options.nifti:
+                written += _write_nifti(done, folder)
             for kind in kinds_to_write(self._options.extras):
                 if kind.sop_class_uid and case.nifti is not None:
                     continue
@@ -251,10 +261,13 @@ WRITERS: Final[dict[str, Callable[[Finished, ResultContext, Path], list[Path]]]]
 context of its stack and the path; gives the paths of what was written."""
 
 
-def _write_nifti(done: Finished, source: Path, folder: Path) -> list[Path]:
-    paths = [folder / name for name in result_names(done.case.key)]
+def _write_nifti(done: Finished, folder: Path) -> list[Path]:
+    """Write masks and centroids; of a NIfTI image on its own grid, under SPINEPS's names."""
+    key, source = done.case.key, done.case.nifti
+    likewise = tuple(f"{key}_{ending}" for ending in RESULT_ENDINGS)
+    paths = [folder / name for name in (likewise if source is None else result_names(key))]
     spine, vertebrae, centroids = paths
-    note = source_note(source)
+    note = "" if source is None else source_note(source)
     for labels, path in ((done.semantic, spine), (done.instances, vertebrae)):
         write_label_map(labels, path, like=source, note=note)
     document = centroid_document(done.semantic, done.instances, levels=done.case.levels)

@@ -14,6 +14,7 @@ import typer
 
 from app import __version__
 from app.cli import deploy, node, upkeep
+from app.cli.cohort import cohort
 from app.cli.evaluation import evaluate
 from app.cli.explain import explain
 from app.cli.groups import INSTALLATION, NODE, RESEARCH, STUDY
@@ -52,6 +53,7 @@ app.command(rich_help_panel=STUDY)(explain)
 node.register(app)
 upkeep.register(app)
 app.command(rich_help_panel=NODE)(send)
+app.command(rich_help_panel=RESEARCH)(cohort)
 app.command(rich_help_panel=RESEARCH)(evaluate)
 deploy.register(app)
 

@@ -64,8 +64,8 @@ class Job:
 
     Attributes
     ----------
-    source : Path
-        DICOM folder or file, or NIfTI file.
+    source : Path or tuple of Path
+        DICOM folder, file or files, or NIfTI file.
     output : Path
         Folder for the results; made if missing.
     started : datetime
@@ -75,6 +75,8 @@ class Job:
     extras : frozenset of str
         Optional kinds of results that are written as well, such as ``overlay``
         (`operators.dicom.result_kinds`). The record has the measurements in any case.
+    nifti : bool
+        Also write the masks and the centroids of a DICOM series as a NIfTI image has them.
     predecessors : tuple of Predecessor
         Earlier results of the same series that the new ones replace and name.
     selection : SelectionSettings
@@ -89,11 +91,12 @@ class Job:
         Results of other series of the study, with which overlapping ones have to agree.
     """
 
-    source: Path
+    source: Path | tuple[Path, ...]
     output: Path
     started: datetime
     semantic_mask: Path | None = None
     extras: frozenset[str] = USUAL_EXTRAS
+    nifti: bool = False
     predecessors: tuple[Predecessor, ...] = ()
     selection: SelectionSettings = field(default_factory=SelectionSettings)
     parameters: tuple[tuple[str, str], ...] = ()
@@ -275,7 +278,8 @@ class _Run:
 
     def perform(self) -> ResultRecord:
         """Run the graph in a staging folder, then publish what it wrote."""
-        if not self.job.source.exists():
+        source = self.job.source
+        if isinstance(source, Path) and not source.exists():
             raise UnreadableInputError("the input does not exist", reasons=("missing_input",))
         self._require_replaceable()
         existed = self.job.output.is_dir()
@@ -300,12 +304,13 @@ class _Run:
 
     def _require_replaceable(self) -> None:
         """Find now, not after the inference, that another image's result lies in the way."""
-        if not (self.job.source.is_file() and is_nifti(self.job.source)):
+        source = self.job.source
+        if not (isinstance(source, Path) and source.is_file() and is_nifti(source)):
             return
-        for name in result_names(case_name(self.job.source)):
+        for name in result_names(case_name(source)):
             target = self.job.output / name
             if target.exists() and is_nifti(target):
-                require_replaceable(target, source_note(self.job.source))
+                require_replaceable(target, source_note(source))
 
     def failed(self, error: SpineError) -> ResultRecord:
         """Record of a run that ended as a whole."""
@@ -331,7 +336,9 @@ class _Run:
             semantic_mask=self.job.semantic_mask,
             semantic_model=self.models.semantic,
             instance_model=self.models.instance,
-            write=WriteOptions(folder=staging, context=context, extras=self.job.extras),
+            write=WriteOptions(
+                folder=staging, context=context, extras=self.job.extras, nifti=self.job.nifti
+            ),
             selection=self.job.selection,
             on_decisions=self._take_decisions,
             on_passed_over=self._take_passed_over,

@@ -70,8 +70,8 @@ class Wiring:
 
     Attributes
     ----------
-    source : Path or Volume
-        DICOM folder or file, or NIfTI file; or an image in memory.
+    source : Path, tuple of Path or Volume
+        DICOM folder, file or files, or NIfTI file; or an image in memory.
     semantic_mask : Path or None
         A given label map: phase 1 is skipped, as the paper allows.
     semantic_model, instance_model
@@ -88,7 +88,7 @@ class Wiring:
         Results of other series of the study.
     """
 
-    source: Path | Volume
+    source: Path | tuple[Path, ...] | Volume
     semantic_mask: Path | None
     semantic_model: SemanticModel | None
     instance_model: InstanceModel

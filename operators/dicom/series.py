@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-__all__ = ["FolderScan", "Frame", "SeriesRecord", "scan", "scan_files"]
+__all__ = ["FolderScan", "Frame", "SeriesRecord", "looks_like_dicom", "scan", "scan_files"]
 
 _PREAMBLE_BYTES = 128
 _META_LENGTH_END = _PREAMBLE_BYTES + 4 + 12
@@ -144,7 +144,7 @@ def _scan(files: Sequence[Path], folder: Path | None) -> FolderScan:
     for path in files:
         name = str(path.relative_to(folder)) if folder is not None else path.name
         try:
-            is_dicom = _looks_like_dicom(path)
+            is_dicom = looks_like_dicom(path)
             instance = _read(path) if is_dicom else None
             foreign = "dicomdir" if is_dicom else kind_of_foreign(path)
         except PARSE_ERRORS:
@@ -162,7 +162,7 @@ def _scan(files: Sequence[Path], folder: Path | None) -> FolderScan:
     return FolderScan(series, tuple(unreadable), tuple(passed_over))
 
 
-def _looks_like_dicom(path: Path) -> bool:
+def looks_like_dicom(path: Path) -> bool:
     """Tell DICOM (with or without preamble) from other files by its first bytes.
 
     Raises

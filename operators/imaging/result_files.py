@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ENTITY: Final = re.compile(r"(sub|ses)-[A-Za-z0-9]+")
+RESULT_ENDINGS: Final = ("seg-spine_msk.nii.gz", "seg-vert_msk.nii.gz", "seg-spine_ctd.json")
+"""Both masks and the centroids, as SPINEPS ends their names."""
+
 _CHUNK_BYTES: Final = 1 << 20
 _DIGITS: Final = 40
 """Of the digest: with the words around it the note fits into the 80 bytes of ``descrip``."""
@@ -57,11 +60,8 @@ def case_name(image: Path) -> str:
 def result_names(case: str) -> tuple[str, str, str]:
     """File names of both masks and the centroids, as SPINEPS gives them."""
     stem = spineps_stem(case)
-    return (
-        f"{stem}_seg-spine_msk.nii.gz",
-        f"{stem}_seg-vert_msk.nii.gz",
-        f"{stem}_seg-spine_ctd.json",
-    )
+    spine, vertebrae, centroids = (f"{stem}_{ending}" for ending in RESULT_ENDINGS)
+    return spine, vertebrae, centroids
 
 
 def spineps_stem(name: str) -> str:

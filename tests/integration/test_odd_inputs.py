@@ -210,6 +210,7 @@ def folder_of(tmp_path: Path) -> dict[str, Path]:
 PATH_OPTIONS = {
     "run": ("-i", "-o", "--models", "--semantic-mask", "--report", "--config"),
     "explain": ("",),
+    "cohort": ("", "-o"),
     "evaluate": ("--prediction", "--reference", "-o", "--against"),
     "send": ("",),
     "models list": ("-m",),
@@ -221,6 +222,7 @@ PATH_OPTIONS = {
     "manifests": ("-o", "--config"),
 }
 FURTHER = {
+    "cohort": ("--dry-run",),
     "send": ("--to", "NOBODY"),
     "models register": ("--version", "1", "--licence", "x", "--provenance", "y"),
 }

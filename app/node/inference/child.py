@@ -146,6 +146,7 @@ def _perform(
         output=request.output,
         started=request.started,
         extras=frozenset(request.extras),
+        nifti=request.nifti,
         predecessors=request.predecessors,
         selection=selection,
         parameters=request.parameters,

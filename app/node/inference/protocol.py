@@ -36,8 +36,8 @@ class Request(_Message):
     ----------
     job_id : str
         Comes back in every answer.
-    source : Path
-        Folder with the objects of the job.
+    source : Path or tuple of Path
+        Folder with the objects of the job, an image, or DICOM files.
     output : Path
         Folder for the results; made if missing.
     started : datetime
@@ -45,6 +45,8 @@ class Request(_Message):
     extras : tuple of str
         Optional kinds of results that are written as well: destinations get the measurements,
         and report and picture where they ask for them; the page shows both.
+    nifti : bool
+        Also write masks and centroids as NIfTI and JSON.
     predecessors : tuple of Predecessor
         Results of an earlier revision of the same series that these results replace.
     parameters : tuple of (str, str)
@@ -59,10 +61,11 @@ class Request(_Message):
 
     type: Literal["request"] = "request"
     job_id: str
-    source: Path
+    source: Path | tuple[Path, ...]
     output: Path
     started: AwareDatetime
     extras: tuple[str, ...] = _EXTRAS
+    nifti: bool = False
     predecessors: tuple[Predecessor, ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()
     intended_use: IntendedUse | None = None

@@ -1,0 +1,114 @@
+"""JSON beside a mask, and what describes the whole folder (BIDS derivatives)."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from app import __version__
+from app.cohort.colour_tables import colour_tables
+from app.cohort.folder import STATE, write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from app.cohort.folder import CohortFolder
+
+_BIDS_VERSION: Final = "1.10.0"
+_MASKS: Final = {
+    "_seg-spine_msk.nii.gz": ("Structures of the spine", "seg-spine"),
+    "_seg-vert_msk.nii.gz": ("Vertebra X, its disc 100 + X, its endplates 200 + X", "seg-vert"),
+}
+_IGNORED: Final = (
+    f"{STATE}/",
+    "*.ctbl",
+    "*_itksnap.txt",
+    "cohort.csv",
+    "measurements.csv",
+    "report.html",
+    "**/*_cohort.json",
+    "**/*_ctd.json",
+    "**/*_msk.*",
+    "**/*_measurements.csv",
+    "**/*_overlay.png",
+    "**/*.dcm",
+)
+"""What the BIDS validator has no names for, most of all SPINEPS's own names of masks."""
+
+
+def sidecar_of(
+    file: str, source: str, record: Mapping[str, Any], entry: Mapping[str, Any]
+) -> tuple[str, str] | None:
+    """Make the JSON beside a mask.
+
+    Parameters
+    ----------
+    file : str
+        Published name of a result.
+    source : str
+        What it was made from, a path in the data set.
+    record : mapping
+        Of the run.
+    entry : mapping
+        Of the series.
+
+    Returns
+    -------
+    (str, str) or None
+        Name and content; None for what is no mask.
+    """
+    for ending, (description, table) in _MASKS.items():
+        if file.endswith(ending):
+            document = {
+                "Description": description,
+                "Sources": [f"bids:raw:{source}"],
+                "LookupTable": [f"{table}.ctbl", f"{table}_itksnap.txt"],
+                "SoftwareVersion": __version__,
+                "Models": record["models"],
+                "NumericProfile": record["profile"],
+                "Series": entry["key"],
+                "Stack": entry["stack"],
+                "Numbering": entry["numbering"],
+                "Levels": entry["levels"],
+                "Confidence": entry["confidence"],
+                "Agreement": entry["agreement"],
+                "Quality": entry["quality"],
+                "VolumesMl": entry["volumes_ml"],
+                "Facts": entry["facts"],
+                "Notice": record["notice"],
+            }
+            return file.removesuffix(".nii.gz") + ".json", as_text(document)
+    return None
+
+
+def as_text(document: Mapping[str, Any]) -> str:
+    """JSON for a file."""
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def describe_folder(folder: CohortFolder, root: Path, notice: str) -> None:
+    """Write ``dataset_description.json``, ``.bidsignore`` and the colour tables.
+
+    Parameters
+    ----------
+    folder : CohortFolder
+        Output.
+    root : Path
+        Of the data set.
+    notice : str
+        What the results may be used for (`operators.dicom.provenance.notice_of`).
+    """
+    description = {
+        "Name": "SPINEPS Node: spine segmentation",
+        "BIDSVersion": _BIDS_VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "SPINEPS Node", "Version": __version__, "Description": notice}],
+        "SourceDatasets": [{"URL": os.path.relpath(root, folder.output)}],
+        "DatasetLinks": {"raw": os.path.relpath(root, folder.output)},
+    }
+    write_whole(folder.output / "dataset_description.json", as_text(description))
+    write_whole(folder.output / ".bidsignore", "\n".join(_IGNORED) + "\n")
+    for name, content in colour_tables().items():
+        write_whole(folder.output / name, content)
