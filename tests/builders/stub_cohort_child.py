@@ -23,6 +23,7 @@ from app.signals import die_with_parent, ignore_stop_requests
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = {"semantic": {"name": "stub", "version": "0", "digest": "00"}}
+NOTICE = "research use only, not for diagnosis"
 TABLE = "series,instance,level,structure,measure,value,unit,reason\n"
 MEASURE = "vertebral_body,body_middle_height"
 
