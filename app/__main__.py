@@ -51,6 +51,7 @@ def perform(arguments: argparse.Namespace, folders: HostFolders) -> int:
     with stop_requests() as stop, reporting(as_json=False) as progress:
         # Not at the top: importing it starts threads, which must find the signals blocked.
         from app.run.execute import Job, execute, load_models  # noqa: PLC0415
+        from app.run.record import quality_lines  # noqa: PLC0415
         from operators.dicom.selection import SelectionSettings  # noqa: PLC0415
 
         bundle = load_models(models, settings.inference)
@@ -66,6 +67,8 @@ def perform(arguments: argparse.Namespace, folders: HostFolders) -> int:
         record = execute(job, bundle, progress=progress, is_cancelled=stop.is_set)
     if folders.logs is not None and folders.logs.is_dir():
         leave_record(folders.logs, record)
+    for line in quality_lines(record):
+        sys.stderr.write(f"{line}\n")
     if record.error is not None:
         sys.stderr.write(f"{record.error.code}: {record.error.message}\n")
         unsuitable = record.error.code == SeriesUnsuitableError.code

@@ -273,9 +273,6 @@ def _tell(record: ResultRecord, output: Path) -> None:
             found = ", ".join(sorted(entry.volumes_ml))
             numbers = numbers_text(entry.vertebra_numbers, entry.levels)
             typer.echo(f"{entry.key}: {entry.vertebrae} vertebrae: {numbers}; {found}")
-            if entry.quality is not None:
-                for finding in entry.quality.findings:
-                    typer.echo(f"   {finding.outcome}: {finding.sentence}")
             for name in entry.files:
                 typer.echo(f"   {output / name}")
         else:
@@ -285,6 +282,9 @@ def _tell(record: ResultRecord, output: Path) -> None:
 
 
 def _closing_lines(record: ResultRecord) -> Iterator[str]:
+    from app.run.record import quality_lines
+
+    yield from quality_lines(record)
     if record.error is not None and not record.series:
         yield f"{record.error.code}: {record.error.message}"
     if record.error is not None and record.error.reasons:

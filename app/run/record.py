@@ -19,6 +19,7 @@ from operators.imaging.volume import voxel_volume_mm3
 from operators.spine.measurements.rows import documents, units_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from operators.case import Case
@@ -162,6 +163,13 @@ def write_record(record: ResultRecord, path: Path) -> None:
     except OSError as error:
         message = f"the record cannot be written: {error.strerror}"
         raise OutputUnwritableError(message, reasons=("report_unwritable",)) from error
+
+
+def quality_lines(record: ResultRecord) -> Iterator[str]:
+    """Say what the quality gate found, one line per finding, free of patient data."""
+    for entry in record.series:
+        for finding in entry.quality.findings if entry.quality is not None else ():
+            yield f"{entry.key}: {finding.outcome}: {finding.sentence}"
 
 
 def entry_of(case: Case) -> SeriesRecordEntry:

@@ -191,8 +191,7 @@ def main() -> int:
     write(["", HEAD, *(tally.line(kind) for kind, tally in kinds.items())])
     seconds = [s for tally in (clean, *kinds.values()) for s in tally.seconds]
     write([f"spoiled {count}, misses {missed:.1%}{verdict}"])
-    median, longest = np.median(seconds), max(seconds)
-    write([f"processor seconds per study: median {median:.2f}, longest {longest:.2f}"])
+    write([f"processor time: median {np.median(seconds):.2f} s, longest {max(seconds):.2f} s"])
     beside: dict[str, Callable[[int], Result]] = {
         "T2w, the training's spread": lambda seed: spine(seed, "t2"),
         "small implants": lambda seed: spine(seed, implants=True),

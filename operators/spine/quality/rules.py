@@ -182,7 +182,7 @@ RULES: Final = (
         measure=mask_measures.cut_bodies,
         about="share of the bodies of whose largest section two fifths lie on such a border",
         most=0.3,
-        origin="a curved spine leaves the image with one end: 0.12 in 40 made ones, seldom more",
+        origin="a curved spine leaves the image with one end: 0.12 or less in 40",
     ),
     # What the networks say of themselves.
     Rule(
