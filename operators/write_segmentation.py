@@ -13,6 +13,7 @@ from monai.deploy.core import Operator
 from operators.anatomy.levels import texts_of
 from operators.case import Case, Progress, advance
 from operators.dicom.measurement_report import encode_measurement_report
+from operators.dicom.provenance import RESEARCH_NOTICE
 from operators.dicom.result_kinds import (
     INSTANCES,
     MEASUREMENT_REPORT,
@@ -179,8 +180,7 @@ def _write_report(done: Finished, context: ResultContext, path: Path) -> list[Pa
 def _write_overlay(done: Finished, context: ResultContext, path: Path) -> list[Path]:
     from operators.imaging.overlay import overview_png  # noqa: PLC0415 - as for the scene
 
-    is_research_only = context.is_research_only
-    path.write_bytes(overview_png(done.scene, done.case.key, is_research_only=is_research_only))
+    path.write_bytes(overview_png(done.scene, done.case.key, _notice_of(context)))
     return [path]
 
 
@@ -210,10 +210,13 @@ def _write_preview(done: Finished, context: ResultContext, path: Path) -> list[P
     from operators.dicom.documents import encode_preview  # noqa: PLC0415 - as for the scene
     from operators.imaging.overlay import overview  # noqa: PLC0415
 
-    is_research_only = context.is_research_only
-    picture = np.asarray(overview(done.scene, done.case.key, is_research_only=is_research_only))
+    picture = np.asarray(overview(done.scene, done.case.key, _notice_of(context)))
     write_dataset(encode_preview(picture, done.objects[SEMANTIC.name], context), path)
     return [path]
+
+
+def _notice_of(context: ResultContext) -> str:
+    return RESEARCH_NOTICE if context.is_research_only else ""
 
 
 def _report_of(done: Finished, context: ResultContext) -> bytes:

@@ -123,7 +123,7 @@ def test_the_origin_names_software_models_and_digests():
     assert origin["Model, phase 1"] == f"t2w_bundled 1.0.0, SHA-256 {'a1' * 32}"
     intended = report_of(MEASURED, replace(CONTEXT, is_research_only=False), ())
     assert dict(intended.origin)["Software"] == "SPINEPS Node 0.1.0"
-    assert not intended.is_research_only
+    assert intended.notice == ""
 
 
 def test_every_reason_has_words_and_every_column_a_measure():
