@@ -20,7 +20,7 @@ from pathlib import Path
 from app.run.execute import Job, execute
 from tests.builders.stub_models import stub_bundle
 source, output = map(Path, sys.argv[1:])
-started, extras = datetime(2026, 1, 2, tzinfo=UTC), frozenset({"overlay"})
+started, extras = datetime(2026, 1, 2, tzinfo=UTC), frozenset({"measurement_report", "overlay"})
 job = Job(source=source, output=output, started=started, extras=extras)
 print(json.dumps(execute(job, stub_bundle()).as_dict()))
 """
