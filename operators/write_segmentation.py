@@ -200,8 +200,7 @@ def _write_report(done: Finished, context: ResultContext, path: Path) -> list[Pa
 def _write_overlay(done: Finished, context: ResultContext, path: Path) -> list[Path]:
     from operators.imaging.overlay import overview_png  # noqa: PLC0415 - as for the scene
 
-    is_research_only = context.is_research_only
-    path.write_bytes(overview_png(done.scene, done.case.key, is_research_only=is_research_only))
+    path.write_bytes(overview_png(done.scene, done.case.key, context.notice))
     return [path]
 
 
@@ -231,8 +230,7 @@ def _write_preview(done: Finished, context: ResultContext, path: Path) -> list[P
     from operators.dicom.documents import encode_preview  # noqa: PLC0415 - as for the scene
     from operators.imaging.overlay import overview  # noqa: PLC0415
 
-    is_research_only = context.is_research_only
-    picture = np.asarray(overview(done.scene, done.case.key, is_research_only=is_research_only))
+    picture = np.asarray(overview(done.scene, done.case.key, context.notice))
     write_dataset(encode_preview(picture, done.objects[SEMANTIC.name], context), path)
     return [path]
 

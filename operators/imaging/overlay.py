@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from operators.imaging.panels import Section
     from operators.imaging.scene import Scene
 
-_NOTICE: Final = "research use only, not for diagnosis"
 _GROUND, _INK, _QUIET, _WARNING = "#101418", "#f2f4f6", "#9aa5b1", "#ffb4a2"
 _PANEL_HEIGHT_PX: Final = 640
 _MAX_PANEL_ASPECT: Final = 1.1
@@ -76,7 +75,7 @@ class _Group:
         return max(panel.height for panel in self.panels.values())
 
 
-def overview_png(scene: Scene, title: str, *, is_research_only: bool = True) -> bytes:
+def overview_png(scene: Scene, title: str, notice: str) -> bytes:
     """Picture for a screen: three sections, plain and with structures and levels, and a legend.
 
     Parameters
@@ -85,18 +84,18 @@ def overview_png(scene: Scene, title: str, *, is_research_only: bool = True) -> 
         What to show.
     title : str
         First line of the picture; free of patient data.
-    is_research_only : bool
-        Whether the picture says so.
+    notice : str
+        Last line: what the result may be used for; may be empty.
 
     Returns
     -------
     bytes
         PNG; the same input gives the same bytes with the same versions of Pillow and zlib.
     """
-    return _png(overview(scene, title, is_research_only=is_research_only))
+    return _png(overview(scene, title, notice))
 
 
-def overview(scene: Scene, title: str, *, is_research_only: bool = True) -> Image.Image:
+def overview(scene: Scene, title: str, notice: str) -> Image.Image:
     """Picture of `overview_png` as an RGB image."""
     scale = _Scale.of(scene.middle, _PANEL_HEIGHT_PX, _NORMAL)
     middle, lateral, coronal = scene.places
@@ -110,9 +109,7 @@ def overview(scene: Scene, title: str, *, is_research_only: bool = True) -> Imag
     )
     sheet, draw = _sheet(rows, scene)
     draw.text((_MARGIN_PX, 14), title, font=font(_LARGE, bold=True), fill=_INK)
-    if is_research_only:
-        place = (_MARGIN_PX, sheet.height - 28)
-        draw.text(place, _NOTICE, font=font(_NORMAL), fill=_WARNING)
+    draw.text((_MARGIN_PX, sheet.height - 28), notice, font=font(_NORMAL), fill=_WARNING)
     return sheet
 
 

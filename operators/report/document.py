@@ -22,8 +22,8 @@ class Report:
     ----------
     identity : tuple of (str, str)
         Whose images these are, and which: label and value.
-    is_research_only : bool
-        Whether every page says so.
+    notice : str
+        What the result may be used for, on every page; may be empty.
     said : Said
         Of the measurements.
     origin : tuple of (str, str)
@@ -31,7 +31,7 @@ class Report:
     """
 
     identity: tuple[tuple[str, str], ...]
-    is_research_only: bool
+    notice: str
     said: Said
     origin: tuple[tuple[str, str], ...]
 
@@ -62,7 +62,7 @@ def report_of(
     """
     return Report(
         identity=tuple(identity),
-        is_research_only=context.is_research_only,
+        notice=context.notice,
         said=said_of(measured),
         origin=(*origin, *_origin(context)),
     )

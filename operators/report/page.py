@@ -19,7 +19,6 @@ from reportlab.platypus import Image, KeepTogether, Paragraph, SimpleDocTemplate
 
 from operators.anatomy.colours import STRUCTURE_COLOURS
 from operators.anatomy.labels import Structure
-from operators.dicom.provenance import RESEARCH_NOTICE
 from operators.report.flags import THRESHOLDS
 from operators.report.identity import IMAGE, PATIENT, PATIENT_ID
 from operators.report.look import (
@@ -45,7 +44,8 @@ TITLE: Final = "Spine MR: automatic measurements"
 
 _MARGIN: Final = 12 * mm
 _WIDTH: Final = A4[0] - 2 * _MARGIN
-_HIGHEST_PICTURE: Final = 100 * mm
+_PICTURE_HEIGHTS: Final = (100 * mm, 76 * mm)
+"""The highest that gets all onto one page; the first where none does."""
 _LEGEND: Final = (
     ("vertebral body", Structure.CORPUS),
     ("disc", Structure.DISC),
@@ -75,6 +75,15 @@ def pdf_of(report: Report, picture: bytes) -> bytes:
         and zlib.
     """
     register_fonts()
+    first, pages = _laid_out(report, picture, _PICTURE_HEIGHTS[0])
+    if pages == 1:
+        return first
+    others = (_laid_out(report, picture, height) for height in _PICTURE_HEIGHTS[1:])
+    return next((pdf for pdf, pages in others if pages == 1), first)
+
+
+def _laid_out(report: Report, picture: bytes, highest: float) -> tuple[bytes, int]:
+    """Pages with a picture of at most this height, and how many they are."""
     buffer = BytesIO()
     document = SimpleDocTemplate(
         buffer,
@@ -90,20 +99,21 @@ def pdf_of(report: Report, picture: bytes) -> bytes:
         pageCompression=1,
         lang="en",
     )
+    said = report.said
     story = [
         *_identity(report),
-        _picture(picture),
+        _picture(picture, highest),
         Paragraph(_legend(), style("legend")),
-        *_list("To look at first", report.said.findings or ("No value beyond a threshold below.",)),
-        *_list("To check", report.said.doubts),
-        measurement_table(report.said.rows, _WIDTH),
+        *_list("To look at first", said.findings or ("No value beyond a threshold below.",)),
+        *_list("To check", said.doubts),
+        measurement_table(said.rows, _WIDTH),
         *_notes(report),
-        KeepTogether(_pairs("Curves", report.said.curves)),
-        *_list("Limits", LIMITS),
-        KeepTogether(_pairs("Origin", report.origin)),
+        KeepTogether(_pairs("Curves", said.curves)),
+        *_list("Limits", LIMITS, "small"),
+        KeepTogether(_pairs("Origin", report.origin, "small")),
     ]
     document.build(story, canvasmaker=partial(_Pages, report=report))
-    return buffer.getvalue()
+    return buffer.getvalue(), int(document.page)
 
 
 class _Pages(Canvas):  # type: ignore[misc] # reportlab has no types
@@ -144,10 +154,14 @@ class _Pages(Canvas):  # type: ignore[misc] # reportlab has no types
         self.drawRightString(right, 8 * mm, f"page {number} of {count}")
         self.setStrokeColor(LINE)
         self.line(_MARGIN, 12 * mm, right, 12 * mm)
-        if self._report.is_research_only:
+        if self._report.notice:
             self.setFont(BOLD, 8)
             self.setFillColor(FLAG)
-            self.drawString(_MARGIN, 8 * mm, RESEARCH_NOTICE.capitalize())
+            self.drawString(_MARGIN, 8 * mm, _sentence(self._report.notice))
+
+
+def _sentence(notice: str) -> str:
+    return notice[:1].upper() + notice[1:]
 
 
 _ON_EVERY_PAGE: Final = (PATIENT, PATIENT_ID, IMAGE)
@@ -170,9 +184,9 @@ def _identity(report: Report) -> list[Any]:
     return [table, Spacer(1, 3 * mm)]
 
 
-def _picture(picture: bytes) -> Image:
+def _picture(picture: bytes, highest: float) -> Image:
     shown = Image(BytesIO(picture))
-    scale = min(_WIDTH / shown.imageWidth, _HIGHEST_PICTURE / shown.imageHeight)
+    scale = min(_WIDTH / shown.imageWidth, highest / shown.imageHeight)
     shown.drawWidth, shown.drawHeight = shown.imageWidth * scale, shown.imageHeight * scale
     return shown
 
@@ -185,18 +199,18 @@ def _legend() -> str:
     return " &nbsp; ".join(marks)
 
 
-def _list(title: str, lines: Sequence[str]) -> list[Any]:
+def _list(title: str, lines: Sequence[str], kind: str = "text") -> list[Any]:
     if not lines:
         return []
     text = "<br/>".join(f"• {escape(line)}" for line in lines)
-    return [Paragraph(title, style("heading")), Paragraph(text, style("text"))]
+    return [Paragraph(title, style("heading")), Paragraph(text, style(kind))]
 
 
-def _pairs(title: str, pairs: Sequence[tuple[str, str]]) -> list[Any]:
+def _pairs(title: str, pairs: Sequence[tuple[str, str]], kind: str = "text") -> list[Any]:
     if not pairs:
         return []
     text = "<br/>".join(f"<b>{escape(name)}</b>: {escape(value)}" for name, value in pairs)
-    return [Paragraph(title, style("heading")), Paragraph(text, style("text"))]
+    return [Paragraph(title, style("heading")), Paragraph(text, style(kind))]
 
 
 def _notes(report: Report) -> list[Any]:

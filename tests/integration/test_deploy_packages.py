@@ -20,7 +20,8 @@ from pathlib import Path
 from app.run.execute import Job, execute
 from tests.builders.stub_models import stub_bundle
 source, output = map(Path, sys.argv[1:])
-started, extras = datetime(2026, 1, 2, tzinfo=UTC), frozenset({"measurement_report", "overlay"})
+started = datetime(2026, 1, 2, tzinfo=UTC)
+extras = frozenset({"measurement_report", "overlay", "report_file", "pdf", "preview"})
 job = Job(source=source, output=output, started=started, extras=extras)
 print(json.dumps(execute(job, stub_bundle()).as_dict()))
 """
@@ -69,7 +70,7 @@ def test_a_study_is_segmented_there(python: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout.splitlines()[-1])
     assert record["status"] == "ok"
-    assert len(list((tmp_path / "out").glob("*.dcm"))) == 3
+    assert len(list((tmp_path / "out").glob("*.dcm"))) == 5
 
 
 @pytest.mark.slow

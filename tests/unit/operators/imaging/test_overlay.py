@@ -15,6 +15,7 @@ from operators.imaging.overlay import overview_png, page_jpeg
 from operators.imaging.scene import scene_of
 from operators.imaging.volume import LabelMap, Volume
 
+NOTICE = "research use only, not for diagnosis"
 AFFINE_RIP = np.array([[-4.0, 0, 0, 30.0], [0, 0, 1.0, -40.0], [0, -1.0, 0, 50.0], [0, 0, 0, 1.0]])
 """Slices to the right every 4 mm, rows down, columns back every 1 mm."""
 
@@ -48,7 +49,7 @@ def small() -> Iterator[None]:
 
 
 def render(*images: object) -> bytes:
-    return overview_png(scene_of(*images), "phantom")
+    return overview_png(scene_of(*images), "phantom", NOTICE)
 
 
 @pytest.fixture(scope="module")
@@ -154,15 +155,15 @@ def test_an_empty_map_or_a_constant_image_is_drawn_all_the_same(empty: str):
     if empty == "image":
         volume = volume.with_voxels(np.full_like(volume.voxels_zyx, np.nan))
     scene = scene_of(volume, semantic, instances)
-    assert overview_png(scene, "phantom").startswith(b"\x89PNG")
+    assert overview_png(scene, "phantom", NOTICE).startswith(b"\x89PNG")
     assert page_jpeg(scene).startswith(b"\xff\xd8")
 
 
-def test_the_reserve_is_written_unless_a_use_is_intended():
+def test_the_notice_is_written_where_there_is_one():
     warning = (255, 180, 162)
     scene = scene_of(*phantom())
-    assert share_of(overview_png(scene, "phantom"), warning) > 1e-5
-    assert share_of(overview_png(scene, "phantom", is_research_only=False), warning) == 0.0
+    assert share_of(overview_png(scene, "phantom", NOTICE), warning) > 1e-5
+    assert share_of(overview_png(scene, "phantom", ""), warning) == 0.0
 
 
 def test_maps_of_another_shape_are_refused():

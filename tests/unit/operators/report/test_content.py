@@ -125,7 +125,7 @@ def test_the_origin_names_software_models_and_digests():
     use = IntendedUse(statement="Trial 7 only", responsible="A. Person")
     intended = report_of(MEASURED, replace(CONTEXT, intended_use=use), ())
     assert dict(intended.origin)["Software"] == f"SPINEPS Node 0.1.0; {use.text}"
-    assert not intended.is_research_only
+    assert intended.notice == use.text
 
 
 def test_every_reason_has_words_and_every_column_a_measure():
