@@ -25,7 +25,6 @@ from app.node.work.lease import worker_name
 from app.node.work.queue import engine_url
 from app.node.work.queue_file import put_aside_if_damaged
 from app.run.identity import intended_use_of, parameters_of
-from operators.dicom.provenance import notice_of
 from operators.errors import InterruptedRunError
 
 if TYPE_CHECKING:
@@ -106,10 +105,9 @@ def conduct(job: CohortJob, tell: Callable[[Standing], None], stop: Event) -> St
     cases = cases_of(dataset, checking(stop))
     first = next(cases)  # before anything is written: there may be none
     begun = begin(folder, job.settings, job.now)
-    notice = notice_of(intended_use_of(job.settings))
     with _disk_errors():
         ledger = _plan(folder, chain([first], cases), retry_lost=job.retry_lost)
-        describe_folder(folder, dataset.root, notice)
+        describe_folder(folder, dataset.root)
     if ledger.open:
         with _disk_errors():
             _work(_Site(job, folder, dataset, begun), Teller(tell, ledger), stop)
@@ -120,7 +118,7 @@ def conduct(job: CohortJob, tell: Callable[[Standing], None], stop: Event) -> St
             # Not at the top: matplotlib costs a second that a dry run saves.
             from app.cohort.report import write_report  # noqa: PLC0415
 
-            write_report(folder, ledger.cases(folder), notice)
+            write_report(folder, ledger.cases(folder))
     return ledger.standing(None)
 
 
@@ -132,6 +130,12 @@ def checking(stop: Event) -> Callable[[], None]:
             raise InterruptedRunError("stopped before the data set was read; nothing was begun")
 
     return check
+
+
+def extras_of(settings: Settings) -> tuple[str, ...]:
+    """Name the optional results that `spine-node run` writes where nothing is said."""
+    usual = {"overlay": True, "measurements": True, "report_file": True}
+    return tuple(sorted(settings.output.model_copy(update=usual).extras))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +180,7 @@ def _work(site: _Site, teller: Teller, stop: Event) -> None:
                 root=site.dataset.root,
                 started=site.begun.started,
                 parameters=parameters_of(job.settings),
+                extras=extras_of(job.settings),
                 intended_use=intended_use_of(job.settings),
                 attempts=job.settings.node.worker.attempts,
                 supervisors=supervisors,

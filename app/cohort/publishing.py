@@ -18,7 +18,6 @@ from app import __version__
 from app.cohort.folder import own_name, write_whole
 from app.cohort.rows import rows_of
 from app.cohort.sidecars import as_text, sidecar_of
-from operators.dicom.provenance import RESEARCH_NOTICE
 from operators.dicom.uids import digest
 from operators.imaging.result_files import spineps_stem
 
@@ -76,14 +75,13 @@ class _Draft:
     place: Path
     rows: list[dict[str, Any]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    notice: str = RESEARCH_NOTICE
     runs: list[dict[str, Any]] = field(default_factory=list)
     _names: set[str] = field(default_factory=set)
 
     def take(self, source: Source, run: Path) -> None:
         """Take the results of one run in, under names of this case."""
         record = json.loads((run / RUN_RECORD).read_text("utf-8"))
-        names, self.notice = [], record["notice"]
+        names = []
         for entry in record["series"]:
             renamed = self._names_of(source, entry)
             for old, new in renamed.items():
@@ -105,7 +103,6 @@ class _Draft:
             "subject": case.subject,
             "session": case.session,
             "software": __version__,
-            "notice": self.notice,
             "rows": self.rows,
             "runs": self.runs,
         }
@@ -134,7 +131,7 @@ class _Draft:
 
 def _plain(source: Source, record: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out of a run's record what its files or rows say, and what differs between two runs."""
-    kept = ("status", "exit_code", "passed_over", "models", "profile", "error")
+    kept = ("status", "exit_code", "passed_over", "models", "profile", "error", "notice")
     errors = {e["key"]: e["error"] for e in record["series"] if e["error"] is not None}
     return {"source": source.name, **{key: record[key] for key in kept}, "failures": errors}
 

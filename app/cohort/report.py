@@ -21,6 +21,7 @@ from app.cohort.outliers import LIMIT, Oddness, oddness_of
 from app.cohort.pictures import distributions, thumbnail
 from app.cohort.rows import OK
 from app.cohort.tables import rows_with_seconds
+from operators.dicom.provenance import RESEARCH_NOTICE
 from operators.spine.measurements.table import GRADE, IDENTIFIER, MEASURES
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 REPORT: Final = "report.html"
 _TEMPLATE: Final = "report.html"
 _MOST_PICTURES: Final = 60
-_LOW: Final = "low_"
 _PLOTTED: Final = {
     "seconds": "seconds per result",
     "vertebrae": "vertebrae",
@@ -53,12 +53,13 @@ class _Result:
     name: str
     overlay: str
     flags: tuple[str, ...]
+    findings: tuple[str, ...]
     figures: dict[str, float]
 
     @property
-    def low(self) -> str:
-        """Flags of low confidence or agreement, for people."""
-        return "; ".join(flag for flag in self.flags if flag.startswith(_LOW))
+    def doubts(self) -> str:
+        """What the quality gate found, for people."""
+        return "; ".join(self.findings)
 
 
 @dataclass
@@ -70,11 +71,13 @@ class _Cohort:
     failures: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     results: list[_Result] = field(default_factory=list)
     models: set[str] = field(default_factory=set)
+    notices: set[str] = field(default_factory=set)
 
     def take(self, folder: CohortFolder, case: CohortCase) -> None:
         """Take a case in."""
         self.cases += 1
         for run in (folder.published(case) or {"runs": ()})["runs"]:
+            self.notices.add(run["notice"])
             self.models |= {f"{one['name']} {one['version']}" for one in run["models"].values()}
         for row, seconds in rows_with_seconds(folder, case):
             self.counts[row["status"]] += 1
@@ -85,7 +88,7 @@ class _Cohort:
                 self.failures[row.get("reason") or row["status"]].append(name)
 
 
-def write_report(folder: CohortFolder, cases: Iterable[CohortCase], notice: str) -> None:
+def write_report(folder: CohortFolder, cases: Iterable[CohortCase]) -> None:
     """Write ``report.html``.
 
     Parameters
@@ -94,8 +97,6 @@ def write_report(folder: CohortFolder, cases: Iterable[CohortCase], notice: str)
         Output.
     cases : iterable of CohortCase
         In order. Of each result some figures are kept, no image.
-    notice : str
-        What the results may be used for.
 
     Raises
     ------
@@ -111,7 +112,7 @@ def write_report(folder: CohortFolder, cases: Iterable[CohortCase], notice: str)
     text = page.render(
         cases=cohort.cases,
         results=len(results),
-        notice=notice,
+        notice="; ".join(sorted(cohort.notices)) or RESEARCH_NOTICE,
         version=__version__,
         models=" and ".join(sorted(cohort.models)) or "no network",
         counts=sorted(cohort.counts.items()),
@@ -135,7 +136,7 @@ def _montage(folder: CohortFolder, results: list[_Result]) -> Iterator[dict[str,
     for result, oddness in ranked[:_MOST_PICTURES]:
         yield {
             "name": result.name,
-            "why": "; ".join(part for part in (oddness.why, result.low) if part),
+            "why": "; ".join(part for part in (oddness.why, result.doubts) if part),
             "picture": thumbnail(folder.output / result.overlay),
             "link": quote(result.overlay),
         }
@@ -143,7 +144,7 @@ def _montage(folder: CohortFolder, results: list[_Result]) -> Iterator[dict[str,
 
 def _strangest_first(pair: tuple[_Result, Oddness]) -> tuple[float, float]:
     result, oddness = pair
-    score = max(oddness.score, LIMIT if result.low else 0.0)
+    score = max(oddness.score, LIMIT if result.findings else 0.0)
     return -score, result.figures.get("confidence", 1.0)
 
 
@@ -163,6 +164,7 @@ def _result(
         name=" ".join(part for part in (case.subject, case.session, row["series"]) if part),
         overlay=names.get("overlay.png", ""),
         flags=tuple(row["flags"]),
+        findings=tuple(row["findings"]),
         figures={key: float(value) for key, value in figures.items() if value is not None}
         | (_means(folder.output / measured) if measured else {}),
     )

@@ -31,8 +31,12 @@ class Row:
         ``ok``, ``failed``, ``no_series``.
     reason : str
         Error code and reasons, space-separated; empty where it is ok.
+    quality : str
+        Outcome of the quality gate: ``release``, ``flag``, ``withhold``; empty without a result.
+    findings : tuple of str
+        What the gate found: rule and place.
     flags : tuple of str
-        What a person should look at, or know.
+        The findings, and what else a person should know.
     confidence : float or None
         Mean of the structures' mean probability, 0 to 1.
     vertebrae : int
@@ -46,6 +50,8 @@ class Row:
     source: str
     status: str
     reason: str = ""
+    quality: str = ""
+    findings: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     confidence: float | None = None
     vertebrae: int = 0
@@ -78,14 +84,17 @@ def rows_of(
     """
     series = record["series"]
     for entry, files in zip(series, names, strict=True):
-        error = entry["error"]
+        error, quality = entry["error"], entry["quality"] or {}
+        findings = tuple(_findings(quality))
         row = Row(
             series=entry["key"],
             series_uid=source.series_uid(entry["key"]),
             source=source.name,
             status=entry["status"],
             reason=reason_of(error),
-            flags=tuple(_flags(entry)),
+            quality=quality.get("outcome", ""),
+            findings=findings,
+            flags=(*findings, *entry["facts"]),
             confidence=_confidence(entry),
             vertebrae=entry["vertebrae"],
             volumes_ml=entry["volumes_ml"],
@@ -116,10 +125,9 @@ def has_lost(record: Mapping[str, Any] | None) -> bool:
     return any(error is not None and error["code"] == InferenceLostError.code for error in errors)
 
 
-def _flags(entry: Mapping[str, Any]) -> Iterator[str]:
-    for finding in (entry["quality"] or {}).get("findings", ()):
-        yield f"{finding['rule']}: {', '.join(finding['places'])}"
-    yield from entry["facts"]
+def _findings(quality: Mapping[str, Any]) -> Iterator[str]:
+    for finding in quality.get("findings", ()):
+        yield from (f"{finding['rule']}: {place}" for place in finding["places"])
 
 
 def _confidence(entry: Mapping[str, Any]) -> float | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app import __version__
 from app.cohort.colour_tables import colour_tables
 from app.cohort.folder import STATE, write_whole
+from operators.dicom.provenance import RESEARCH_NOTICE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,7 @@ _IGNORED: Final = (
     "**/*_msk.*",
     "**/*_measurements.csv",
     "**/*_overlay.png",
+    "**/*_report.pdf",
     "**/*.dcm",
 )
 """What the BIDS validator has no names for, most of all SPINEPS's own names of masks."""
@@ -74,8 +76,8 @@ def sidecar_of(
                 "Levels": entry["levels"],
                 "Confidence": entry["confidence"],
                 "Agreement": entry["agreement"],
-                "Quality": entry["quality"],
                 "VolumesMl": entry["volumes_ml"],
+                "Quality": entry["quality"],
                 "Facts": entry["facts"],
                 "Notice": record["notice"],
             }
@@ -88,7 +90,7 @@ def as_text(document: Mapping[str, Any]) -> str:
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def describe_folder(folder: CohortFolder, root: Path, notice: str) -> None:
+def describe_folder(folder: CohortFolder, root: Path) -> None:
     """Write ``dataset_description.json``, ``.bidsignore`` and the colour tables.
 
     Parameters
@@ -97,14 +99,14 @@ def describe_folder(folder: CohortFolder, root: Path, notice: str) -> None:
         Output.
     root : Path
         Of the data set.
-    notice : str
-        What the results may be used for (`operators.dicom.provenance.notice_of`).
     """
     description = {
         "Name": "SPINEPS Node: spine segmentation",
         "BIDSVersion": _BIDS_VERSION,
         "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": "SPINEPS Node", "Version": __version__, "Description": notice}],
+        "GeneratedBy": [
+            {"Name": "SPINEPS Node", "Version": __version__, "Description": RESEARCH_NOTICE}
+        ],
         "SourceDatasets": [{"URL": os.path.relpath(root, folder.output)}],
         "DatasetLinks": {"raw": os.path.relpath(root, folder.output)},
     }

@@ -25,7 +25,7 @@ OPEN: Final = "open"
 
 _COHORT_COLUMNS: Final = (
     *("subject", "session", "series", "series_uid", "source", "status", "reason", "seconds"),
-    *("flags", "confidence", "vertebrae"),
+    *("quality", "flags", "confidence", "vertebrae"),
 )
 _ENDING: Final = "_measurements.csv"
 
@@ -80,6 +80,7 @@ def _line(case: CohortCase, row: dict[str, Any], seconds: float | None) -> tuple
         *(case.subject, case.session, row.get("series", ""), row.get("series_uid", "")),
         *(row["source"], row["status"], row.get("reason", "")),
         "" if seconds is None else f"{seconds:.3f}",
+        row.get("quality", ""),
         "; ".join(row.get("flags", ())),
         "" if confidence is None else f"{confidence:.4f}",
         row["vertebrae"] if row["status"] == OK else "",

@@ -19,7 +19,6 @@ from app.cohort.publishing import RUN_RECORD, publish
 from app.errors import ExitCode, InferenceLostError, OutputUnwritableError
 from app.node.inference.protocol import Request
 from app.run.record import ErrorRecord, ResultRecord
-from operators.dicom.result_kinds import MEASUREMENT_REPORT, MEASUREMENTS, OVERLAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from operators.dicom.provenance import IntendedUse
 
 _CLOSED: Final = "closed"
-_EXTRAS: Final = tuple(kind.name for kind in (MEASUREMENT_REPORT, MEASUREMENTS, OVERLAY))
-"""Optional kinds of results that every case has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +47,8 @@ class Tools:
         Time written into results.
     parameters : tuple of (str, str)
         Settings of the site that change the result.
+    extras : tuple of str
+        Optional kinds of results that are written as well.
     intended_use : IntendedUse or None
         Of the site.
     attempts : int
@@ -66,6 +65,7 @@ class Tools:
     root: Path
     started: datetime
     parameters: tuple[tuple[str, str], ...]
+    extras: tuple[str, ...]
     intended_use: IntendedUse | None
     attempts: int
     supervisors: tuple[Supervisor, ...]
@@ -129,10 +129,10 @@ class CohortWorkflows(DBOSConfiguredInstance):
             source=source.below(self._tools.root),
             output=place,
             started=self._tools.started,
-            extras=_EXTRAS,
+            extras=self._tools.extras,
             nifti=True,
-            intended_use=self._tools.intended_use,
             parameters=self._tools.parameters,
+            intended_use=self._tools.intended_use,
         )
         for attempt in range(1, self._tools.attempts + 1):
             await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)

@@ -23,7 +23,6 @@ from app.signals import die_with_parent, ignore_stop_requests
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = {"semantic": {"name": "stub", "version": "0", "digest": "00"}}
-NOTICE = "research use only, not for diagnosis"
 TABLE = "series,instance,level,structure,measure,value,unit,reason\n"
 MEASURE = "vertebral_body,body_middle_height"
 
@@ -65,12 +64,7 @@ def note(log: Path, line: str) -> None:
 def segment(source: Path, output: Path, started: str) -> dict[str, Any]:
     """`ResultRecord` as a dict."""
     about = {"status": "ok", "exit_code": 0, "series": [], "passed_over": {}, "error": None}
-    about |= {
-        "notice": "research use only, not for diagnosis",
-        "models": MODELS,
-        "profile": "stub",
-        "duration_s": 0.1,
-    }
+    about |= {"models": MODELS, "profile": "stub", "duration_s": 0.1, "notice": "stub"}
     if "full" in source.name:
         error = {"code": "SPN-5100", "message": "no space left on device", "reasons": []}
         return about | {"status": "failed", "exit_code": 40, "error": {**error, "exit_code": 40}}
@@ -109,7 +103,7 @@ def entry_of(key: str, files: list[str]) -> dict[str, Any]:
         "numbering": "",
         "levels": {},
         "agreement": {},
-        "quality": None,
+        "quality": {"outcome": "release", "findings": []},
         "facts": [],
     }
 

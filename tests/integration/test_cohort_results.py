@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from app.cli.cohort import cohort
 from app.cohort.cases import CohortCase
+from app.cohort.conduct import extras_of
 from app.cohort.discovery import cases_of, open_dataset
 from app.cohort.folder import CohortFolder
 from app.cohort.publishing import RUN_RECORD, publish
@@ -25,6 +26,7 @@ from app.cohort.tables import write_tables
 from app.errors import ConfigurationError
 from app.run.execute import Job, execute
 from app.run.record import ResultRecord, SeriesRecordEntry
+from app.settings import load_settings
 from tests.builders.mr_series import make_series
 from tests.builders.nifti_images import save_image
 from tests.builders.stub_models import spine_series, stub_bundle
@@ -36,7 +38,11 @@ APP.command()(cohort)
 
 def run(source: Path | tuple[Path, ...], output: Path, *, nifti: bool = False) -> dict:
     job = Job(
-        source=source, output=output, started=CLOCK, overlay=True, measurements=True, nifti=nifti
+        source=source,
+        output=output,
+        started=CLOCK,
+        extras=frozenset(extras_of(load_settings())),
+        nifti=nifti,
     )
     return json.loads(json.dumps(execute(job, stub_bundle()).as_dict()))
 
@@ -54,7 +60,7 @@ def publish_all(root: Path, output: Path) -> tuple[CohortFolder, list[CohortCase
             (place / RUN_RECORD).write_text(json.dumps(record))
             places.append(place)
         publish(folder, case, places)
-    describe_folder(folder, root, "for tests")
+    describe_folder(folder, root)
     return folder, cases
 
 
@@ -66,7 +72,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(home / "data" / "sub-1" / "anat" / "sub-1_T2w.nii.gz", home / "run")
     folder, cases = publish_all(home / "data", home / "out")
     write_tables(folder, cases)
-    write_report(folder, cases, "for tests")
+    write_report(folder, cases)
     return home
 
 
@@ -84,7 +90,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_of_an_image_every_file_is_that_of_a_run(images: Path) -> None:
     home = images / "out" / "sub-1" / "anat"
     written = sorted((images / "run").iterdir())
-    assert len(written) == 5
+    assert len(written) == 6
     for path in written:
         assert (home / path.name).read_bytes() == path.read_bytes(), path.name
 
@@ -92,7 +98,7 @@ def test_of_an_image_every_file_is_that_of_a_run(images: Path) -> None:
 def test_of_a_study_too_under_the_subject_s_name_and_as_nifti(study: Path) -> None:
     (home,) = (study / "out").glob("sub-P1/ses-*/anat")
     written = sorted((study / "run").iterdir())
-    assert len(written) == 4
+    assert len(written) == 5
     key = written[0].name.rpartition("_")[0]
     stem = f"sub-P1_{home.parent.name}_acq-{key.replace('_', '')}"
     for path in written:
