@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from operators.anatomy.levels import LevelName
 
+_SHOWN_DECIMALS: Final = 1
 _GENANT_LEVELS: Final = frozenset((*range(11, 20), T13_INSTANCE, *range(20, 24)))
 """T4 to L4, for which Genant defined his grades."""
 
@@ -60,6 +61,8 @@ class Threshold:
     levels : frozenset of int or None
         Levels (ids of `operators.anatomy.vertebrae.LEVEL_NAMES`) that it holds for; None: all. A
         vertebra whose level is not named is flagged, too.
+    is_magnitude : bool
+        Whether the sign of a value does not matter.
     """
 
     measure: str
@@ -68,9 +71,11 @@ class Threshold:
     words: str
     source: str
     levels: frozenset[int] | None = None
+    is_magnitude: bool = False
 
     def is_crossed(self, value: float) -> bool:
-        """Whether a value is flagged."""
+        """Whether a value is flagged: as it is shown, so that none is boxed that looks right."""
+        value = round(abs(value) if self.is_magnitude else value, _SHOWN_DECIMALS)
         if self.below is not None and value < self.below:
             return True
         return self.from_on is not None and value >= self.from_on
@@ -93,10 +98,11 @@ THRESHOLDS: Final = (
     ),
     Threshold(
         "slip",
-        -LEAST_SLIP_MM,
+        None,
         LEAST_SLIP_MM,
         "slip of 3 mm or more",
         "smallest slip that is graded here",
+        is_magnitude=True,
     ),
     Threshold(
         "canal_ap_diameter",

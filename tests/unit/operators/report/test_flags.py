@@ -17,12 +17,12 @@ def row(measure: str, value: float | None, instance: int = 7) -> Measurement:
 @pytest.mark.parametrize(
     ("measure", "value", "is_flagged"),
     [
-        ("canal_ap_diameter", 9.99, True),
-        ("canal_ap_diameter", 10.0, False),
-        ("slip", 3.0, True),
-        ("slip", 2.99, False),
-        ("slip", -3.01, True),
-        ("slip", -3.0, False),
+        ("canal_ap_diameter", 9.94, True),
+        ("canal_ap_diameter", 9.96, False),  # shown as 10.0
+        ("slip", 2.96, True),  # shown as 3.0
+        ("slip", 2.94, False),
+        ("slip", -3.0, True),
+        ("slip", -2.94, False),
         ("genant_grade_proposed", 1.0, True),
         ("genant_grade_proposed", 0.0, False),
         ("coronal_cobb", 10.0, True),

@@ -15,8 +15,12 @@ from app.node.journal.tables import DELIVERY, INSTANCE, JOB, SERIES
 from app.node.web.site import Site
 from app.node.web.wording import DELIVERIES, JOBS
 from app.node.web.wording import SERIES as SERIES_WORDS
+from app.run.record import ResultRecord, entry_of
+from operators.case import Case
+from operators.spine.measurements.measure import Measurement
 from operators.spine.quality.findings import Finding, Outcome, Quality
 from tests.builders.filled_journal import RECORD, fill, series_uid_of
+from tests.builders.journal_rows import insert
 from tests.builders.web_site import client_of, site_of
 
 PAGES = [
@@ -216,6 +220,42 @@ def test_a_running_job_has_one_bar_for_the_whole_of_it(shown: TestClient):
     text = shown.get("/jobs/j-running").text
     assert text.count("<progress") == 1
     assert "% of this step" in text
+
+
+def test_a_revision_is_shown_beside_what_it_replaces_with_its_report_flags_and_table(site: Site):
+    measured = (
+        Measurement(instance=8, level="", measure="body_anterior_height", value=27.4),
+        Measurement(instance=8, level="", measure="slip", value=4.2),
+        Measurement(instance=8, level="", measure="slip_percent", reason="<b>odd</b>"),
+    )
+    entry = entry_of(Case(key="series2", measurements=measured))
+    record = ResultRecord(status="ok", exit_code=0, series=(entry,)).as_dict()
+    with transaction(site.engine) as c:
+        c.execute(
+            JOB.update()
+            .where(JOB.c.job_id == "j-succeeded")
+            .values(record=json.dumps(record), predecessor_job_id="j-cancelled", revision=2)
+        )
+        for job_id, name, kind in (
+            ("j-cancelled", "series2_overlay.png", "overlay"),
+            ("j-cancelled", "series9_overlay.png", "overlay"),
+            ("j-succeeded", "series2_report.pdf", "report file"),
+        ):
+            path = f"results/{job_id}/{name}"
+            insert(c, "result", job_id=job_id, name=name, kind=kind, path=path)
+    answer = client_of(site).get("/jobs/j-succeeded")
+    assert answer.status_code == 200
+    text = answer.text
+    pictures = [attrs["src"] for tag, attrs in Tags(text).seen if tag == "img"]
+    assert pictures == [
+        "/jobs/j-succeeded/files/series2_overlay.png",
+        "/jobs/j-cancelled/files/series2_overlay.png",
+    ]
+    assert "Revision 2, this job" in text
+    assert "/jobs/j-succeeded/files/series2_report.pdf" in text
+    assert "Slip of 3 mm or more: vertebra 8 4.2 mm forward" in text
+    assert '<td class="flagged">4.2</td>' in text
+    assert "a &lt;b&gt;odd&lt;/b&gt;" in text
 
 
 def test_files_are_handed_out_as_what_they_are(shown: TestClient):
