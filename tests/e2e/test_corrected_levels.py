@@ -70,7 +70,7 @@ def is_settled(node: KillableNode, series_uid: str) -> bool:
     return (
         bool(rows("SELECT 1 FROM job WHERE series_uid = ? AND state = 'succeeded'", series_uid))
         and rows("SELECT count(*) FROM job WHERE state != 'succeeded'") == [(0,)]
-        and rows("SELECT count(*) FROM delivery WHERE state != 'delivered'") == [(0,)]
+        and rows("SELECT count(*) FROM delivery WHERE state IN ('queued', 'sent')") == [(0,)]
     )
 
 
@@ -81,7 +81,11 @@ def latest(node: KillableNode, series_uid: str) -> str:
 
 
 def sent(node: KillableNode, job_id: str) -> set[str]:
-    query = "SELECT sop_instance_uid FROM delivery WHERE job_id = ?"
+    """Segmentations of a job that the PACS has confirmed."""
+    query = """
+        SELECT sop_instance_uid FROM delivery JOIN result USING (job_id, sop_instance_uid)
+        WHERE job_id = ? AND state = 'delivered' AND kind = 'segmentation'
+    """
     return {uid for (uid,) in node.journal.rows(query, job_id)}
 
 
