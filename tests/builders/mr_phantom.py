@@ -9,7 +9,7 @@ import numpy as np
 from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -74,6 +74,8 @@ class SeriesOptions:
     name: str = "T2"
     """Seed of the series' UIDs: another name is another series of the same study."""
     study: str = "study"
+    shows: Callable[[SeriesOptions], NDArray[np.int32]] | None = None
+    """Stored values [slice, row, column]; None: ramps and a block, `ramps`."""
     """Seed of study, patient and frame of reference."""
 
 
@@ -89,6 +91,11 @@ class Plane:
 
 
 def phantom(options: SeriesOptions) -> NDArray[np.int32]:
+    """Stored values [slice, row, column] of the first echo at the first time."""
+    return ramps(options) if options.shows is None else options.shows(options)
+
+
+def ramps(options: SeriesOptions) -> NDArray[np.int32]:
     """Smooth ramps of another slope along each axis plus a bright block near one corner."""
     k, j, i = np.mgrid[: options.slices, : options.rows, : options.columns]
     depth = options.bits_stored

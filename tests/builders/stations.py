@@ -9,14 +9,20 @@ from pydicom.dataset import Dataset
 from pydicom.uid import EnhancedMRImageStorage
 
 from tests.builders.mr_series import SAGITTAL, MadeSeries, make_series, turned
+from tests.builders.shown_spine import spine_of
 
 UPPER = (31.5, -84.25, 417.75)
 LOWER = (29.8, -84.25, 117.75)
 """First voxels: 300 mm apart, and 1.7 mm to the side, as technologists place them."""
 
 TILTED = turned(SAGITTAL, 12.0, 7.0)
-SIZE: dict[str, object] = {"rows": 100, "columns": 64, "pixel_spacing": (1.5, 1.5)}
-"""Big enough for the stand-in network's spine."""
+SIZE: dict[str, object] = {
+    "rows": 100,
+    "columns": 64,
+    "pixel_spacing": (1.5, 1.5),
+    "shows": spine_of,
+}
+"""Big enough for the stand-in network's spine, which they show."""
 
 
 def two_stations(

@@ -20,9 +20,7 @@ from operators.imaging.volume import LabelMap, SparseMask, Volume
 from operators.networks.inference_config import InferenceConfig
 from operators.spine.confidence import ALL_AGREE
 from tests.builders.mr_series import MadeSeries, make_series
-
-PITCH_MM = 32.0
-"""Distance from one vertebra to the next: body 24 mm, disc 8 mm."""
+from tests.builders.shown_spine import paint_spine, spine_of
 
 
 @dataclass(frozen=True)
@@ -83,24 +81,6 @@ class StubSemanticModel:
         return StubResult(LabelMap(labels, turned.affine_lps), agreement=agreement)
 
 
-def paint_spine(labels: np.ndarray, spacing: tuple[float, float, float]) -> None:
-    """Paint into [R, I, P]: lateral, downwards, backwards, in mm around the middle."""
-    r, i, p = (
-        (np.arange(n) - (n - 1) / 2) * step for n, step in zip(labels.shape, spacing, strict=True)
-    )
-    phase = np.mod(i, PITCH_MM)
-    inside = (np.abs(i) < labels.shape[1] * spacing[1] / 2 - 6)[None, :, None]
-    wide = (np.abs(r) < 18)[:, None, None]
-    front = ((p > -35) & (p < -5))[None, None, :]
-    body, disc = (phase < 24)[None, :, None], (phase >= 24)[None, :, None]
-    labels[wide & front & body & inside] = 49
-    labels[wide & front & disc & inside] = 100
-    labels[(np.abs(r) < 9)[:, None, None] & ((p > -4) & (p < 8))[None, None, :] & inside] = 61
-    arch = ((phase > 6) & (phase < 20))[None, :, None]
-    behind = ((p > 9) & (p < 18))[None, None, :]
-    labels[(np.abs(r) < 10)[:, None, None] & behind & arch & inside] = 41
-
-
 @dataclass
 class StubInstanceModel:
     """Gives every vertebra voxel to the nearest centre on the I axis."""
@@ -135,16 +115,6 @@ class StubInstanceModel:
         return answers
 
 
-def spine_image(shape: tuple[int, ...] = (64, 100, 13)) -> np.ndarray:
-    """Voxels [A, I, R] on `SAGITTAL_RAS` that show what the stand-in paints."""
-    labels = np.zeros(shape[::-1], np.uint8)
-    paint_spine(labels, (3.3, 1.5, 1.5))
-    brightness = np.full(101, 60, np.int16)
-    brightness[[41, 49, 61, 100]] = 300, 300, 900, 450
-    grain = np.random.default_rng(0).normal(0, 12, labels.shape)
-    return (brightness[labels] + grain).astype(np.int16).T[::-1]
-
-
 def stub_bundle(semantic: StubSemanticModel | None = None) -> ModelBundle:
     """Both stand-ins as the house expects them."""
     return ModelBundle(
@@ -157,6 +127,7 @@ def stub_bundle(semantic: StubSemanticModel | None = None) -> ModelBundle:
 
 
 def spine_series(folder: Path, **changes: object) -> MadeSeries:
-    """A sagittal T2w series big enough for four vertebrae: 150 x 96 x 53 mm."""
-    options = {"rows": 100, "columns": 64, "pixel_spacing": (1.5, 1.5)} | changes
+    """A sagittal T2w series that shows four vertebrae: 150 x 96 x 53 mm."""
+    size = {"rows": 100, "columns": 64, "pixel_spacing": (1.5, 1.5)}
+    options = {**size, "shows": spine_of, **changes}
     return make_series(folder, **options)

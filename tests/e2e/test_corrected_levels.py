@@ -17,7 +17,8 @@ from tests.builders.counting_pacs import CountingPacs, counting_pacs
 from tests.builders.killable_node import KillableNode, killable_node
 from tests.builders.mr_series import SAGITTAL, MadeSeries
 from tests.builders.node_processes import NodeProcess, role_command, wait_until
-from tests.builders.stub_models import PITCH_MM, spine_series
+from tests.builders.shown_spine import PITCH_MM
+from tests.builders.stub_models import spine_series
 
 DEEDS = "SELECT actor, detail FROM audit WHERE action = 'job.levels' AND subject = ?"
 BY_API = {"X-Spine-Node": "test"}

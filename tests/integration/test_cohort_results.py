@@ -98,7 +98,7 @@ def test_of_an_image_every_file_is_that_of_a_run(images: Path) -> None:
 def test_of_a_study_too_under_the_subject_s_name_and_as_nifti(study: Path) -> None:
     (home,) = (study / "out").glob("sub-P1/ses-*/anat")
     written = sorted((study / "run").iterdir())
-    assert len(written) == 5
+    assert len(written) == 6
     key = written[0].name.rpartition("_")[0]
     stem = f"sub-P1_{home.parent.name}_acq-{key.replace('_', '')}"
     for path in written:

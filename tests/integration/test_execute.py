@@ -23,14 +23,9 @@ from operators.dicom.result_kinds import kind_of
 from operators.dicom.stack_identity import from_json
 from operators.imaging.volume import Volume
 from tests.builders.nifti_images import noise, save_image
+from tests.builders.shown_spine import spine_image
 from tests.builders.stations import two_stacks_in_one_object, two_stations
-from tests.builders.stub_models import (
-    StubSemanticModel,
-    config_of,
-    spine_image,
-    spine_series,
-    stub_bundle,
-)
+from tests.builders.stub_models import StubSemanticModel, config_of, spine_series, stub_bundle
 
 CLOCK = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -84,7 +79,9 @@ def test_folds_that_contradict_each_other_in_the_discs_are_named_in_the_record(
 
 
 def test_masks_that_the_image_contradicts_are_withheld_and_not_measured(tmp_path: Path) -> None:
-    spine_series(tmp_path / "in")  # ramps of brightness, whatever the stand-in finds in them
+    spine_series(
+        tmp_path / "in", shows=None
+    )  # ramps of brightness, whatever the stand-in finds in them
     record = execute(job(tmp_path / "in", tmp_path / "out"), stub_bundle())
     entry = record.as_dict()["series"][0]
     assert entry["quality"]["outcome"] == "withhold"

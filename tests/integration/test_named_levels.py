@@ -12,7 +12,8 @@ from app.run.execute import Job, execute
 from app.run.record import ResultRecord, SeriesRecordEntry
 from operators.anatomy.named_vertebrae import NamedVertebra, parse
 from tests.builders.mr_series import SAGITTAL
-from tests.builders.stub_models import PITCH_MM, spine_series, stub_bundle
+from tests.builders.shown_spine import PITCH_MM
+from tests.builders.stub_models import spine_series, stub_bundle
 
 CLOCK = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TOP_MM = 417.75
