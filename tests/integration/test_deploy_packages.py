@@ -75,8 +75,8 @@ def test_a_study_is_segmented_there(python: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_both_bundled_models_load_and_run_there(python: Path, tmp_path: Path) -> None:
-    # Box-shaped nothing: the networks run, the answer is "no spine".
-    spine_series(tmp_path / "in")
+    # Ramps of brightness: the networks run, the answer is "no spine".
+    spine_series(tmp_path / "in", shows=None)
     done = call(python, "-m", "app", "-i", tmp_path / "in", "-o", tmp_path / "out")
     assert done.returncode == 13, done.stderr
     assert not (tmp_path / "out").exists()
