@@ -225,6 +225,26 @@ def test_jobs_of_a_worker_that_never_comes_back_are_taken_over_after_the_lease(
     assert [event["count"] for event in other.events(320)] == [1]
 
 
+def freeze_between_transactions(node: Node, worker: WorkerProcess) -> None:
+    """Stop a worker where it holds no lock on a database: with one, nobody else could begin."""
+
+    def is_frozen_without_a_lock() -> bool:
+        worker.running.send_signal(signal.SIGSTOP)
+        for name in ("journal.db", "queue.db"):
+            database = sqlite3.connect(node.data / name, timeout=0.2, isolation_level=None)
+            try:
+                database.execute("BEGIN IMMEDIATE")
+                database.execute("ROLLBACK")
+            except sqlite3.OperationalError:
+                worker.running.send_signal(signal.SIGCONT)
+                return False
+            finally:
+                database.close()
+        return True
+
+    eventually(is_frozen_without_a_lock)
+
+
 def test_a_frozen_worker_that_wakes_up_after_its_job_was_taken_over_changes_nothing(
     make_node: Maker,
 ):
@@ -232,7 +252,7 @@ def test_a_frozen_worker_that_wakes_up_after_its_job_was_taken_over_changes_noth
     node.plan("a")
     frozen = node.worker("--work", "3", lease_s=2, host="frozen")
     eventually(lambda: node.job("a").step == "stub_step")
-    frozen.running.send_signal(signal.SIGSTOP)
+    freeze_between_transactions(node, frozen)
     try:
         other = node.worker(lease_s=2, host="other")
         eventually(node.is_in("succeeded", "a"))
