@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from app.cohort.folder import own_name
 from app.cohort.rows import OK
+from operators.dicom.result_kinds import MEASUREMENTS as MEASUREMENTS_TABLE
 from operators.spine.measurements.rows import COLUMNS
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ _COHORT_COLUMNS: Final = (
     *("subject", "session", "series", "series_uid", "source", "status", "reason", "seconds"),
     *("quality", "flags", "confidence", "vertebrae"),
 )
-_ENDING: Final = "_measurements.csv"
 
 
 def write_tables(folder: CohortFolder, cases: Iterable[CohortCase]) -> None:
@@ -89,7 +89,7 @@ def _line(case: CohortCase, row: dict[str, Any], seconds: float | None) -> tuple
 
 def _measured(folder: CohortFolder, case: CohortCase, row: dict[str, Any]) -> Iterator[list[str]]:
     for name in row.get("files", ()):
-        if name.endswith(_ENDING):
+        if name.endswith(MEASUREMENTS_TABLE.suffix):
             with (folder.output / case.folder / name).open(encoding="utf-8", newline="") as file:
                 lines = csv.reader(file)
                 next(lines)  # the header
