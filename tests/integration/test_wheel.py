@@ -115,8 +115,8 @@ def test_a_model_that_a_user_adds_lies_outside_the_wheel_and_has_a_name(
 
 @pytest.mark.slow
 def test_a_study_is_segmented_from_an_empty_folder(site: Path, tmp_path: Path) -> None:
-    # Box-shaped nothing: both bundled networks load and run, the answer is "no spine".
-    spine_series(tmp_path / "in")
+    # Ramps of brightness: both bundled networks load and run, the answer is "no spine".
+    spine_series(tmp_path / "in", shows=None)
     done = spine_node(site, tmp_path, "run", "-i", "in", "-o", "out", "--json")
     assert done.returncode == 13, done.stderr
     record = json.loads(done.stdout.splitlines()[-1])
