@@ -10,18 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from dbos import DBOS, DBOSPortableJSONSerializer
+from dbos import DBOS
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import EngineError
 from app.node.journal.locks import holding
-from app.node.work.queue import ACTIVE
+from app.node.work.queue import ACTIVE, engine_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from dbos import DBOSConfig
 
 CASE: Final = "cohort-case"
 WORKFLOWS_CLASS: Final = "spine-cohort"
@@ -30,8 +29,6 @@ WORKFLOWS_INSTANCE: Final = "cohort"
 _VERSION: Final = "1"
 """Of the order of steps."""
 _POLL_S: Final = 0.2
-_THREADS: Final = 8
-_CONNECTIONS: Final = 5
 _AT_ONCE: Final = 500
 """Ids in one question: SQLite takes 32766 values, PostgreSQL 65535."""
 
@@ -56,18 +53,8 @@ class CohortEngine:
 
     def configure(self, url: str) -> None:
         """Configure the engine; workflows must be registered between this and `start`."""
-        config: DBOSConfig = {
-            "name": "spine-cohort",
-            "system_database_url": url,
-            "executor_id": self._executor_id(self.executor),
-            "application_version": self._version,
-            # The default serializer runs code that anybody who can write the database puts there.
-            "serializer": DBOSPortableJSONSerializer(),
-            "log_level": "CRITICAL",
-            "max_executor_threads": _THREADS,
-            "sys_db_pool_size": _CONNECTIONS,
-        }
-        DBOS(config=config)
+        executor = self._executor_id(self.executor)
+        DBOS(config=engine_config("spine-cohort", url, executor, self._version))
 
     def start(self) -> None:
         """Migrate, take up what this executor left behind, and begin to take work.

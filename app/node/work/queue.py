@@ -90,6 +90,21 @@ def engine_url(data: Path, database_url: str | None) -> str:
     return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", database_url)
 
 
+def engine_config(name: str, url: str, executor_id: str, version: str) -> DBOSConfig:
+    """Configure an engine: its name, its database, executor, and version of workflows."""
+    return {
+        "name": name,
+        "system_database_url": url,
+        "executor_id": executor_id,
+        "application_version": version,
+        # The default serializer runs code that anybody who can write the database puts there.
+        "serializer": DBOSPortableJSONSerializer(),
+        "log_level": "CRITICAL",
+        "max_executor_threads": _THREADS,
+        "sys_db_pool_size": _CONNECTIONS,
+    }
+
+
 def segment_id(run: JobRun) -> str:
     """Workflow of one run of a job; an id never runs twice."""
     return f"seg:{run.job_id}:{run.run_number}"
@@ -106,18 +121,7 @@ class JobQueue:
     def __init__(self, url: str, executor_id: str, *, version: str = WORKFLOWS_VERSION) -> None:
         """Configure the engine; workflows must be registered between this and `start`."""
         self.version = version
-        config: DBOSConfig = {
-            "name": "spine-node",
-            "system_database_url": url,
-            "executor_id": executor_id,
-            "application_version": version,
-            # The default serializer runs code that anybody who can write the database puts there.
-            "serializer": DBOSPortableJSONSerializer(),
-            "log_level": "CRITICAL",
-            "max_executor_threads": _THREADS,
-            "sys_db_pool_size": _CONNECTIONS,
-        }
-        DBOS(config=config)
+        DBOS(config=engine_config("spine-node", url, executor_id, version))
 
     def start(self) -> None:
         """Migrate, take up what this executor left behind, and begin to take work.
