@@ -20,6 +20,7 @@ help:
 	@echo 'make check  ruff, mypy, import contracts     make bench  side by side with SPINEPS'
 	@echo 'make wheel  one file for pip, models inside'
 	@echo 'make image, make trial, make bundle   container image, trial PACS, installation without network'
+	@echo 'make audit  known vulnerabilities and licences     make release  wheel, bundle, image, list of contents, checksums'
 	@echo 'make peers  (root) foreign DICOM programs for the fuller tests'
 
 setup: $(READY)
@@ -101,3 +102,27 @@ trial-down:
 
 bundle: $(READY)
 	TORCH_INDEX=$(TORCH_INDEX)/$(TORCH_BUILD) app/deploy/offline/bundle.sh $(VENV)/bin/python dist
+
+# The tools that judge an environment stay outside of it.
+.PHONY: audit sbom release
+PIP_AUDIT ?= pip-audit==2.10.1
+CYCLONEDX ?= cyclonedx-bom==7.5.0
+VERSION = $(shell $(VENV)/bin/python -c 'from app import __version__; print(__version__)')
+
+audit: $(READY)
+	$(VENV)/bin/python -m app.deploy.licences pyproject.toml
+	$(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/pip install --quiet '$(PIP_AUDIT)'
+	$(VENV)/bin/python -m app.deploy.image_packages pyproject.toml | sed 's/+cpu$$//' > $(VENV)/audit/shipped.txt
+	$(VENV)/audit/bin/pip-audit --strict --disable-pip --no-deps --requirement $(VENV)/audit/shipped.txt
+
+sbom: $(READY)
+	$(PYTHON) -m venv $(VENV)/contents && $(VENV)/contents/bin/pip install --quiet '$(CYCLONEDX)'
+	mkdir -p dist
+	$(VENV)/contents/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml \
+	  --output-format JSON --output-file dist/spine-node-$(VERSION).cdx.json $(VENV)/bin/python
+	$(VENV)/bin/python -m app.deploy.contents pyproject.toml dist/spine-node-$(VERSION).cdx.json
+
+release: wheel bundle sbom
+	@if [ -n "$(CONTAINER)" ]; then $(MAKE) image && $(CONTAINER) save spine-node:cpu | gzip > dist/spine-node-$(VERSION)-image-cpu.tar.gz; \
+	else echo 'no docker, podman or buildah here: the image is not part of this release folder'; fi
+	cd dist && sha256sum spine?node-$(VERSION)* > SHA256SUMS && cat SHA256SUMS
