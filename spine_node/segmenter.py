@@ -73,7 +73,7 @@ class Segmenter:
         config: str | PathLike[str] | None = None,
     ) -> None:
         load_graph()
-        from app.run.execute import load_models  # noqa: PLC0415 - seconds: torch
+        from app.run.models import load_models  # noqa: PLC0415 - seconds: torch
 
         settings = load_settings(None if config is None else Path(config))
         chosen = {

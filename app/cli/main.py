@@ -125,7 +125,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
         require_usable(paths)
         settings = _choose_models(load_settings(config), models, semantic, instance)
         # Not at the top: importing it starts threads, which must find the signals blocked.
-        from app.run.execute import Job, execute, load_models
+        from app.run.execute import Job, execute
+        from app.run.models import load_models
         from app.run.record import write_record
         from operators.dicom.selection import SelectionSettings
 

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import __version__
-from app.errors import ConfigurationError, ExitCode, OutputUnwritableError, exit_code_of
-from app.registry import find_model, folder_digest, read_registry, sha256_of
+from app.errors import ExitCode, OutputUnwritableError, exit_code_of
 from app.run.bootstrap import prepare_process
 from app.run.record import ErrorRecord, ResultRecord, entry_of, verdict
 from operators.anatomy.named_vertebrae import parameter_of
 from operators.dicom.input_files import is_nifti
 from operators.dicom.outlook import as_json
-from operators.dicom.provenance import ModelIdentity, ResultContext, notice_of
+from operators.dicom.provenance import ResultContext, notice_of
 from operators.dicom.result_kinds import USUAL_EXTRAS
 from operators.dicom.selection import SelectionSettings
 from operators.errors import (
@@ -41,14 +40,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from app.run.models import ModelBundle
     from app.run.record import Status
-    from app.settings import InferenceSettings, ModelSettings
     from operators.anatomy.named_vertebrae import NamedVertebra
     from operators.case import Case, Progress
     from operators.dicom.provenance import IntendedUse, Predecessor
     from operators.dicom.selection import SeriesDecision
-    from operators.networks.instances import InstanceModel
-    from operators.networks.semantic import SemanticModel
     from operators.spine.level_stations import Station
 
 
@@ -103,131 +100,6 @@ class Job:
     intended_use: IntendedUse | None = None
     named: tuple[NamedVertebra, ...] = ()
     others: tuple[Station, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelBundle:
-    """Networks loaded once per process and shared by all runs.
-
-    Attributes
-    ----------
-    semantic : SemanticModel or None
-        Phase 1; None where a label map is given.
-    instance : InstanceModel
-        Phase 2.
-    semantic_identity, instance_identity : ModelIdentity
-        What the results say about them; the semantic one may stand for a given label map.
-    profile : str
-        Device, engine and number format, such as ``cpu-openvino-fp32+cpu-fp32``.
-    """
-
-    semantic: SemanticModel | None
-    instance: InstanceModel
-    semantic_identity: ModelIdentity
-    instance_identity: ModelIdentity
-    profile: str
-
-
-def load_models(
-    models: ModelSettings, inference: InferenceSettings, *, given_mask: Path | None = None
-) -> ModelBundle:
-    """Load both networks; a model that does not load is an error now, not at the first study.
-
-    Parameters
-    ----------
-    models : ModelSettings
-        Names or folders.
-    inference : InferenceSettings
-        Device, precision, engine, threads.
-    given_mask : Path, optional
-        Label map that takes the place of phase 1, whose network is then not loaded.
-
-    Returns
-    -------
-    ModelBundle
-        Ready to use.
-
-    Raises
-    ------
-    ConfigurationError
-        ``no_such_device``: CUDA is asked for and not there; ``no_bfloat16``: bf16 is asked for on
-        a processor that cannot compute in it; ``engine_not_for_this``: OpenVINO is asked for on
-        CUDA or with bf16.
-    ModelUnusableError
-        If a folder is missing, changed, or holds no model of that kind.
-    UnreadableInputError
-        If the given label map cannot be read.
-    """
-    import torch  # noqa: PLC0415 - seconds; only where a network is loaded
-
-    from operators.networks.instances import load_instance_model  # noqa: PLC0415
-    from operators.networks.semantic import load_semantic_model  # noqa: PLC0415
-
-    if inference.threads:
-        torch.set_num_threads(inference.threads)
-    device = _device(inference.device)
-    _require_precision(inference.precision, device)
-    _require_engine(inference, device)
-    instance_folder = find_model(models.directory, models.instance)
-    instance = load_instance_model(instance_folder, device=device, precision=inference.precision)
-    semantic, profiles = None, [instance.network.profile]
-    if given_mask is not None:
-        semantic_identity = _mask_identity(given_mask)
-    else:
-        folder = find_model(models.directory, models.semantic)
-        semantic = load_semantic_model(
-            folder, device=device, precision=inference.precision, engine=inference.engine
-        )
-        semantic_identity = _identity(folder)
-        profiles.insert(0, semantic.profile)
-    return ModelBundle(
-        semantic=semantic,
-        instance=instance,
-        semantic_identity=semantic_identity,
-        instance_identity=_identity(instance_folder),
-        profile="+".join(dict.fromkeys(profiles)),
-    )
-
-
-def _device(asked: str) -> str:
-    import torch  # noqa: PLC0415 - as above
-
-    has_cuda = torch.cuda.is_available()
-    if asked == "auto":
-        return "cuda" if has_cuda else "cpu"
-    if asked == "cuda" and not has_cuda:
-        message = "inference.device is cuda, but no CUDA device is usable here; try auto"
-        raise ConfigurationError(message, reasons=("no_such_device",))
-    return asked
-
-
-def _require_precision(asked: str, device: str) -> None:
-    from operators.networks.engines import runs_in_bfloat16  # noqa: PLC0415 - as above
-
-    if asked == "bf16" and not runs_in_bfloat16(device):
-        message = "inference.precision is bf16, but this processor has no bfloat16; try auto"
-        raise ConfigurationError(message, reasons=("no_bfloat16",))
-
-
-def _require_engine(inference: InferenceSettings, device: str) -> None:
-    from operators.networks.engines import runs_in_openvino  # noqa: PLC0415 - as above
-
-    if inference.engine == "openvino" and not runs_in_openvino(device, inference.precision):
-        message = "inference.engine is openvino, which is for fp32 on the CPU alone; try auto"
-        raise ConfigurationError(message, reasons=("engine_not_for_this",))
-
-
-def _identity(folder: Path) -> ModelIdentity:
-    entry = read_registry(folder.parent).models.get(folder.name)
-    version = entry.version if entry is not None else "not registered"
-    return ModelIdentity(folder.name, version, folder_digest(folder))
-
-
-def _mask_identity(mask: Path) -> ModelIdentity:
-    try:
-        return ModelIdentity("given label map", "-", sha256_of(mask))
-    except OSError as error:
-        raise UnreadableInputError(f"the mask cannot be read: {error.strerror}") from error
 
 
 def execute(

@@ -18,7 +18,7 @@ from operators.errors import InterruptedRunError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.run.execute import ModelBundle
+    from app.run.models import ModelBundle
     from operators.case import Case, Progress
     from operators.dicom.selection import SelectionSettings, SeriesDecision
     from operators.imaging.volume import Volume

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.run.execute import ModelBundle
+from app.run.models import ModelBundle
 from operators.anatomy.labels import Structure
 from operators.imaging.orientation import reorient
 from operators.imaging.resampling import resample_labels_to_grid

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.run.execute import ModelBundle
+from app.run.models import ModelBundle
 from operators.dicom.provenance import ModelIdentity
 from operators.errors import SegmentationError
 from operators.imaging.orientation import reorient

@@ -28,21 +28,21 @@ Outcome = tuple[int, dict, str]
 @pytest.fixture
 def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
     prepare_process()
-    from app.run import execute  # noqa: PLC0415 - after the process is prepared
+    from app.run import models  # noqa: PLC0415 - after the process is prepared
 
-    monkeypatch.setattr(execute, "load_models", lambda *_, **__: stub_bundle())
+    monkeypatch.setattr(models, "load_models", lambda *_, **__: stub_bundle())
 
 
 @pytest.fixture
 def no_inference(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever comes as far as loading networks is right as far as options go."""
     prepare_process()
-    from app.run import execute  # noqa: PLC0415 - after the process is prepared
+    from app.run import models  # noqa: PLC0415 - after the process is prepared
 
     def loaded(*_: object, **__: object) -> None:
         sys.exit(0)
 
-    monkeypatch.setattr(execute, "load_models", loaded)
+    monkeypatch.setattr(models, "load_models", loaded)
 
 
 def spine_node(*arguments: str | Path) -> int:

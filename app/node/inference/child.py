@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from app.node.inference.protocol import Answer, Request
-    from app.run.execute import ModelBundle
+    from app.run.models import ModelBundle
     from operators.dicom.selection import SelectionSettings
 
 PROGRESS_EVERY_S: Final = 0.25
@@ -174,7 +174,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _load(models: ModelSettings, inference: InferenceSettings) -> ModelBundle:
     """Everything slow, before the first request: networks, and the graph's libraries."""
     # Not at the top: torch and holoscan start threads, which must find the signals blocked.
-    from app.run.execute import load_models  # noqa: PLC0415
+    from app.run.models import load_models  # noqa: PLC0415
 
     bundle = load_models(models, inference)
     prepare_process()

@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from app.run import execute
+from app.run import models
 from tests.builders.mr_phantom import SAGITTAL
 from tests.builders.nifti_images import save_image
 from tests.builders.stub_models import spine_series, stub_bundle
@@ -24,7 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     save_image(tmp_path / "sub-01_T2w.nii.gz")
     spine_series(tmp_path / "study", orientation=SAGITTAL)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(execute, "load_models", lambda *_, **__: stub_bundle())
+    monkeypatch.setattr(models, "load_models", lambda *_, **__: stub_bundle())
     return tmp_path
 
 

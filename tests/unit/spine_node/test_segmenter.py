@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import spine_node
-from app.run import execute
+from app.run import models
 from operators.imaging.volume import Volume
 from spine_node import (
     ConfigurationError,
@@ -45,7 +45,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Segmenter]:
     """A segmenter with stand-in networks."""
 
     def make(semantic: StubSemanticModel | None = None) -> Segmenter:
-        monkeypatch.setattr(execute, "load_models", lambda *_, **__: stub_bundle(semantic))
+        monkeypatch.setattr(models, "load_models", lambda *_, **__: stub_bundle(semantic))
         return Segmenter()
 
     return make
@@ -309,13 +309,13 @@ class EndlessTiles(StubSemanticModel):
 
 INTERRUPTED = """
 import signal, sys, time
-from app.run import execute
+from app.run import models
 from spine_node import Segmenter
 from tests.unit.spine_node.test_segmenter import SAGITTAL_RAS, EndlessTiles, noise, stub_bundle
 
 # A job in the background of a shell inherits a SIGINT that is ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-execute.load_models = lambda *_, **__: stub_bundle(EndlessTiles())
+models.load_models = lambda *_, **__: stub_bundle(EndlessTiles())
 segmenter = Segmenter()
 for _ in range(5):
     start = time.monotonic()
