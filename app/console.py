@@ -11,20 +11,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from app.steps import STEP_WORDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-
-STEP_TITLES: dict[str, str] = {
-    "assemble_volume": "volume assembly",
-    "segment_semantic": "phase 1: structures",
-    "segment_instances": "phase 2: vertebrae",
-    "postprocess": "post-processing",
-    "label_vertebrae": "level names",
-    "measure_spine": "measuring",
-    "assess_quality": "quality gate",
-    "write_segmentation": "writing",
-}
 
 
 def plain_output() -> None:
@@ -80,7 +70,7 @@ class _PlainLines:
     def __call__(self, key: str, step: str, fraction: float) -> None:
         if fraction >= 1.0 and (key, step) not in self._told:
             self._told.add((key, step))
-            sys.stderr.write(f"{key}: {STEP_TITLES.get(step, step)} done\n")
+            sys.stderr.write(f"{key}: {STEP_WORDS.get(step, step)}: done\n")
 
 
 class _Live:
@@ -93,7 +83,7 @@ class _Live:
     def __call__(self, key: str, step: str, fraction: float) -> None:
         task = self._tasks.get((key, step))
         if task is None:
-            title = STEP_TITLES.get(step, step)
+            title = STEP_WORDS.get(step, step)
             task = self._display.add_task(title, total=1.0, series=key)
             self._tasks[key, step] = task
         self._display.update(task, completed=fraction)

@@ -32,6 +32,8 @@ IN_MEMORY: Final = "image"
 class SelectSeriesOperator(Operator):
     """Emit ``cases``: the accepted series of a DICOM folder or of files, or one image."""
 
+    NAME = "select_series"
+
     def __init__(
         self,
         fragment: Any,
@@ -47,7 +49,7 @@ class SelectSeriesOperator(Operator):
         self._settings = settings
         self._on_decisions = on_decisions
         self._on_passed_over = on_passed_over
-        super().__init__(fragment, *args, **kwargs)
+        super().__init__(fragment, *args, **{"name": self.NAME, **kwargs})
 
     def setup(self, spec: Any) -> None:
         """Declare the output ``cases``."""

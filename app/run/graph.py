@@ -1,7 +1,8 @@
-"""The MONAI Deploy application: the only place that knows the order of the operators."""
+"""The MONAI Deploy application: the operators of `app.steps`, one after the other."""
 
 from __future__ import annotations
 
+import importlib
 import json
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -10,10 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from monai.deploy.conditions import CountCondition
 from monai.deploy.core import Application, Operator
 
-from operators.assemble_volume import AssembleVolumeOperator
-from operators.assess_quality import AssessQualityOperator
+from app.steps import OPERATORS
 from operators.label_vertebrae import LabelVertebraeOperator
-from operators.measure_spine import MeasureSpineOperator
 from operators.postprocess import PostprocessOperator
 from operators.segment_instances import SegmentInstancesOperator
 from operators.segment_semantic import SegmentSemanticOperator
@@ -33,18 +32,11 @@ if TYPE_CHECKING:
     from operators.networks.semantic import SemanticModel
     from operators.spine.level_stations import Station
 
-FLOW = (
-    "select_series",
-    "assemble_volume",
-    "segment_semantic",
-    "segment_instances",
-    "postprocess",
-    "label_vertebrae",
-    "measure_spine",
-    "assess_quality",
-    "write_segmentation",
-)
-"""Names of the steps in flow order; equal to the module names in ``operators``."""
+CLASSES: Final[dict[str, type[Operator]]] = {
+    step.name: getattr(importlib.import_module(f"operators.{step.name}"), step.operator_name)
+    for step in OPERATORS
+}
+"""Operator of every step, by its name, in flow order."""
 
 _USED: Final = {
     "semantic": (
@@ -112,41 +104,44 @@ class SpineApplication(Application):
         super().__init__(["spine-node"])
 
     def compose(self) -> None:
-        """Create the operators and connect them in flow order."""
-        wiring = self._wiring
-        progress = wiring.progress
+        """Create the operators and connect them in the order of the table."""
+        made = self._with_arguments(self._wiring)
         steps = [
-            SelectSeriesOperator(
+            made.get(name) or operator(self, progress=self._wiring.progress)
+            for name, operator in CLASSES.items()
+        ]
+        for upstream, downstream in pairwise(steps):
+            self.add_flow(upstream, downstream, {("cases", "cases")})
+
+    def _with_arguments(self, wiring: Wiring) -> dict[str, Operator]:
+        """Operators that take more than whom to tell about their progress, by their step."""
+        progress = wiring.progress
+        return {
+            "select_series": SelectSeriesOperator(
                 self,
                 CountCondition(self, 1),
                 source=wiring.source,
                 settings=wiring.selection,
                 on_decisions=wiring.on_decisions,
                 on_passed_over=wiring.on_passed_over,
-                name="select_series",
             ),
-            AssembleVolumeOperator(self, progress=progress),
-            SegmentSemanticOperator(
+            "segment_semantic": SegmentSemanticOperator(
                 self,
                 model=wiring.semantic_model,
                 given_mask=wiring.semantic_mask,
                 progress=progress,
             ),
-            SegmentInstancesOperator(self, model=wiring.instance_model, progress=progress),
-            PostprocessOperator(
-                self,
-                settings=numbering_of(wiring.semantic_model),
-                progress=progress,
+            "segment_instances": SegmentInstancesOperator(
+                self, model=wiring.instance_model, progress=progress
             ),
-            LabelVertebraeOperator(
+            "postprocess": PostprocessOperator(
+                self, settings=numbering_of(wiring.semantic_model), progress=progress
+            ),
+            "label_vertebrae": LabelVertebraeOperator(
                 self, named=wiring.named, others=wiring.others, progress=progress
             ),
-            MeasureSpineOperator(self, progress=progress),
-            AssessQualityOperator(self, progress=progress),
-            self._last_step(wiring),
-        ]
-        for upstream, downstream in pairwise(steps):
-            self.add_flow(upstream, downstream, {("cases", "cases")})
+            "write_segmentation": self._last_step(wiring),
+        }
 
     def _last_step(self, wiring: Wiring) -> Operator:
         if wiring.write is None:

@@ -28,7 +28,7 @@ from tests.builders.nnunet_folder import write_published_size
 from tests.builders.unet3d_checkpoint import random_unet3d, write_instance_model
 
 ROOT = Path(__file__).resolve().parents[2]
-FIRST_INFERENCE = "volume assembly done"
+FIRST_INFERENCE = "Assemble the volume: done"
 """The last line before the networks, which are loaded by then, see the image."""
 
 

@@ -129,18 +129,7 @@ def test_every_operator_computes_exactly_once(
 
     spine_series(tmp_path / "in")
     counts: Counter[str] = Counter()
-    operators = [
-        graph.SelectSeriesOperator,
-        graph.AssembleVolumeOperator,
-        graph.SegmentSemanticOperator,
-        graph.SegmentInstancesOperator,
-        graph.PostprocessOperator,
-        graph.LabelVertebraeOperator,
-        graph.MeasureSpineOperator,
-        graph.AssessQualityOperator,
-        graph.WriteSegmentationOperator,
-    ]
-    for operator in operators:
+    for operator in graph.CLASSES.values():
         real = operator.compute
 
         def counted(self, *ports, real=real):
@@ -149,7 +138,7 @@ def test_every_operator_computes_exactly_once(
 
         monkeypatch.setattr(operator, "compute", counted)
     execute(job(tmp_path / "in", tmp_path / "out"), stub_bundle())
-    assert counts == dict.fromkeys(graph.FLOW, 1)
+    assert counts == dict.fromkeys(graph.CLASSES, 1)
 
 
 def test_a_repeat_writes_the_same_bytes(tmp_path: Path) -> None:

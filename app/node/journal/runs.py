@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from app.node.journal.states import JobState, origins_of
-from app.node.journal.steps import overall
 from app.node.journal.tables import JOB, RESULT, SERIES
+from app.steps import overall
 from operators.dicom.result_kinds import REPLACED
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from starlette.responses import HTMLResponse
 from app import __version__
 from app.node.journal.attention import alarms
 from app.node.journal.engine import reading
-from app.node.journal.steps import overall
 from app.node.web import reasons, wording
 from app.node.web.security import SESSION_COOKIE, new_session, token_of
+from app.steps import overall
 from operators.anatomy.levels import numbers_text
 from operators.report.words import SHORT_NAMES
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from app.node.journal.states import JobState
 from app.node.journal.tallies import seconds_by_step
-from app.node.web.wording import STEPS
+from app.steps import STEP_WORDS
 
 if TYPE_CHECKING:
     from app.node.journal.rows import JobRow
@@ -48,7 +48,7 @@ def steps_of(row: JobRow) -> list[Step]:
         In the order of the pipeline; a step that the pipeline does not list comes last.
     """
     seconds = seconds_by_step(row.record)
-    names = [*STEPS, *([row.step] if row.step and row.step not in STEPS else [])]
+    names = [*STEP_WORDS, *([row.step] if row.step and row.step not in STEP_WORDS else [])]
     reached = names.index(row.step) if row.step else -1
     if row.state == JobState.SUCCEEDED:
         reached = len(names)

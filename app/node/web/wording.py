@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from app.node.journal.deliveries import WITHHELD
 from app.node.journal.states import DeliveryState, JobState, SeriesState
+from app.steps import STEP_WORDS
 from operators.anatomy.codes import STRUCTURES
 from operators.anatomy.labels import Structure
 
@@ -116,21 +117,6 @@ CONTEXTS: Final[dict[str, str]] = {
 """Why a presentation context was not accepted."""
 
 STATES: Final = {"series": SERIES, "job": JOBS, "delivery": DELIVERIES}
-
-STEPS: Final[dict[str, str]] = {
-    "prepare": "Gather the images",
-    "select_series": "Select the series",
-    "assemble_volume": "Assemble the volume",
-    "segment_semantic": "Segment structures (phase 1)",
-    "segment_instances": "Separate vertebrae (phase 2)",
-    "postprocess": "Post-process",
-    "label_vertebrae": "Name the vertebrae",
-    "measure_spine": "Measure",
-    "assess_quality": "Judge the quality",
-    "write_segmentation": "Write DICOM SEG",
-    "publish": "Publish and plan deliveries",
-}
-"""In the order of the pipeline."""
 
 REASONS: Final[dict[str, str]] = {
     # Selection (operators.dicom): what speaks for and against.
@@ -391,7 +377,7 @@ def context_words(reason: str) -> str:
 
 def step_words(name: str) -> str:
     """Words for a step of the pipeline."""
-    return STEPS.get(name) or plain(name)
+    return STEP_WORDS.get(name) or plain(name)
 
 
 def state_words(kind: str, state: str) -> StateWords:

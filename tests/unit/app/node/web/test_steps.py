@@ -1,16 +1,11 @@
 """How far a job is."""
 
-from pathlib import Path
-
 import pytest
 
 from app.node.journal.engine import reading
 from app.node.journal.overview import find_job
 from app.node.web.site import Site
 from app.node.web.steps import Step, steps_of
-from app.node.web.wording import STEPS
-
-REPOSITORY = Path(__file__).parents[5]
 
 
 def steps(site: Site, job_id: str) -> list[Step]:
@@ -37,9 +32,3 @@ def test_times_come_from_the_record_of_the_run(site: Site):
     seconds = {step.name: step.seconds for step in steps(site, "j-succeeded")}
     assert seconds["segment_semantic"] == 21.4
     assert seconds["prepare"] is None
-
-
-def test_every_operator_of_the_graph_is_a_step_in_its_order():
-    text = (REPOSITORY / "app" / "run" / "graph.py").read_text(encoding="utf-8")
-    places = [text.index(f'"{name}"') for name in STEPS if name not in {"prepare", "publish"}]
-    assert places == sorted(places)

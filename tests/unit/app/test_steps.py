@@ -7,24 +7,35 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app import steps
 from app.node.journal import runs
 from app.node.journal.engine import journal_url, open_journal, transaction
-from app.node.journal.steps import SHARES, overall
 from app.node.journal.tables import JOB
-from app.node.web.wording import STEPS
+from app.steps import STEP_WORDS, STEPS, overall
 from tests.builders.journal_rows import insert
 
 
-def test_every_step_of_the_page_has_its_part_and_all_parts_are_the_whole():
-    assert list(SHARES) == list(STEPS)
-    assert sum(SHARES.values()) == pytest.approx(1)
+def test_all_parts_are_the_whole():
     assert overall("", 0.7) == 0
+    assert overall("prepare", 0.0) == 0
+    assert overall("publish", 1.0) == pytest.approx(1)
+
+
+def test_no_two_steps_have_the_same_name_or_words():
+    assert len(STEP_WORDS) == len(set(STEP_WORDS.values())) == len(STEPS)
+
+
+def test_one_more_row_is_a_step_on_the_page_and_in_the_progress(monkeypatch: pytest.MonkeyPatch):
+    more = (*STEPS[:4], steps.Step("denoise", "Take the noise out", 0.5), *STEPS[4:])
+    monkeypatch.setattr(steps, "STEPS", more)
+    assert overall("denoise", 0.0) == pytest.approx(0.6 / 1.5)
+    assert overall("denoise", 1.0) == overall("segment_instances", 0.0) == pytest.approx(1.1 / 1.5)
     assert overall("publish", 1.0) == pytest.approx(1)
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=2).map(sorted), st.integers(0, 7))
 def test_further_is_more(fractions: list[float], number: int):
-    first, second = list(SHARES)[number : number + 2]
+    first, second = list(STEP_WORDS)[number : number + 2]
     low, high = fractions
     assert overall(first, low) <= overall(first, high) <= overall(second, low)
 
