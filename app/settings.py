@@ -21,6 +21,7 @@ from pydantic import (
 
 from app.alert_settings import AlertSettings
 from app.errors import ConfigurationError
+from app.patient_settings import PatientSettings
 from app.peer_settings import AeTitle, DimsePeerSettings, PeerSettings, RouteSettings
 from app.section import Section as _Section
 from app.service_manager import ServiceManager
@@ -277,6 +278,7 @@ class NodeSettings(_Section):
     worker: WorkerSettings = WorkerSettings()
     delivery: DeliverySettings = DeliverySettings()
     retention: RetentionSettings = RetentionSettings()
+    patients: PatientSettings = PatientSettings()
     web: WebSettings = WebSettings()
     alerts: AlertSettings = AlertSettings()
 
