@@ -122,7 +122,11 @@ def rebuild_journal(config: ConfigOption = None, data: DataOption = None) -> Non
     from app.node.archive.rebuilding import rebuild
 
     settings = node_settings(config, data)
-    done = rebuild(_folder_of(config, data), settings.node.listener.ae_title)
+    done = rebuild(
+        _folder_of(config, data),
+        settings.node.listener.ae_title,
+        keeps_patients=settings.node.patients.keep,
+    )
     for name, count in sorted(done.rows.items()):
         typer.echo(f"{name:14} {count} rows taken over")
     for name, count in sorted(done.objects.items()):

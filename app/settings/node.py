@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from app.alert_settings import AlertSettings
+from app.patient_settings import PatientSettings
 from app.peer_settings import DimsePeerSettings, PeerSettings, RouteSettings
 from app.section import Section
 from app.settings.listener import ListenerSettings
@@ -121,6 +122,7 @@ class NodeSettings(Section):
     worker: WorkerSettings = WorkerSettings()
     delivery: DeliverySettings = DeliverySettings()
     retention: RetentionSettings = RetentionSettings()
+    patients: PatientSettings = PatientSettings()
     web: WebSettings = WebSettings()
     alerts: AlertSettings = AlertSettings()
 

@@ -43,6 +43,15 @@ TEXTS = {
 
 ARCHIVE_INDEX = {
     "instance": {"sop_instance_uid", "series_uid", "study_uid"},
+    "study": {"study_uid"},
+    "patient": {
+        "study_uid",
+        "patient_name",
+        "name_key",
+        "patient_id",
+        "accession_number",
+        "study_description",
+    },
     "series": {"series_uid", "study_uid", "description", "decision"},
     "job": {"series_uid", "study_uid"},
     "job_input": {"sop_instance_uid"},

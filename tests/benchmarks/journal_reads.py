@@ -18,7 +18,9 @@ from app.node.journal import overview, tallies
 from app.node.journal.attention import Circumstances, list_found, read_attention
 from app.node.journal.engine import journal_url, open_journal, reading, transaction
 from app.node.journal.rows import Window
-from app.node.journal.tables import DELIVERY, INSTANCE, JOB, SERIES
+from app.node.journal.studies import find_studies
+from app.node.journal.study_rows import Place, Wanted
+from app.node.journal.tables import DELIVERY, INSTANCE, JOB, PATIENT, SERIES, STUDY
 from tests.builders.filled_journal import RECORD, WHOLE
 from tests.builders.journal_rows import DEFAULTS
 
@@ -41,7 +43,21 @@ READS: dict[str, Callable[[Connection], object]] = {
     "attention": lambda c: read_attention(c, Circumstances()),
     "quarantine": lambda c: list_found(c, "object_quarantined", limit=50),
     "counts for metrics": tallies.read_tallies,
+    "studies, 25 of all": lambda c: find_studies(c, Wanted(), limit=25),
+    "studies, the last 25": lambda c: find_studies(
+        c, Wanted(), limit=25, place=Place(arrived_at=26.0, study_uid="")
+    ),
+    "studies, by a name that none has": lambda c: find_studies(
+        c, Wanted(name="*nobody*"), limit=25
+    ),
+    "studies, by ID": lambda c: find_studies(c, Wanted(patient_id="P17"), limit=25),
+    "studies, in a state that none has": lambda c: find_studies(
+        c, Wanted(state="working"), limit=25
+    ),
 }
+
+
+_STUDY = {"calling_ae_title": "SCANNER"}
 
 
 def fill(engine: Engine) -> None:
@@ -73,7 +89,19 @@ def fill(engine: Engine) -> None:
         c.execute(
             JOB.insert(),
             [
-                DEFAULTS["job"] | done | {"job_id": f"j{n}", "created_at": n, "finished_at": n}
+                DEFAULTS["job"]
+                | done
+                | {"job_id": f"j{n}", "study_uid": f"u{n}", "series_uid": f"s{n * SERIES_PER_JOB}"}
+                | {"created_at": n, "finished_at": n}
+                for n in jobs
+            ],
+        )
+        c.execute(STUDY.insert(), [_STUDY | {"study_uid": f"u{n}", "arrived_at": n} for n in jobs])
+        c.execute(
+            PATIENT.insert(),
+            [
+                DEFAULTS["patient"]
+                | {"study_uid": f"u{n}", "patient_id": f"P{n}", "name_key": f"=doe {n}"}
                 for n in jobs
             ],
         )
@@ -100,7 +128,7 @@ def main() -> None:
                     start = time.perf_counter()
                     read(connection)
                     times.append(1000 * (time.perf_counter() - start))
-            sys.stdout.write(f"{name:24s} {statistics.median(times):7.1f} ms\n")
+            sys.stdout.write(f"{name:36s} {statistics.median(times):7.1f} ms\n")
         engine.dispose()
 
 

@@ -10,6 +10,7 @@ from app.node.intake.readiness import Readiness, Verdict
 from app.node.journal.audit import Deed, record_deed
 from app.node.journal.destinations import note_failure, note_success, open_breaker
 from app.node.journal.engine import transaction
+from app.node.journal.patients import PatientAttributes, keep_patient
 from app.node.journal.processes import Heartbeat, beat
 from app.node.journal.states import DeliveryState, JobState, SeriesState
 from app.node.journal.tables import COUNTER, JOB_INPUT
@@ -132,6 +133,7 @@ def fill(engine: Engine, data: Path | None = None, *, description: str = "") -> 
     """
     with transaction(engine) as c:
         _series(c, description)
+        _studies(c, description)
         _jobs(c)
         _deliveries(c)
         for outcome, count in (("stored", 4100), ("duplicate", 210), ("refused_A700", 3)):
@@ -147,6 +149,24 @@ def fill(engine: Engine, data: Path | None = None, *, description: str = "") -> 
         folder = data / "results" / "j-succeeded"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "series2_semantic.dcm").write_bytes(b"\0" * 128 + b"DICM")
+
+
+def _studies(c: Connection, prefix: str) -> None:
+    """Study with everything in it, and one whose patient nobody knows any more."""
+    insert(c, "study", study_uid=STUDY, arrived_at=NOW - 60)
+    insert(c, "study", study_uid=f"{STUDY}.900", arrived_at=NOW - 120)
+    keep_patient(
+        c,
+        STUDY,
+        PatientAttributes(
+            patient_name=f"{prefix}DOE^JANE",
+            patient_id="PID-0815",
+            birth_date="19700131",
+            accession_number="A1001",
+            study_date="20231113",
+            study_description=f"{prefix}MR lumbar spine",
+        ),
+    )
 
 
 def series_uid_of(state: str) -> str:

@@ -60,6 +60,17 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "sop_instance_uid": "2.25.1",
         "series_uid": "2.25.2",
     },
+    "study": {"study_uid": "1.2.3", "arrived_at": 0.0, "calling_ae_title": "SCANNER"},
+    "patient": {
+        "study_uid": "1.2.3",
+        "patient_name": "",
+        "name_key": "",
+        "patient_id": "",
+        "birth_date": "",
+        "accession_number": "",
+        "study_date": "",
+        "study_description": "",
+    },
     "delivery": {
         "delivery_id": "d1",
         "job_id": "j1",

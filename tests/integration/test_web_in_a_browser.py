@@ -22,7 +22,7 @@ from app.node.journal.engine import journal_url, open_journal, reading, transact
 from app.node.journal.states import JobState, SeriesState
 from app.node.journal.tables import DELIVERY, JOB, RESULT, SERIES
 from app.node.web.server import serve_web
-from tests.builders.filled_journal import fill, series_uid_of
+from tests.builders.filled_journal import STUDY, fill, series_uid_of
 from tests.builders.web_site import Told, node_of
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -35,6 +35,7 @@ HOSTILE = (
 )
 PAGES = [
     "/",
+    "/studies",
     "/arrivals",
     "/jobs",
     "/deliveries",
@@ -44,6 +45,7 @@ PAGES = [
     "/destinations",
     "/system",
     "/api",
+    f"/studies/{STUDY}",
     *(f"/series/{series_uid_of(state)}" for state in SeriesState),
     *(f"/jobs/j-{state}" for state in JobState),
 ]

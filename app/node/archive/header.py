@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import re
-import threading
 import warnings
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -34,6 +33,7 @@ from app.node.archive.header_stream import (
     skip_undefined,
 )
 from app.node.archive.incoming import HEAD_BYTES
+from app.node.archive.patient_header import FILTERS, PATIENT_TAGS, RawPatient
 from app.node.journal.facts import ArrivalFacts
 from operators.dicom.frames import PARSE_ERRORS
 from operators.dicom.mr_images import MR_IMAGE, MR_IMAGE_CLASSES
@@ -70,7 +70,7 @@ _TAGS: Final = {
     "columns": 0x00280011,
     "philips_creator": 0x20010010,
     "philips_slices": 0x20011018,
-}
+} | PATIENT_TAGS
 _WANTED: Final[list[BaseTag | int]] = [BaseTag(tag) for tag in _TAGS.values()]
 _NAMES: Final = {tag: name for name, tag in _TAGS.items()}
 _BEHIND: Final = 0x20020000
@@ -81,9 +81,6 @@ _LONGEST_UID: Final = 64
 _LONGEST_MODALITY: Final = 16
 _LONGEST_DESCRIPTION: Final = 64
 _LARGEST_NUMBER: Final = 2**31
-
-_FILTERS: Final = threading.Lock()
-"""Python's warning filters belong to the whole process: one reader at a time sets them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +97,8 @@ class ArrivedHeader:
         Evidence for completeness.
     is_whole : bool
         False where the bytes ended or broke within the header.
+    patient : RawPatient
+        Whom the object is about, not decoded yet.
     """
 
     sop_class_uid: str = ""
@@ -109,6 +108,7 @@ class ArrivedHeader:
     description: str = ""
     facts: ArrivalFacts = field(default_factory=ArrivalFacts)
     is_whole: bool = True
+    patient: RawPatient = field(default_factory=RawPatient)
 
 
 def is_uid(text: str) -> bool:
@@ -162,6 +162,7 @@ def read_header(
         description=values.text("description")[:_LONGEST_DESCRIPTION],
         facts=_facts(values, sop_class_uid),
         is_whole=values.is_whole,
+        patient=RawPatient.of(values.raw),
     )
 
 
@@ -251,7 +252,7 @@ def _read_values(data_set: BinaryIO, bound: int, transfer_syntax_uid: str) -> _V
     values = _Values({}, "little" if is_little else "big")
     is_deflated = transfer_syntax_uid == DeflatedExplicitVRLittleEndian
     stream = Bounded(Inflated(data_set) if is_deflated else data_set, bound)
-    with _FILTERS, warnings.catch_warnings():
+    with FILTERS, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             while _take_values(stream, values, is_implicit=is_implicit, is_little=is_little):

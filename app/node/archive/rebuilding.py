@@ -23,6 +23,7 @@ from app.node.archive.incoming import HEAD_BYTES
 from app.node.journal.arrivals import Arrival, record_arrival
 from app.node.journal.engine import journal_url, open_journal, transaction
 from app.node.journal.locks import is_held
+from app.node.journal.patients import keep_patient, studies_without_patient
 from app.node.journal.states import DeliveryState, InstanceState, JobState, SeriesState
 from app.node.journal.tables import INSTANCE, METADATA, SERIES
 from operators.dicom.frames import PARSE_ERRORS
@@ -30,8 +31,11 @@ from operators.dicom.frames import PARSE_ERRORS
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, Engine
+
+    from app.node.archive.header import ArrivedHeader
 
 CALLING: Final = "REBUILT"
 """Calling AE title of objects whose sender nobody knows any more."""
@@ -60,6 +64,8 @@ class Rebuilt:
         Outcome -> objects taken in from the spool.
     unreadable : int
         Files in the spool that are no whole objects; they stay where they are.
+    patients : int
+        Studies whose patient was read from the spool.
     kept_in : str
         Folder, within the data folder, of the old databases.
     """
@@ -67,6 +73,7 @@ class Rebuilt:
     rows: Counter[str] = field(default_factory=Counter)
     objects: Counter[str] = field(default_factory=Counter)
     unreadable: int = 0
+    patients: int = 0
     kept_in: str = ""
 
 
@@ -82,7 +89,7 @@ def check_stopped(data: Path) -> None:
         raise NodeRunningError
 
 
-def rebuild(data: Path, called: str) -> Rebuilt:
+def rebuild(data: Path, called: str, *, keeps_patients: bool = True) -> Rebuilt:
     """Replace the journal of a data folder.
 
     Parameters
@@ -91,6 +98,8 @@ def rebuild(data: Path, called: str) -> Rebuilt:
         The node's data folder with an SQLite journal; the node is stopped.
     called : str
         The node's AE title, for objects whose association nobody knows any more.
+    keeps_patients : bool
+        Whether attributes of patients are written to the journal.
 
     Returns
     -------
@@ -126,6 +135,10 @@ def rebuild(data: Path, called: str) -> Rebuilt:
                         done.unreadable += 1
                     else:
                         done.objects[str(record_arrival(connection, arrival))] += 1
+        with transaction(engine) as connection:
+            without = studies_without_patient(connection)
+        if keeps_patients:
+            done.patients = _fill_patients(engine, spool, without)
     finally:
         engine.dispose()
     return done
@@ -179,14 +192,51 @@ def _forget_headless(connection: Connection) -> None:
     )
 
 
+def _fill_patients(engine: Engine, spool: Path, study_uids: list[str]) -> int:
+    """Read whom studies are about from a file of each, the latest that is there."""
+    count = 0
+    for start in range(0, len(study_uids), _BATCH):
+        with transaction(engine) as connection:
+            for study_uid in study_uids[start : start + _BATCH]:
+                query = (
+                    sa.select(INSTANCE.c.path)
+                    .where(INSTANCE.c.study_uid == study_uid)
+                    .where(INSTANCE.c.state == InstanceState.STORED)
+                    .order_by(INSTANCE.c.received_at.desc())
+                )
+                path = connection.execute(query.limit(1)).scalar()
+                header = None if path is None else _header_of(spool / path)
+                if header is not None:
+                    keep_patient(connection, study_uid, header.patient.decoded())
+                    count += 1
+    return count
+
+
+def _header_of(path: Path) -> ArrivedHeader | None:
+    """Header of a file of the spool; None where it cannot be read."""
+    try:
+        meta = read_file_meta_info(path)
+        with path.open("rb") as content:
+            content.seek(_beginning(content))
+            head = content.read(HEAD_BYTES)
+        return read_header(head, str(meta.TransferSyntaxUID))
+    except PARSE_ERRORS:
+        return None
+
+
+def _beginning(content: BinaryIO) -> int:
+    """Where the data set of a Part 10 file begins, bytes."""
+    content.seek(_META_BEGIN)
+    element = content.read(_GROUP_LENGTH_BYTES)
+    return _META_BEGIN + len(element) + int.from_bytes(element[8:], "little")
+
+
 def _arrival_of(path: Path, relative: str, called: str) -> Arrival | None:
     """Read a file of the spool as the listener read it when it came."""
     try:
         meta = read_file_meta_info(path)
         with path.open("rb") as content:
-            content.seek(_META_BEGIN)
-            element = content.read(_GROUP_LENGTH_BYTES)
-            begin = _META_BEGIN + len(element) + int.from_bytes(element[8:], "little")
+            begin = _beginning(content)
             content.seek(begin)
             head = content.read(HEAD_BYTES)
             content.seek(begin)

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from app.node.journal import arrival_statements as statements
 from app.node.journal.facts import ArrivalFacts
+from app.node.journal.patients import StudyArrival, note_study
 from app.node.journal.states import InstanceState, SeriesState
 from app.node.journal.tables import SERIES
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from sqlalchemy.engine import Connection
+
+    from app.node.journal.patients import PatientAttributes
 
 __all__ = [
     "Arrival",
@@ -84,6 +87,8 @@ class Arrival:
         Unusable: identifiers missing or unreadable.
     opens_series : bool
         First object of its series on its association.
+    patient : PatientAttributes or None
+        Whom its study is about; None: not kept, or the same as of the object before it.
     """
 
     sop_instance_uid: str
@@ -103,6 +108,7 @@ class Arrival:
     description: str = ""
     is_quarantined: bool = False
     opens_series: bool = False
+    patient: PatientAttributes | None = None
 
 
 def record_arrival(connection: Connection, arrival: Arrival) -> ArrivalOutcome:
@@ -126,6 +132,8 @@ def record_arrival(connection: Connection, arrival: Arrival) -> ArrivalOutcome:
         if known[arrival.digest] == InstanceState.DELETED:
             statements.RESTORE.run(connection, values)
         statements.TOUCH.run(connection, values)
+        if arrival.facts.is_image:
+            _note_study(connection, arrival)
         return ArrivalOutcome.DUPLICATE
     statements.INSERT_INSTANCE.run(connection, values)
     if arrival.is_quarantined:
@@ -136,10 +144,26 @@ def record_arrival(connection: Connection, arrival: Arrival) -> ArrivalOutcome:
         return ArrivalOutcome.OWN_RESULT
     else:
         move, first_state, decision = statements.TOUCH, SeriesState.REJECTED, NOT_AN_IMAGE
+    _note_study(connection, arrival)
     if not move.run(connection, values).rowcount:
         values |= {"a_state": str(first_state), "a_decision": decision}
         statements.INSERT_SERIES.run(connection, values)
     return ArrivalOutcome.CHANGED if known else ArrivalOutcome.NEW
+
+
+def _note_study(connection: Connection, arrival: Arrival) -> None:
+    """Write down study and patient, once per series and association."""
+    if arrival.opens_series or arrival.patient is not None:
+        note_study(
+            connection,
+            StudyArrival(
+                study_uid=arrival.study_uid,
+                calling_ae_title=arrival.calling_ae_title,
+                at=arrival.received_at,
+                is_image=arrival.facts.is_image,
+                patient=arrival.patient,
+            ),
+        )
 
 
 def association_ended(
@@ -230,5 +254,5 @@ def _values(arrival: Arrival) -> dict[str, Any]:
 _COPIED: Final = tuple(
     entry.name
     for entry in fields(Arrival)
-    if entry.name not in {"facts", "is_quarantined", "opens_series"}
+    if entry.name not in {"facts", "is_quarantined", "opens_series", "patient"}
 )

@@ -114,6 +114,24 @@ def jobs_of_series(connection: Connection, series_uid: str) -> list[JobRow]:
     return _jobs(connection, JOB.c.series_uid == series_uid, Window())
 
 
+def series_of_study(connection: Connection, study_uid: str, *, limit: int) -> list[SeriesRow]:
+    """Series of a study by time of arrival."""
+    query = (
+        sa.select(SERIES.c.series_uid)
+        .where(SERIES.c.study_uid == study_uid)
+        .order_by(SERIES.c.first_instance_at, SERIES.c.series_uid)
+        .limit(limit)
+    )
+    uids = list(connection.execute(query).scalars())
+    rows = _series(connection, SERIES.c.series_uid.in_(uids))
+    return sorted(rows, key=lambda row: uids.index(row.series_uid))
+
+
+def jobs_of_study(connection: Connection, study_uid: str, window: Window) -> list[JobRow]:
+    """Jobs of a study, the newest first."""
+    return _jobs(connection, JOB.c.study_uid == study_uid, window)
+
+
 def find_job(connection: Connection, job_id: str) -> JobRow | None:
     """One job, or None."""
     return next(iter(_jobs(connection, JOB.c.job_id == job_id, Window(limit=1))), None)

@@ -175,6 +175,28 @@ LEVEL_NEIGHBOURS: Final = _table(
     stations=Text,
 )
 
+STUDY: Final = _table(
+    "study",
+    "study_uid",
+    study_uid=String,
+    arrived_at=Float,
+    calling_ae_title=String,
+    patient_changed_at=Float,
+)
+
+PATIENT: Final = _table(
+    "patient",
+    "study_uid",
+    study_uid=String,
+    patient_name=String,
+    name_key=String,
+    patient_id=String,
+    birth_date=String,
+    accession_number=String,
+    study_date=String,
+    study_description=String,
+)
+
 COUNTER: Final = _table("counter", "name label", name=String, label=String, value=BigInteger)
 
 AUDIT: Final = _table(

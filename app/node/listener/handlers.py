@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
     from app.node.archive.header import ArrivedHeader
     from app.node.archive.incoming import IncomingFile
+    from app.node.archive.patient_header import RawPatient
     from app.node.journal.associations import RejectedContext
+    from app.node.journal.patients import PatientAttributes
     from app.node.listener.admission import Refusal
     from app.node.listener.handling import Offer
     from app.node.listener.services import ListenerServices
@@ -68,6 +70,7 @@ class StorageHandler:
         self._contexts: tuple[int, tuple[RejectedContext, ...]] = (0, ())
         self._statuses: Counter[str] = Counter()
         self._series: set[str] = set()
+        self._patients: dict[str, RawPatient] = {}
 
     def admit(self, calling: str, called: str) -> Refusal | None:
         """Let the peer in, or say why not."""
@@ -223,12 +226,20 @@ class StorageHandler:
             description=header.description,
             is_quarantined=is_quarantined,
             opens_series=bool(series_uid) and series_uid not in self._series,
+            patient=None if is_quarantined else self._patient_of(header),
         )
         outcome = self._services.recorder.record(arrival, file.folder)
         if series_uid and outcome is not ArrivalOutcome.OWN_RESULT:
             self._series.add(series_uid)
+        if series_uid:
+            self._patients[header.study_uid] = header.patient
         self._tell(outcome, arrival)
         return outcome
+
+    def _patient_of(self, header: ArrivedHeader) -> PatientAttributes | None:
+        """Whom a study is about, where that is kept and the object before did not say the same."""
+        is_said = self._patients.get(header.study_uid) == header.patient
+        return header.patient.decoded() if self._services.keeps_patients and not is_said else None
 
     def _tell(self, outcome: ArrivalOutcome, arrival: Arrival) -> None:
         emit = self._services.emit

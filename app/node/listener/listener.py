@@ -120,6 +120,7 @@ def serve_listener(
 class _Named(TypedDict):
     peer_names: dict[str, str]
     dropped_classes: frozenset[str]
+    keeps_patients: bool
     take_report: Callable[[CommitmentReport], int]
 
 
@@ -128,6 +129,7 @@ def _named(node: NodeSettings, engine: Engine, emit: Emit) -> _Named:
     return {
         "peer_names": {peer.ae_title: peer.name for peer in node.entities},
         "dropped_classes": frozenset(node.listener.dropped_sop_classes),
+        "keeps_patients": node.patients.keep,
         "take_report": partial(
             take_report, engine, settings=node.delivery, clock=time.time, emit=emit
         ),

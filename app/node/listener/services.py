@@ -40,6 +40,8 @@ class ListenerServices:
         AE title -> name in the settings, for the log.
     dropped_classes : frozenset of str
         SOP classes that are accepted and not kept.
+    keeps_patients : bool
+        Whether attributes of patients are written to the journal.
     take_report : callable
         Notes a report on storage commitment.
     """
@@ -53,4 +55,5 @@ class ListenerServices:
     clock: Callable[[], float]
     peer_names: dict[str, str]
     dropped_classes: frozenset[str] = frozenset()
+    keeps_patients: bool = True
     take_report: Callable[[CommitmentReport], int]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, TypeVar
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import FileResponse, Response
 
-from app.node.journal import corrections, overview, tallies
+from app.node.journal import corrections, overview, studies, tallies
 from app.node.journal.attention import alarms, is_unseen
 from app.node.journal.attention_kinds import Severity
 from app.node.journal.audit import list_deeds
@@ -50,6 +50,7 @@ def show_overview(request: Request, site: CurrentSite) -> Response:
             "jobs": overview.list_jobs(connection, Window(limit=_SHORT_LIST)),
             "studies": _by_study(overview.page_of_series(connection, Window(limit=_SHORT_LIST))),
         }
+        values["known"] = studies.known_by_uid(connection, [uid for uid, _ in values["studies"]])
         rows = site.attention(connection)
     values |= {"checks": check_all(site), "attention": alarms(rows)}
     values["tasks"] = [row for row in rows if row.severity == Severity.TASK and row.count]
@@ -64,11 +65,11 @@ def show_arrivals(
     with reading(site.engine) as connection:
         rows = overview.page_of_series(connection, _window("series", state, offset))
         counts = tallies.read_tallies(connection).series
-    studies = _by_study(rows)
-    paging = _paging(state, offset, len(rows))
-    return page(
-        request, site, "arrivals.html", {"studies": studies, "counts": counts, "paging": paging}
-    )
+        grouped = _by_study(rows)
+        known = studies.known_by_uid(connection, [uid for uid, _ in grouped])
+    values = {"studies": grouped, "known": known, "counts": counts}
+    values["paging"] = _paging(state, offset, len(rows))
+    return page(request, site, "arrivals.html", values)
 
 
 @PAGES.get("/series/{series_uid:path}")
@@ -77,6 +78,7 @@ def show_series(request: Request, site: CurrentSite, series_uid: str) -> Respons
     with reading(site.engine) as connection:
         row = _found(overview.find_series(connection, series_uid))
         jobs = overview.jobs_of_series(connection, series_uid)
+        study = studies.find_study(connection, row.study_uid)
         deeds = list_deeds(connection, subject=series_uid)
     return page(
         request,
@@ -84,6 +86,7 @@ def show_series(request: Request, site: CurrentSite, series_uid: str) -> Respons
         "series.html",
         {
             "row": row,
+            "study": study,
             "jobs": jobs,
             "deeds": deeds,
             "slices": slice_map_of(row.completeness),
@@ -109,6 +112,7 @@ def show_job(request: Request, site: CurrentSite, job_id: str) -> Response:
     """One segmentation: progress, result, deliveries."""
     with reading(site.engine) as connection:
         row = _found(overview.find_job(connection, job_id))
+        study = studies.find_study(connection, row.study_uid)
         results = overview.results_of_job(connection, job_id)
         earlier = overview.results_of_job(connection, row.predecessor_job_id or "")
         deliveries = overview.deliveries_of_job(connection, job_id)
@@ -125,6 +129,7 @@ def show_job(request: Request, site: CurrentSite, job_id: str) -> Response:
         "job.html",
         {
             "row": row,
+            "study": study,
             "steps": steps_of(row),
             "is_alive": row.state in _ALIVE,
             "results": results,

@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse
 from app import __version__
 from app.node.journal.attention import alarms
 from app.node.journal.engine import reading
-from app.node.web import reasons, wording
+from app.node.web import patients, reasons, wording
 from app.node.web.security import SESSION_COOKIE, new_session, token_of
 from app.steps import overall
 from operators.anatomy.levels import numbers_text
@@ -149,6 +149,8 @@ def environment() -> Environment:
         size=size,
         status_hex=status_hex,
         quoted=quoted,
+        patient_words=patients.patient_words,
+        date_words=patients.date_words,
         said=said,
         plain=wording.plain,
         reason_words=wording.reason_words,

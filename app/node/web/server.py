@@ -39,6 +39,7 @@ from app.node.web.rendering import FOLDER, plain_page
 from app.node.web.security import Guard
 from app.node.web.site import Site
 from app.node.web.statuses import http_status_of
+from app.node.web.studies import STUDIES
 from app.node.web.watch import watch_until
 from operators.errors import SpineError
 
@@ -85,7 +86,7 @@ def create_app(site: Site, probed: Site | None = None) -> Guard:
     app.state.site = site
     app.state.probing = Probing(probed or site)
     routers = (PROBES, LEVELS, API, DESTINATIONS, REFERENCE, FORMS, ATTENTION, ALERTS, CONNECTIONS)
-    for router in (*routers, PAGES):
+    for router in (*routers, STUDIES, PAGES):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     app.add_exception_handler(SpineError, _answer_error)

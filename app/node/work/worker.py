@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app import __version__
 from app.errors import InferenceLostError, ServiceError
+from app.node.archive.patient_retention import apply_patient_retention
 from app.node.archive.retention import apply_retention
 from app.node.archive.spool import Spool
 from app.node.delivery.attempt import Courier
@@ -275,7 +276,9 @@ class _Worker:
     def _tidy(self) -> None:
         """Delete what the site's policy lets go, one batch per turn."""
         base, node = self._base, self._node
-        apply_retention(base.journal, node.data, node.retention, now=time.time(), emit=base.emit)
+        now = time.time()
+        apply_retention(base.journal, node.data, node.retention, now=now, emit=base.emit)
+        apply_patient_retention(base.journal, node.patients, now=now, emit=base.emit)
 
     def _beat(self) -> None:
         self._reconciler.silent = frozenset(self._pulse.tick())

@@ -7,10 +7,12 @@ import os
 import pytest
 
 from app.errors import SpoolError
+from app.node.archive.patient_retention import apply_patient_retention
 from app.node.archive.retention import apply_retention
 from app.node.journal.engine import journal_url, open_journal, reading, transaction
 from app.node.journal.tables import INSTANCE, JOB, RESULT, SERIES
 from app.node.telemetry.logs import silent
+from app.patient_settings import PatientSettings
 from app.settings import RetentionSettings
 from tests.builders.journal_rows import insert
 
@@ -174,3 +176,23 @@ def test_texts_are_forgotten_after_a_year_and_what_is_done_once_depends_on_stays
 def test_texts_of_what_waits_for_a_person_are_kept(engine, data, series, job):
     with_texts(engine, series=series, state=job)
     assert deleted_after(engine, data, 10_000)["text"] == 0
+
+
+def test_patients_go_after_their_days_or_at_once_where_none_are_kept(engine):
+    told = []
+    with transaction(engine) as connection:
+        for number in (1, 2):
+            uid = f"1.{number}"
+            insert(connection, "study", study_uid=uid, arrived_at=number * DAY_S)
+            insert(connection, "patient", study_uid=uid, patient_name="DOE^JANE")
+
+    def gone(settings: PatientSettings, days: float) -> int:
+        return apply_patient_retention(
+            engine, settings, now=days * DAY_S, emit=lambda _event, **values: told.append(values)
+        )
+
+    assert gone(PatientSettings(days=10), 11.0) == 0
+    assert gone(PatientSettings(days=10), 11.1) == 1
+    assert gone(PatientSettings(keep=False), 1.0) == 1
+    assert gone(PatientSettings(keep=False), 1.0) == 0
+    assert told == [{"kind": "patient", "count": 1}] * 2

@@ -19,12 +19,13 @@ from app.run.record import ResultRecord, entry_of
 from operators.case import Case
 from operators.spine.measurements.measure import Measurement
 from operators.spine.quality.findings import Finding, Outcome, Quality
-from tests.builders.filled_journal import RECORD, fill, series_uid_of
+from tests.builders.filled_journal import RECORD, STUDY, fill, series_uid_of
 from tests.builders.journal_rows import insert
 from tests.builders.web_site import client_of, site_of
 
 PAGES = [
     "/",
+    "/studies",
     "/arrivals",
     "/jobs",
     "/deliveries",
@@ -34,6 +35,7 @@ PAGES = [
     "/destinations",
     "/system",
     "/api",
+    f"/studies/{STUDY}",
     *(f"/series/{series_uid_of(state)}" for state in SeriesState),
     *(f"/jobs/j-{state}" for state in JobState),
 ]
@@ -316,7 +318,7 @@ def test_without_a_journal_the_page_says_so_and_the_process_lives(site: Site):
 
 def test_empty_journal_shows_empty_lists(tmp_path: Path):
     client = client_of(site_of(tmp_path))
-    for address in PAGES[:10]:
+    for address in PAGES[:11]:
         assert client.get(address).status_code == 200
 
 
