@@ -17,6 +17,7 @@ from app import __version__
 from app.errors import ConfigurationError, ExitCode, OutputUnwritableError, exit_code_of
 from app.registry import find_model, folder_digest, read_registry, sha256_of
 from app.run.bootstrap import prepare_process
+from app.run.checks import require_modality
 from app.run.record import ErrorRecord, ResultRecord, entry_of, verdict
 from operators.anatomy.named_vertebrae import parameter_of
 from operators.dicom.input_files import is_nifti
@@ -154,7 +155,8 @@ def load_models(
         a processor that cannot compute in it; ``engine_not_for_this``: OpenVINO is asked for on
         CUDA or with bf16.
     ModelUnusableError
-        If a folder is missing, changed, or holds no model of that kind.
+        If a folder is missing, changed, or holds no model of that kind, or one of another modality
+        that nobody asked for (``other_modality``).
     UnreadableInputError
         If the given label map cannot be read.
     """
@@ -178,6 +180,7 @@ def load_models(
         semantic = load_semantic_model(
             folder, device=device, precision=inference.precision, engine=inference.engine
         )
+        require_modality(semantic.config.modality, is_other_told=models.other_modality)
         semantic_identity = _identity(folder)
         profiles.insert(0, semantic.profile)
     return ModelBundle(
