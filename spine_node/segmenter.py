@@ -54,13 +54,16 @@ class Segmenter:
         ``auto``, ``cpu`` or ``cuda``; default: as configured, ``auto``.
     config : path, optional
         Another app.yaml; default: the one that comes with the package.
+    other_modality : bool, optional
+        Also take a phase 1 model that says it is for other images than T2w MR.
 
     Raises
     ------
     ConfigurationError
         If app.yaml cannot be used, or there is no such device.
     ModelUnusableError
-        If a model is missing, changed or of the wrong kind; says where it was looked for.
+        If a model is missing, changed or of the wrong kind or modality; says where it was looked
+        for.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Segmenter:
         models: str | PathLike[str] | None = None,
         device: Device | None = None,
         config: str | PathLike[str] | None = None,
+        other_modality: bool | None = None,
     ) -> None:
         load_graph()
         from app.run.models import load_models  # noqa: PLC0415 - seconds: torch
@@ -80,6 +84,7 @@ class Segmenter:
             "semantic": None if semantic is None else str(semantic),
             "instance": None if instance is None else str(instance),
             "directory": None if models is None else Path(models).absolute(),
+            "other_modality": other_modality,
         }
         update = {key: value for key, value in chosen.items() if value is not None}
         self._notice = notice_of(intended_use_of(settings))

@@ -17,12 +17,26 @@ MaskFolder = Annotated[
 ]
 
 
-def evaluate(  # noqa: PLR0917 - one parameter per documented option
+_SCHEME = "MAP"
+_OF_PREDICTION = (
+    "Whose numbers the predictions have: totalspineseg, spider, verse, a JSON file of that form, "
+    "or nnU-Net's dataset.json. Default: SPINEPS's."
+)
+
+
+def evaluate(  # noqa: PLR0913, PLR0917 - one parameter per documented option
     prediction: MaskFolder,
     reference: MaskFolder,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the report.")],
     against: Annotated[
         Path | None, typer.Option(help="Predictions of a second method to compare with.")
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(metavar=_SCHEME, help=_OF_PREDICTION)] = None,
+    reference_labels: Annotated[
+        Path | None, typer.Option(metavar=_SCHEME, help="Likewise, of the references.")
+    ] = None,
+    against_labels: Annotated[
+        Path | None, typer.Option(metavar=_SCHEME, help="Likewise, of the second method.")
     ] = None,
     levels: Annotated[  # noqa: FBT002
         bool,
@@ -32,7 +46,7 @@ def evaluate(  # noqa: PLR0917 - one parameter per documented option
 ) -> None:
     """Score masks against references: DSC, ASSD, RQ, SQ, PQ per structure, level and region."""
     # Not at the top: scipy, matplotlib and highdicom load only where something is evaluated.
-    from app.research.evaluation.cohort import score_pairs
+    from app.research.evaluation.cohort import Schemes, score_pairs
     from app.research.evaluation.pairing import pair_folders
     from app.research.evaluation.report import as_text, scored_text
     from app.research.evaluation.results import (
@@ -41,19 +55,25 @@ def evaluate(  # noqa: PLR0917 - one parameter per documented option
         make_folder,
         write_results,
     )
+    from app.research.evaluation.scheme_files import read_scheme
 
     names = _names(prediction, against)
     folders = [folder for folder in (prediction, against) if folder is not None]
+    truth, *told = (
+        None if each is None else read_scheme(each)
+        for each in (reference_labels, labels, against_labels)
+    )
     # All that can be wrong with the folders is said before the first case is scored.
     paired = [pair_folders(reference, *each) for each in zip(folders, names, strict=True)]
     make_folder(output)
     methods = []
-    for pairs in paired:
+    for pairs, scheme in zip(paired, told, strict=False):
 
         def tell(done: int, total: int, name: str = pairs.name) -> None:
             sys.stderr.write(f"{name}: case {done} of {total}\n")
 
-        methods.append(score_pairs(pairs, tell, levels_known=levels))
+        schemes = Schemes(reference=truth, prediction=scheme)
+        methods.append(score_pairs(pairs, tell, levels_known=levels, schemes=schemes))
     found = evaluate_methods(methods)
     written = write_results(found, output)
     if as_json:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import errno
-import json
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app import __version__
-from app.cli import deploy, node, upkeep
+from app.cli import deploy, installation, node, upkeep
 from app.cli.cohort import cohort
 from app.cli.evaluation import evaluate
 from app.cli.explain import explain
@@ -23,16 +20,12 @@ from app.cli.send import send
 from app.cli.training import train_app
 from app.console import emit_json, plain_output, reporting
 from app.errors import ConfigurationError, ExitCode, crash_line, exit_code_of
-from app.node.telemetry.codes import error_codes
-from app.node.tls import check_certificates
-from app.registry import find_model, models_in
 from app.run.bootstrap import quiet_libraries
 from app.run.checks import RunPaths, names_given, require_folder, require_usable
 from app.run.identity import intended_use_of, parameters_of
-from app.settings import Settings, load_settings, model_places
+from app.settings import Settings, load_settings
 from app.signals import stop_requests
 from operators.anatomy.levels import numbers_text
-from operators.dicom.provenance import notice_of
 from operators.errors import SpineError
 
 if TYPE_CHECKING:
@@ -55,6 +48,7 @@ upkeep.register(app)
 app.command(rich_help_panel=NODE)(send)
 app.command(rich_help_panel=RESEARCH)(cohort)
 app.command(rich_help_panel=RESEARCH)(evaluate)
+installation.register(app)
 deploy.register(app)
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="app.yaml to use.")]
@@ -99,6 +93,9 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
     models: ModelsOption = None,
     semantic: Annotated[str | None, typer.Option(help="Phase 1 model: name or folder.")] = None,
     instance: Annotated[str | None, typer.Option(help="Phase 2 model: name or folder.")] = None,
+    other_modality: Annotated[  # noqa: FBT002
+        bool, typer.Option("--other-modality", help="Also take a phase 1 model not for T2w MR.")
+    ] = False,
     semantic_mask: Annotated[
         Path | None, typer.Option(help="Start at phase 2 from this label map (NIfTI).")
     ] = None,
@@ -124,6 +121,9 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
     with stop_requests() as stop, reporting(as_json=as_json) as progress:
         require_usable(paths)
         settings = _choose_models(load_settings(config), models, semantic, instance)
+        if other_modality:
+            told = settings.models.model_copy(update={"other_modality": True})
+            settings = settings.model_copy(update={"models": told})
         # Not at the top: importing it starts threads, which must find the signals blocked.
         from app.run.execute import Job, execute
         from app.run.models import load_models
@@ -205,57 +205,9 @@ def synthesize(  # noqa: PLR0917 - one parameter per documented option
     typer.echo(f"studies in {output}/sub-*/dicom, truth in {output}/derivatives")
 
 
-@app.command("check-config", rich_help_panel=INSTALLATION)
-def check_config(config: ConfigOption = None) -> None:
-    """Validate app.yaml; unknown keys and certificates that cannot be used are refused."""
-    settings = load_settings(config)
-    check_certificates(settings.node)
-    for name in (settings.models.semantic, settings.models.instance):
-        find_model(settings.models.directory, name)
-    typer.echo("app.yaml is valid and its models are as registered")
-
-
-@app.command(rich_help_panel=INSTALLATION)
-def describe(config: ConfigOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002
-    """Say which versions, models and capabilities this installation has. Loads no network."""
-    document = description(load_settings(config))
-    if as_json:
-        sys.stdout.write(json.dumps(document, indent=1) + "\n")
-        return
-    for section, values in document.items():
-        typer.echo(f"{section}: {json.dumps(values)}")
-
-
 def now() -> datetime:
     """Time of day, in UTC: the clock that is handed to everything below."""
     return datetime.now(UTC)  # noqa: TID251 - the one place that reads the clock
-
-
-def description(settings: Settings) -> dict[str, Any]:
-    """Versions, models and capabilities as plain data."""
-    packages = ("monai-deploy-app-sdk", "holoscan-cu13", "torch", "highdicom", "pydicom")
-    return {
-        "software": {"spine-node": __version__, **{name: _version(name) for name in packages}},
-        "models": {
-            name: {"kind": entry.kind, "version": entry.version, "licence": entry.licence}
-            for name, entry in models_in(model_places(settings.models.directory)).items()
-        },
-        "configured": settings.models.model_dump(mode="json", exclude={"directory"}),
-        "capabilities": {
-            "input": settings.application.input_formats,
-            "output": settings.application.output_formats,
-            "exit_codes": {code.name.lower(): int(code) for code in ExitCode},
-            "error_codes": {entry.code: entry.meaning for entry in error_codes()},
-        },
-        "intended_use": notice_of(intended_use_of(settings)),
-    }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _choose_models(

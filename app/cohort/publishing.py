@@ -86,7 +86,7 @@ class _Draft:
             renamed = self._names_of(source, entry)
             for old, new in renamed.items():
                 _link(run / old, self.place / new)
-                sidecar = sidecar_of(new, source.name, record, entry)
+                sidecar = sidecar_of(new, source, record, entry)
                 if sidecar is not None:
                     write_whole(self.place / sidecar[0], sidecar[1])
             names.append(tuple(renamed.values()))

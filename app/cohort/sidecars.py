@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from app.cohort.cases import Source
     from app.cohort.folder import CohortFolder
 
 _BIDS_VERSION: Final = "1.10.0"
@@ -41,7 +42,7 @@ _IGNORED: Final = (
 
 
 def sidecar_of(
-    file: str, source: str, record: Mapping[str, Any], entry: Mapping[str, Any]
+    file: str, source: Source, record: Mapping[str, Any], entry: Mapping[str, Any]
 ) -> tuple[str, str] | None:
     """Make the JSON beside a mask.
 
@@ -49,8 +50,8 @@ def sidecar_of(
     ----------
     file : str
         Published name of a result.
-    source : str
-        What it was made from, a path in the data set.
+    source : Source
+        What it was made from.
     record : mapping
         Of the run.
     entry : mapping
@@ -65,12 +66,13 @@ def sidecar_of(
         if file.endswith(ending):
             document = {
                 "Description": description,
-                "Sources": [f"bids:raw:{source}"],
+                "Sources": [f"bids:raw:{source.name}"],
                 "LookupTable": [f"{table}.ctbl", f"{table}_itksnap.txt"],
                 "SoftwareVersion": __version__,
                 "Models": record["models"],
                 "NumericProfile": record["profile"],
                 "Series": entry["key"],
+                "SeriesInstanceUID": source.series_uid(entry["key"]),
                 "Stack": entry["stack"],
                 "Numbering": entry["numbering"],
                 "Levels": entry["levels"],

@@ -8,12 +8,17 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from app.errors import ConfigurationError, OutputUnwritableError
 from operators.anatomy.labels import Structure
 from operators.anatomy.named_vertebrae import parse
-from operators.errors import InputRejectedError, NamesRejectedError, UnreadableInputError
+from operators.errors import (
+    InputRejectedError,
+    ModelUnusableError,
+    NamesRejectedError,
+    UnreadableInputError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +28,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from operators.anatomy.named_vertebrae import NamedVertebra
+
+
+T2W_KEYS: Final = frozenset({"t2w", "t2", "t2c", "dixon", "mr"})
+"""Modalities by which published models say that they are for T2w MR (SPINEPS's keys)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,3 +151,28 @@ def _require_structures(labels_zyx: NDArray[np.unsignedinteger]) -> None:
             "most of its labels are none of the semantic map's (vertebral body 49, disc 100 ...)",
             reasons=("unknown_labels",),
         )
+
+
+def require_modality(modality: Sequence[str], *, is_other_told: bool) -> None:
+    """Refuse a phase 1 model that says it is for other images than T2w MR, unless told.
+
+    Parameters
+    ----------
+    modality : sequence of str
+        Of its ``inference_config.json``.
+    is_other_told : bool
+        Whether somebody said that it is wanted nevertheless.
+
+    Raises
+    ------
+    ModelUnusableError
+        ``other_modality``.
+    """
+    if is_other_told or T2W_KEYS & {key.lower() for key in modality}:
+        return
+    raise ModelUnusableError(
+        f"the phase 1 model is for {', '.join(modality)[:60] or 'no stated modality'}, not for "
+        "T2w MR; if it is wanted nevertheless: models.other_modality in app.yaml, "
+        "run --other-modality, Segmenter(other_modality=True)",
+        reasons=("other_modality",),
+    )

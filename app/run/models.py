@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.errors import ConfigurationError
 from app.registry import find_model, folder_digest, read_registry, sha256_of
+from app.run.checks import require_modality
 from operators.dicom.provenance import ModelIdentity
 from operators.errors import UnreadableInputError
 
@@ -67,7 +68,8 @@ def load_models(
         a processor that cannot compute in it; ``engine_not_for_this``: OpenVINO is asked for on
         CUDA or with bf16.
     ModelUnusableError
-        If a folder is missing, changed, or holds no model of that kind.
+        If a folder is missing, changed, or holds no model of that kind, or one of another modality
+        that nobody asked for (``other_modality``).
     UnreadableInputError
         If the given label map cannot be read.
     """
@@ -91,6 +93,7 @@ def load_models(
         semantic = load_semantic_model(
             folder, device=device, precision=inference.precision, engine=inference.engine
         )
+        require_modality(semantic.config.modality, is_other_told=models.other_modality)
         semantic_identity = _identity(folder)
         profiles.insert(0, semantic.profile)
     return ModelBundle(

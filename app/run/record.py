@@ -72,9 +72,11 @@ class ErrorRecord:
 class SeriesRecordEntry:
     """What became of one accepted stack; most series hold one.
 
-    ``vertebra_numbers`` are the ids in the mask from head to foot, ``numbering`` says how they are
-    meant; every other number of a vertebra in an entry is one of them. ``levels`` names the level
-    of each, by its number, with confidence, rival and evidence (`operators.anatomy.levels`).
+    ``series_uid`` and ``study_uid`` are those of the images, empty for NIfTI; ``files`` are names
+    in the output folder. ``vertebra_numbers`` are the ids in the mask from head to foot,
+    ``numbering`` says how they are meant; every other number of a vertebra in an entry is one of
+    them. ``levels`` names the level of each, by its number, with confidence, rival and evidence
+    (`operators.anatomy.levels`).
     ``station`` is what the levels rest on, for other series of the study
     (`operators.spine.level_stations`).
     ``confidence`` holds the
@@ -90,6 +92,8 @@ class SeriesRecordEntry:
 
     key: str
     status: Literal["ok", "failed"]
+    series_uid: str = ""
+    study_uid: str = ""
     stack: dict[str, Any] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     vertebrae: int = 0
@@ -176,11 +180,14 @@ def entry_of(case: Case) -> SeriesRecordEntry:
     """Record of one finished case."""
     numbers = vertebra_numbers(case.instances)
     durations = {step.name: step.duration_s for step in case.steps}
+    series_uid, study_uid = _uids(case)
     measured = documents(case.measurements)
     if case.failure is not None:
         return SeriesRecordEntry(
             key=case.key,
             status="failed",
+            series_uid=series_uid,
+            study_uid=study_uid,
             stack=case.stack.as_json(),
             facts=case.facts,
             durations_s=durations,
@@ -189,6 +196,8 @@ def entry_of(case: Case) -> SeriesRecordEntry:
     return SeriesRecordEntry(
         key=case.key,
         status="ok",
+        series_uid=series_uid,
+        study_uid=study_uid,
         stack=case.stack.as_json(),
         files=tuple(path.name for path in case.written),
         vertebrae=len(numbers),
@@ -205,6 +214,11 @@ def entry_of(case: Case) -> SeriesRecordEntry:
         facts=case.facts,
         durations_s=durations,
     )
+
+
+def _uids(case: Case) -> tuple[str, str]:
+    series = case.series
+    return ("", "") if series is None else (series.series_uid, series.study_uid)
 
 
 def vertebra_numbers(instances: LabelMap | None) -> tuple[int, ...]:

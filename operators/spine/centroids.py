@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from operators.anatomy.labels import SACRUM_INSTANCE, VERTEBRA_INSTANCES, Structure
+from operators.anatomy.labels import (
+    DISC_OFFSET,
+    SACRUM_INSTANCE,
+    VERTEBRA_INSTANCES,
+    Structure,
+)
 from operators.anatomy.vertebrae import cranial_to_caudal, numbering_text, vertebrae_among
 from operators.imaging.orientation import axis_codes
 from operators.spine.label_statistics import centres_of
@@ -24,6 +29,8 @@ if TYPE_CHECKING:
 
 CORPUS_POINT = "50"
 """Key of a body's centre in the point files of SPINEPS (dense corpus)."""
+DISC_POINT = "100"
+"""Key of the centre of the disc below it (TPTBox: ``Vertebra_Disc``)."""
 
 _DECIMALS = 2
 _AFFINE_DECIMALS = 7
@@ -36,7 +43,7 @@ def centroid_document(
     *,
     levels: Mapping[int, LevelName] | None = None,
 ) -> list[dict[str, Any]]:
-    """Collect the centres of all vertebral bodies and of the sacrum.
+    """Collect the centres of all vertebral bodies, of the sacrum, and of the discs.
 
     Parameters
     ----------
@@ -52,8 +59,9 @@ def centroid_document(
     -------
     list of two dict
         Header (``direction``, ``zoom``, ``origin`` and ``rotation`` in NIfTI's RAS millimetres,
-        ``shape``, ``numbering`` ...) and ``{"<vertebra id>": {"50": [x, y, z]}}`` from head to
-        foot, two decimals. A vertebra without a body has no entry.
+        ``shape``, ``numbering`` ...) and ``{"<vertebra id>": {"50": [x, y, z], "100": [x, y, z]}}``
+        from head to foot, two decimals: the body, and the disc below it. What the image does not
+        show has no entry.
 
     References
     ----------
@@ -66,9 +74,19 @@ def centroid_document(
     sacrum = instances.labels_zyx == SACRUM_INSTANCE
     bodies[sacrum] = SACRUM_INSTANCE
     centres = centres_of(bodies)
-    known = cranial_to_caudal(n for n in centres if n in {*VERTEBRA_INSTANCES, SACRUM_INSTANCE})
+    discs = centres_of(np.where(instances.labels_zyx > DISC_OFFSET, instances.labels_zyx, 0))
+    found = {(label, CORPUS_POINT): centre for label, centre in centres.items()} | {
+        (label - DISC_OFFSET, DISC_POINT): centre for label, centre in discs.items()
+    }
+    known = cranial_to_caudal(
+        label for label, _ in found if label in {*VERTEBRA_INSTANCES, SACRUM_INSTANCE}
+    )
     points = {
-        str(label): {CORPUS_POINT: [round(index, _DECIMALS) for index in reversed(centres[label])]}
+        str(label): {
+            key: [round(index, _DECIMALS) for index in reversed(found[label, key])]
+            for key in (CORPUS_POINT, DISC_POINT)
+            if (label, key) in found
+        }
         for label in known
     }
     return [header, points]

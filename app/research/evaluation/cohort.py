@@ -6,10 +6,11 @@ be compared is left out and named with its reason; it never stops the others.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.research.evaluation.pairing import pair_folders, read_prediction, read_reference
+from app.research.evaluation.pairing import pair_folders
+from app.research.evaluation.reading import read_prediction, read_reference
 from app.research.evaluation.regions import Region
 from app.research.evaluation.scoring import score_case
 from app.research.evaluation.statistics import compare, holm, summarise
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from app.research.evaluation.label_schemes import LabelScheme
     from app.research.evaluation.measures import CaseScore, Item
     from app.research.evaluation.pairing import CasePairs
     from app.research.evaluation.statistics import Comparison, Summary
@@ -53,6 +55,8 @@ class MethodScores:
         Case to the reason why its files cannot be compared.
     levels_known : bool
         False = the reference's labels are running numbers: no levels, no regions.
+    series : dict of str to str
+        Series Instance UID of cases, where it is known.
     """
 
     name: str
@@ -61,6 +65,7 @@ class MethodScores:
     without_reference: tuple[str, ...] = ()
     refused: dict[str, str]
     levels_known: bool = True
+    series: dict[str, str] = field(default_factory=dict)
 
     @property
     def values(self) -> dict[tuple[Item, str], dict[str, float]]:
@@ -79,6 +84,25 @@ class MethodScores:
     @staticmethod
     def _names_a_level(item: Item) -> bool:
         return item.scope in _NAME_LEVELS or item.region is not Region.WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class Schemes:
+    """Whose numbers the masks have; None = SPINEPS's.
+
+    Attributes
+    ----------
+    reference, prediction : LabelScheme or None
+        Of either side.
+    """
+
+    reference: LabelScheme | None = None
+    prediction: LabelScheme | None = None
+
+    @property
+    def levels_can_be_known(self) -> bool:
+        """False where the reference's scheme has running numbers."""
+        return self.reference is None or self.reference.numbers == "levels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +168,7 @@ def score_pairs(
     progress: Callable[[int, int], None] = lambda _done, _total: None,
     *,
     levels_known: bool = True,
+    schemes: Schemes | None = None,
 ) -> MethodScores:
     """Score what `pair_folders` has paired.
 
@@ -155,6 +180,8 @@ def score_pairs(
         Told (cases done, all cases).
     levels_known : bool
         False where the reference's labels are running numbers; those of a SEG always are.
+    schemes : Schemes, optional
+        Whose numbers the masks of either side have; default: SPINEPS's.
 
     Returns
     -------
@@ -163,10 +190,12 @@ def score_pairs(
     """
     cases: dict[str, CaseScore] = {}
     refused: dict[str, str] = {}
+    told = schemes or Schemes()
     for done, (case, files) in enumerate(pairs.references.items(), 1):
         try:
-            truth = read_reference(files)
-            cases[case] = score_case(truth, read_prediction(pairs.predictions.get(case), truth))
+            truth = read_reference(files, told.reference)
+            guess = read_prediction(pairs.predictions.get(case), truth, told.prediction)
+            cases[case] = score_case(truth, guess)
         except SpineError as error:
             refused[case] = f"{', '.join(error.reasons)}: {error}"
         progress(done, len(pairs.references))
@@ -176,7 +205,8 @@ def score_pairs(
         missing=tuple(case for case in pairs.references if case not in pairs.predictions),
         without_reference=pairs.without_reference,
         refused=refused,
-        levels_known=levels_known and pairs.levels_can_be_known,
+        levels_known=levels_known and pairs.levels_can_be_known and told.levels_can_be_known,
+        series=pairs.series,
     )
 
 

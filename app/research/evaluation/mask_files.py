@@ -14,6 +14,7 @@ import highdicom as hd
 import numpy as np
 from pydicom.errors import InvalidDicomError
 
+from app.research.evaluation.label_schemes import require_known
 from app.research.evaluation.naming import names_beside, names_in_labels
 from operators.anatomy.codes import STRUCTURES
 from operators.anatomy.labels import (
@@ -35,6 +36,21 @@ if TYPE_CHECKING:
 MaskKind = Literal["semantic", "instances"]
 
 _SEMANTIC_ONLY = {int(s) for s in Structure} - {SACRUM_INSTANCE, int(Structure.DISC)}
+_OWNERS = {*VERTEBRA_INSTANCES, SACRUM_INSTANCE}
+_KNOWN: dict[MaskKind, frozenset[int]] = {
+    # 40 whole vertebra, 58, 59 halves of a disc, 63, 64 ribs: of SPINEPS's models of other images.
+    "semantic": frozenset({int(s) for s in Structure} | {40, 58, 59, 63, 64}),
+    # 27 coccyx, 29-33 S2-S6 (TPTBox).
+    "instances": frozenset(
+        {n + offset for n in _OWNERS for offset in (0, DISC_OFFSET, ENDPLATE_OFFSET)}
+        | {27, *range(29, 34)}
+    ),
+}
+"""Numbers that a map of our own scheme may hold; one more, and it is of another scheme."""
+_SCHEMES: dict[MaskKind, str] = {
+    "semantic": "SPINEPS, structures",
+    "instances": "SPINEPS, vertebra X, disc 100 + X, endplates 200 + X",
+}
 _STRUCTURE_OF_NAME = {terms.name: int(label) for label, terms in STRUCTURES.items()}
 _OFFSET_OF_FIRST_WORD = {"vertebra": 0, "disc": DISC_OFFSET, "endplates": ENDPLATE_OFFSET}
 _NUMBERED = re.compile(r"(?:|disc below |endplates of )vertebra (\d+)(?: \(.+\))?")
@@ -84,7 +100,7 @@ def kind_of(labels_zyx: NDArray[np.integer]) -> MaskKind | None:
     Raises
     ------
     UnreadableInputError
-        If labels of both meanings occur (``mixed_labels``).
+        If labels of both meanings occur (``mixed_labels``), or others (``foreign_labels``).
 
     Examples
     --------
@@ -94,11 +110,20 @@ def kind_of(labels_zyx: NDArray[np.integer]) -> MaskKind | None:
     is_semantic, is_instances = _present(labels_zyx)
     if is_semantic and is_instances:
         raise UnreadableInputError(
-            "the mask holds labels of semantic and of instance maps", reasons=("mixed_labels",)
+            "the mask holds labels of semantic and of instance maps, or those of another scheme "
+            "(then say which: --labels, --reference-labels)",
+            reasons=("mixed_labels",),
         )
+    kind: MaskKind | None = "instances" if is_instances else None
     if is_semantic:
-        return "semantic"
-    return "instances" if is_instances else None
+        kind = "semantic"
+    if kind is not None:
+        _require_own(labels_zyx, kind)
+    return kind
+
+
+def _require_own(labels_zyx: NDArray[np.integer], kind: MaskKind) -> None:
+    require_known(set(np.unique(labels_zyx).tolist()), _KNOWN[kind], _SCHEMES[kind])
 
 
 def require_kind(labels: LabelMap, kind: MaskKind) -> LabelMap:
@@ -114,12 +139,12 @@ def require_kind(labels: LabelMap, kind: MaskKind) -> LabelMap:
     Returns
     -------
     LabelMap
-        The same; empty and mixed maps may be anything.
+        The same; empty maps may be anything.
 
     Raises
     ------
     UnreadableInputError
-        ``other_kind``.
+        ``other_kind``; ``foreign_labels`` where the map holds numbers of another scheme.
     """
     present = _present(labels.labels_zyx)
     own, other = (present, present[::-1])[kind == "instances"]
@@ -130,6 +155,7 @@ def require_kind(labels: LabelMap, kind: MaskKind) -> LabelMap:
             "files of the case swapped?",
             reasons=("other_kind",),
         )
+    _require_own(labels.labels_zyx, kind)
     return labels
 
 

@@ -28,11 +28,15 @@ class Masks:
         Either may be absent.
     names : mapping of int to str
         Level name of vertebrae, by their label (`app.research.evaluation.naming`).
+    tells : frozenset of str or None
+        Structures, substructures and kinds of instances that the author's label scheme can say
+        (`app.research.evaluation.label_schemes`); None = all. Nothing else is scored.
     """
 
     semantic: LabelMap | None = None
     instances: LabelMap | None = None
     names: Mapping[int, str] = field(default_factory=dict)
+    tells: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)

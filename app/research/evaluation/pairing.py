@@ -1,24 +1,21 @@
 """Which prediction belongs to which reference: by file name, case by case.
 
 Three namings are known: SPINEPS derivatives (``*_seg-spine_msk``, ``*_seg-vert_msk``), the DICOM
-SEG objects and truth files that this product writes, and, where a folder has none of these, any
-NIfTI files of the same name. What a plainly named file is, its labels tell. SPINEPS puts the
-modality into the name (``sub-1_mod-T2w``) and a SEG has none: where names differ in nothing else
-and no third could be meant, they are of one case.
+SEG objects and truth files that this product writes, and, where a folder has none of these, SEG
+objects of any name or else NIfTI files of any name. What a plainly named file is, its labels tell.
+Masks that say which series they were made of are paired by it, whatever they are called. SPINEPS
+puts the modality into the name (``sub-1_mod-T2w``) and a SEG has none: where names differ in
+nothing else and no third could be meant, they are of one case.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from app.research.evaluation.grids import bring_onto
-from app.research.evaluation.mask_files import kind_of, read_mask, read_names, require_kind
-from app.research.evaluation.measures import Masks
+from app.research.evaluation.referenced_series import object_kind, partners_by_series, series_of
 from operators.dicom.result_kinds import INSTANCES, SEMANTIC
 from operators.errors import UnreadableInputError
 
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.research.evaluation.mask_files import MaskKind
-    from operators.imaging.volume import Grid, LabelMap
 
 _SUFFIXES: tuple[tuple[str, MaskKind], ...] = (
     ("_seg-spine_msk.nii.gz", "semantic"),
@@ -45,7 +41,7 @@ _WHOLE_NAMES: dict[str, MaskKind] = {
 
 _PLAIN_SUFFIXES = (".nii.gz", ".nii")
 
-_MODALITY = re.compile(r"_mod-[A-Za-z0-9]+")
+_MODALITY = re.compile(r"_mod-[A-Za-z0-9]+|_(?:T1|T2|PD)w$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +85,15 @@ class CasePairs:
         By the same names, where there is one.
     without_reference : tuple of str
         Names of the other predictions.
+    series : dict of str to str
+        Series Instance UID of the cases of the reference, where either side says it.
     """
 
     name: str
     references: dict[str, CaseFiles]
     predictions: dict[str, CaseFiles]
     without_reference: tuple[str, ...] = ()
+    series: dict[str, str] = field(default_factory=dict)
 
     @property
     def levels_can_be_known(self) -> bool:
@@ -120,14 +119,17 @@ def pair_folders(reference: Path, prediction: Path, name: str) -> CasePairs:
     Raises
     ------
     UnreadableInputError
-        If a folder holds no masks (`find_cases`) or no name occurs in both (``no_pairs``).
+        If a folder holds no masks (`find_cases`), or no series and no name occurs in both
+        (``no_pairs``).
     """
     truths = find_cases(reference, "references")
     guesses = find_cases(prediction, f"predictions '{name}'")
-    partners = _partners(truths, guesses)
+    made_of = {case: _series_of(files) for case, files in truths.items()}
+    partners = _partners(made_of, {case: _series_of(files) for case, files in guesses.items()})
     if not partners:
         raise UnreadableInputError(
-            f"none of {len(guesses)} predictions has the name of one of {len(truths)} references; "
+            f"none of {len(guesses)} predictions has the series or the name of one of "
+            f"{len(truths)} references; "
             "the masks of a case are called alike in both folders: CASE_seg-spine_msk.nii.gz and "
             "CASE_seg-vert_msk.nii.gz, or CASE_semantic.dcm and CASE_instances.dcm, or CASE.nii.gz",
             reasons=("no_pairs",),
@@ -137,11 +139,38 @@ def pair_folders(reference: Path, prediction: Path, name: str) -> CasePairs:
         references=truths,
         predictions={case: guesses[partner] for case, partner in partners.items()},
         without_reference=tuple(case for case in guesses if case not in partners.values()),
+        series={
+            case: made_of[case] or _series_of(guesses[partners[case]])
+            for case in truths
+            if made_of[case] or case in partners
+        },
     )
 
 
-def _partners(truths: Mapping[str, object], guesses: Mapping[str, object]) -> dict[str, str]:
-    """Case of the reference to case of the prediction; the modality decides where it must."""
+def _series_of(files: CaseFiles) -> str:
+    told = [series_of(path) for path in files.paths if path is not None]
+    return told[0] if len(set(told)) == 1 else ""
+
+
+def _partners(truths: Mapping[str, str], guesses: Mapping[str, str]) -> dict[str, str]:
+    """Case of the reference to case of the prediction: by series, else by name.
+
+    The modality decides where it must; masks that name different series are of no one case.
+    """
+    same = partners_by_series(truths, guesses)
+    truths = {case: uid for case, uid in truths.items() if case not in same}
+    guesses = {case: uid for case, uid in guesses.items() if case not in same.values()}
+    named = _partners_by_name(truths, guesses)
+    return same | {
+        case: other
+        for case, other in named.items()
+        if not (truths[case] and guesses[other]) or truths[case] == guesses[other]
+    }
+
+
+def _partners_by_name(truths: Iterable[str], guesses: Iterable[str]) -> dict[str, str]:
+    guesses = list(guesses)
+    truths = list(truths)
     found = {case: case for case in truths if case in guesses}
     rest = _by_bare_name(case for case in truths if case not in found)
     others = _by_bare_name(case for case in guesses if case not in found)
@@ -172,8 +201,9 @@ def find_cases(folder: Path, of: str = "masks") -> dict[str, CaseFiles]:
     Returns
     -------
     dict
-        Case name to files, by name. Plainly named files count only where no file has a known
-        name: beside derivatives they are images.
+        Case name to files, by name. Other names count only where no file has a known one: SEG
+        objects, whose case is called by the series they reference; else NIfTI files, which
+        beside derivatives are images.
 
     Raises
     ------
@@ -184,7 +214,7 @@ def find_cases(folder: Path, of: str = "masks") -> dict[str, CaseFiles]:
     if not folder.is_dir():
         raise UnreadableInputError(f"the folder of {of} is missing", reasons=("missing_input",))
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    named = list(_named(files, folder))
+    named = list(_named(files, folder)) or list(_objects(files))
     if not named:
         named = [
             (path.name.removesuffix(suffix), "plain", path)
@@ -223,80 +253,9 @@ def _named(files: list[Path], folder: Path) -> Iterator[tuple[str, str, Path]]:
             yield "case" if place == "." else place, _WHOLE_NAMES[path.name], path
 
 
-def read_reference(files: CaseFiles) -> Masks:
-    """Read one case's reference; both of its maps lie on one grid.
-
-    Parameters
-    ----------
-    files : CaseFiles
-        From `find_cases`.
-
-    Returns
-    -------
-    Masks
-        The instance map on the semantic map's grid.
-
-    Raises
-    ------
-    UnreadableInputError
-        If a file cannot be read, its labels do not tell what it is (``unknown_kind``) or tell
-        that it is not what its name says (``other_kind``).
-    GeometryError
-        If the two maps lie on different grids.
-    """
-    return _read(files, None, None)
-
-
-def read_prediction(files: CaseFiles | None, reference: Masks) -> Masks:
-    """Read one case's prediction onto the reference's grid.
-
-    Parameters
-    ----------
-    files : CaseFiles or None
-        None = this method has nothing for the case: it found nothing, so all is empty.
-    reference : Masks
-        From `read_reference`.
-
-    Returns
-    -------
-    Masks
-        Only the kinds of map that were found.
-
-    Raises
-    ------
-    UnreadableInputError, GeometryError
-        As in `read_reference`.
-    """
-    if files is None:
-        return Masks(semantic=_empty(reference.semantic), instances=_empty(reference.instances))
-    like = reference.semantic or reference.instances
-    plain: MaskKind = "semantic" if reference.semantic is not None else "instances"
-    return _read(files, None if like is None else like.grid, plain)
-
-
-def _read(files: CaseFiles, grid: Grid | None, plain_kind: MaskKind | None) -> Masks:
-    found: dict[str, LabelMap] = {}
-    paths: dict[MaskKind, Path | None] = {
-        "semantic": files.semantic,
-        "instances": files.instances,
-    }
-    for kind, path in paths.items():
-        if path is not None:
-            found[kind] = require_kind(read_mask(path, kind), kind)
-    if files.plain is not None:
-        mask = read_mask(files.plain)
-        told = kind_of(mask.labels_zyx) or plain_kind
-        if told is None:
-            raise UnreadableInputError(
-                "the labels do not tell a semantic from an instance map", reasons=("unknown_kind",)
-            )
-        found[told] = mask
-    for kind_name, mask in found.items():
-        grid = grid or mask.grid
-        found[kind_name] = bring_onto(mask, grid)
-    names = {} if files.instances is None else read_names(files.instances)
-    return Masks(**found, names=names)
-
-
-def _empty(labels: LabelMap | None) -> LabelMap | None:
-    return None if labels is None else labels.with_labels(np.zeros_like(labels.labels_zyx))
+def _objects(files: list[Path]) -> Iterator[tuple[str, str, Path]]:
+    """SEG objects of any name, called by their series."""
+    for path in files:
+        kind = object_kind(path) if path.suffix == ".dcm" else None
+        if kind is not None:
+            yield series_of(path) or path.stem, kind, path

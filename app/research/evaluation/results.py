@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from app.research.evaluation.measures import Item
     from app.research.evaluation.statistics import Summary
     from app.research.evaluation.tables import Table
+
+_ENTITIES = ("sub", "ses")
+_ENTITY = re.compile(r"(?:^|[_/])(sub|ses)-([A-Za-z0-9]+)")
+"""Subject and session in the name of a case, as BIDS writes them."""
 
 _ITEM_COLUMNS = ("method", "scope", "name", "region", "metric")
 
@@ -116,6 +121,7 @@ def write_results(evaluation: Evaluation, folder: Path) -> tuple[Path, ...]:
     pictures = draw_plots(methods)
     files: dict[str, bytes] = {
         "evaluation.json": _json(as_document(evaluation)).encode(),
+        "cases.csv": _csv(_CASE_COLUMNS, _case_rows(evaluation)),
         "measures.csv": _csv((*_ITEM_COLUMNS, "case", "value"), _measure_rows(evaluation)),
         "instances.csv": _csv(_INSTANCE_COLUMNS, _instance_rows(evaluation)),
         "summary.csv": _csv((*_ITEM_COLUMNS, *_SUMMARY_COLUMNS), _summary_rows(evaluation)),
@@ -166,10 +172,24 @@ def as_document(evaluation: Evaluation) -> dict[str, Any]:
 
 _SUMMARY_COLUMNS = ("n", "undefined", "mean", "sd", "low", "high")
 _TEST_COLUMNS = ("n", "mean_difference", "median_difference", "p", "effect")
+_CASE_COLUMNS = ("method", "case", "subject", "session", "series_uid", "status", "reason")
 _INSTANCE_COLUMNS = (
     *("method", "case", "kind", "outcome", "reference", "prediction", "region"),
     *("iou", "dsc", "assd_mm"),
 )
+
+
+def _case_rows(evaluation: Evaluation) -> Iterable[Sequence[object]]:
+    """Say what became of each case, under the names by which it joins other tables."""
+    for method in evaluation.methods:
+        for case in sorted({*method.cases, *method.refused, *method.missing}):
+            entities = dict(_ENTITY.findall(case))
+            names = (f"{key}-{entities[key]}" if key in entities else "" for key in _ENTITIES)
+            status = "missing" if case in method.missing else "scored"
+            if case in method.refused:
+                status = "refused"
+            uid, reason = method.series.get(case, ""), method.refused.get(case, "")
+            yield method.name, case, *names, uid, status, reason
 
 
 def _measure_rows(evaluation: Evaluation) -> Iterable[Sequence[object]]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from operators.imaging.volume import LabelMap
 
 _MM3_PER_ML = 1000.0
+_SIDES = frozenset(name for name in SUBSTRUCTURES if name.endswith((" left", " right")))
 
 
 def score_case(reference: Masks, prediction: Masks) -> CaseScore:
@@ -46,7 +47,8 @@ def score_case(reference: Masks, prediction: Masks) -> CaseScore:
     -------
     CaseScore
         Semantic scores where both have a semantic map, instance scores where both have an
-        instance map, bodies and parts of vertebrae where both have both.
+        instance map, bodies and parts of vertebrae where both have both; only what both label
+        schemes can say.
 
     Raises
     ------
@@ -59,14 +61,17 @@ def score_case(reference: Masks, prediction: Masks) -> CaseScore:
     reference, prediction = _cropped(reference, prediction)
     measures: list[Measure] = []
     instances: list[InstanceScore] = []
+    told = _told_by_both(reference, prediction)
     if reference.semantic is not None and prediction.semantic is not None:
-        measures += _score_structures(reference.semantic, prediction.semantic)
+        measures += _score_structures(reference.semantic, prediction.semantic, told)
     if reference.instances is not None and prediction.instances is not None:
         for kind in KINDS:
-            found, of_kind = score_kind(kind, reference, prediction)
-            instances += found
-            measures += of_kind
-        measures += score_parts(reference, prediction, instances)
+            if kind.name in told:
+                found, of_kind = score_kind(kind, reference, prediction)
+                instances += found
+                measures += of_kind
+        parts = score_parts(reference, prediction, instances)
+        measures += [part for part in parts if part.item.name in told]
     return CaseScore(tuple(measures), tuple(instances), _annotated(measures, instances))
 
 
@@ -86,11 +91,23 @@ def _cropped(*authors: Masks) -> tuple[Masks, ...]:
     )
 
 
-def _score_structures(reference: LabelMap, prediction: LabelMap) -> list[Measure]:
+def _told_by_both(*authors: Masks) -> frozenset[str]:
+    """Names of what every author's label scheme can say."""
+    told = frozenset((*STRUCTURES, *SUBSTRUCTURES))
+    for masks in authors:
+        told = told if masks.tells is None else told & masks.tells
+    return told
+
+
+def _score_structures(
+    reference: LabelMap, prediction: LabelMap, told: frozenset[str]
+) -> list[Measure]:
     affine = reference.affine_lps
     voxel_ml = voxel_volume_mm3(affine) / _MM3_PER_ML
     measures = []
     for name, labels in {**STRUCTURES, **SUBSTRUCTURES}.items():
+        if name not in told:
+            continue
         truth = np.isin(reference.labels_zyx, labels)
         guess = np.isin(prediction.labels_zyx, labels)
         values = {
@@ -101,6 +118,8 @@ def _score_structures(reference: LabelMap, prediction: LabelMap) -> list[Measure
             "prediction_ml": np.count_nonzero(guess) * voxel_ml,
         }
         measures += measures_of(Item("structure", name), values)
+    if not told >= _SIDES:
+        return measures
     lateral = np.isin(reference.labels_zyx, (*LEFT, *RIGHT))
     sides = {
         "side": side_agreement(reference.labels_zyx, prediction.labels_zyx),

@@ -110,3 +110,26 @@ def test_a_folder_that_is_wrong_is_refused_before_the_first_case_is_scored(
     with pytest.raises((UnreadableInputError, OutputUnwritableError)):
         CliRunner().invoke(APP, arguments, catch_exceptions=False)
     assert "case 1 of" not in capfd.readouterr().err
+
+
+def test_cases_have_the_keys_by_which_they_join_other_tables(tmp_path: Path):
+    for folder in ("truth", "ours"):
+        cases = {"sub-01_ses-b_mod-T2w": spine_boxes(), "other": spine_boxes()}
+        write_derivatives(tmp_path / folder, cases)
+    (tmp_path / "ours" / "other_seg-vert_msk.nii.gz").unlink()
+    (tmp_path / "ours" / "other_seg-spine_msk.nii.gz").unlink()
+    arguments = ("--reference", str(tmp_path / "truth"), "--prediction", str(tmp_path / "ours"))
+    CliRunner().invoke(APP, [*arguments, "-o", str(tmp_path / "out")])
+    assert (tmp_path / "out" / "cases.csv").read_text("utf-8").splitlines() == [
+        "method,case,subject,session,series_uid,status,reason",
+        "ours,other,,,,missing,",
+        "ours,sub-01_ses-b_mod-T2w,sub-01,ses-b,,scored,",
+    ]
+
+
+def test_the_numbers_of_other_programs_are_stated_and_checked(tmp_path: Path):
+    arguments = write(tmp_path)
+    stated = [*arguments, "-o", str(tmp_path / "out"), "--labels", "totalspineseg"]
+    result = CliRunner().invoke(APP, stated)
+    assert result.exit_code == 75
+    assert "3 cannot be compared (scheme_needs_one_mask)" in result.stderr

@@ -27,8 +27,8 @@ def finished(count: int, *, sacrum: bool = False):
 
 def test_points_are_in_x_y_z_order_of_the_file():
     _, points = centroid_document(*finished(3))
-    assert points == {
-        str(2 + level): {"50": [13.5, TOP + level * LEVEL + 7.5, 15.5]} for level in range(3)
+    assert {number: of["50"] for number, of in points.items()} == {
+        str(2 + level): [13.5, TOP + level * LEVEL + 7.5, 15.5] for level in range(3)
     }
 
 
@@ -36,6 +36,15 @@ def test_the_sacrum_comes_last():
     _, points = centroid_document(*finished(2, sacrum=True))
     assert list(points) == ["2", "3", "26"]
     assert points["26"]["50"] == [13.5, TOP + 2 * LEVEL + 7.5, 15.5]
+
+
+def test_a_disc_is_a_point_of_the_vertebra_above_it():
+    semantic, instances = finished(2)
+    disc = np.argwhere(instances.labels_zyx == 102)
+    _, points = centroid_document(semantic, instances)
+    assert disc.size
+    assert points["2"]["100"] == [round(float(c), 2) for c in disc.mean(axis=0)[::-1]]
+    assert list(points["2"]) == ["50", "100"]
 
 
 def test_coordinates_have_2_decimals():

@@ -84,3 +84,17 @@ def test_an_image_is_no_segmentation(tmp_path: Path):
     with pytest.raises(UnreadableInputError) as caught:
         read_mask(image.rename(tmp_path / "a_semantic.dcm"), "semantic")
     assert caught.value.reasons == ("unreadable_segmentation",)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        (1, 2, 100, 201, 202),  # SPIDER: 100 is its canal, 201 a disc
+        (1, 2, 11, 12, 63, 64),  # TotalSpineSeg of a neck
+        (20, 34),
+    ],
+)
+def test_masks_of_another_scheme_are_not_taken_for_ours(labels: tuple[int, ...]):
+    with pytest.raises(UnreadableInputError, match="say which scheme") as caught:
+        kind_of(np.array(labels))
+    assert caught.value.reasons == ("foreign_labels",)

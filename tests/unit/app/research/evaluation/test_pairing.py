@@ -4,12 +4,8 @@ import numpy as np
 import pytest
 
 from app.research.evaluation.measures import Masks
-from app.research.evaluation.pairing import (
-    find_cases,
-    pair_folders,
-    read_prediction,
-    read_reference,
-)
+from app.research.evaluation.pairing import find_cases, pair_folders
+from app.research.evaluation.reading import read_prediction, read_reference
 from operators.dicom.segmentation import encode_segmentations
 from operators.dicom.whole_files import write_dataset
 from operators.errors import GeometryError, UnreadableInputError
@@ -185,3 +181,50 @@ def test_swapped_files_are_refused_instead_of_scored_as_0(tmp_path: Path):
     with pytest.raises(UnreadableInputError) as caught:
         read_prediction(find_cases(tmp_path)["x"], masks)
     assert caught.value.reasons == ("other_kind",)
+
+
+def objects(folder: Path, names: tuple[str, str], source: Path, uid: str = "") -> str:
+    """Both SEG objects of a new series under any names; its UID."""
+    folder.mkdir(parents=True, exist_ok=True)
+    volume = volume_of(make_series(source))
+    maps = label_maps(volume)
+    for dataset, name in zip(encode_segmentations(*maps, volume, CONTEXT), names, strict=True):
+        (series,) = dataset.ReferencedSeriesSequence
+        uid = series.SeriesInstanceUID = uid or series.SeriesInstanceUID
+        write_dataset(dataset, folder / name)
+    return uid
+
+
+def test_segmentation_objects_of_any_name_are_paired_by_the_series_they_reference(tmp_path: Path):
+    for folder, names in (
+        ("ref", ("IM1.dcm", "IM2.dcm")),
+        ("out", ("x_semantic.dcm", "x_instances.dcm")),
+    ):
+        uid = objects(tmp_path / folder, names, tmp_path / f"mr-{folder}")
+    pairs = pair_folders(tmp_path / "ref", tmp_path / "out", "ours")
+    assert list(pairs.references) == [uid]
+    assert pairs.series == {uid: uid}
+    assert pairs.predictions[uid].semantic.name == "x_semantic.dcm"
+    assert pairs.references[uid].instances.name == "IM2.dcm"
+    truth = read_reference(pairs.references[uid])
+    assert truth.semantic.labels_zyx.any()
+
+
+def test_a_nifti_mask_is_paired_by_the_series_in_the_json_beside_it(tmp_path: Path):
+    uid = objects(tmp_path / "ref", ("a_semantic.dcm", "a_instances.dcm"), tmp_path / "mr")
+    write_derivatives(tmp_path / "out", {"sub-1_acq-series3": spine_boxes()})
+    for kind in ("seg-spine", "seg-vert"):
+        (tmp_path / "out" / f"sub-1_acq-series3_{kind}_msk.json").write_text(
+            f'{{"SeriesInstanceUID": "{uid}"}}', "utf-8"
+        )
+    pairs = pair_folders(tmp_path / "ref", tmp_path / "out", "ours")
+    assert pairs.predictions["a"].semantic.name == "sub-1_acq-series3_seg-spine_msk.nii.gz"
+
+
+def test_masks_of_one_name_that_name_different_series_are_no_pair(tmp_path: Path):
+    names = ("a_semantic.dcm", "a_instances.dcm")
+    objects(tmp_path / "ref", names, tmp_path / "mr1", "1.2.3.1")
+    objects(tmp_path / "out", names, tmp_path / "mr2", "1.2.3.2")
+    with pytest.raises(UnreadableInputError) as caught:
+        pair_folders(tmp_path / "ref", tmp_path / "out", "ours")
+    assert caught.value.reasons == ("no_pairs",)

@@ -29,6 +29,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 def test_two_methods_are_written_as_json_csv_png_and_html(tmp_path: Path):
     written = write_results(evaluation("ours", "theirs"), tmp_path / "out")
     assert sorted(path.name for path in written) == [
+        "cases.csv",
         "comparison.csv",
         "evaluation.json",
         "instances.csv",

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from app.research.evaluation.measures import Item, Masks
-from app.research.evaluation.pairing import read_prediction
+from app.research.evaluation.reading import read_prediction
 from app.research.evaluation.scoring import score_case
 from app.research.evaluation.structures import KINDS, LATERAL, STRUCTURES, SUBSTRUCTURES
 from operators.errors import GeometryError
