@@ -22,8 +22,8 @@ from app.node.delivery.backoff import (
 from app.node.journal.attention_kinds import COMMITMENT_OVERDUE
 from app.node.journal.destinations import note_confirmation
 from app.node.journal.engine import reading, transaction
-from app.node.journal.parcels import count_attempt, move, parcels_of
-from app.node.journal.states import DeliveryState
+from app.node.journal.parcels import advance, count_attempt, note, parcels_of
+from app.node.journal.states import DeliveryEvent, DeliveryState
 from app.node.telemetry.events import (
     DELIVERY_CONFIRMED,
     DELIVERY_DEAD,
@@ -91,7 +91,7 @@ class Ledger:
         now = self.clock()
         self._move(
             parcel,
-            DeliveryState.SENT,
+            DeliveryEvent.ACKNOWLEDGE,
             sent_at=now,
             last_status=status,
             last_error="",
@@ -105,10 +105,10 @@ class Ledger:
         """Note that the peer holds it, or is taken at its word."""
         now = self.clock()
         with transaction(self.engine) as c:
-            done = move(
+            done = advance(
                 c,
                 parcel,
-                DeliveryState.DELIVERED,
+                DeliveryEvent.CONFIRM,
                 delivered_at=now,
                 sent_at=parcel.sent_at if parcel.sent_at is not None else now,
                 confirmed_by=confirmed_by,
@@ -124,7 +124,7 @@ class Ledger:
         """Note that the peer does not take this kind of object: a person decides."""
         done = self._move(
             parcel,
-            DeliveryState.PARKED,
+            DeliveryEvent.PARK,
             last_error=error,
             last_status=status,
             next_attempt_at=None,
@@ -136,7 +136,7 @@ class Ledger:
         """Note that the peer does not take this kind of object, and need not."""
         done = self._move(
             parcel,
-            DeliveryState.DECLINED,
+            DeliveryEvent.DECLINE,
             last_error=error,
             last_status=status,
             next_attempt_at=None,
@@ -147,7 +147,11 @@ class Ledger:
     def dead(self, parcel: Parcel, error: str, status: int | None = None) -> None:
         """Give it up: a person decides."""
         done = self._move(
-            parcel, DeliveryState.DEAD, last_error=error, last_status=status, next_attempt_at=None
+            parcel,
+            DeliveryEvent.GIVE_UP,
+            last_error=error,
+            last_status=status,
+            next_attempt_at=None,
         )
         if done:
             self._tell(DELIVERY_DEAD, error=error)
@@ -162,7 +166,7 @@ class Ledger:
         wait_s = delay_s(parcel.attempts, parcel.delivery_id, retry_pace(self.settings), left)
         self._move(
             parcel,
-            DeliveryState.QUEUED,
+            DeliveryEvent.RETRY,
             last_error=error,
             last_status=status,
             next_attempt_at=now + wait_s,
@@ -183,20 +187,19 @@ class Ledger:
             pace = slow if error else confirm_pace(self.settings)
             wait_s = delay_s(questions_within(since_sent_s), parcel.delivery_id, pace)
         wait_s = min(wait_s, left_s(parcel.released_at, now, self.settings))
-        self._move(parcel, DeliveryState.SENT, last_error=error, next_attempt_at=now + wait_s)
+        self._note(parcel, last_error=error, next_attempt_at=now + wait_s)
 
     def asking(self, parcels: Sequence[Parcel], transaction_uid: str) -> None:
         """Note a request for storage commitment before it is made: its report may come first."""
         for parcel in parcels:
-            self._move(parcel, DeliveryState.SENT, commit_uid=transaction_uid, commit_asked_at=None)
+            self._note(parcel, commit_uid=transaction_uid, commit_asked_at=None)
 
     def asked(self, parcels: Sequence[Parcel]) -> None:
         """Note that the peer took the request; whoever has waited too long keeps that name."""
         now = self.clock()
         for parcel in parcels:
-            self._move(
+            self._note(
                 parcel,
-                DeliveryState.SENT,
                 commit_asked_at=now,
                 last_error=self.lateness(parcel),
                 next_attempt_at=now + self._commit_pause_s(parcel, now),
@@ -209,7 +212,7 @@ class Ledger:
             self.dead(parcel, parcel.last_error or COMMITMENT_OVERDUE)
         else:
             pause_s = self._commit_pause_s(parcel, now)
-            self._move(parcel, DeliveryState.SENT, next_attempt_at=now + pause_s)
+            self._note(parcel, next_attempt_at=now + pause_s)
 
     @staticmethod
     def lateness(parcel: Parcel) -> str:
@@ -243,7 +246,7 @@ class Ledger:
                 self.dead(parcel, parcel.last_error or "destination_paused")
             else:
                 wait_s = min(pause_s, left_s(parcel.released_at, now, self.settings))
-                self._move(parcel, parcel.state, next_attempt_at=now + wait_s)
+                self._note(parcel, next_attempt_at=now + wait_s)
 
     def tell_sent(self, count: int) -> None:
         """Event: so many objects were acknowledged."""
@@ -259,9 +262,13 @@ class Ledger:
         """Event: an attempt failed."""
         self._tell(DELIVERY_FAILED, error=error, attempt=attempt)
 
-    def _move(self, parcel: Parcel, target: DeliveryState, **facts: str | float | None) -> bool:
+    def _move(self, parcel: Parcel, event: DeliveryEvent, **facts: str | float | None) -> bool:
         with transaction(self.engine) as c:
-            return move(c, parcel, target, **facts)
+            return advance(c, parcel, event, **facts)
+
+    def _note(self, parcel: Parcel, **facts: str | float | None) -> None:
+        with transaction(self.engine) as c:
+            note(c, parcel, **facts)
 
     def _tell(self, event: Event, **values: object) -> None:
         self.emit(event, job=self.group.job_id, peer=self.group.destination, **values)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from app.node.journal.states import InstanceState, SeriesState
+from app.node.journal.states import SERIES_MOVES, InstanceState, SeriesEvent, SeriesState
 from app.node.journal.tables import COUNTER, INSTANCE, RESULT, SERIES
 
 if TYPE_CHECKING:
@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 OBJECTS: Final = "objects"
 """Name of the counter of everything offered to the listener; its labels say what became of it."""
 
-_REOPENED: Final = [
-    str(state) for state in (SeriesState.HELD, SeriesState.REJECTED, SeriesState.ACCEPTED)
-]
-"""States that a new object ends. DISCARDED stays: a person said so."""
+_ARRIVE: Final = SERIES_MOVES[SeriesEvent.ARRIVE]
 
 
 class Prepared:
@@ -100,10 +97,7 @@ REOPEN: Final = Prepared(
         _BUSY
         | {
             "state": sa.case(
-                (
-                    SERIES.c.state.in_(_REOPENED),
-                    str(SeriesState.RECEIVING),
-                ),
+                (SERIES.c.state.in_(_ARRIVE.origins), _ARRIVE.target),
                 else_=SERIES.c.state,
             ),
             "revision": sa.case((_WAS_ACCEPTED, SERIES.c.revision + 1), else_=SERIES.c.revision),

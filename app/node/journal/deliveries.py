@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from app.node.journal.states import DeliveryState, origins_of
+from app.node.journal.moves import move, origins_of
+from app.node.journal.states import DeliveryEvent, DeliveryState
 from app.node.journal.tables import DELIVERY, DESTINATION
 from operators.dicom.uids import digest
 
@@ -31,9 +32,20 @@ LATE_S: Final = 60.0
 WITHHELD: Final = "withheld: "
 """Begins the cause of what the quality gate holds back; the names of the rules follow."""
 
-_RESENDABLE: Final = tuple(
-    state for state in origins_of(DeliveryState.QUEUED) if state != DeliveryState.HELD
-)
+
+_ANEW: Final = {
+    "attempts": 0,
+    "next_attempt_at": None,
+    "sent_at": None,
+    "delivered_at": None,
+    "confirmed_by": "",
+    "last_status": None,
+    "last_error": "",
+    "is_uncompressed": 0,
+    "commit_uid": None,
+    "commit_asked_at": None,
+}
+"""A delivery before its next round of sending."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,16 +138,12 @@ def withhold(c: Connection, causes: Mapping[str, str], *, planned_at: float) -> 
     """
     count = 0
     for uid, cause in causes.items():
-        changed = c.execute(
-            sa.update(DELIVERY)
-            .where(
-                DELIVERY.c.sop_instance_uid == uid,
-                DELIVERY.c.created_at == planned_at,
-                DELIVERY.c.attempts == 0,
-            )
-            .values(state=DeliveryState.HELD, released_at=None, last_error=cause)
+        fresh = (
+            DELIVERY.c.sop_instance_uid == uid,
+            DELIVERY.c.created_at == planned_at,
+            DELIVERY.c.attempts == 0,
         )
-        count += changed.rowcount
+        count += move(c, DeliveryEvent.WITHHOLD, *fresh, released_at=None, last_error=cause)
     return count
 
 
@@ -193,7 +201,7 @@ def release(c: Connection, identifier: str, now: float) -> bool:
     bool
         Whether anything was held.
     """
-    return _queue_anew(c, identifier, (DeliveryState.HELD,), now)
+    return _queue_anew(c, identifier, DeliveryEvent.RELEASE, now)
 
 
 def resend(c: Connection, identifier: str, now: float) -> bool:
@@ -213,7 +221,7 @@ def resend(c: Connection, identifier: str, now: float) -> bool:
     bool
         Whether there was anything to send.
     """
-    return _queue_anew(c, identifier, _RESENDABLE, now)
+    return _queue_anew(c, identifier, DeliveryEvent.RESEND, now)
 
 
 def hurry(c: Connection, destination: str, now: float) -> bool:
@@ -272,40 +280,26 @@ def discard(c: Connection, identifier: str, now: float) -> bool:
     bool
         Whether anything was still to be sent.
     """
-    changed = c.execute(
-        sa.update(DELIVERY)
-        .where(_named(identifier), DELIVERY.c.state.in_(origins_of(DeliveryState.DISCARDED)))
-        .values(state=DeliveryState.DISCARDED, next_attempt_at=None, released_at=now)
-    )
-    return changed.rowcount > 0
+    ended = {"next_attempt_at": None, "released_at": now}
+    return move(c, DeliveryEvent.DISCARD, _named(identifier), **ended) > 0
 
 
-def _queue_anew(c: Connection, identifier: str, origins: Sequence[str], now: float) -> bool:
+def _queue_anew(c: Connection, identifier: str, event: DeliveryEvent, now: float) -> bool:
     """Give every group touched a new generation; a paused destination is tried at once."""
-    chosen = sa.and_(_named(identifier), DELIVERY.c.state.in_(origins))
+    chosen = sa.and_(_named(identifier), DELIVERY.c.state.in_(origins_of(event)))
     groups = c.execute(
         sa.select(DELIVERY.c.job_id, DELIVERY.c.destination).where(chosen).distinct()
     ).all()
     for job_id, destination in groups:
-        generation = _next_generation(c, job_id, destination)
-        c.execute(
-            sa.update(DELIVERY)
-            .where(chosen, DELIVERY.c.job_id == job_id, DELIVERY.c.destination == destination)
-            .values(
-                state=DeliveryState.QUEUED,
-                generation=generation,
-                attempts=0,
-                released_at=now,
-                next_attempt_at=None,
-                sent_at=None,
-                delivered_at=None,
-                confirmed_by="",
-                last_status=None,
-                last_error="",
-                is_uncompressed=0,
-                commit_uid=None,
-                commit_asked_at=None,
-            )
+        move(
+            c,
+            event,
+            _named(identifier),
+            DELIVERY.c.job_id == job_id,
+            DELIVERY.c.destination == destination,
+            generation=_next_generation(c, job_id, destination),
+            released_at=now,
+            **_ANEW,
         )
         c.execute(
             sa.update(DESTINATION)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from app.node.journal.states import InstanceState, JobState, origins_of
+from app.node.journal.moves import move
+from app.node.journal.states import InstanceState, JobEvent, JobState
 from app.node.journal.tables import INSTANCE, JOB, JOB_INPUT
 
 if TYPE_CHECKING:
@@ -24,10 +25,8 @@ PRIORITIES: Final = {"urgent": 10, "normal": 50, "batch": 90}
 SUPERSEDED: Final = "superseded"
 """Error code of a job that was cancelled because its series has a newer content."""
 
-_UNSTARTED: Final = (JobState.WAITING, JobState.QUEUED)
-_FINISHED: Final = (JobState.SUCCEEDED, JobState.REFUSED, JobState.DEAD, JobState.CANCELLED)
 _FRESH: Final = {
-    "state": JobState.WAITING,
+    "run_number": JOB.c.run_number + 1,
     "cancel_requested": 0,
     "worker_id": None,
     "step": "",
@@ -35,7 +34,7 @@ _FRESH: Final = {
     "error_code": None,
     "error_message": None,
 }
-"""A job before a run."""
+"""A job before its next run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,13 +147,7 @@ def at_engine(c: Connection) -> list[JobRun]:
 
 def mark_queued(c: Connection, run: JobRun) -> bool:
     """Move from waiting to queued, after the engine took it."""
-    moved = c.execute(
-        sa.update(JOB)
-        .where(JOB.c.job_id == run.job_id, JOB.c.run_number == run.run_number)
-        .where(JOB.c.state.in_(origins_of(JobState.QUEUED)))
-        .values(state=JobState.QUEUED)
-    )
-    return moved.rowcount > 0
+    return move(c, JobEvent.ENQUEUE, *_is(run)) > 0
 
 
 def inputs(c: Connection, job_id: str) -> list[JobInput]:
@@ -199,12 +192,7 @@ def request_cancel(c: Connection, job_id: str, now: float, *, code: str | None =
     bool
         False where the job is unknown, finished, or its cancelling was requested before.
     """
-    at_once = c.execute(
-        sa.update(JOB)
-        .where(JOB.c.job_id == job_id, JOB.c.state.in_(_UNSTARTED))
-        .values(state=JobState.CANCELLED, finished_at=now, error_code=code)
-    )
-    if at_once.rowcount:
+    if move(c, JobEvent.CANCEL, JOB.c.job_id == job_id, finished_at=now, error_code=code):
         return True
     asked = c.execute(
         sa.update(JOB)
@@ -232,25 +220,17 @@ def replay(c: Connection, job_id: str, now: float) -> bool:  # noqa: ARG001 - as
     bool
         False where the job is unknown or not finished.
     """
-    moved = c.execute(
-        sa.update(JOB)
-        .where(JOB.c.job_id == job_id, JOB.c.state.in_(_FINISHED))
-        .values(
-            attempts=0, started_at=None, finished_at=None, **_FRESH, run_number=JOB.c.run_number + 1
-        )
-    )
-    return moved.rowcount > 0
+    anew = {"attempts": 0, "started_at": None, "finished_at": None, **_FRESH}
+    return move(c, JobEvent.REPLAY, JOB.c.job_id == job_id, **anew) > 0
 
 
 def requeue(c: Connection, run: JobRun) -> bool:
     """Give a job to the engine again, under a new number: the engine lost or dropped this run."""
-    moved = c.execute(
-        sa.update(JOB)
-        .where(JOB.c.job_id == run.job_id, JOB.c.run_number == run.run_number)
-        .where(JOB.c.state.in_((JobState.QUEUED, JobState.RUNNING)), JOB.c.cancel_requested == 0)
-        .values(**_FRESH, run_number=JOB.c.run_number + 1)
-    )
-    return moved.rowcount > 0
+    return move(c, JobEvent.REQUEUE, *_is(run), JOB.c.cancel_requested == 0, **_FRESH) > 0
+
+
+def _is(run: JobRun) -> tuple[sa.ColumnElement[bool], ...]:
+    return JOB.c.job_id == run.job_id, JOB.c.run_number == run.run_number
 
 
 def _runs(c: Connection, states: Sequence[JobState]) -> list[JobRun]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from app.node.journal.deliveries import OPEN, DeliveryGroup
-from app.node.journal.states import DeliveryState, origins_of
+from app.node.journal.moves import move, origins_of
+from app.node.journal.states import DeliveryState
 from app.node.journal.tables import DELIVERY, JOB, RESULT
 from operators.dicom.result_kinds import OBJECT_CLASSES
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy.engine import Connection
+
+    from app.node.journal.states import DeliveryEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,8 +174,8 @@ def count_attempt(c: Connection, parcels: Sequence[Parcel], now: float) -> None:
     )
 
 
-def move(
-    c: Connection, parcel: Parcel, target: DeliveryState, /, **facts: str | float | None
+def advance(
+    c: Connection, parcel: Parcel, event: DeliveryEvent, /, **facts: str | float | None
 ) -> bool:
     """Move a delivery on, unless somebody else moved it since it was read.
 
@@ -182,8 +185,8 @@ def move(
         A transaction.
     parcel : Parcel
         As read; its state and generation must still hold.
-    target : DeliveryState
-        Where to.
+    event : DeliveryEvent
+        What happened to it.
     **facts : str, float or None
         Further columns to set.
 
@@ -195,20 +198,24 @@ def move(
     Raises
     ------
     ValueError
-        If the table of moves does not have this one.
+        If this never happens in the state that the parcel was read in.
     """
-    if parcel.state not in origins_of(target) and target != parcel.state:
-        raise ValueError(f"a delivery never goes from {parcel.state} to {target}")
-    changed = c.execute(
-        sa.update(DELIVERY)
-        .where(
-            DELIVERY.c.delivery_id == parcel.delivery_id,
-            DELIVERY.c.generation == parcel.generation,
-            DELIVERY.c.state == parcel.state,
-        )
-        .values(state=target, **facts)
+    if parcel.state not in origins_of(event):
+        raise ValueError(f"a delivery that is {parcel.state} knows no {event}")
+    return move(c, event, *_as_read(parcel), **facts) > 0
+
+
+def note(c: Connection, parcel: Parcel, /, **facts: str | float | None) -> None:
+    """Set columns of a delivery that stays where it is, unless somebody moved it meanwhile."""
+    c.execute(sa.update(DELIVERY).where(*_as_read(parcel)).values(**facts))
+
+
+def _as_read(parcel: Parcel) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        DELIVERY.c.delivery_id == parcel.delivery_id,
+        DELIVERY.c.generation == parcel.generation,
+        DELIVERY.c.state == parcel.state,
     )
-    return changed.rowcount > 0
 
 
 def _belongs_to(group: DeliveryGroup) -> tuple[sa.ColumnElement[bool], ...]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from app.node.journal.jobs import replay
-from app.node.journal.states import JobState
+from app.node.journal.moves import move
+from app.node.journal.states import JobEvent, JobState
 from app.node.journal.tables import JOB, JOB_INPUT, RESULT
 
 if TYPE_CHECKING:
@@ -40,11 +41,8 @@ def renew(c: Connection, old: RunningJob, job_id: str, now: float) -> bool:
     """
     if job_id == old.job_id or not _has_results(c, old.job_id):
         return False
-    c.execute(
-        sa.update(JOB)
-        .where(JOB.c.job_id == old.job_id, JOB.c.run_number == old.run_number)
-        .values(state=JobState.SUCCEEDED, finished_at=now)
-    )
+    this = (JOB.c.job_id == old.job_id, JOB.c.run_number == old.run_number)
+    move(c, JobEvent.SUCCEED, *this, finished_at=now)
     if c.execute(sa.select(JOB.c.job_id).where(JOB.c.job_id == job_id)).first() is not None:
         replay(c, job_id, now)
         return True

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from app.node.journal.states import JobState, origins_of
+from app.node.journal.moves import move
+from app.node.journal.states import JobEvent, JobState
 from app.node.journal.tables import JOB, RESULT, SERIES
 from app.steps import overall
 from operators.dicom.result_kinds import REPLACED
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 _LONGEST_CHAIN: Final = 100
+
+_ENDS: Final = {
+    JobState.SUCCEEDED: JobEvent.SUCCEED,
+    JobState.REFUSED: JobEvent.REFUSE,
+    JobState.DEAD: JobEvent.FAIL,
+    JobState.CANCELLED: JobEvent.STOP,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,21 +125,9 @@ def begin(
     RunningJob or None
         None where the run is over, cancelled, or replaced by a later one.
     """
-    this = (JOB.c.job_id == job_id, JOB.c.run_number == run_number)
-    # The engine may start a job before its enqueuer noted that the engine has it.
-    c.execute(
-        sa.update(JOB).where(*this, JOB.c.state == JobState.WAITING).values(state=JobState.QUEUED)
-    )
-    begun = c.execute(
-        sa.update(JOB)
-        .where(*this, JOB.c.state.in_(origins_of(JobState.RUNNING)))
-        .values(
-            state=JobState.RUNNING,
-            worker_id=worker_id,
-            started_at=sa.func.coalesce(JOB.c.started_at, now),
-        )
-    )
-    if not begun.rowcount:
+    started = sa.func.coalesce(JOB.c.started_at, now)
+    this = _is(job_id, run_number)
+    if not move(c, JobEvent.BEGIN, *this, worker_id=worker_id, started_at=started):
         return None
     row = c.execute(sa.select(JOB).where(JOB.c.job_id == job_id)).one()
     return RunningJob(**{name: getattr(row, name) for name in RunningJob.__slots__})
@@ -176,19 +172,9 @@ def note_drop(c: Connection, job_id: str, run_number: int) -> int | None:
     int or None
         Attempts so far; None where the run is over, or was to be cancelled and now is.
     """
-    this = (JOB.c.job_id == job_id, JOB.c.run_number == run_number)
-    at_engine = JOB.c.state.in_((JobState.QUEUED, JobState.RUNNING))
-    c.execute(
-        sa.update(JOB)
-        .where(*this, JOB.c.state == JobState.RUNNING, JOB.c.cancel_requested != 0)
-        .values(state=JobState.CANCELLED)
-    )
-    counted = c.execute(
-        sa.update(JOB)
-        .where(*this, at_engine)
-        .values(state=JobState.RUNNING, attempts=JOB.c.attempts + 1)
-    )
-    if not counted.rowcount:
+    this = _is(job_id, run_number)
+    move(c, JobEvent.STOP, *this, JOB.c.cancel_requested != 0)
+    if not move(c, JobEvent.DROP, *this, attempts=JOB.c.attempts + 1):
         return None
     return c.execute(sa.select(JOB.c.attempts).where(JOB.c.job_id == job_id)).scalar()
 
@@ -208,11 +194,10 @@ def finish(c: Connection, end: RunEnd) -> bool:
     bool
         False where the run is over already; for a success also where it was to be cancelled.
     """
-    query = _running(end.job_id, end.run_number)
+    fence = [*_is(end.job_id, end.run_number)]
     if end.state is JobState.SUCCEEDED:
-        query = query.where(JOB.c.cancel_requested == 0)
+        fence.append(JOB.c.cancel_requested == 0)
     values: dict[str, object] = {
-        "state": end.state,
         "finished_at": end.finished_at,
         # Why a newer content of its series cancelled it is known before the end is.
         "error_code": sa.func.coalesce(end.error_code, JOB.c.error_code)
@@ -222,7 +207,7 @@ def finish(c: Connection, end: RunEnd) -> bool:
     }
     if end.record is not None:
         values["record"] = json.dumps(end.record)
-    return c.execute(query.values(**values)).rowcount > 0
+    return move(c, _ENDS[end.state], *fence, **values) > 0
 
 
 def keep_results(c: Connection, job_id: str, files: Sequence[ResultFile]) -> None:
@@ -282,8 +267,8 @@ def _stacks_of(record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _running(job_id: str, run_number: int) -> sa.Update:
-    return sa.update(JOB).where(
-        JOB.c.job_id == job_id,
-        JOB.c.run_number == run_number,
-        JOB.c.state == JobState.RUNNING,
-    )
+    return sa.update(JOB).where(*_is(job_id, run_number), JOB.c.state == JobState.RUNNING)
+
+
+def _is(job_id: str, run_number: int) -> tuple[sa.ColumnElement[bool], ...]:
+    return JOB.c.job_id == job_id, JOB.c.run_number == run_number

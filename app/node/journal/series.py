@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from app.node.journal import jobs
 from app.node.journal.facts import ArrivalFacts
-from app.node.journal.states import InstanceState, SeriesState, origins_of
+from app.node.journal.moves import move
+from app.node.journal.states import InstanceState, SeriesEvent, SeriesState
 from app.node.journal.tables import INSTANCE, JOB, SERIES
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def note_peer_count(c: Connection, series_uid: str, count: int) -> bool:
 
 def hold(c: Connection, mark: SeriesMark, readiness: Mapping[str, Any]) -> bool:
     """Receiving -> held, unless something arrived since `mark`."""
-    return _move_from(c, mark, SeriesState.HELD, completeness=json.dumps(readiness))
+    return _move_from(c, mark, SeriesEvent.HOLD, completeness=json.dumps(readiness))
 
 
 def reject(
@@ -170,7 +171,7 @@ def reject(
     return _move_from(
         c,
         mark,
-        SeriesState.REJECTED,
+        SeriesEvent.REJECT,
         completeness=json.dumps(readiness),
         decision=json.dumps(decision),
     )
@@ -182,17 +183,17 @@ def accept(
     readiness: Mapping[str, Any],
     decision: Mapping[str, Any],
 ) -> bool:
-    """Receiving -> accepted, unless something arrived since; the job is made in the same breath.
+    """Receiving -> accepted, unless something arrived since.
 
     Returns
     -------
     bool
-        False: leave the transaction without a job.
+        True: make its job in the same transaction; False: leave that without a job.
     """
     return _move_from(
         c,
         mark,
-        SeriesState.ACCEPTED,
+        SeriesEvent.ACCEPT,
         completeness=json.dumps(readiness),
         decision=json.dumps(decision),
         is_forced=0,
@@ -217,13 +218,8 @@ def force(c: Connection, series_uid: str, now: float) -> bool:
         False where the series is unknown, rejected by the selection (which a person cannot
         overrule: the pipeline itself would refuse it) or has its job already.
     """
-    origins = (SeriesState.RECEIVING, SeriesState.HELD, SeriesState.DISCARDED)
-    moved = c.execute(
-        sa.update(SERIES)
-        .where(SERIES.c.series_uid == series_uid, SERIES.c.state.in_(origins))
-        .values(state=SeriesState.RECEIVING, is_forced=1, last_activity_at=now)
-    )
-    return moved.rowcount > 0
+    this = SERIES.c.series_uid == series_uid
+    return move(c, SeriesEvent.FORCE, this, is_forced=1, last_activity_at=now) > 0
 
 
 def discard(c: Connection, series_uid: str, now: float) -> bool:
@@ -243,15 +239,8 @@ def discard(c: Connection, series_uid: str, now: float) -> bool:
     bool
         False where the series is unknown or discarded already.
     """
-    moved = c.execute(
-        sa.update(SERIES)
-        .where(
-            SERIES.c.series_uid == series_uid,
-            SERIES.c.state.in_(origins_of(SeriesState.DISCARDED)),
-        )
-        .values(state=SeriesState.DISCARDED, is_forced=0, last_activity_at=now)
-    )
-    if not moved.rowcount:
+    this = SERIES.c.series_uid == series_uid
+    if not move(c, SeriesEvent.DISCARD, this, is_forced=0, last_activity_at=now):
         return False
     own = sa.select(JOB.c.job_id).where(JOB.c.series_uid == series_uid)
     for job_id in c.execute(own).scalars().all():
@@ -259,20 +248,15 @@ def discard(c: Connection, series_uid: str, now: float) -> bool:
     return True
 
 
-def _move_from(c: Connection, mark: SeriesMark, target: SeriesState, **values: object) -> bool:
+def _move_from(c: Connection, mark: SeriesMark, event: SeriesEvent, **values: object) -> bool:
     """Move a series that is as it was; the update itself waits for a writer that is before us."""
-    moved = c.execute(
-        sa.update(SERIES)
-        .where(
-            SERIES.c.series_uid == mark.series_uid,
-            SERIES.c.state.in_(origins_of(target)),
-            SERIES.c.state == mark.state,
-            SERIES.c.revision == mark.revision,
-            SERIES.c.last_instance_at == mark.last_instance_at,
-        )
-        .values(state=target, **values)
+    as_it_was = (
+        SERIES.c.series_uid == mark.series_uid,
+        SERIES.c.state == mark.state,
+        SERIES.c.revision == mark.revision,
+        SERIES.c.last_instance_at == mark.last_instance_at,
     )
-    return moved.rowcount > 0
+    return move(c, event, *as_it_was, **values) > 0
 
 
 def _update(c: Connection, series_uid: str, **values: object) -> None:

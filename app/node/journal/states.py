@@ -1,15 +1,16 @@
-"""The states of a series, a job and a delivery, and every move that is allowed.
+"""The states of a series, a job and a delivery, and what an event makes of each.
 
-The tables are the documentation: a move that is not in them raises, whoever asks for it.
+The tables are complete: an event that a state does not have there changes nothing. Every change of
+a state goes through `app.node.journal.moves`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, Generic, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+State = TypeVar("State", bound=StrEnum)
 
 
 class InstanceState(StrEnum):
@@ -78,99 +79,120 @@ class DeliveryState(StrEnum):
     """The peer does not take this kind of object, and need not: nothing to do."""
 
 
-SERIES_MOVES: Final[dict[SeriesState, frozenset[SeriesState]]] = {
-    SeriesState.RECEIVING: frozenset(
-        {
-            SeriesState.HELD,
-            SeriesState.REJECTED,
-            SeriesState.ACCEPTED,
-            SeriesState.DISCARDED,
-        }
-    ),
-    SeriesState.HELD: frozenset({SeriesState.RECEIVING, SeriesState.DISCARDED}),
-    SeriesState.REJECTED: frozenset({SeriesState.RECEIVING, SeriesState.DISCARDED}),
-    SeriesState.ACCEPTED: frozenset({SeriesState.RECEIVING, SeriesState.DISCARDED}),
-    SeriesState.DISCARDED: frozenset({SeriesState.RECEIVING}),
+class SeriesEvent(StrEnum):
+    """What happens to a series."""
+
+    ARRIVE = "arrive"
+    """One more object of it."""
+    HOLD = "hold"
+    """Its deadline passed, and it is incomplete."""
+    REJECT = "reject"
+    """Complete, and the selection says no."""
+    ACCEPT = "accept"
+    """Complete, and the selection says yes."""
+    FORCE = "force"
+    """A person says: run it as it is."""
+    DISCARD = "discard"
+    """A person says: do not run it."""
+
+
+class JobEvent(StrEnum):
+    """What happens to a job."""
+
+    ENQUEUE = "enqueue"
+    """The engine has taken it."""
+    BEGIN = "begin"
+    """A worker begins it, or goes on with one whose worker was lost; the engine may start a job
+    before its enqueuer noted that the engine has it."""
+    DROP = "drop"
+    """Its workflow ended without settling it."""
+    REQUEUE = "requeue"
+    """The engine lost or dropped this run: the next one."""
+    SUCCEED = "succeed"
+    """Its results are on the disk."""
+    REFUSE = "refuse"
+    """Its images permit no result."""
+    FAIL = "fail"
+    """No attempt is left."""
+    CANCEL = "cancel"
+    """A person, or newer content of its series, cancels it before it runs."""
+    STOP = "stop"
+    """Its worker obeys a request to cancel it."""
+    REPLAY = "replay"
+    """A person has it run again."""
+
+
+class DeliveryEvent(StrEnum):
+    """What happens to a delivery."""
+
+    WITHHOLD = "withhold"
+    """The quality gate holds back what was just planned."""
+    RELEASE = "release"
+    """A person says: send it."""
+    ACKNOWLEDGE = "acknowledge"
+    """The peer answered success."""
+    CONFIRM = "confirm"
+    """The peer holds it, or is taken at its word."""
+    RETRY = "retry"
+    """An attempt failed, or the peer does not hold what it acknowledged."""
+    PARK = "park"
+    """The peer does not take this kind of object."""
+    DECLINE = "decline"
+    """The peer does not take this kind of object, and need not."""
+    GIVE_UP = "give_up"
+    """Refused for good, or the time allowed is over."""
+    DISCARD = "discard"
+    """A person says: do not send it."""
+    RESEND = "resend"
+    """A person says: send it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move(Generic[State]):
+    """What an event does: from any of `origins` to `target`; other states stay as they are."""
+
+    origins: tuple[State, ...]
+    target: State
+
+
+_S, _J, _D = SeriesState, JobState, DeliveryState
+
+SERIES_MOVES: Final[dict[SeriesEvent, Move[SeriesState]]] = {
+    # DISCARDED stays where an object arrives: a person said so.
+    SeriesEvent.ARRIVE: Move((_S.HELD, _S.REJECTED, _S.ACCEPTED), _S.RECEIVING),
+    SeriesEvent.HOLD: Move((_S.RECEIVING,), _S.HELD),
+    SeriesEvent.REJECT: Move((_S.RECEIVING,), _S.REJECTED),
+    SeriesEvent.ACCEPT: Move((_S.RECEIVING,), _S.ACCEPTED),
+    # A person cannot overrule the selection: the pipeline itself would refuse a rejected series.
+    SeriesEvent.FORCE: Move((_S.RECEIVING, _S.HELD, _S.DISCARDED), _S.RECEIVING),
+    SeriesEvent.DISCARD: Move((_S.RECEIVING, _S.HELD, _S.REJECTED, _S.ACCEPTED), _S.DISCARDED),
 }
-"""State of a series -> states that may follow."""
 
-JOB_MOVES: Final[dict[JobState, frozenset[JobState]]] = {
-    JobState.WAITING: frozenset({JobState.QUEUED, JobState.CANCELLED}),
-    JobState.QUEUED: frozenset(
-        {JobState.RUNNING, JobState.CANCELLED, JobState.DEAD, JobState.WAITING}
-    ),
-    JobState.RUNNING: frozenset(
-        {
-            JobState.RUNNING,
-            JobState.SUCCEEDED,
-            JobState.REFUSED,
-            JobState.DEAD,
-            JobState.CANCELLED,
-            JobState.WAITING,
-        }
-    ),
-    JobState.SUCCEEDED: frozenset({JobState.WAITING}),
-    JobState.REFUSED: frozenset({JobState.WAITING}),
-    JobState.DEAD: frozenset({JobState.WAITING}),
-    JobState.CANCELLED: frozenset({JobState.WAITING}),
+JOB_MOVES: Final[dict[JobEvent, Move[JobState]]] = {
+    JobEvent.ENQUEUE: Move((_J.WAITING,), _J.QUEUED),
+    JobEvent.BEGIN: Move((_J.WAITING, _J.QUEUED, _J.RUNNING), _J.RUNNING),
+    JobEvent.DROP: Move((_J.QUEUED, _J.RUNNING), _J.RUNNING),
+    JobEvent.REQUEUE: Move((_J.QUEUED, _J.RUNNING), _J.WAITING),
+    JobEvent.SUCCEED: Move((_J.RUNNING,), _J.SUCCEEDED),
+    JobEvent.REFUSE: Move((_J.RUNNING,), _J.REFUSED),
+    JobEvent.FAIL: Move((_J.RUNNING,), _J.DEAD),
+    JobEvent.CANCEL: Move((_J.WAITING, _J.QUEUED), _J.CANCELLED),
+    JobEvent.STOP: Move((_J.RUNNING,), _J.CANCELLED),
+    JobEvent.REPLAY: Move((_J.SUCCEEDED, _J.REFUSED, _J.DEAD, _J.CANCELLED), _J.WAITING),
 }
-"""State of a job -> states that may follow. Anything -> WAITING is a replay by a person."""
 
-DELIVERY_MOVES: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
-    DeliveryState.HELD: frozenset({DeliveryState.QUEUED, DeliveryState.DISCARDED}),
-    DeliveryState.QUEUED: frozenset(
-        {
-            DeliveryState.SENT,
-            DeliveryState.DELIVERED,
-            DeliveryState.PARKED,
-            DeliveryState.DEAD,
-            DeliveryState.DISCARDED,
-            DeliveryState.DECLINED,
-            DeliveryState.QUEUED,
-        }
+DELIVERY_MOVES: Final[dict[DeliveryEvent, Move[DeliveryState]]] = {
+    DeliveryEvent.WITHHOLD: Move((_D.QUEUED, _D.HELD), _D.HELD),
+    DeliveryEvent.RELEASE: Move((_D.HELD,), _D.QUEUED),
+    DeliveryEvent.ACKNOWLEDGE: Move((_D.QUEUED,), _D.SENT),
+    DeliveryEvent.CONFIRM: Move((_D.QUEUED, _D.SENT), _D.DELIVERED),
+    DeliveryEvent.RETRY: Move((_D.QUEUED, _D.SENT), _D.QUEUED),
+    DeliveryEvent.PARK: Move((_D.QUEUED,), _D.PARKED),
+    DeliveryEvent.DECLINE: Move((_D.QUEUED,), _D.DECLINED),
+    DeliveryEvent.GIVE_UP: Move((_D.QUEUED, _D.SENT), _D.DEAD),
+    DeliveryEvent.DISCARD: Move((_D.HELD, _D.QUEUED, _D.SENT, _D.PARKED, _D.DEAD), _D.DISCARDED),
+    DeliveryEvent.RESEND: Move(
+        (_D.QUEUED, _D.SENT, _D.DELIVERED, _D.PARKED, _D.DEAD, _D.DISCARDED, _D.DECLINED),
+        _D.QUEUED,
     ),
-    DeliveryState.SENT: frozenset(
-        {
-            DeliveryState.DELIVERED,
-            DeliveryState.QUEUED,
-            DeliveryState.DEAD,
-            DeliveryState.DISCARDED,
-        }
-    ),
-    DeliveryState.DELIVERED: frozenset({DeliveryState.QUEUED}),
-    DeliveryState.PARKED: frozenset({DeliveryState.QUEUED, DeliveryState.DISCARDED}),
-    DeliveryState.DEAD: frozenset({DeliveryState.QUEUED, DeliveryState.DISCARDED}),
-    DeliveryState.DISCARDED: frozenset({DeliveryState.QUEUED}),
-    DeliveryState.DECLINED: frozenset({DeliveryState.QUEUED}),
 }
-"""State of a delivery -> states that may follow."""
-
-MOVES: Final[dict[type[StrEnum], Mapping[StrEnum, frozenset[StrEnum]]]] = {
-    SeriesState: cast("Mapping[StrEnum, frozenset[StrEnum]]", SERIES_MOVES),
-    JobState: cast("Mapping[StrEnum, frozenset[StrEnum]]", JOB_MOVES),
-    DeliveryState: cast("Mapping[StrEnum, frozenset[StrEnum]]", DELIVERY_MOVES),
-}
-"""The table of every kind. One table for all would lose rows: ``"held"`` of a series and of a
-delivery are equal as strings, hence one key."""
-
-
-def origins_of(target: StrEnum) -> tuple[str, ...]:
-    """States from which `target` may be reached.
-
-    Parameters
-    ----------
-    target : StrEnum
-        A state of a series, a job or a delivery.
-
-    Returns
-    -------
-    tuple of str
-        For the WHERE clause of the update that makes the move: whoever comes second finds no row.
-
-    Examples
-    --------
-    >>> origins_of(SeriesState.HELD)
-    ('receiving',)
-    """
-    moves = MOVES[type(target)]
-    return tuple(str(state) for state, targets in moves.items() if target in targets)

@@ -12,6 +12,7 @@ import yaml
 
 from app.cli import rules_page
 from app.cli.settings_page import as_markdown
+from tests.builders.state_diagrams import with_diagrams
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -25,6 +26,11 @@ def test_mkdocs_builds_them_without_a_warning(tmp_path: Path):
 
 def test_the_page_of_rules_is_current():
     assert (ROOT / "docs/quality-rules.md").read_text("utf-8") == rules_page.as_markdown()
+
+
+def test_the_state_diagrams_are_current():
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    assert page == with_diagrams(page)
 
 
 def test_the_page_of_settings_is_current():

@@ -18,8 +18,8 @@ from app.node.journal.deliveries import (
 )
 from app.node.journal.destinations import health_of, note_failure, open_breaker
 from app.node.journal.engine import reading, transaction
-from app.node.journal.parcels import count_attempt, move, parcels_asked, parcels_of
-from app.node.journal.states import DELIVERY_MOVES, DeliveryState
+from app.node.journal.parcels import advance, count_attempt, note, parcels_asked, parcels_of
+from app.node.journal.states import DELIVERY_MOVES, DeliveryEvent, DeliveryState
 from tests.builders.planned_deliveries import (
     START,
     PlannedJob,
@@ -28,6 +28,14 @@ from tests.builders.planned_deliveries import (
     plan_job,
     states_of,
 )
+
+ENDS = {
+    DeliveryState.DELIVERED: DeliveryEvent.CONFIRM,
+    DeliveryState.PARKED: DeliveryEvent.PARK,
+    DeliveryState.DEAD: DeliveryEvent.GIVE_UP,
+    DeliveryState.DISCARDED: DeliveryEvent.DISCARD,
+    DeliveryState.DECLINED: DeliveryEvent.DECLINE,
+}
 
 
 class Desk:
@@ -46,10 +54,10 @@ class Desk:
             return action(c, identifier, now)
 
     def force(self, state: DeliveryState, group: DeliveryGroup | None = None) -> None:
-        """Bring every object of a group to a state by permitted moves."""
+        """Bring every object of a group to its end."""
         with transaction(self.engine) as c:
             for parcel in parcels_of(c, group or self.job.group()):
-                assert move(c, parcel, state)
+                assert advance(c, parcel, ENDS[state])
 
 
 @pytest.mark.parametrize(("choice", "state"), [("auto", "queued"), ("hold", "held")])
@@ -108,13 +116,13 @@ def test_a_group_is_due_until_its_first_attempt_and_again_when_it_is_a_minute_la
     assert desk.due() == [desk.job.group()]
     with transaction(desk.engine) as c:
         for parcel in parcels_of(c, desk.job.group()):
-            move(c, parcel, DeliveryState.QUEUED, next_attempt_at=START + 900)
+            note(c, parcel, next_attempt_at=START + 900)
     assert desk.due(START + 900) == []
     assert desk.due(START + 961) == [desk.job.group()]
 
 
 def test_objects_held_delivered_parked_dead_or_discarded_are_not_due(tmp_path: Path) -> None:
-    for number, state in enumerate(set(DeliveryState) - {"held", "queued", "sent"}):
+    for number, state in enumerate(ENDS):
         desk = Desk(tmp_path / str(number))
         desk.force(state)
         assert desk.due() == []
@@ -138,7 +146,7 @@ def test_sending_again_starts_from_the_first_attempt_with_the_whole_time(tmp_pat
     with transaction(desk.engine) as c:
         count_attempt(c, parcels_of(c, desk.job.group()), START)
         for parcel in parcels_of(c, desk.job.group()):
-            move(c, parcel, DeliveryState.DEAD, last_error="status_C000", last_status=0xC000)
+            advance(c, parcel, DeliveryEvent.GIVE_UP, last_error="status_C000", last_status=0xC000)
     assert desk.act(resend, desk.job.job_id, START + 1e6)
     for row in delivery_rows(desk.engine, desk.job):
         assert (row.state, row.attempts, row.generation) == ("queued", 0, 2)
@@ -169,7 +177,7 @@ def test_discarding_stops_what_is_open_and_leaves_what_is_delivered(tmp_path: Pa
     desk = Desk(tmp_path)
     with transaction(desk.engine) as c:
         first, _ = parcels_of(c, desk.job.group())
-        move(c, first, DeliveryState.DELIVERED)
+        advance(c, first, DeliveryEvent.CONFIRM)
     assert desk.act(discard, desk.job.job_id)
     assert states_of(desk.engine, desk.job) == ["delivered", "discarded"]
     assert not desk.act(discard, desk.job.job_id)
@@ -180,8 +188,8 @@ def test_a_move_from_a_state_that_no_longer_holds_is_refused(tmp_path: Path) -> 
     desk = Desk(tmp_path, objects=1)
     with transaction(desk.engine) as c:
         (seen,) = parcels_of(c, desk.job.group())
-        assert move(c, seen, DeliveryState.DELIVERED)
-        assert not move(c, seen, DeliveryState.QUEUED)
+        assert advance(c, seen, DeliveryEvent.CONFIRM)
+        assert not advance(c, seen, DeliveryEvent.RETRY)
     assert states_of(desk.engine, desk.job) == ["delivered"]
 
 
@@ -191,18 +199,18 @@ def test_a_move_of_an_earlier_generation_is_refused(tmp_path: Path) -> None:
         (seen,) = parcels_of(c, desk.job.group())
     desk.act(resend, desk.job.job_id)
     with transaction(desk.engine) as c:
-        assert not move(c, seen, DeliveryState.DEAD)
+        assert not advance(c, seen, DeliveryEvent.GIVE_UP)
     assert states_of(desk.engine, desk.job) == ["queued"]
 
 
-def test_a_move_that_is_not_in_the_table_raises(tmp_path: Path) -> None:
+def test_an_event_that_the_state_does_not_know_raises(tmp_path: Path) -> None:
     desk = Desk(tmp_path, objects=1)
     with transaction(desk.engine) as c:
         (seen,) = parcels_of(c, desk.job.group())
-        for state in DeliveryState:
-            for target in set(DeliveryState) - DELIVERY_MOVES[state] - {state}:
-                with pytest.raises(ValueError, match="never goes"):
-                    move(c, replace(seen, state=state), target)
+        for event, what in DELIVERY_MOVES.items():
+            for state in set(DeliveryState).difference(what.origins):
+                with pytest.raises(ValueError, match="knows no"):
+                    advance(c, replace(seen, state=state), event)
 
 
 def test_a_parcel_says_how_the_object_is_found_at_the_destination(tmp_path: Path) -> None:
@@ -222,9 +230,9 @@ def test_a_request_for_commitment_finds_what_still_waits_for_it(tmp_path: Path) 
     with transaction(engine) as c:
         for destination in ("a", "b"):
             for parcel in parcels_of(c, job.group(destination)):
-                move(c, parcel, DeliveryState.SENT, commit_uid=f"2.25.{ord(destination)}")
+                advance(c, parcel, DeliveryEvent.ACKNOWLEDGE, commit_uid=f"2.25.{ord(destination)}")
         (last, _) = parcels_of(c, job.group("a"))
-        move(c, last, DeliveryState.DELIVERED)
+        advance(c, last, DeliveryEvent.CONFIRM)
         asked = parcels_asked(c, "2.25.97")
         assert {group: len(parcels) for group, parcels in asked.items()} == {job.group("a"): 1}
         assert len(parcels_asked(c, "2.25.98")[job.group("b")]) == 2

@@ -1,45 +1,57 @@
-"""The transition tables say everything: each state is named, reachable, and ends somewhere."""
+"""The tables of moves say everything: each state is reachable, and none is a trap."""
 
 from __future__ import annotations
 
 import pytest
 
 from app.node.journal.states import (
-    MOVES,
+    DELIVERY_MOVES,
+    JOB_MOVES,
+    SERIES_MOVES,
+    DeliveryEvent,
     DeliveryState,
     InstanceState,
+    JobEvent,
     JobState,
+    SeriesEvent,
     SeriesState,
-    origins_of,
 )
+from tests.builders.state_diagrams import BEGINNINGS
 
-KINDS = [SeriesState, JobState, DeliveryState]
-FIRST = {SeriesState: "receiving", JobState: "waiting", DeliveryState: "held"}
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_state_has_a_row_and_stays_within_its_kind(kind):
-    assert set(MOVES[kind]) == set(kind)
-    for targets in MOVES[kind].values():
-        assert all(type(target) is kind for target in targets)
+KINDS = [
+    ("series", SERIES_MOVES, SeriesEvent, SeriesState),
+    ("job", JOB_MOVES, JobEvent, JobState),
+    ("delivery", DELIVERY_MOVES, DeliveryEvent, DeliveryState),
+]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_state_is_reached_from_the_first_one_and_none_is_a_trap(kind):
-    reached, frontier = set(), {kind(FIRST[kind])}
+@pytest.mark.parametrize(("kind", "table", "events", "states"), KINDS)
+def test_every_event_has_its_row_and_stays_within_its_kind(kind, table, events, states):
+    assert set(table) == set(events), kind
+    for event, move in table.items():
+        assert type(event) is events
+        assert move.origins
+        assert all(type(state) is states for state in (*move.origins, move.target))
+
+
+@pytest.mark.parametrize(("kind", "table", "events", "states"), KINDS)
+def test_every_state_is_reached_and_none_is_a_trap(kind, table, events, states):
+    reached, frontier = set(), {states(name) for name in BEGINNINGS[kind]}
     while frontier:
         reached |= frontier
-        frontier = {target for state in frontier for target in MOVES[kind][state]} - reached
-    assert reached == set(kind)
-    assert all(MOVES[kind].values())
+        frontier = {m.target for m in table.values() if reached.intersection(m.origins)} - reached
+    assert reached == set(states)
+    for state in states:
+        assert any(state in m.origins and m.target != state for m in table.values()), state
 
 
 def test_only_a_running_job_succeeds():
-    assert origins_of(JobState.SUCCEEDED) == ("running",)
+    assert [m.origins for m in JOB_MOVES.values() if m.target == "succeeded"] == [("running",)]
 
 
 def test_nothing_becomes_delivered_without_having_been_sent_or_queued():
-    assert set(origins_of(DeliveryState.DELIVERED)) == {"queued", "sent"}
+    (move,) = (m for m in DELIVERY_MOVES.values() if m.target == "delivered")
+    assert set(move.origins) == {"queued", "sent"}
 
 
 def test_an_object_is_stored_quarantined_or_deleted():

@@ -9,8 +9,8 @@ from starlette.testclient import TestClient
 from app.node.journal.audit import list_deeds
 from app.node.journal.destinations import note_confirmation, note_failure, open_breaker
 from app.node.journal.engine import reading, transaction
-from app.node.journal.parcels import count_attempt, move, parcels_of
-from app.node.journal.states import DeliveryState
+from app.node.journal.parcels import advance, count_attempt, parcels_of
+from app.node.journal.states import DeliveryEvent
 from app.node.journal.tallies import DestinationRow, list_destinations
 from app.node.web.site import Site
 from operators.dicom.result_kinds import ENHANCED_SR_STORAGE
@@ -80,7 +80,8 @@ def test_a_delivery_that_waits_for_commitment_says_since_when(site: Site):
     with transaction(site.engine) as connection:
         for parcel in parcels_of(connection, job.group(PACS)):
             facts = {"sent_at": NOW - 90, "commit_asked_at": NOW - 60}
-            move(connection, parcel, DeliveryState.SENT, **facts, last_error="commitment_overdue")
+            facts["last_error"] = "commitment_overdue"
+            advance(connection, parcel, DeliveryEvent.ACKNOWLEDGE, **facts)
     client = client_of(site)
     page = re.sub(r"<[^>]+>|\s+", " ", client.get("/attention/delivery_uncommitted").text)
     page = re.sub(" +", " ", page)
