@@ -88,15 +88,16 @@ def licence_of(package: Distribution) -> Licence:
         By expression (``License-Expression``), else name (``License``), else classifiers.
     """
     metadata = package.metadata
-    name = metadata.get("License") or ""
+    name = metadata["License"] if "License" in metadata else ""  # noqa: SIM401 - not a mapping
     classifiers = [
         line.rpartition(" :: ")[2]
         for line in metadata.get_all("Classifier", [])
         if line.startswith("License :: ")
     ]
+    expression = metadata["License-Expression"] if "License-Expression" in metadata else ""  # noqa: SIM401
     is_name = len(name) <= _LONGEST_NAME and "\n" not in name
     text = (
-        metadata.get("License-Expression")
+        expression
         or (name if is_name and name != "UNKNOWN" else "")
         or "; ".join(classifiers)
         or name.strip().partition("\n")[0]

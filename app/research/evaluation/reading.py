@@ -106,7 +106,7 @@ def _read(files: CaseFiles, grid: Grid | None, plain_kind: MaskKind | None) -> M
         grid = grid or mask.grid
         found[kind_name] = bring_onto(mask, grid)
     names = {} if files.instances is None else read_names(files.instances)
-    return Masks(**found, names=names)
+    return Masks(semantic=found.get("semantic"), instances=found.get("instances"), names=names)
 
 
 def _empty(labels: LabelMap | None) -> LabelMap | None:
@@ -122,7 +122,8 @@ def _translated(files: CaseFiles, grid: Grid | None, scheme: LabelScheme) -> Mas
             reasons=("scheme_needs_one_mask",),
         )
     masks = scheme.read(read_mask(paths[0]))
-    maps = {"semantic": masks.semantic, "instances": masks.instances}
-    return replace(
-        masks, **{k: None if m is None else bring_onto(m, grid or m.grid) for k, m in maps.items()}
-    )
+
+    def brought(mask: LabelMap | None) -> LabelMap | None:
+        return None if mask is None else bring_onto(mask, grid or mask.grid)
+
+    return replace(masks, semantic=brought(masks.semantic), instances=brought(masks.instances))
