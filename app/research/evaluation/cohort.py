@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from app.research.evaluation.metrics import BY_NAME
 from app.research.evaluation.pairing import pair_folders
 from app.research.evaluation.reading import read_prediction, read_reference
 from app.research.evaluation.regions import Region
@@ -25,16 +26,11 @@ if TYPE_CHECKING:
     from app.research.evaluation.pairing import CasePairs
     from app.research.evaluation.statistics import Comparison, Summary
 
-TESTED_METRICS = ("dsc", "assd_mm", "rq", "sq", "pq")
-"""Metrics that two methods are compared on."""
-
 COUNTS = ("tp", "fp", "fn")
 """Metrics that are summed over cases."""
 
 _NAME_LEVELS = frozenset({"level", "naming"})
 """Scopes that mean nothing where the reference's labels are running numbers."""
-
-LOWER_IS_BETTER = frozenset({"assd_mm"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +228,7 @@ def comparisons(first: MethodScores, second: MethodScores) -> tuple[PairedTest, 
     keys = sorted(
         (item, metric)
         for item, metric in ours.keys() & theirs.keys()
-        if item.scope != "level" and metric in TESTED_METRICS
+        if item.scope != "level" and BY_NAME[metric].is_tested
     )
     results = [compare(ours[key], theirs[key]) for key in keys]
     families: dict[tuple[str, bool, str], list[int]] = {}

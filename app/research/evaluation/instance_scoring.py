@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from app.research.evaluation.detection import Match, match_instances, recognition
-from app.research.evaluation.measures import InstanceScore, Item, Measure, measures_of
+from app.research.evaluation.measures import InstanceScore, Item, MaskPair, Measure, measures_of
+from app.research.evaluation.metrics import drawn_in, values_of
 from app.research.evaluation.naming import score_names
-from app.research.evaluation.overlap import dice
 from app.research.evaluation.regions import Region, centres_mm, nearest, region_of
 from app.research.evaluation.structures import SUBSTRUCTURES, instances_of
-from app.research.evaluation.surface import average_symmetric_surface_distance
 from operators.imaging.cropping import bounding_box
 
 if TYPE_CHECKING:
@@ -54,11 +54,8 @@ def score_kind(
         measures += measures_of(Item("detection", kind.name, region), _recognised(here))
     for score in scores:
         if score.reference is not None:
-            values = {
-                "found": float(score.outcome == "matched"),
-                "dsc": score.dsc,
-                "assd_mm": score.assd_mm,
-            }
+            drawn = {name: score.values.get(name, math.nan) for name in drawn_in("level")}
+            values = values_of(score, "instance", "level") | drawn
             measures += measures_of(Item("level", f"{kind.name} {score.reference}"), values)
     if kind.name == "vertebra":
         measures += score_names(scores, prediction.names)
@@ -80,22 +77,18 @@ def score_parts(
     Returns
     -------
     list of Measure
-        DSC and ASSD per substructure and region: means over the matched vertebrae in which the
-        substructure is present on either side. Empty without semantic maps.
+        Per substructure and region: means over the matched vertebrae in which the substructure is
+        present on either side. Empty without semantic maps.
     """
-    found: dict[Item, list[tuple[float, float]]] = {}
+    found: dict[Item, list[dict[str, float]]] = {}
     for score in instances:
         if score.kind != "vertebra" or score.outcome != "matched":
             continue
-        for name, pair in _part_values(reference, prediction, score).items():
+        for name, values in _part_values(reference, prediction, score).items():
             for region in (Region.WHOLE, score.region):
                 if region is not None:
-                    found.setdefault(Item("part", name, region), []).append(pair)
-    measures = []
-    for item, pairs in found.items():
-        values = {"dsc": _mean([d for d, _ in pairs]), "assd_mm": _mean([a for _, a in pairs])}
-        measures += measures_of(item, values)
-    return measures
+                    found.setdefault(Item("part", name, region), []).append(values)
+    return [one for item, of_item in found.items() for one in measures_of(item, _means(of_item))]
 
 
 def _of_kind(kind: Kind, masks: Masks) -> Labels | None:
@@ -145,36 +138,26 @@ def _matched(
         reference=match.reference,
         prediction=match.prediction,
         region=region_of(match.reference),
-        iou=match.iou,
-        dsc=dice(truth, guess),
-        assd_mm=average_symmetric_surface_distance(truth, guess, affine),
+        values=values_of(MaskPair(truth, guess, affine), "masks", "match"),
     )
 
 
 def _recognised(scores: Sequence[InstanceScore]) -> dict[str, float]:
-    """Count and grade; DSC and ASSD are means over the matches, as in the paper."""
+    """Count and grade; what compares masks is a mean over the matches, as in the paper."""
     matches = [s for s in scores if s.outcome == "matched"]
     counts = recognition(
-        [s.iou for s in matches],
+        [s.values["iou"] for s in matches],
         extra=sum(s.outcome == "extra" for s in scores),
         missed=sum(s.outcome == "missed" for s in scores),
     )
-    return {
-        "tp": counts.tp,
-        "fp": counts.fp,
-        "fn": counts.fn,
-        "rq": counts.rq,
-        "sq": counts.sq,
-        "pq": counts.pq,
-        "dsc": _mean([s.dsc for s in matches]),
-        "assd_mm": _mean([s.assd_mm for s in matches]),
-    }
+    drawn = {n: _mean([s.values[n] for s in matches]) for n in drawn_in("detection")}
+    return values_of(counts, "instances", "detection") | drawn
 
 
 def _part_values(
     reference: Masks, prediction: Masks, score: InstanceScore
-) -> dict[str, tuple[float, float]]:
-    """DSC and ASSD of the substructures of one matched vertebra."""
+) -> dict[str, dict[str, float]]:
+    """Take what compares masks of the substructures of one matched vertebra."""
     maps = (reference.semantic, reference.instances, prediction.semantic, prediction.instances)
     arrays = [m.labels_zyx for m in maps if m is not None]
     if len(arrays) < len(maps) or reference.instances is None:
@@ -189,9 +172,14 @@ def _part_values(
     for name, labels in SUBSTRUCTURES.items():
         a = inside & np.isin(truth_parts[box], labels)
         b = taken & np.isin(guess_parts[box], labels)
-        distance = average_symmetric_surface_distance(a, b, reference.instances.affine_lps)
-        values[name] = (dice(a, b), distance)
-    return {name: pair for name, pair in values.items() if np.isfinite(pair[0])}
+        if a.any() or b.any():
+            pair = MaskPair(a, b, reference.instances.affine_lps)
+            values[name] = values_of(pair, "masks", "part")
+    return values
+
+
+def _means(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {name: _mean([row[name] for row in rows]) for name in rows[0]}
 
 
 def _mean(values: Sequence[float]) -> float:

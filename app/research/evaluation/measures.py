@@ -13,9 +13,10 @@ from app.research.evaluation.regions import Region
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from operators.imaging.volume import LabelMap
+    import numpy as np
+    from numpy.typing import NDArray
 
-UNDEFINED = float("nan")
+    from operators.imaging.volume import LabelMap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +70,7 @@ class Measure:
     item : Item
         What is measured.
     metric : str
-        ``dsc``, ``iou``, ``assd_mm``, ``reference_ml``, ``prediction_ml``, ``tp``, ``fp``,
-        ``fn``, ``rq``, ``sq``, ``pq``, ``side``, ``found`` or one of `naming.METRICS`.
+        Name of one of `app.research.evaluation.metrics.METRICS`.
     value : float
         Not a number where the metric is undefined.
     """
@@ -78,6 +78,33 @@ class Measure:
     item: Item
     metric: str
     value: float
+
+
+@dataclass(frozen=True, slots=True)
+class MaskPair:
+    """Two masks of one thing.
+
+    Attributes
+    ----------
+    reference, prediction : (Z, Y, X) ndarray of bool
+        On one grid.
+    affine_lps : (4, 4) ndarray
+        Of that grid, index (k, j, i, 1) to LPS mm.
+    """
+
+    reference: NDArray[np.bool_]
+    prediction: NDArray[np.bool_]
+    affine_lps: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class NameCounts:
+    """Vertebrae of a reference: all, called rightly, called without reserve, and wrongly so."""
+
+    vertebrae: int
+    right: int
+    stated: int
+    wrong: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +121,8 @@ class InstanceScore:
         Labels in the two maps.
     region : Region or None
         See ``regions``; None outside cervical, thoracic and lumbar.
-    iou, dsc, assd_mm : float
-        Of a match; not a number otherwise.
+    values : mapping of str to float
+        Metrics of a match, by name.
     """
 
     kind: str
@@ -103,9 +130,7 @@ class InstanceScore:
     reference: int | None
     prediction: int | None
     region: Region | None
-    iou: float = UNDEFINED
-    dsc: float = UNDEFINED
-    assd_mm: float = UNDEFINED
+    values: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

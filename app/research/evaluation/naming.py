@@ -12,7 +12,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from app.research.evaluation.measures import Item, Measure, measures_of
+from app.research.evaluation.measures import Item, Measure, NameCounts, measures_of
+from app.research.evaluation.metrics import values_of
 from operators.anatomy.levels import PROBABLY
 from operators.anatomy.vertebrae import LEVEL_NAMES
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from app.research.evaluation.measures import InstanceScore
 
 NAMING: Final = Item("naming", "vertebra")
-METRICS: Final = ("identified", "stated", "stated_wrong")
 
 _NAMED: Final = re.compile(r"vertebra (\d+) \((.+)\)")
 """Segment label of a vertebra with a level (`operators.anatomy.vertebrae.ordinal_text`)."""
@@ -81,9 +81,8 @@ def score_names(scores: Sequence[InstanceScore], names: Mapping[int, str]) -> li
     Returns
     -------
     list of Measure
-        Shares of the reference's vertebrae: ``identified`` (found and called rightly, "probably"
-        included), ``stated`` (found and called something without reserve), ``stated_wrong``.
-        Empty where nothing is named or the reference has no vertebra.
+        Shares of the reference's vertebrae (`metrics.METRICS`). Empty where nothing is named or the
+        reference has no vertebra.
     """
     known = [score for score in scores if score.reference is not None]
     if not names or not known:
@@ -95,6 +94,5 @@ def score_names(scores: Sequence[InstanceScore], names: Mapping[int, str]) -> li
     right = sum(name.removeprefix(PROBABLY) == level for name, level in pairs if name)
     stated = [(name, level) for name, level in pairs if name and not name.startswith(PROBABLY)]
     wrong = sum(name != level for name, level in stated)
-    counts = (right, len(stated), wrong)
-    values = {metric: count / len(known) for metric, count in zip(METRICS, counts, strict=True)}
-    return measures_of(NAMING, values)
+    counts = NameCounts(vertebrae=len(known), right=right, stated=len(stated), wrong=wrong)
+    return measures_of(NAMING, values_of(counts, "names", "naming"))

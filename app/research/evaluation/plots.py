@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from app.research.evaluation.measures import Item
+from app.research.evaluation.metrics import shown_in
 from app.research.evaluation.regions import Region
 from app.research.evaluation.structures import KINDS, STRUCTURES, SUBSTRUCTURES
 from operators.anatomy.vertebrae import CRANIAL_TO_CAUDAL, LEVEL_NAMES
@@ -16,13 +17,14 @@ from operators.anatomy.vertebrae import CRANIAL_TO_CAUDAL, LEVEL_NAMES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from app.research.evaluation.metrics import Metric
+
     Values = Mapping[tuple[Item, str], Mapping[str, float]]
     Methods = Sequence[tuple[str, Values]]
 
 COLOURS = ("#0072b2", "#d55e00")
 """Told apart with any colour vision (Okabe and Ito)."""
 
-_TITLES = {"dsc": "Dice similarity coefficient", "assd_mm": "ASSD, mm"}
 _DPI = 110
 
 
@@ -41,8 +43,7 @@ def draw_plots(methods: Methods) -> dict[str, bytes]:
     """
     structures = [Item("structure", name) for name in (*STRUCTURES, *SUBSTRUCTURES)]
     pictures = {
-        "structures_dsc": _spread(methods, structures, "dsc"),
-        "structures_assd": _spread(methods, structures, "assd_mm"),
+        **{spread_of(one): _spread(methods, structures, one) for one in shown_in("structure")},
         "recognition": _recognition(methods),
         "levels": _levels(methods),
     }
@@ -54,9 +55,14 @@ def _defined(values: Values, item: Item, metric: str) -> list[float]:
     return [value for value in found if np.isfinite(value)]
 
 
-def _spread(methods: Methods, items: Sequence[Item], metric: str) -> Figure | None:
+def spread_of(metric: Metric) -> str:
+    """Name of the picture that shows a metric of every structure, without its unit."""
+    return f"structures_{metric.name.partition('_')[0]}"
+
+
+def _spread(methods: Methods, items: Sequence[Item], metric: Metric) -> Figure | None:
     """Box plots with every case as a point, one row per structure."""
-    shown = [item for item in items if any(_defined(v, item, metric) for _, v in methods)]
+    shown = [item for item in items if any(_defined(v, item, metric.name) for _, v in methods)]
     if not shown:
         return None
     figure = Figure(figsize=(8, 1.2 + 0.36 * len(shown)), layout="constrained")
@@ -64,7 +70,7 @@ def _spread(methods: Methods, items: Sequence[Item], metric: str) -> Figure | No
     height = 0.7 / len(methods)
     for n, (name, values) in enumerate(methods):
         at = [row + (n - (len(methods) - 1) / 2) * height for row in range(len(shown))]
-        data = [_defined(values, item, metric) for item in shown]
+        data = [_defined(values, item, metric.name) for item in shown]
         axes.boxplot(
             data,
             positions=at,
@@ -81,7 +87,7 @@ def _spread(methods: Methods, items: Sequence[Item], metric: str) -> Figure | No
         axes.plot([], [], "s", color=COLOURS[n], label=name)
     axes.set_yticks(range(len(shown)), [item.name for item in shown])
     axes.invert_yaxis()
-    axes.set_xlabel(_TITLES[metric])
+    axes.set_xlabel(metric.axis)
     axes.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside upper right", ncols=len(methods))
     return figure
@@ -94,16 +100,17 @@ def _recognition(methods: Methods) -> Figure | None:
     if not shown:
         return None
     figure = Figure(figsize=(9, 1.2 + 0.3 * len(shown)), layout="constrained")
-    for column, metric in enumerate(("rq", "sq", "pq")):
-        axes = figure.add_subplot(1, 3, column + 1)
+    qualities = [one for one in shown_in("detection") if one.basis == "instances"]
+    for column, metric in enumerate(qualities):
+        axes = figure.add_subplot(1, len(qualities), column + 1)
         height = 0.8 / len(methods)
         for n, (name, values) in enumerate(methods):
             at = [row + (n - (len(methods) - 1) / 2) * height for row in range(len(shown))]
-            cases = [_defined(values, item, metric) for item in shown]
+            cases = [_defined(values, item, metric.name) for item in shown]
             means = [float(np.mean(c)) if c else 0.0 for c in cases]
             axes.barh(at, means, height, color=COLOURS[n], label=name if not column else None)
         axes.set_xlim(0, 1)
-        axes.set_title(metric.upper())
+        axes.set_title(metric.title)
         axes.invert_yaxis()
         labels = [f"{i.name}, {i.region}" for i in shown] if not column else [""] * len(shown)
         axes.set_yticks(range(len(shown)), labels)

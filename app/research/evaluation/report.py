@@ -11,6 +11,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from app import __version__
+from app.research.evaluation.metrics import METRICS, shown_in
+from app.research.evaluation.plots import spread_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,8 +34,10 @@ img { max-width: 100% }
 """
 
 CAPTIONS: dict[str, str] = {
-    "structures_dsc": "DSC of each structure in the whole image; a point is a case.",
-    "structures_assd": "ASSD of each structure in the whole image; a point is a case.",
+    **{
+        spread_of(one): f"{one.title} of each structure in the whole image; a point is a case."
+        for one in shown_in("structure")
+    },
     "recognition": "Recognition, segmentation and panoptic quality, means over cases.",
     "levels": "DSC of matched vertebrae by level; unfilled: missed in at least one case; "
     "a cross below: missed in all.",
@@ -41,15 +45,17 @@ CAPTIONS: dict[str, str] = {
 
 _INTERVAL = re.compile(r" \[[^\]]*\]")
 
-_DEFINITIONS = """
-<p>DSC = 2 |A and B| / (|A| + |B|). ASSD: mean of the two directed mean distances between border
-voxels (six neighbours), in millimetres by the images' own affine; neither surfels nor pooled
-points. RQ, SQ, PQ after Kirillov et al. 2019 at IoU &ge; 0.5, matched one to one by optimal
-assignment, never by number. The case is the unit: means, standard deviations (n - 1), percentile
-bootstrap intervals (95 %, 9999 draws of cases) and the Wilcoxon signed-rank test use one value per
-case. Endplates count as one structure whether split or not; the inside of a body belongs to the
-body. What no reference of the data set contains isn't scored.</p>
+_UNIT_OF_STATISTICS = """
+<p>The case is the unit: means, standard deviations (n - 1), percentile bootstrap intervals (95 %,
+9999 draws of cases) and the Wilcoxon signed-rank test use one value per case. Endplates count as
+one structure whether split or not; the inside of a body belongs to the body. What no reference of
+the data set contains isn't scored.</p>
 """
+
+
+def _definitions() -> str:
+    rows = (f"<dt>{escape(one.heading)}</dt><dd>{escape(one.definition)}</dd>" for one in METRICS)
+    return "<dl>\n" + "\n".join(rows) + "\n</dl>" + _UNIT_OF_STATISTICS
 
 
 def render_report(
@@ -79,7 +85,7 @@ def render_report(
         *(_table(table) for table in tables),
         *(_picture(name, png) for name, png in pictures.items()),
         "<h2>Definitions</h2>",
-        _DEFINITIONS,
+        _definitions(),
     ]
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from app import __version__
 from app.errors import OutputUnwritableError
 from app.research.evaluation.cohort import comparisons, summaries, totals
+from app.research.evaluation.metrics import METRICS, drawn_in
 from app.research.evaluation.plots import draw_plots
 from app.research.evaluation.report import render_report
 from app.research.evaluation.tables import comparison_table, counts_table, paper_tables
@@ -144,6 +145,9 @@ def as_document(evaluation: Evaluation) -> dict[str, Any]:
     """Everything as JSON-ready values; not-a-number becomes None."""
     return {
         "software": f"SPINEPS Node {__version__}",
+        "metrics": [
+            {name: getattr(metric, name) for name in _METRIC_COLUMNS} for metric in METRICS
+        ],
         "methods": [
             {
                 "name": method.name,
@@ -170,12 +174,13 @@ def as_document(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
+_METRIC_COLUMNS = ("name", "title", "unit", "direction", "definition")
 _SUMMARY_COLUMNS = ("n", "undefined", "mean", "sd", "low", "high")
 _TEST_COLUMNS = ("n", "mean_difference", "median_difference", "p", "effect")
 _CASE_COLUMNS = ("method", "case", "subject", "session", "series_uid", "status", "reason")
 _INSTANCE_COLUMNS = (
     *("method", "case", "kind", "outcome", "reference", "prediction", "region"),
-    *("iou", "dsc", "assd_mm"),
+    *drawn_in("match"),
 )
 
 
@@ -203,7 +208,8 @@ def _instance_rows(evaluation: Evaluation) -> Iterable[Sequence[object]]:
     for method in evaluation.methods:
         for case, score in method.cases.items():
             for instance in score.instances:
-                values = asdict(instance)
+                values = {**asdict(instance), **dict.fromkeys(drawn_in("match"), math.nan)}
+                values |= instance.values
                 if not method.levels_known:
                     values["region"] = None
                 yield method.name, case, *(values[name] for name in _INSTANCE_COLUMNS[2:])

@@ -12,26 +12,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.research.evaluation.instance_scoring import score_kind, score_parts
-from app.research.evaluation.laterality import LEFT, RIGHT, side_agreement
+from app.research.evaluation.laterality import LEFT, RIGHT
 from app.research.evaluation.measures import (
     CaseScore,
     InstanceScore,
     Item,
+    MaskPair,
     Masks,
     Measure,
     measures_of,
 )
-from app.research.evaluation.overlap import dice, intersection_over_union
+from app.research.evaluation.metrics import values_of, volume_ml
 from app.research.evaluation.structures import KINDS, LATERAL, STRUCTURES, SUBSTRUCTURES
-from app.research.evaluation.surface import average_symmetric_surface_distance
 from operators.errors import GeometryError
 from operators.imaging.cropping import bounding_box, crop
-from operators.imaging.volume import voxel_volume_mm3
 
 if TYPE_CHECKING:
     from operators.imaging.volume import LabelMap
 
-_MM3_PER_ML = 1000.0
 _SIDES = frozenset(name for name in SUBSTRUCTURES if name.endswith((" left", " right")))
 
 
@@ -103,28 +101,19 @@ def _score_structures(
     reference: LabelMap, prediction: LabelMap, told: frozenset[str]
 ) -> list[Measure]:
     affine = reference.affine_lps
-    voxel_ml = voxel_volume_mm3(affine) / _MM3_PER_ML
     measures = []
     for name, labels in {**STRUCTURES, **SUBSTRUCTURES}.items():
         if name not in told:
             continue
         truth = np.isin(reference.labels_zyx, labels)
         guess = np.isin(prediction.labels_zyx, labels)
-        values = {
-            "dsc": dice(truth, guess),
-            "iou": intersection_over_union(truth, guess),
-            "assd_mm": average_symmetric_surface_distance(truth, guess, affine),
-            "reference_ml": np.count_nonzero(truth) * voxel_ml,
-            "prediction_ml": np.count_nonzero(guess) * voxel_ml,
-        }
+        values = values_of(MaskPair(truth, guess, affine), "masks", "structure")
         measures += measures_of(Item("structure", name), values)
     if not told >= _SIDES:
         return measures
     lateral = np.isin(reference.labels_zyx, (*LEFT, *RIGHT))
-    sides = {
-        "side": side_agreement(reference.labels_zyx, prediction.labels_zyx),
-        "reference_ml": np.count_nonzero(lateral) * voxel_ml,
-    }
+    sides = values_of((reference.labels_zyx, prediction.labels_zyx), "sides", "lateral")
+    sides["reference_ml"] = volume_ml(lateral, affine)
     return [*measures, *measures_of(Item("structure", LATERAL), sides)]
 
 

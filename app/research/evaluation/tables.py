@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.research.evaluation.cohort import LOWER_IS_BETTER
 from app.research.evaluation.measures import Item
-from app.research.evaluation.naming import METRICS, NAMING
+from app.research.evaluation.metrics import BY_NAME, shown_in
+from app.research.evaluation.naming import NAMING
 from app.research.evaluation.regions import Region
 from app.research.evaluation.structures import KINDS, LATERAL, STRUCTURES, SUBSTRUCTURES
 from operators.anatomy.vertebrae import LEVEL_NAMES, vertebra_of
@@ -30,25 +30,6 @@ if TYPE_CHECKING:
 
     Summaries = Mapping[tuple[Item, str], Summary]
 
-TITLES: dict[str, str] = {
-    "dsc": "DSC",
-    "iou": "IoU",
-    "assd_mm": "ASSD (mm)",
-    "rq": "RQ",
-    "sq": "SQ",
-    "pq": "PQ",
-    "found": "found",
-    "side": "right side",
-    "identified": "identified",
-    "stated": "stated",
-    "stated_wrong": "stated wrongly",
-    "tp": "matched",
-    "fp": "extra",
-    "fn": "missed",
-}
-_DETECTION = ("rq", "sq", "pq", "dsc", "assd_mm")
-_OVERLAP = ("dsc", "assd_mm")
-_LEVEL_METRICS = ("found", "dsc", "assd_mm")
 _REGIONS = (Region.CERVICAL, Region.THORACIC, Region.LUMBAR)
 _SIGNIFICANT = 0.05
 
@@ -62,10 +43,6 @@ _STRUCTURE_NOTE = (
     "All voxels of a structure, not by instance. Absent in both: not scored; absent in one: DSC 0, "
     "ASSD undefined."
 )
-_SIDE_NOTE = (
-    "Share of the voxels on the reference's side of the patient, among those that both maps call a "
-    "costal or articular process."
-)
 _PART_NOTE = (
     "Inside each matched vertebra; mean over the vertebrae of a case that have the part on either "
     "side, then over cases."
@@ -74,23 +51,19 @@ _REGION_NOTE = (
     "Region by the reference's level (C1-C7, T1-T13, L1-L6; a disc belongs to the vertebra above). "
     "An extra instance counts in the region of the nearest reference instance."
 )
-_NAMING_NOTE = (
-    "Share of the reference's vertebrae that were found and called by the right level "
-    '(identification rate, "probably" included); called by a level without reserve; called by a '
-    "wrong one without reserve."
-)
+_NAMING_NOTE = " ".join(f"{m.title}: {m.definition}" for m in shown_in("naming"))
 _LEVELS_TITLE = "Levels of the reference"
 _LEVELS_NOTE = "found: share of the cases that have this level."
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """What a table shows."""
+    """What a table shows: items, and the metrics of a scope (`metrics.shown_in`)."""
 
     title: str
     note: str
     items: Sequence[Item]
-    metrics: tuple[str, ...]
+    scope: str
 
 
 _KIND_NAMES = tuple(kind.name for kind in KINDS)
@@ -99,39 +72,39 @@ _LAYOUTS = (
         "Instances (cf. Table 2 of the paper)",
         _INSTANCE_NOTE,
         [Item("detection", name) for name in _KIND_NAMES],
-        _DETECTION,
+        "detection",
     ),
     _Layout(
         "Structures in the whole image (cf. Tables 2 and 3 of the paper)",
         _STRUCTURE_NOTE,
         [Item("structure", name) for name in STRUCTURES],
-        _OVERLAP,
+        "structure",
     ),
     _Layout(
         "Substructures of the vertebra in the whole image (cf. Table 3 of the paper)",
         _STRUCTURE_NOTE,
         [Item("structure", name) for name in SUBSTRUCTURES],
-        _OVERLAP,
+        "structure",
     ),
-    _Layout("Left and right", _SIDE_NOTE, [Item("structure", LATERAL)], ("side",)),
-    _Layout("Names of levels", _NAMING_NOTE, [NAMING], METRICS),
+    _Layout("Left and right", BY_NAME["side"].definition, [Item("structure", LATERAL)], "lateral"),
+    _Layout("Names of levels", _NAMING_NOTE, [NAMING], "naming"),
     _Layout(
         "Substructures inside matched vertebrae",
         _PART_NOTE,
         [Item("part", name) for name in SUBSTRUCTURES],
-        _OVERLAP,
+        "part",
     ),
     _Layout(
         "Instances by region (cf. Table 5 of the paper)",
         _REGION_NOTE,
         [Item("detection", name, region) for name in _KIND_NAMES for region in _REGIONS],
-        _DETECTION,
+        "detection",
     ),
     _Layout(
         "Substructures inside matched vertebrae by region (cf. Table 5 of the paper)",
         _PART_NOTE,
         [Item("part", name, region) for name in SUBSTRUCTURES for region in _REGIONS],
-        _OVERLAP,
+        "part",
     ),
 )
 """In the order of the report; the levels, which the data decide, come last."""
@@ -170,7 +143,7 @@ def paper_tables(methods: Sequence[tuple[str, Summaries]]) -> tuple[Table, ...]:
     tuple of Table
         Tables without a row are left out.
     """
-    layouts = (*_LAYOUTS, _Layout(_LEVELS_TITLE, _LEVELS_NOTE, _levels(methods), _LEVEL_METRICS))
+    layouts = (*_LAYOUTS, _Layout(_LEVELS_TITLE, _LEVELS_NOTE, _levels(methods), "level"))
     found = (_table(layout, methods) for layout in layouts)
     return tuple(table for table in found if table.rows)
 
@@ -194,7 +167,7 @@ def comparison_table(tested: Sequence[PairedTest], names: tuple[str, str]) -> Ta
     rows = tuple(
         (
             _title(test.item),
-            TITLES[test.metric],
+            BY_NAME[test.metric].heading,
             str(test.result.n),
             f"{test.result.mean_difference:+.4f}",
             f"{test.result.median_difference:+.4f}",
@@ -241,15 +214,15 @@ def counts_table(
 
 
 def _table(layout: _Layout, methods: Sequence[tuple[str, Summaries]]) -> Table:
-    rows = []
+    rows, metrics = [], shown_in(layout.scope)
     for item in layout.items:
         for name, summary in methods:
-            found = [summary.get((item, metric)) for metric in layout.metrics]
+            found = [summary.get((item, metric.name)) for metric in metrics]
             cases = max((s.n for s in found if s is not None), default=0)
             if cases:
                 cells = ["-" if s is None else _cell(s) for s in found]
                 rows.append((_title(item), name, str(cases), *cells))
-    header = ("structure", "method", "cases", *(TITLES[metric] for metric in layout.metrics))
+    header = ("structure", "method", "cases", *(metric.heading for metric in metrics))
     return Table(layout.title, layout.note, header, tuple(rows))
 
 
@@ -294,4 +267,4 @@ def _better(test: PairedTest, names: tuple[str, str]) -> str:
     if not test.adjusted_p < _SIGNIFICANT:
         return "-"
     first_is_higher = test.result.effect > 0
-    return names[0] if first_is_higher != (test.metric in LOWER_IS_BETTER) else names[1]
+    return names[0] if first_is_higher != (BY_NAME[test.metric].direction == "lower") else names[1]

@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional
 
 from app.research.training.cutout_drawing import CutoutSample, draw_cutout
+from app.research.training.cutout_loss import CutoutLoss
 from app.research.training.fast_norms import with_fast_group_norms
 from app.research.training.formats import write_instance_model
 from app.research.training.held_out import PooledDice, held_out_samples
@@ -32,7 +33,6 @@ CHANNELS = 11
 
 CLASSES = 4
 VALIDATION_CUTOUTS = 12
-_DICE_SMOOTHING = 5.0
 _PUBLISHED_KERNEL = 7
 _MOST_DRAWS = 1000
 _NAMES = {1: "dice_above", 2: "dice_centre", 3: "dice_below"}
@@ -83,6 +83,7 @@ class InstancePhase:
         torch.manual_seed(seed)
         self.network: torch.nn.Module = build_network(preset.base, preset.first_kernel)
         self._preset, self._data, self._model, self._seed = preset, data, model, seed
+        self._loss = CutoutLoss()
 
     def sample(self, number: int) -> CutoutSample:
         """Cut-out of this number; cases without a body are passed over.
@@ -119,16 +120,8 @@ class InstancePhase:
         self, logits: torch.Tensor, sample: CutoutSample
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Cross-entropy and mean soft Dice loss of the vertebrae that occur."""
-        logits = logits.float()
         target = torch.from_numpy(sample.target).long()[None].to(logits.device)
-        entropy = functional.cross_entropy(logits, target)
-        probability = logits.softmax(1)
-        hit = probability.gather(1, target[:, None]).flatten()
-        overlap = torch.zeros(CLASSES, device=logits.device).index_add(0, target.flatten(), hit)[1:]
-        sizes = target.flatten().bincount(minlength=CLASSES)[1:]
-        total = probability.sum((0, 2, 3, 4))[1:] + sizes
-        dice = 1 - (2 * overlap + _DICE_SMOOTHING) / (total + _DICE_SMOOTHING)
-        return entropy, dice[sizes > 0].mean() if bool((sizes > 0).any()) else dice.mean()
+        return self._loss(logits, target)
 
     def validate(self, network: torch.nn.Module) -> dict[str, float]:
         """Dice of the vertebra above, in the centre and below over fixed held-out cut-outs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.metadata import distributions
 from importlib.util import find_spec
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, Literal
@@ -177,6 +178,7 @@ def require_usable(request: Request) -> None:
     """
     _require_sources(request)
     _require_nnunet(request)
+    _require_monai(request)
     folds = request.count_of_folds
     if request.fold is not None and not 0 <= request.fold < folds:
         raise ConfigurationError(
@@ -233,6 +235,12 @@ def _require_nnunet(request: Request) -> None:
     for reason, (is_so, message) in refusals.items():
         if is_so:
             raise ConfigurationError(message, reasons=(reason,))
+
+
+def _require_monai(request: Request) -> None:
+    if request.phase == "instance" and not list(distributions(name="monai")):
+        message = "phase 2 is trained with MONAI's loss: pip install 'spine-node[train]'"
+        raise ConfigurationError(message, reasons=("monai_missing",))
 
 
 def _require_no_other_model(request: Request) -> None:

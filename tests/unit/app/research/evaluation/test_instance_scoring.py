@@ -22,8 +22,8 @@ def test_bodies_moved_by_3_of_12_rows_have_a_dice_of_9_in_12_and_an_iou_of_9_in_
     scores, measures = score_kind(KIND["corpus"], spine_boxes(), spine_boxes(down=3))
     assert [s.outcome for s in scores] == ["matched"] * 4
     for score in scores:
-        assert score.dsc == pytest.approx(9 / BODY_ROWS)
-        assert score.iou == pytest.approx(9 / 15)
+        assert score.values["dsc"] == pytest.approx(9 / BODY_ROWS)
+        assert score.values["iou"] == pytest.approx(9 / 15)
     whole = Item("detection", "corpus")
     assert value(measures, whole, "rq") == 1.0
     assert value(measures, whole, "sq") == value(measures, whole, "pq") == pytest.approx(0.6)

@@ -138,3 +138,13 @@ def test_a_folder_that_takes_no_file_is_refused_before_training(
 ) -> None:
     with pytest.raises(OutputUnwritableError, match="cannot be written"):
         require_usable(request(tmp_path, **{folder: Path("/proc/self")}))
+
+
+def test_phase_2_without_monai_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.research.training.request.distributions", lambda **_: iter(()))
+    with pytest.raises(ConfigurationError, match=r"spine-node\[train\]") as raised:
+        require_usable(request(tmp_path, phase="instance"))
+    assert raised.value.reasons == ("monai_missing",)
+    assert list(tmp_path.iterdir()) == []

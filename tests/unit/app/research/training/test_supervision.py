@@ -18,6 +18,7 @@ from app.research.training.supervision import (
     SetLoss,
 )
 from operators.anatomy.labels import MODEL_STRUCTURES
+from tests.builders.monai_metrics import dice_and_entropy
 
 
 def target(*labels: int) -> torch.Tensor:
@@ -47,6 +48,13 @@ def test_exact_labels_give_torchs_weighted_cross_entropy() -> None:
     assert float(entropy) == pytest.approx(
         float(functional.cross_entropy(logits, wanted, weight=weights)), rel=1e-5
     )
+
+
+def test_without_sets_the_loss_is_monais() -> None:
+    torch.manual_seed(1)
+    logits, wanted = torch.randn(1, CLASSES, 4, 30, 20), torch.randint(0, CLASSES, (1, 4, 30, 20))
+    ours = sum(SetLoss({}, smoothing=3.0)(logits, wanted))
+    assert float(ours) == pytest.approx(dice_and_entropy(logits, wanted, 3.0), rel=1e-6)
 
 
 def test_a_set_costs_minus_the_log_of_its_summed_probability() -> None:

@@ -1,0 +1,289 @@
+"""Every metric of an evaluation: name, unit, direction, definition, function.
+
+Scoring, statistics, tables, plots and files go through this table; a new metric is a row here and
+its function. What it is taken of, its `Basis`, says what the function is given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from app.research.evaluation.laterality import side_agreement
+from app.research.evaluation.overlap import dice, intersection_over_union
+from app.research.evaluation.surface import average_symmetric_surface_distance
+from operators.imaging.volume import voxel_volume_mm3
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+_MM3_PER_ML = 1000.0
+
+
+Basis = Literal["masks", "instances", "instance", "sides", "names"]
+"""What a metric is taken of: a `measures.MaskPair`, the `detection.Recognition` of the instances
+of a kind, the `measures.InstanceScore` of one of the reference, two semantic maps, or the
+`measures.NameCounts` of a case."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One metric.
+
+    Attributes
+    ----------
+    name : str
+        In files and records.
+    title, words : str
+        Short, for tables; long, for axes where another.
+    unit : str
+        Empty: a number without one.
+    direction : str
+        Which value is the better one.
+    definition : str
+        One sentence.
+    basis : Basis
+        What `function` is given.
+    function : callable
+        Gives the value; not a number where the metric is undefined.
+    scopes : frozenset of str
+        Of the items (`measures.Item`) that it is taken of; ``match``: each matched instance.
+    is_shown : bool
+        Whether tables and pictures have it; the files have all.
+    is_tested : bool
+        Whether two methods are compared on it.
+    """
+
+    name: str
+    title: str
+    words: str = ""
+    unit: str = ""
+    direction: Literal["higher", "lower", "neither"] = "higher"
+    definition: str
+    basis: Basis
+    function: Callable[[Any], float]
+    scopes: frozenset[str]
+    is_shown: bool = True
+    is_tested: bool = False
+
+    @property
+    def heading(self) -> str:
+        """Title with its unit."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+    @property
+    def axis(self) -> str:
+        """Words with the unit."""
+        words = self.words or self.title
+        return f"{words}, {self.unit}" if self.unit else words
+
+
+def volume_ml(mask: NDArray[np.bool_], affine_lps: NDArray[np.float64]) -> float:
+    """Volume of a mask in millilitres."""
+    return np.count_nonzero(mask) * (voxel_volume_mm3(affine_lps) / _MM3_PER_ML)
+
+
+_STRUCTURE = frozenset({"structure"})
+_DETECTION = frozenset({"detection"})
+_LEVEL = frozenset({"level"})
+_LATERAL = frozenset({"lateral"})
+_NAMING = frozenset({"naming"})
+_WHERE_DRAWN = frozenset({"structure", "detection", "part", "level"})
+
+METRICS: Final = (
+    Metric(
+        name="tp",
+        title="matched",
+        direction="neither",
+        definition="Instances of both, one to one by optimal assignment at IoU >= 0.5, never by "
+        "number.",
+        basis="instances",
+        function=lambda found: found.tp,
+        scopes=_DETECTION,
+        is_shown=False,
+    ),
+    Metric(
+        name="fp",
+        title="extra",
+        direction="neither",
+        definition="Instances of the prediction without a partner.",
+        basis="instances",
+        function=lambda found: found.fp,
+        scopes=_DETECTION,
+        is_shown=False,
+    ),
+    Metric(
+        name="fn",
+        title="missed",
+        direction="neither",
+        definition="Instances of the reference without a partner.",
+        basis="instances",
+        function=lambda found: found.fn,
+        scopes=_DETECTION,
+        is_shown=False,
+    ),
+    Metric(
+        name="iou",
+        title="IoU",
+        definition="|A and B| / |A or B|.",
+        basis="masks",
+        function=lambda pair: intersection_over_union(pair.reference, pair.prediction),
+        scopes=frozenset({"structure", "match"}),
+        is_shown=False,
+    ),
+    Metric(
+        name="rq",
+        title="RQ",
+        definition="TP / (TP + FP/2 + FN/2), after Kirillov et al. 2019.",
+        basis="instances",
+        function=lambda found: found.rq,
+        scopes=_DETECTION,
+        is_tested=True,
+    ),
+    Metric(
+        name="sq",
+        title="SQ",
+        definition="Mean IoU of the matches.",
+        basis="instances",
+        function=lambda found: found.sq,
+        scopes=_DETECTION,
+        is_tested=True,
+    ),
+    Metric(
+        name="pq",
+        title="PQ",
+        definition="RQ x SQ.",
+        basis="instances",
+        function=lambda found: found.pq,
+        scopes=_DETECTION,
+        is_tested=True,
+    ),
+    Metric(
+        name="found",
+        title="found",
+        definition="1 where the reference's instance has a match, else 0.",
+        basis="instance",
+        function=lambda score: float(score.outcome == "matched"),
+        scopes=_LEVEL,
+    ),
+    Metric(
+        name="dsc",
+        title="DSC",
+        words="Dice similarity coefficient",
+        definition="2 |A and B| / (|A| + |B|).",
+        basis="masks",
+        function=lambda pair: dice(pair.reference, pair.prediction),
+        scopes=_WHERE_DRAWN | {"match"},
+        is_tested=True,
+    ),
+    Metric(
+        name="assd_mm",
+        title="ASSD",
+        words="Average symmetric surface distance",
+        unit="mm",
+        direction="lower",
+        definition="Mean of the two directed mean distances between border voxels (six "
+        "neighbours), by the images' own affine; neither surfels nor pooled points.",
+        basis="masks",
+        function=lambda pair: average_symmetric_surface_distance(
+            pair.reference, pair.prediction, pair.affine_lps
+        ),
+        scopes=_WHERE_DRAWN | {"match"},
+        is_tested=True,
+    ),
+    Metric(
+        name="reference_ml",
+        title="reference",
+        unit="ml",
+        direction="neither",
+        definition="Voxels of the reference times their volume.",
+        basis="masks",
+        function=lambda pair: volume_ml(pair.reference, pair.affine_lps),
+        scopes=_STRUCTURE,
+        is_shown=False,
+    ),
+    Metric(
+        name="prediction_ml",
+        title="prediction",
+        unit="ml",
+        direction="neither",
+        definition="Voxels of the prediction times their volume.",
+        basis="masks",
+        function=lambda pair: volume_ml(pair.prediction, pair.affine_lps),
+        scopes=_STRUCTURE,
+        is_shown=False,
+    ),
+    Metric(
+        name="side",
+        title="right side",
+        definition="Share of the voxels on the reference's side of the patient, among those that "
+        "both maps call a costal or articular process.",
+        basis="sides",
+        function=lambda maps: side_agreement(*maps),
+        scopes=_LATERAL,
+    ),
+    Metric(
+        name="identified",
+        title="identified",
+        definition="Share of the reference's vertebrae that were found and called by the right "
+        'level ("probably" included).',
+        basis="names",
+        function=lambda counts: counts.right / counts.vertebrae,
+        scopes=_NAMING,
+    ),
+    Metric(
+        name="stated",
+        title="stated",
+        definition="Share that was found and called by a level without reserve.",
+        basis="names",
+        function=lambda counts: counts.stated / counts.vertebrae,
+        scopes=_NAMING,
+    ),
+    Metric(
+        name="stated_wrong",
+        title="stated wrongly",
+        direction="lower",
+        definition="Share that was found and called by a wrong level without reserve.",
+        basis="names",
+        function=lambda counts: counts.wrong / counts.vertebrae,
+        scopes=_NAMING,
+    ),
+)
+"""In the order of columns."""
+
+BY_NAME: Final = {metric.name: metric for metric in METRICS}
+
+
+def values_of(subject: object, basis: Basis, scope: str) -> dict[str, float]:
+    """Take every metric of a thing.
+
+    Parameters
+    ----------
+    subject : object
+        What `basis` says.
+    basis : Basis
+        What it is.
+    scope : str
+        Of the item that the values are kept under.
+
+    Returns
+    -------
+    dict of str to float
+        By name, in the order of the table.
+    """
+    chosen = (m for m in METRICS if m.basis == basis and scope in m.scopes)
+    return {metric.name: float(metric.function(subject)) for metric in chosen}
+
+
+def drawn_in(scope: str) -> tuple[str, ...]:
+    """Names of what is compared by masks in a scope."""
+    return tuple(m.name for m in METRICS if m.basis == "masks" and scope in m.scopes)
+
+
+def shown_in(scope: str) -> tuple[Metric, ...]:
+    """Metrics in the tables and pictures of a scope, in the order of their columns."""
+    return tuple(metric for metric in METRICS if metric.is_shown and scope in metric.scopes)
