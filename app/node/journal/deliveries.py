@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
+from app.node.journal.replaced import is_replaced
 from app.node.journal.states import DeliveryState, origins_of
 from app.node.journal.tables import DELIVERY, DESTINATION
 from operators.dicom.uids import digest
@@ -191,7 +192,7 @@ def release(c: Connection, identifier: str, now: float) -> bool:
     Returns
     -------
     bool
-        Whether anything was held.
+        Whether anything was held that nothing newer replaces.
     """
     return _queue_anew(c, identifier, (DeliveryState.HELD,), now)
 
@@ -281,8 +282,11 @@ def discard(c: Connection, identifier: str, now: float) -> bool:
 
 
 def _queue_anew(c: Connection, identifier: str, origins: Sequence[str], now: float) -> bool:
-    """Give every group touched a new generation; a paused destination is tried at once."""
-    chosen = sa.and_(_named(identifier), DELIVERY.c.state.in_(origins))
+    """Give every group touched a new generation; a paused destination is tried at once.
+
+    What something newer replaces does not go out.
+    """
+    chosen = sa.and_(_named(identifier), DELIVERY.c.state.in_(origins), ~is_replaced())
     groups = c.execute(
         sa.select(DELIVERY.c.job_id, DELIVERY.c.destination).where(chosen).distinct()
     ).all()
