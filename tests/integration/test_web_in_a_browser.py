@@ -173,6 +173,44 @@ def test_without_scripts_results_are_released_and_a_grave_action_is_asked_back(
     context.close()
 
 
+def test_a_study_is_searched_by_name_and_its_results_released_with_a_selection(
+    served: Served, browser
+):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{served.address}/studies")
+    assert page.get_by_role("checkbox").count() == 2
+    page.get_by_label("Name", exact=True).fill("doe, j")
+    page.get_by_label("State", exact=True).select_option("results to release")
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("link", name="DOE, JANE").wait_for()
+    assert page.get_by_role("checkbox").count() == 1
+    assert page.get_by_label("Name", exact=True).input_value() == "doe, j"
+    page.get_by_label("Select DOE, JANE").check()
+    assert not page.get_by_role("button", name="Discard", exact=True).is_visible()
+    page.get_by_role("button", name="Release results").click()
+    told = page.get_by_role("status").inner_text()
+    assert told == "1 thing was changed in 1 of 1 study."
+    with reading(served.engine) as connection:
+        released = overview.find_delivery(connection, "d-held")
+        deed = list_deeds(connection, limit=1)[0]
+    assert released is not None
+    assert released.state == "queued"
+    assert (deed.action, deed.subject) == ("delivery.release", "d-held")
+    page.get_by_role("link", name="Back to the list").click()
+    page.get_by_text("No study here.").wait_for()
+    context.close()
+
+
+def test_a_job_that_waits_says_its_place_and_is_run_next(served: Served, page):
+    page.goto(f"{served.address}/jobs/j-waiting")
+    page.get_by_text("Place 2 in the queue").wait_for()
+    page.get_by_role("button", name="Run next").click()
+    page.get_by_text("Place 1 in the queue").wait_for()
+    page.get_by_text("next, raised by a person").wait_for()
+    assert state_of(served, "j-waiting") == ("waiting", 2)
+
+
 def test_progress_moves_by_itself_and_the_result_appears_at_the_end(served: Served, page):
     page.goto(f"{served.address}/jobs/j-running")
     page.get_by_text("42 %").last.wait_for()
@@ -318,7 +356,17 @@ def test_the_page_follows_the_browsers_colour_scheme_and_fits_a_narrow_screen(
 
 def test_a_phone_shows_every_list_without_scrolling_sideways(served: Served, browser):
     page = browser.new_page(viewport={"width": 390, "height": 844})
-    lists = ("/", "/arrivals", "/jobs", "/deliveries", "/destinations", "/system")
+    lists = (
+        "/",
+        "/studies",
+        f"/studies/{STUDY}",
+        "/arrivals",
+        "/jobs",
+        "/deliveries",
+        "/destinations",
+        "/system",
+    )
+    lists += (f"/studies/{STUDY}",)
     for address in (*lists, "/jobs/j-running", "/jobs/j-dead", "/jobs/j-succeeded"):
         page.goto(served.address + address)
         too_wide = page.evaluate(

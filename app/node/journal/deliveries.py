@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from app.node.journal.moves import move, origins_of
+from app.node.journal.replaced import is_replaced
 from app.node.journal.states import DeliveryEvent, DeliveryState
 from app.node.journal.tables import DELIVERY, DESTINATION
 from operators.dicom.uids import digest
@@ -199,7 +200,7 @@ def release(c: Connection, identifier: str, now: float) -> bool:
     Returns
     -------
     bool
-        Whether anything was held.
+        Whether anything was held that nothing newer replaces.
     """
     return _queue_anew(c, identifier, DeliveryEvent.RELEASE, now)
 
@@ -285,16 +286,21 @@ def discard(c: Connection, identifier: str, now: float) -> bool:
 
 
 def _queue_anew(c: Connection, identifier: str, event: DeliveryEvent, now: float) -> bool:
-    """Give every group touched a new generation; a paused destination is tried at once."""
-    chosen = sa.and_(_named(identifier), DELIVERY.c.state.in_(origins_of(event)))
+    """Give every group touched a new generation; a paused destination is tried at once.
+
+    What something newer replaces does not go out.
+    """
+    chosen = sa.and_(_named(identifier), ~is_replaced())
     groups = c.execute(
-        sa.select(DELIVERY.c.job_id, DELIVERY.c.destination).where(chosen).distinct()
+        sa.select(DELIVERY.c.job_id, DELIVERY.c.destination)
+        .where(chosen, DELIVERY.c.state.in_(origins_of(event)))
+        .distinct()
     ).all()
     for job_id, destination in groups:
         move(
             c,
             event,
-            _named(identifier),
+            chosen,
             DELIVERY.c.job_id == job_id,
             DELIVERY.c.destination == destination,
             generation=_next_generation(c, job_id, destination),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import sqlalchemy as sa
 
+from app.node.journal.replaced import replacing_revision
 from app.node.journal.rows import DeliveryRow, JobRow, ResultRow, SeriesRow, StrayRow, Window
 from app.node.journal.states import InstanceState
 from app.node.journal.tables import DELIVERY, INSTANCE, JOB, JOB_INPUT, RESULT, SERIES
@@ -164,6 +165,15 @@ def deliveries_of_job(connection: Connection, job_id: str) -> list[DeliveryRow]:
     return sorted(rows, key=lambda row: (row.destination, row.name or ""))
 
 
+def deliveries_of_study(
+    connection: Connection, study_uid: str, window: Window
+) -> list[DeliveryRow]:
+    """Deliveries of a study, the newest first."""
+    own = JOB.alias("own")
+    jobs = sa.select(own.c.job_id).where(own.c.study_uid == study_uid)
+    return _deliveries(connection, DELIVERY.c.job_id.in_(jobs), window)
+
+
 def find_delivery(connection: Connection, delivery_id: str) -> DeliveryRow | None:
     """One delivery, or None."""
     chosen = DELIVERY.c.delivery_id == delivery_id
@@ -258,7 +268,13 @@ def _deliveries(
         .offset(window.offset)
     )
     query = (
-        sa.select(DELIVERY, RESULT.c.name, SERIES.c.description)
+        sa.select(
+            DELIVERY,
+            RESULT.c.name,
+            SERIES.c.description,
+            JOB.c.revision,
+            replacing_revision().label("replaced_by_revision"),
+        )
         .select_from(tables)
         .where(DELIVERY.c.delivery_id.in_(cut))
         .order_by(DELIVERY.c.created_at.desc(), DELIVERY.c.delivery_id)

@@ -89,7 +89,11 @@ class ResultRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryRow:
-    """One object on its way to one destination; times are epoch seconds."""
+    """One object on its way to one destination; times are epoch seconds.
+
+    `replaced_by_revision`: something newer exists or is being made, so that it does not go out any
+    more; the number is that of its own `revision` where a person corrected it or it was made anew.
+    """
 
     delivery_id: str
     job_id: str
@@ -110,6 +114,8 @@ class DeliveryRow:
     commit_asked_at: float | None
     name: str | None
     description: str | None
+    revision: int | None
+    replaced_by_revision: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,6 +108,8 @@ class JobEvent(StrEnum):
     """Its workflow ended without settling it."""
     REQUEUE = "requeue"
     """The engine lost or dropped this run: the next one."""
+    HASTEN = "hasten"
+    """A person has it begin before every other one: given to the engine anew."""
     SUCCEED = "succeed"
     """Its results are on the disk."""
     REFUSE = "refuse"
@@ -173,6 +175,7 @@ JOB_MOVES: Final[dict[JobEvent, Move[JobState]]] = {
     JobEvent.BEGIN: Move((_J.WAITING, _J.QUEUED, _J.RUNNING), _J.RUNNING),
     JobEvent.DROP: Move((_J.QUEUED, _J.RUNNING), _J.RUNNING),
     JobEvent.REQUEUE: Move((_J.QUEUED, _J.RUNNING), _J.WAITING),
+    JobEvent.HASTEN: Move((_J.WAITING, _J.QUEUED), _J.WAITING),
     JobEvent.SUCCEED: Move((_J.RUNNING,), _J.SUCCEEDED),
     JobEvent.REFUSE: Move((_J.RUNNING,), _J.REFUSED),
     JobEvent.FAIL: Move((_J.RUNNING,), _J.DEAD),

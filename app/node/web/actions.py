@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from app.node.journal import deliveries, jobs, overview, series
+from app.node.journal import deliveries, jobs, overview, priorities, series
 from app.node.journal.audit import Deed, record_deed
 from app.node.journal.engine import reading, transaction
 from app.node.journal.states import DeliveryState, JobState, SeriesState
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from app.node.journal.rows import DeliveryRow
     from app.node.web.site import Site
 
 
@@ -78,6 +79,12 @@ ACTIONS: Final[Mapping[tuple[str, str], Action]] = {
             {JobState.DEAD, JobState.REFUSED, JobState.CANCELLED, JobState.SUCCEEDED}
         ),
         move=jobs.replay,
+    ),
+    ("job", "next"): Action(
+        label="Run next",
+        explanation="Begin this job before every other one that waits.",
+        offered=frozenset({JobState.WAITING, JobState.QUEUED}),
+        move=priorities.run_next,
     ),
     ("job", "cancel"): Action(
         label="Cancel",
@@ -170,6 +177,13 @@ def offers(kind: str, identifier: str, states: frozenset[str] | set[str]) -> lis
         for (subject, name), action in ACTIONS.items()
         if subject == kind and action.offered & states
     ]
+
+
+def delivery_offers(row: DeliveryRow) -> list[Offer]:
+    """Buttons for a delivery; what something newer replaces cannot be sent."""
+    every = offers("delivery", row.delivery_id, {row.state})
+    is_replaced = row.replaced_by_revision is not None
+    return [offer for offer in every if not is_replaced or offer.name not in {"release", "resend"}]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from app.node.journal import overview, tallies
 from app.node.journal.attention import alarms
 from app.node.journal.audit import Deed, list_deeds
 from app.node.journal.engine import reading
+from app.node.journal.prospects import Prospect, prospect_of
 from app.node.journal.rows import DeliveryRow, JobRow, ResultRow, SeriesRow, Window
 from app.node.journal.states import DeliveryState, JobState, SeriesState
 from app.node.journal.tallies import DestinationRow, ProcessRow
@@ -38,9 +39,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDetail:
-    """A job with what it made and where that went."""
+    """A job with what it made and where that went; `prospect`: when it will probably be done."""
 
     job: JobRow
+    prospect: Prospect | None
     results: list[ResultRow]
     deliveries: list[DeliveryRow]
 
@@ -127,6 +129,9 @@ def get_job(site: CurrentSite, job_id: str) -> JobDetail:
             raise HTTPException(404, "No such job.")
         return JobDetail(
             job=row,
+            prospect=prospect_of(
+                connection, row, now=site.clock(), lease_s=site.node.worker.lease_s
+            ),
             results=overview.results_of_job(connection, job_id),
             deliveries=overview.deliveries_of_job(connection, job_id),
         )
@@ -181,9 +186,12 @@ def act_on_series(
 
 @API.post("/jobs/{job_id}/{name}", tags=["jobs"])
 def act_on_job(
-    request: Request, site: CurrentSite, job_id: str, name: Literal["replay", "cancel", "release"]
+    request: Request,
+    site: CurrentSite,
+    job_id: str,
+    name: Literal["replay", "next", "cancel", "release"],
 ) -> Answer:
-    """Run a job again, stop it, or release its results."""
+    """Run a job again, run it before all others that wait, stop it, or release its results."""
     return _act(request, site, ("job", name), job_id)
 
 

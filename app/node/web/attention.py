@@ -19,7 +19,7 @@ from app.node.journal.attention_kinds import KINDS, OBSERVED, Found
 from app.node.journal.audit import Deed, record_deed
 from app.node.journal.engine import reading, transaction
 from app.node.telemetry import events
-from app.node.web.actions import offers
+from app.node.web.actions import delivery_offers, offers
 from app.node.web.alerting import channels_of
 from app.node.web.forms import require_token, with_answer
 from app.node.web.rendering import page
@@ -210,7 +210,7 @@ def _series(connection: Connection, found: list[Found]) -> list[Any]:
 
 def _deliveries(connection: Connection, found: list[Found]) -> list[Any]:
     rows = overview.deliveries_named(connection, [one.subject for one in found])
-    return [(row, offers("delivery", row.delivery_id, {row.state})) for row in rows]
+    return [(row, delivery_offers(row)) for row in rows]
 
 
 def _objects(connection: Connection, found: list[Found]) -> list[Any]:

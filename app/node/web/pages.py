@@ -4,21 +4,23 @@ from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import FileResponse, Response
+from sqlalchemy.engine import Connection
 
 from app.node.journal import corrections, overview, studies, tallies
 from app.node.journal.attention import alarms, is_unseen
 from app.node.journal.attention_kinds import Severity
 from app.node.journal.audit import list_deeds
 from app.node.journal.engine import reading
+from app.node.journal.prospects import Prospect, prospect_of
 from app.node.journal.rows import JobRow, ResultRow, SeriesRow, Window
 from app.node.journal.states import DeliveryState, JobState
 from app.node.web import wording
-from app.node.web.actions import offers
+from app.node.web.actions import delivery_offers, offers
 from app.node.web.health import check_all, disk_of, silences
 from app.node.web.measured import said_of_entry
 from app.node.web.rendering import page
 from app.node.web.results import UNKNOWN_MEDIA_TYPE, find_result
-from app.node.web.site import CurrentSite
+from app.node.web.site import CurrentSite, Site
 from app.node.web.slice_map import slice_map_of
 from app.node.web.steps import steps_of
 from operators.anatomy.vertebrae import LEVEL_NAMES
@@ -122,7 +124,8 @@ def show_job(request: Request, site: CurrentSite, job_id: str) -> Response:
         can_correct = corrections.obstacle_of(connection, job_id) is None
         correction = corrections.latest(connection, row.series_uid, row.content_digest)
         needs = kind if kind is not None and is_unseen(connection, kind, job_id) else None
-    held = {DeliveryState.HELD} & {str(delivery.state) for delivery in deliveries}
+        prospect = _prospect(connection, site, row)
+    held = {str(one.state) for one in deliveries if one.replaced_by_revision is None}
     return page(
         request,
         site,
@@ -130,6 +133,7 @@ def show_job(request: Request, site: CurrentSite, job_id: str) -> Response:
         {
             "row": row,
             "study": study,
+            "prospect": prospect,
             "steps": steps_of(row),
             "is_alive": row.state in _ALIVE,
             "results": results,
@@ -137,14 +141,14 @@ def show_job(request: Request, site: CurrentSite, job_id: str) -> Response:
             "columns": COLUMNS,
             "pictures": _pictures(results, earlier),
             "titles": {r.name: _title(r) for r in results},
-            "deliveries": [(d, offers("delivery", d.delivery_id, {d.state})) for d in deliveries],
+            "deliveries": [(d, delivery_offers(d)) for d in deliveries],
             "deeds": deeds,
             "replaced_by": replaced_by,
             "correction": correction,
             "can_correct": can_correct,
             "level_names": tuple(LEVEL_NAMES.values()),
             "needs": needs,
-            "offers": offers("job", job_id, {row.state, *map(str, held)}),
+            "offers": offers("job", job_id, {row.state, *held & {DeliveryState.HELD}}),
         },
     )
 
@@ -154,7 +158,9 @@ def show_progress(request: Request, site: CurrentSite, job_id: str, seen: State 
     """Show the live part of a job; the whole page is loaded anew once its state has changed."""
     with reading(site.engine) as connection:
         row = _found(overview.find_job(connection, job_id))
+        prospect = _prospect(connection, site, row)
     values = {"row": row, "steps": steps_of(row), "is_alive": row.state in _ALIVE}
+    values["prospect"] = prospect
     response = page(request, site, "progress.html", values)
     if seen and seen != row.state:
         response.headers["HX-Refresh"] = "true"
@@ -198,7 +204,7 @@ def show_deliveries(
         label: sum(n for (name, s), n in counts.items() if s == label and destination in {"", name})
         for label in map(str, DeliveryState)
     }
-    listed = [(row, offers("delivery", row.delivery_id, {row.state})) for row in rows]
+    listed = [(row, delivery_offers(row)) for row in rows]
     return page(
         request,
         site,
@@ -244,6 +250,10 @@ def show_system(request: Request, site: CurrentSite, offset: Offset = 0) -> Resp
             "paging": _paging("", offset, len(deeds)),
         },
     )
+
+
+def _prospect(connection: Connection, site: Site, row: JobRow) -> Prospect | None:
+    return prospect_of(connection, row, now=site.clock(), lease_s=site.node.worker.lease_s)
 
 
 def _is_shown(row: ResultRow) -> bool:

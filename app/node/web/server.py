@@ -26,6 +26,7 @@ from app.node.telemetry.logs import site_secret
 from app.node.web.alerting import ALERTS
 from app.node.web.api import API
 from app.node.web.attention import ATTENTION
+from app.node.web.bulk_routes import BULK
 from app.node.web.connections import CONNECTIONS
 from app.node.web.destination_routes import DESTINATIONS
 from app.node.web.forms import FORMS
@@ -86,7 +87,7 @@ def create_app(site: Site, probed: Site | None = None) -> Guard:
     app.state.site = site
     app.state.probing = Probing(probed or site)
     routers = (PROBES, LEVELS, API, DESTINATIONS, REFERENCE, FORMS, ATTENTION, ALERTS, CONNECTIONS)
-    for router in (*routers, STUDIES, PAGES):
+    for router in (*routers, BULK, STUDIES, PAGES):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     app.add_exception_handler(SpineError, _answer_error)

@@ -73,6 +73,7 @@ class StudyQuery(BaseModel):
     sender: str = Field("", max_length=16, description="Calling AE title.")
     state: State = Field("", description="A study may be in several states.")
     older_than: str = Field("", pattern=_PLACE, description="`older` of the page before.")
+    chosen: Literal["", "all"] = Field("", description="For the page: every study is selected.")
     newer_than: str = Field("", pattern=_PLACE, description="`newer` of the page behind.")
 
     @field_validator("date_from", "date_to")
@@ -105,9 +106,14 @@ class StudyQuery(BaseModel):
         return Place(arrived_at=float(at), study_uid=uid, is_newer=bool(self.newer_than))
 
     @property
+    def told(self) -> dict[str, str]:
+        """All that is not empty."""
+        return {name: value for name, value in self.model_dump().items() if value}
+
+    @property
     def kept(self) -> dict[str, str]:
         """What every page of the list is asked for."""
-        told = self.model_dump(exclude={"older_than", "newer_than"})
+        told = self.model_dump(exclude={"older_than", "newer_than", "chosen"})
         return {name: value for name, value in told.items() if value}
 
 
@@ -142,6 +148,8 @@ def show_studies(
         {
             "studies": found.rows,
             "senders": senders,
+            "chosen": bool(query.chosen),
+            "all_chosen": f"/studies?{urlencode({**query.told, 'chosen': 'all'})}",
             "query": query,
             "state_choices": STATE_WORDS,
             "newer": newer and f"/studies?{urlencode({**query.kept, 'newer_than': newer})}",

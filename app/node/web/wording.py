@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from app.node.journal.deliveries import WITHHELD
+from app.node.journal.replaced import REPLACED_BY
 from app.node.journal.states import DeliveryState, JobState, SeriesState
 from app.steps import STEP_WORDS
 from operators.anatomy.codes import STRUCTURES
@@ -292,9 +293,13 @@ CONFIRMATIONS: Final[dict[str, str]] = {
 ECHOES: Final[dict[str, str]] = {"dimse": "C-ECHO", "dicomweb": "QIDO-RS"}
 """Kind of a peer -> service by which it is asked whether it answers."""
 
-_STATUS: Final = "status_"
-_HTTP: Final = "http_"
-_UNCOMMITTED: Final = "uncommitted_"
+_NUMBERED: Final[dict[str, str]] = {
+    REPLACED_BY: "Replaced by revision {}",
+    "status_": "The peer answered 0x{}",
+    "uncommitted_": "The peer did not commit the object (0x{})",
+    "http_": "The peer answered HTTP {}",
+}
+"""Beginning of an error that ends in a number -> words."""
 _REFUSED: Final = "refused_"
 
 DONE: Final[dict[str, str]] = {
@@ -346,12 +351,9 @@ def error_words(name: str) -> str:
     if name.startswith(WITHHELD):
         rules = ", ".join(plain(rule).lower() for rule in name.removeprefix(WITHHELD).split(", "))
         return f"Withheld by the quality gate: {rules}"
-    if name.startswith(_STATUS) and name not in ERRORS:
-        return f"The peer answered 0x{name.removeprefix(_STATUS)}"
-    if name.startswith(_UNCOMMITTED):
-        return f"The peer did not commit the object (0x{name.removeprefix(_UNCOMMITTED)})"
-    if name.startswith(_HTTP) and name not in ERRORS:
-        return f"The peer answered HTTP {name.removeprefix(_HTTP)}"
+    for prefix, words in _NUMBERED.items():
+        if name.startswith(prefix) and name not in ERRORS:
+            return words.format(name.removeprefix(prefix))
     return ERRORS.get(name) or plain(name)
 
 

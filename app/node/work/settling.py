@@ -14,6 +14,7 @@ from app.node.delivery.routing import destinations_of, objects_for
 from app.node.delivery.withheld import withheld_objects
 from app.node.journal import deliveries, runs
 from app.node.journal.engine import transaction
+from app.node.journal.replaced import withdraw_replaced
 from app.node.journal.runs import RunEnd
 from app.node.journal.states import JobState
 from app.node.telemetry import events
@@ -207,6 +208,7 @@ class Settlement:
                         now=now,
                     )
                 deliveries.withhold(c, withheld, planned_at=now)
+                withdraw_replaced(c, job_id, now)
                 renamed = review(c, runs.study_of(c, job_id), now)
         if is_first:
             duration = record.get("duration_s")

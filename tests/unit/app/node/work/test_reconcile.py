@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from app.node.archive.spool import Spool
-from app.node.journal import overview
+from app.node.journal import jobs, overview
 from app.node.journal.deliveries import DeliveryGroup
 from app.node.journal.engine import reading, transaction
 from app.node.journal.jobs import JobRun
+from app.node.journal.priorities import run_next
 from app.node.journal.processes import Heartbeat, beat, heartbeats
 from app.node.work.queue import Ticket, delivery_id, segment_id
 from app.node.work.reconcile import VERSION_KEY, Reconciler
@@ -97,6 +98,19 @@ def test_a_waiting_job_is_submitted_then_noted(bench: Bench):
     bench.reconciler.submit_jobs()
     assert bench.queue.submitted == ["seg:j1:1"]
     assert bench.job() == ("queued", 1, 0)
+
+
+def test_a_job_that_a_person_raised_is_given_to_the_engine_again_before_all_others(bench: Bench):
+    bench.insert("job")
+    bench.reconciler.submit_jobs()
+    with transaction(bench.engine) as c:
+        assert run_next(c, "j1", 0.0)
+        (run,) = jobs.waiting(c)
+    assert (run.priority, min(jobs.PRIORITIES.values())) == (5, 10)
+    bench.reconciler.submit_jobs()
+    bench.reconciler.reconcile_jobs()
+    assert bench.queue.submitted == ["seg:j1:1", "seg:j1:2"]
+    assert bench.job() == ("queued", 2, 0)
 
 
 @pytest.mark.parametrize("state", ["queued", "running"])

@@ -1,0 +1,96 @@
+"""Results that a later run of their series replaces: what is held of them must not go out.
+
+A later run is one of the same or a newer content that has results, or is on its way to some; a
+correction by a person counts from the moment it is made. What was sent already stays where it is:
+that is a person's task (`app.node.journal.attention`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from app.node.journal.states import DeliveryState, JobState
+from app.node.journal.tables import DELIVERY, JOB, LEVEL_CORRECTION
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+REPLACED_BY: Final = "replaced_by_revision_"
+"""Begins the cause of what is not sent because there is something newer; its revision follows."""
+
+_MINE: Final = JOB.alias("mine")
+_LATER: Final = JOB.alias("later")
+_OPEN: Final = (JobState.WAITING, JobState.QUEUED, JobState.RUNNING)
+
+
+def _ended_at(job: sa.FromClause) -> sa.ColumnElement[Any]:
+    return sa.func.coalesce(job.c.finished_at, job.c.created_at)
+
+
+_IS_LATER: Final = sa.and_(
+    _LATER.c.series_uid == _MINE.c.series_uid,
+    _LATER.c.job_id != _MINE.c.job_id,
+    _LATER.c.revision >= _MINE.c.revision,
+    sa.or_(
+        sa.and_(_LATER.c.state == JobState.SUCCEEDED, _ended_at(_LATER) > _ended_at(_MINE)),
+        sa.and_(_LATER.c.state.in_(_OPEN), _LATER.c.created_at > _MINE.c.created_at),
+    ),
+)
+_IS_CORRECTED: Final = sa.exists().where(
+    LEVEL_CORRECTION.c.series_uid == _MINE.c.series_uid,
+    LEVEL_CORRECTION.c.content_digest == _MINE.c.content_digest,
+    LEVEL_CORRECTION.c.at > _MINE.c.created_at,
+)
+
+
+def is_replaced() -> sa.ColumnElement[bool]:
+    """Whether something newer than a row of `DELIVERY` exists or is being made."""
+    is_later = sa.exists().where(_IS_LATER)
+    return sa.exists().where(_MINE.c.job_id == DELIVERY.c.job_id, sa.or_(is_later, _IS_CORRECTED))
+
+
+def replacing_revision() -> sa.ScalarSelect[int | None]:
+    """Revision of what replaces the object of a row of `DELIVERY`; null: nothing does."""
+    latest = sa.select(sa.func.max(_LATER.c.revision)).where(_IS_LATER).scalar_subquery()
+    corrected = sa.case((_IS_CORRECTED, _MINE.c.revision))
+    return (
+        sa.select(sa.func.coalesce(latest, corrected))
+        .where(_MINE.c.job_id == DELIVERY.c.job_id)
+        .scalar_subquery()
+    )
+
+
+def withdraw_replaced(c: Connection, job_id: str, now: float) -> int:
+    """Do not send what is still held of the results that a job has just replaced.
+
+    Parameters
+    ----------
+    c : Connection
+        The transaction that also says that the job succeeded.
+    job_id : str
+        Which job.
+    now : float
+        Epoch seconds.
+
+    Returns
+    -------
+    int
+        Deliveries withdrawn; they say by which revision they were replaced.
+    """
+    series = sa.select(JOB.c.series_uid).where(JOB.c.job_id == job_id).scalar_subquery()
+    others = sa.select(JOB.c.job_id).where(JOB.c.series_uid == series, JOB.c.job_id != job_id)
+    revision = sa.select(JOB.c.revision).where(JOB.c.job_id == job_id)
+    number = c.execute(revision).scalar_one()
+    changed = c.execute(
+        sa.update(DELIVERY)
+        .where(DELIVERY.c.state == DeliveryState.HELD, DELIVERY.c.job_id.in_(others), is_replaced())
+        .values(
+            state=DeliveryState.DISCARDED,
+            released_at=now,
+            next_attempt_at=None,
+            last_error=f"{REPLACED_BY}{number}",
+        )
+    )
+    return changed.rowcount
