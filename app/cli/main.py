@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli import deploy, installation, node, upkeep
+from app.cli.annotation import annotate
 from app.cli.cohort import cohort
 from app.cli.evaluation import evaluate
 from app.cli.explain import explain
@@ -48,6 +49,7 @@ upkeep.register(app)
 app.command(rich_help_panel=NODE)(send)
 app.command(rich_help_panel=RESEARCH)(cohort)
 app.command(rich_help_panel=RESEARCH)(evaluate)
+app.command(rich_help_panel=RESEARCH)(annotate)
 installation.register(app)
 deploy.register(app)
 

@@ -168,6 +168,25 @@ def _partners(truths: Mapping[str, str], guesses: Mapping[str, str]) -> dict[str
     }
 
 
+def partner_of(case: str, cases: Mapping[str, CaseFiles]) -> CaseFiles | None:
+    """Files of the case that is called like another one, which may name a modality.
+
+    Parameters
+    ----------
+    case : str
+        For example of an image: ``sub-1_T2w``.
+    cases : mapping of str to CaseFiles
+        From `find_cases`.
+
+    Returns
+    -------
+    CaseFiles or None
+        None where no case is meant, or several could be.
+    """
+    named = _partners_by_name([case], cases)
+    return cases[named[case]] if case in named else None
+
+
 def _partners_by_name(truths: Iterable[str], guesses: Iterable[str]) -> dict[str, str]:
     guesses = list(guesses)
     truths = list(truths)
