@@ -36,7 +36,8 @@ class Merged:
     @property
     def contested_share(self) -> float:
         """Of the labelled voxels; 0 where there are none."""
-        return float(np.count_nonzero(self.contested)) / max(1, np.count_nonzero(self.labels))
+        labelled = int(np.count_nonzero(self.labels))
+        return int(np.count_nonzero(self.contested)) / max(1, labelled)
 
 
 def merge(

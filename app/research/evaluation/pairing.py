@@ -39,7 +39,7 @@ _WHOLE_NAMES: dict[str, MaskKind] = {
 }
 """Of the synthetic truth; the folder's name is the case."""
 
-_PLAIN_SUFFIXES = (".nii.gz", ".nii")
+_PLAIN_SUFFIXES = (".nii.gz", ".nii", ".mha")
 
 _MODALITY = re.compile(r"_mod-[A-Za-z0-9]+|_(?:T1|T2|PD)w$")
 

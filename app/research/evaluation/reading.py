@@ -106,7 +106,7 @@ def _read(files: CaseFiles, grid: Grid | None, plain_kind: MaskKind | None) -> M
         grid = grid or mask.grid
         found[kind_name] = bring_onto(mask, grid)
     names = {} if files.instances is None else read_names(files.instances)
-    return Masks(**found, names=names)
+    return Masks(semantic=found.get("semantic"), instances=found.get("instances"), names=names)
 
 
 def _empty(labels: LabelMap | None) -> LabelMap | None:
@@ -118,11 +118,12 @@ def _translated(files: CaseFiles, grid: Grid | None, scheme: LabelScheme) -> Mas
     paths = [path for path in files.paths if path is not None]
     if len(paths) != 1 or paths[0].suffix == ".dcm":
         raise UnreadableInputError(
-            "where a label scheme is stated, a case has one NIfTI mask",
+            "where a label scheme is stated, a case has one mask, as NIfTI or .mha",
             reasons=("scheme_needs_one_mask",),
         )
     masks = scheme.read(read_mask(paths[0]))
-    maps = {"semantic": masks.semantic, "instances": masks.instances}
-    return replace(
-        masks, **{k: None if m is None else bring_onto(m, grid or m.grid) for k, m in maps.items()}
-    )
+
+    def placed(mask: LabelMap | None) -> LabelMap | None:
+        return None if mask is None else bring_onto(mask, grid or mask.grid)
+
+    return replace(masks, semantic=placed(masks.semantic), instances=placed(masks.instances))
