@@ -35,7 +35,7 @@ $(READY): pyproject.toml constraints.txt
 	  || $(PIP) install $(TORCH)
 	@# A CUDA build of torch brings its own versions of NVIDIA's libraries.
 	grep -vE '$(UNPINNED)' constraints.txt > $(VENV)/constraints.txt
-	$(PIP) install -c $(VENV)/constraints.txt -e '.[dev,train]'
+	$(PIP) install -c $(VENV)/constraints.txt -e '.[dev,node,train]'
 	@# nnunetv2 brings torchvision; where its build does not fit this torch it breaks imports, and nothing needs it.
 	@$(VENV)/bin/python -W ignore -c 'import torchvision' >/dev/null 2>&1 || $(PIP) uninstall -y torchvision
 	@# holoscan makes its library links at the first start of Python.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli import deploy, installation, node, upkeep
+from app.cli.annotation import annotate
 from app.cli.cohort import cohort
 from app.cli.evaluation import evaluate
 from app.cli.explain import explain
@@ -20,6 +21,7 @@ from app.cli.send import send
 from app.cli.training import train_app
 from app.console import emit_json, plain_output, reporting
 from app.errors import ConfigurationError, ExitCode, crash_line, exit_code_of
+from app.extras import missing_extra
 from app.run.bootstrap import quiet_libraries
 from app.run.checks import RunPaths, names_given, require_folder, require_usable
 from app.run.identity import intended_use_of, parameters_of
@@ -48,6 +50,7 @@ upkeep.register(app)
 app.command(rich_help_panel=NODE)(send)
 app.command(rich_help_panel=RESEARCH)(cohort)
 app.command(rich_help_panel=RESEARCH)(evaluate)
+app.command(rich_help_panel=RESEARCH)(annotate)
 installation.register(app)
 deploy.register(app)
 
@@ -65,6 +68,10 @@ def main() -> None:
         sys.stderr.write(f"{error}\n")
         sys.exit(int(exit_code_of(error)))
     except Exception as error:  # noqa: BLE001 - the border of the process
+        told = missing_extra(error) if isinstance(error, ImportError) else None
+        if told is not None:
+            sys.stderr.write(f"{told}\n")
+            sys.exit(int(exit_code_of(told)))
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             sys.stderr.write("a path that was given is too long\n")
             sys.exit(int(ExitCode.USAGE))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.groups import NODE
+from app.extras import require_extra
 from app.node.lifeline import beats_into, end_into
 from app.node.reload import Reload
 from app.node.roles import READING_ANEW, ROLES, Parent, prepare_data_folder, run_role
@@ -100,6 +101,7 @@ def _run(role: str, config: Path | None, data: Path | None, parent: Parent | Non
 
 
 def _usable(config: Path | None, data: Path | None, *, of_listener: bool = True) -> Settings:
+    require_extra("node")
     settings = node_settings(config, data)
     check_certificates(settings.node, of_listener=of_listener)
     return settings

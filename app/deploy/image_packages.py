@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 PROJECT: Final = "spine-node"
+EXTRA: Final = "node"
 
 LEFT_OUT: Final[dict[str, str]] = {
     "cupy-cuda13x": "GPU arrays between Holoscan operators; ours pass NumPy arrays",
@@ -100,9 +101,10 @@ def unneeded_packages(
 
 
 def project_wishes(pyproject: Path) -> list[str]:
-    """Read the requirements of a ``pyproject.toml``, without the optional ones."""
+    """Read the requirements of a ``pyproject.toml``; of the optional ones those of a node."""
     with pyproject.open("rb") as file:
-        return list(tomllib.load(file)["project"]["dependencies"])
+        project = tomllib.load(file)["project"]
+    return [*project["dependencies"], *project["optional-dependencies"][EXTRA]]
 
 
 def _by_name(installed: Iterable[Distribution] | None) -> dict[str, Distribution]:

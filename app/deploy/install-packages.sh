@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fill /opt/venv during the image build.
-#   install   torch first (so that nothing drags in another build of it), then what pyproject.toml asks for
+#   install   torch first (so that nothing drags in another build of it), then what pyproject.toml asks for, of a node
 #   finish    the project itself, minus what it never loads; manifests; list of contents (CycloneDX)
 # Environment: TORCH requirement, TORCH_INDEX its package index (may be empty).
 set -eu
@@ -22,7 +22,8 @@ install() {
   python3 - <<'PYTHON' >/build/requirements.txt
 import tomllib
 with open("/build/pyproject.toml", "rb") as file:
-    print(*tomllib.load(file)["project"]["dependencies"], sep="\n")
+    project = tomllib.load(file)["project"]
+print(*project["dependencies"], *project["optional-dependencies"]["node"], sep="\n")
 PYTHON
   # The CUDA pins are those of machines without a GPU; a CUDA build of torch brings its own libraries' versions.
   if "$venv/bin/python3" -W ignore -c 'import sys, torch; sys.exit(torch.version.cuda is None)'; then

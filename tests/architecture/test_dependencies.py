@@ -15,7 +15,7 @@ LOADED_BY = {
     "holoscan-cli": "monai-deploy-app-sdk, which asks for it and does not declare it",
     "holoscan-cu13": "monai-deploy-app-sdk: its graph executor",
     "nvidia-cuda-runtime": "holoscan-cu13: its libraries are linked against it, also without a GPU",
-    "psycopg": "SQLAlchemy, by the database URL postgresql+psycopg",
+    "psycopg": "dbos, and SQLAlchemy by the database URL postgresql+psycopg",
     "pyjpegls": "pydicom: JPEG-LS",
     "pylibjpeg": "pydicom: JPEG, JPEG 2000 and RLE by its plugins",
     "pylibjpeg-openjpeg": "pylibjpeg: JPEG 2000",
@@ -25,7 +25,8 @@ LOADED_BY = {
 
 def declared() -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    return [re.split(r"[\[<>=~ ]", wish)[0].lower() for wish in project["dependencies"]]
+    wishes = [*project["dependencies"], *project["optional-dependencies"]["node"]]
+    return [re.split(r"[\[<>=~ ]", wish)[0].lower() for wish in wishes]
 
 
 def modules_of(distribution: str) -> set[str]:

@@ -63,7 +63,7 @@ def read_mask(path: Path, kind: MaskKind | None = None) -> LabelMap:
     Parameters
     ----------
     path : Path
-        ``.nii``, ``.nii.gz`` or a DICOM SEG (``.dcm``).
+        ``.nii``, ``.nii.gz``, ``.mha`` or a DICOM SEG (``.dcm``).
     kind : {"semantic", "instances"} or None
         What the segments of a SEG are; not needed for NIfTI.
 
@@ -81,7 +81,7 @@ def read_mask(path: Path, kind: MaskKind | None = None) -> LabelMap:
     """
     if path.suffix == ".dcm":
         return _read_segmentation(path, kind)
-    return read_label_map(path)
+    return _read_metaimage(path) if path.suffix == ".mha" else read_label_map(path)
 
 
 def kind_of(labels_zyx: NDArray[np.integer]) -> MaskKind | None:
@@ -217,6 +217,14 @@ def read_names(path: Path) -> dict[int, str]:
         As `read_segments`.
     """
     return names_in_labels(read_segments(path)[1]) if path.suffix == ".dcm" else names_beside(path)
+
+
+def _read_metaimage(path: Path) -> LabelMap:
+    # Not at the top: SimpleITK takes a moment, and only SPIDER's masks need it.
+    from operators.imaging.metaimage import read_metaimage  # noqa: PLC0415
+
+    volume = read_metaimage(path, np.uint16)
+    return LabelMap(volume.voxels_zyx.astype(np.uint16), volume.affine_lps)
 
 
 def _read_segmentation(path: Path, kind: MaskKind | None) -> LabelMap:

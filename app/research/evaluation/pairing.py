@@ -39,7 +39,7 @@ _WHOLE_NAMES: dict[str, MaskKind] = {
 }
 """Of the synthetic truth; the folder's name is the case."""
 
-_PLAIN_SUFFIXES = (".nii.gz", ".nii")
+_PLAIN_SUFFIXES = (".nii.gz", ".nii", ".mha")
 
 _MODALITY = re.compile(r"_mod-[A-Za-z0-9]+|_(?:T1|T2|PD)w$")
 
@@ -166,6 +166,25 @@ def _partners(truths: Mapping[str, str], guesses: Mapping[str, str]) -> dict[str
         for case, other in named.items()
         if not (truths[case] and guesses[other]) or truths[case] == guesses[other]
     }
+
+
+def partner_of(case: str, cases: Mapping[str, CaseFiles]) -> CaseFiles | None:
+    """Files of the case that is called like another one, which may name a modality.
+
+    Parameters
+    ----------
+    case : str
+        For example of an image: ``sub-1_T2w``.
+    cases : mapping of str to CaseFiles
+        From `find_cases`.
+
+    Returns
+    -------
+    CaseFiles or None
+        None where no case is meant, or several could be.
+    """
+    named = _partners_by_name([case], cases)
+    return cases[named[case]] if case in named else None
 
 
 def _partners_by_name(truths: Iterable[str], guesses: Iterable[str]) -> dict[str, str]:

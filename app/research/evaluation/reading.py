@@ -118,7 +118,7 @@ def _translated(files: CaseFiles, grid: Grid | None, scheme: LabelScheme) -> Mas
     paths = [path for path in files.paths if path is not None]
     if len(paths) != 1 or paths[0].suffix == ".dcm":
         raise UnreadableInputError(
-            "where a label scheme is stated, a case has one NIfTI mask",
+            "where a label scheme is stated, a case has one mask, as NIfTI or .mha",
             reasons=("scheme_needs_one_mask",),
         )
     masks = scheme.read(read_mask(paths[0]))

@@ -21,7 +21,6 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import SimpleITK
 
 from app.research.training.annotations import (
     count_from_top,
@@ -39,6 +38,7 @@ from operators.anatomy.labels import VERTEBRA_PARTS
 from operators.errors import SpineError, UnreadableInputError
 from operators.imaging.cropping import bounding_box
 from operators.imaging.intensity import prepare
+from operators.imaging.metaimage import read_metaimage
 from operators.imaging.nifti import read_label_map, read_volume
 from operators.imaging.orientation import reorient
 from operators.imaging.resampling import resample_labels_to_grid, resample_to_spacing
@@ -184,7 +184,10 @@ def read_case(
         If a file cannot be read or the files don't belong together (`import_dataset`).
     """
     if kind == "spider":
-        image, mask = _read_mha(entry.image, np.float32), _read_mha(entry.semantic, np.int32)
+        image, mask = (
+            read_metaimage(entry.image, np.float32),
+            read_metaimage(entry.semantic, np.int32),
+        )
         raw: NDArray[np.integer] = mask.voxels_zyx.astype(np.int32)
         labels = LabelMap(spider_labels(raw), mask.affine_lps)
         numbers = None
@@ -229,16 +232,3 @@ def _around(
         for part, mm in zip(box, spacing, strict=True)
     )
     return first, second, third
-
-
-def _read_mha(path: Path, kind: type[np.generic]) -> Volume:
-    """Read an image through ITK, which places voxels in LPS as we do."""
-    try:
-        image = SimpleITK.ReadImage(str(path))
-    except RuntimeError as error:
-        raise UnreadableInputError("an image of the data set cannot be read") from error
-    turn, spacing = image.GetDirection(), image.GetSpacing()
-    affine = np.eye(4)
-    affine[:3, :3] = (np.array(turn).reshape(3, 3) * np.array(spacing))[:, ::-1]  # k, j, i
-    affine[:3, 3] = image.GetOrigin()
-    return Volume(SimpleITK.GetArrayFromImage(image).astype(kind), affine)

@@ -3,11 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK
 
 from app.research.evaluation.label_schemes import LabelScheme
 from app.research.evaluation.measures import Masks
-from app.research.evaluation.pairing import CaseFiles
-from app.research.evaluation.reading import read_prediction
+from app.research.evaluation.pairing import CaseFiles, find_cases
+from app.research.evaluation.reading import read_prediction, read_reference
 from app.research.evaluation.scheme_files import read_scheme, shipped_schemes
 from app.research.evaluation.scoring import score_case
 from operators.errors import UnreadableInputError
@@ -156,3 +157,21 @@ def test_where_a_scheme_is_stated_a_case_has_one_mask(tmp_path: Path) -> None:
     with pytest.raises(UnreadableInputError) as error:
         read_prediction(files, Masks(), read_scheme(Path("verse")))
     assert error.value.reasons == ("scheme_needs_one_mask",)
+
+
+def test_a_mask_of_spider_is_read_as_its_authors_publish_it(tmp_path: Path) -> None:
+    ours = spine_boxes(first_number=1)
+    numbers = ours.instances.labels_zyx
+    spider = np.where(numbers > 200, 0, np.where(numbers > 100, numbers + 100, numbers))
+    spider[ours.semantic.labels_zyx == 61] = 100
+    image = SimpleITK.GetImageFromArray(spider.astype(np.uint8))
+    affine = ours.instances.affine_lps
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    image.SetSpacing(spacing[::-1].tolist())
+    image.SetDirection((affine[:3, :3] / spacing)[:, ::-1].ravel().tolist())
+    image.SetOrigin(affine[:3, 3].tolist())
+    SimpleITK.WriteImage(image, str(tmp_path / "1_t2.mha"))
+    truth = read_reference(find_cases(tmp_path)["1_t2"], read_scheme(Path("spider")))
+    score = score_case(truth, ours)
+    matched = {(s.kind, s.outcome) for s in score.instances}
+    assert matched == {("vertebra", "matched"), ("disc", "matched")}

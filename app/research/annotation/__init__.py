@@ -1,0 +1,1 @@
+"""Training data from the masks of several programs. No torch."""
