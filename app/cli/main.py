@@ -106,8 +106,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
         list[str] | None,
         typer.Option(
             metavar="NUMBER=LEVEL",
-            help="What you know of a level, such as 3=L4; the others follow. May be repeated; "
-            "of several results KEY:3=L4.",
+            help="What you know of a level, such as 3=L4; the others follow. The number is that of "
+            "a run without this option. May be repeated; of several results KEY:3=L4.",
         ),
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write the result record here.")] = None,

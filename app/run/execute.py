@@ -17,7 +17,7 @@ from app import __version__
 from app.errors import ConfigurationError, ExitCode, OutputUnwritableError, exit_code_of
 from app.registry import find_model, folder_digest, read_registry, sha256_of
 from app.run.bootstrap import prepare_process
-from app.run.record import ErrorRecord, ResultRecord, entry_of, verdict
+from app.run.record import ErrorRecord, ResultRecord, common_numbering, entry_of, verdict
 from operators.anatomy.named_vertebrae import parameter_of
 from operators.dicom.input_files import is_nifti
 from operators.dicom.outlook import as_json
@@ -392,10 +392,11 @@ class _Run:
         return replace(case, written=tuple(published))
 
     def _record(self, *, status: Status, exit_code: int, error: ErrorRecord | None) -> ResultRecord:
+        entries = tuple(entry_of(case) for case in self.cases or ())
         return ResultRecord(
             status=status,
             exit_code=exit_code,
-            series=tuple(entry_of(case) for case in self.cases or ()),
+            series=entries,
             decisions=tuple(as_json(self.decisions)),
             passed_over=self.passed_over,
             models={
@@ -405,6 +406,7 @@ class _Run:
             profile=self.models.profile,
             error=error,
             notice=notice_of(self.job.intended_use),
+            numbering=common_numbering(entries),
         )
 
 
