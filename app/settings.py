@@ -69,6 +69,9 @@ class ModelSettings(_Section):
     """Phase 1: name in the registry, or path of a model folder."""
     instance: str = "vertebra_instance_compact"
     """Phase 2: as above."""
+    labelling: str | None = None
+    """A labelling network of SPINEPS, which the levels of vertebrae then rest on, too: as above;
+    null: none."""
 
 
 class InferenceSettings(_Section):

@@ -15,6 +15,7 @@ from operators.dicom.uids import digest
 from operators.errors import NamesRejectedError, SegmentationError
 from operators.spine.level_measures import SpineMeasures, measure_spine
 from operators.spine.level_names import BY_A_STATION, name_stations
+from operators.spine.level_network import with_answers
 from operators.spine.level_numbers import (
     by_new_number,
     facts_with,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from operators.anatomy.levels import LevelName
     from operators.anatomy.named_vertebrae import NamedVertebra
     from operators.case import Case, Progress
+    from operators.networks.labelling import LabellingModel
 
 _DIGITS: Final = 16
 """Of a frame's digest: enough to tell those of one study apart."""
@@ -46,11 +48,12 @@ class LabelVertebraeOperator(CaseStep):
         *args: Any,
         named: tuple[NamedVertebra, ...] = (),
         others: tuple[Station, ...] = (),
+        model: LabellingModel | None = None,
         progress: Progress,
         **kwargs: Any,
     ) -> None:
-        """Keep what is known from elsewhere."""
-        self._named, self._others = named, others
+        """Keep what is known from elsewhere, and the labelling network if there is one."""
+        self._named, self._others, self._model = named, others, model
         self._spines: dict[str, SpineMeasures] = {}
         super().__init__(fragment, *args, progress=progress, **kwargs)
 
@@ -62,9 +65,17 @@ class LabelVertebraeOperator(CaseStep):
 
     def step(self, case: Case) -> Case:
         """Measure a case that has masks."""
-        if case.semantic is None or case.instances is None:
-            raise SegmentationError("naming the vertebrae lacks a mask")
-        self._spines[case.key] = measure_spine(case.semantic, case.instances)
+        if case.volume is None or case.semantic is None or case.instances is None:
+            raise SegmentationError("naming the vertebrae lacks the image or a mask")
+        maps = case.semantic, case.instances
+        spine = measure_spine(*maps)
+        if self._model is not None:
+
+            def looked(done: int, total: int) -> None:
+                self._progress(case.key, self.NAME, done / total)
+
+            spine = with_answers(spine, self._model.predict(case.volume, maps, looked))
+        self._spines[case.key] = spine
         return case
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NoReturn
 
@@ -96,11 +95,7 @@ class Segmenter:
     @property
     def models(self) -> dict[str, dict[str, str]]:
         """Name, version and digest of the model of either phase."""
-        bundle = self._models
-        return {
-            "semantic": asdict(bundle.semantic_identity),
-            "instance": asdict(bundle.instance_identity),
-        }
+        return self._models.identities
 
     def segment(
         self, array: ArrayLike, affine: ArrayLike, *, progress: Progress | None = None

@@ -12,6 +12,7 @@ import typer
 from app.errors import ExitCode
 from app.model_install import install_model, remove_model
 from app.registry import (
+    ModelKind,
     RegisteredModel,
     kind_of,
     models_in,
@@ -57,16 +58,19 @@ def install(
 ) -> None:
     """Copy or unpack, load once and register a model; one that does not load is refused."""
     from operators.networks.instances import load_instance_model
+    from operators.networks.labelling import load_labelling_model
     from operators.networks.semantic import load_semantic_model
 
     folder = _models_folder(models)
     installed = install_model(source, folder, name)
     entry = read_registry(folder).models[installed]
-    loader: Callable[[Path], Any] = (
-        load_instance_model if entry.kind == "instance" else load_semantic_model
-    )
+    loaders: dict[ModelKind, Callable[[Path], Any]] = {
+        "semantic": load_semantic_model,
+        "instance": load_instance_model,
+        "labelling": load_labelling_model,
+    }
     try:
-        loader(folder / installed)
+        loaders[entry.kind](folder / installed)
     except SpineError:
         remove_model(folder, installed)
         raise

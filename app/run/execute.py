@@ -17,6 +17,7 @@ from app import __version__
 from app.errors import ConfigurationError, ExitCode, OutputUnwritableError, exit_code_of
 from app.registry import find_model, folder_digest, read_registry, sha256_of
 from app.run.bootstrap import prepare_process
+from app.run.identity import labelling_parameter
 from app.run.record import ErrorRecord, ResultRecord, common_numbering, entry_of, verdict
 from operators.anatomy.named_vertebrae import parameter_of
 from operators.dicom.input_files import is_nifti
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from operators.dicom.provenance import IntendedUse, Predecessor
     from operators.dicom.selection import SeriesDecision
     from operators.networks.instances import InstanceModel
+    from operators.networks.labelling import LabellingModel
     from operators.networks.semantic import SemanticModel
     from operators.spine.level_stations import Station
 
@@ -119,6 +121,10 @@ class ModelBundle:
         What the results say about them; the semantic one may stand for a given label map.
     profile : str
         Device, engine and number format, such as ``cpu-openvino-fp32+cpu-fp32``.
+    labelling : LabellingModel or None
+        Asked about levels, where one is set.
+    labelling_identity : ModelIdentity or None
+        Of that model.
     """
 
     semantic: SemanticModel | None
@@ -126,6 +132,18 @@ class ModelBundle:
     semantic_identity: ModelIdentity
     instance_identity: ModelIdentity
     profile: str
+    labelling: LabellingModel | None = None
+    labelling_identity: ModelIdentity | None = None
+
+    @property
+    def identities(self) -> dict[str, dict[str, str]]:
+        """Name, version and digest of each model, as the record has them."""
+        phases = {
+            "semantic": self.semantic_identity,
+            "instance": self.instance_identity,
+            "labelling": self.labelling_identity,
+        }
+        return {phase: asdict(model) for phase, model in phases.items() if model is not None}
 
 
 def load_models(
@@ -180,13 +198,27 @@ def load_models(
         )
         semantic_identity = _identity(folder)
         profiles.insert(0, semantic.profile)
+    labelling, labelling_identity = _load_labelling(models, device)
     return ModelBundle(
         semantic=semantic,
         instance=instance,
         semantic_identity=semantic_identity,
         instance_identity=_identity(instance_folder),
         profile="+".join(dict.fromkeys(profiles)),
+        labelling=labelling,
+        labelling_identity=labelling_identity,
     )
+
+
+def _load_labelling(
+    models: ModelSettings, device: str
+) -> tuple[LabellingModel | None, ModelIdentity | None]:
+    if not models.labelling:
+        return None, None
+    from operators.networks.labelling import load_labelling_model  # noqa: PLC0415 - as above
+
+    folder = find_model(models.directory, models.labelling)
+    return load_labelling_model(folder, device=device), _identity(folder)
 
 
 def _device(asked: str) -> str:
@@ -344,19 +376,24 @@ class _Run:
             on_passed_over=self._take_passed_over,
             on_cases=self._take_cases,
             progress=self._report,
+            labelling_model=self.models.labelling,
             named=self.job.named,
             others=self.job.others,
         )
         SpineApplication(wiring).run()
 
     def _context(self, use: tuple[tuple[str, str], ...]) -> ResultContext:
+        labelling = self.models.labelling_identity
+        used = labelling_parameter(labelling.digest if labelling else "")
+        # A node has said it already: its job ids rest on it.
+        settings = tuple(dict.fromkeys((*self.job.parameters, *used)))
         return ResultContext(
             semantic_model=self.models.semantic_identity,
             instance_model=self.models.instance_identity,
             clock=self.job.started,
             software_version=__version__,
             numeric_profile=self.models.profile,
-            parameters=(*self.job.parameters, *parameter_of(self.job.named), *use),
+            parameters=(*settings, *parameter_of(self.job.named), *use),
             intended_use=self.job.intended_use,
             predecessors=self.job.predecessors,
         )
@@ -399,10 +436,7 @@ class _Run:
             series=entries,
             decisions=tuple(as_json(self.decisions)),
             passed_over=self.passed_over,
-            models={
-                "semantic": asdict(self.models.semantic_identity),
-                "instance": asdict(self.models.instance_identity),
-            },
+            models=self.models.identities,
             profile=self.models.profile,
             error=error,
             notice=notice_of(self.job.intended_use),
