@@ -21,6 +21,7 @@ from app.registry import (
     require_plain_name,
     verify_model,
 )
+from app.run.bootstrap import prepare_process
 from app.settings import BUNDLED_MODELS, load_settings, model_places, user_models
 from operators.errors import ModelUnusableError, SpineError
 
@@ -69,6 +70,8 @@ def install(
         "instance": load_instance_model,
         "labelling": load_labelling_model,
     }
+    if entry.kind == "labelling":
+        prepare_process()  # MONAI imports holoscan
     try:
         loaders[entry.kind](folder / installed)
     except SpineError:

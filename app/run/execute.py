@@ -217,6 +217,7 @@ def _load_labelling(
         return None, None
     from operators.networks.labelling import load_labelling_model  # noqa: PLC0415 - as above
 
+    prepare_process()  # MONAI imports holoscan
     folder = find_model(models.directory, models.labelling)
     return load_labelling_model(folder, device=device), _identity(folder)
 

@@ -1,15 +1,22 @@
-"""A labelling model's folder in SPINEPS's layout: a random DenseNet121 with small input."""
+"""A labelling model's folder in SPINEPS's layout: a random DenseNet121 with small input.
+
+Importing MONAI loads holoscan, which warns about the machine.
+"""
 
 from __future__ import annotations
 
 import json
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import torch
-from monai.networks.nets import DenseNet121
 from torch import nn
 
 from operators.networks.labelling import HEADS
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from monai.networks.nets import DenseNet121
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,16 +14,13 @@ from operators.imaging.volume import LabelMap, Volume
 from operators.networks.inference_config import read_config
 from operators.networks.labelling import HEADS, load_labelling_model
 from operators.networks.vertebra_boxes import BoxSize, boxes_about_bodies
-from tests.builders.spine_phantom import pir_map
-
-pytest.importorskip("monai.networks")
-
 from tests.builders.labelling_folder import (
     BOX,
     WEIGHTS,
     Classifier,
     write_labelling_folder,
 )
+from tests.builders.spine_phantom import pir_map
 
 SHAPE_RIP = (40, 90, 50)
 BODIES = {
