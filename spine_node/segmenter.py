@@ -47,6 +47,8 @@ class Segmenter:
     semantic, instance : str or path, optional
         Model of phase 1 and of phase 2: a registered name, or the folder of a model, for example
         one just trained; default: the configured ones, which come with the package.
+    labelling : str or path, optional
+        Labelling network that is asked about levels, too; default: the configured one, none.
     models : path, optional
         Folder in which names are looked up first.
     device : str, optional
@@ -67,6 +69,7 @@ class Segmenter:
         *,
         semantic: str | PathLike[str] | None = None,
         instance: str | PathLike[str] | None = None,
+        labelling: str | PathLike[str] | None = None,
         models: str | PathLike[str] | None = None,
         device: Device | None = None,
         config: str | PathLike[str] | None = None,
@@ -78,6 +81,7 @@ class Segmenter:
         chosen = {
             "semantic": None if semantic is None else str(semantic),
             "instance": None if instance is None else str(instance),
+            "labelling": None if labelling is None else str(labelling),
             "directory": None if models is None else Path(models).absolute(),
         }
         update = {key: value for key, value in chosen.items() if value is not None}

@@ -36,7 +36,7 @@ from operators.dicom.provenance import notice_of
 from operators.errors import SpineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from app.run.record import ResultRecord
 
@@ -99,6 +99,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
     models: ModelsOption = None,
     semantic: Annotated[str | None, typer.Option(help="Phase 1 model: name or folder.")] = None,
     instance: Annotated[str | None, typer.Option(help="Phase 2 model: name or folder.")] = None,
+    labelling: Annotated[str | None, typer.Option(help="Network for levels: likewise.")] = None,
     semantic_mask: Annotated[
         Path | None, typer.Option(help="Start at phase 2 from this label map (NIfTI).")
     ] = None,
@@ -123,7 +124,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
     named = names_given(name_vertebra or ())
     with stop_requests() as stop, reporting(as_json=as_json) as progress:
         require_usable(paths)
-        settings = _choose_models(load_settings(config), models, semantic, instance)
+        chosen = {"semantic": semantic, "instance": instance, "labelling": labelling}
+        settings = _choose_models(load_settings(config), {"directory": models, **chosen})
         # Not at the top: importing it starts threads, which must find the signals blocked.
         from app.run.execute import Job, execute, load_models
         from app.run.record import write_record
@@ -257,14 +259,9 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _choose_models(
-    settings: Settings, directory: Path | None, semantic: str | None, instance: str | None
-) -> Settings:
-    chosen = {"directory": directory, "semantic": semantic, "instance": instance}
+def _choose_models(settings: Settings, chosen: Mapping[str, Path | str | None]) -> Settings:
     update = {key: value for key, value in chosen.items() if value is not None}
-    return settings.model_copy(
-        update={"models": settings.models.model_copy(update=update)},
-    )
+    return settings.model_copy(update={"models": settings.models.model_copy(update=update)})
 
 
 def _tell(record: ResultRecord, output: Path) -> None:
