@@ -25,12 +25,15 @@ CONFIG_FILE: Final = "inference_config.json"
 _CHUNK_BYTES: Final = 1 << 20
 
 
+ModelKind = Literal["semantic", "instance", "labelling"]
+
+
 class RegisteredModel(BaseModel):
     """One entry of the registry."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["semantic", "instance"]
+    kind: ModelKind
     version: str
     licence: str
     provenance: str
@@ -193,13 +196,13 @@ def register_model(directory: Path, name: str, entry: RegisteredModel) -> None:
     part.replace(directory / REGISTRY_FILE)
 
 
-def kind_of(model: Path) -> Literal["semantic", "instance"]:
+def kind_of(model: Path) -> ModelKind:
     """Kind of a model folder, from its ``inference_config.json``.
 
     Raises
     ------
     ModelUnusableError
-        If there is no readable configuration, or it describes a labelling model.
+        If there is no readable configuration.
     """
     try:
         config = json.loads(next(model.rglob(f"*{CONFIG_FILE}")).read_text(encoding="utf-8"))
@@ -209,6 +212,5 @@ def kind_of(model: Path) -> Literal["semantic", "instance"]:
         message = f"{CONFIG_FILE} is missing or not readable"
         raise ModelUnusableError(message, reasons=("config_unreadable",)) from error
     if config.get("modeltype") == "classifier":
-        message = "labelling models are not used by this version"
-        raise ModelUnusableError(message, reasons=("unsupported_model_kind",))
+        return "labelling"
     return "instance" if "SEG" in named else "semantic"

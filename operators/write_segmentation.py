@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from operators.anatomy.levels import texts_of
 from operators.case_step import CaseStep
 from operators.dicom.measurement_report import encode_measurement_report
 from operators.dicom.result_kinds import (
@@ -105,7 +104,7 @@ class Finished:
         # Not at the top: a run without pictures saves the quarter of a second of its import.
         from operators.imaging.scene import scene_of  # noqa: PLC0415
 
-        return scene_of(self.volume, self.semantic, self.instances, texts_of(self.case.levels))
+        return scene_of(self.volume, self.semantic, self.instances, self.case.levels)
 
 
 class WriteSegmentationOperator(CaseStep):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NoReturn
 
@@ -48,6 +47,8 @@ class Segmenter:
     semantic, instance : str or path, optional
         Model of phase 1 and of phase 2: a registered name, or the folder of a model, for example
         one just trained; default: the configured ones, which come with the package.
+    labelling : str or path, optional
+        Labelling network that is asked about levels, too; default: the configured one, none.
     models : path, optional
         Folder in which names are looked up first.
     device : str, optional
@@ -66,11 +67,12 @@ class Segmenter:
         for.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one per setting, by name
         self,
         *,
         semantic: str | PathLike[str] | None = None,
         instance: str | PathLike[str] | None = None,
+        labelling: str | PathLike[str] | None = None,
         models: str | PathLike[str] | None = None,
         device: Device | None = None,
         config: str | PathLike[str] | None = None,
@@ -83,6 +85,7 @@ class Segmenter:
         chosen = {
             "semantic": None if semantic is None else str(semantic),
             "instance": None if instance is None else str(instance),
+            "labelling": None if labelling is None else str(labelling),
             "directory": None if models is None else Path(models).absolute(),
             "other_modality": other_modality,
         }
@@ -101,11 +104,7 @@ class Segmenter:
     @property
     def models(self) -> dict[str, dict[str, str]]:
         """Name, version and digest of the model of either phase."""
-        bundle = self._models
-        return {
-            "semantic": asdict(bundle.semantic_identity),
-            "instance": asdict(bundle.instance_identity),
-        }
+        return self._models.identities
 
     def segment(
         self, array: ArrayLike, affine: ArrayLike, *, progress: Progress | None = None

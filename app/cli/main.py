@@ -31,7 +31,7 @@ from operators.anatomy.levels import numbers_text
 from operators.errors import SpineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from app.run.record import ResultRecord
 
@@ -103,6 +103,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
     other_modality: Annotated[  # noqa: FBT002
         bool, typer.Option("--other-modality", help="Also take a phase 1 model not for T2w MR.")
     ] = False,
+    labelling: Annotated[str | None, typer.Option(help="Network for levels: likewise.")] = None,
     semantic_mask: Annotated[
         Path | None, typer.Option(help="Start at phase 2 from this label map (NIfTI).")
     ] = None,
@@ -110,8 +111,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
         list[str] | None,
         typer.Option(
             metavar="NUMBER=LEVEL",
-            help="What you know of a level, such as 3=L4; the others follow. May be repeated; "
-            "of several results KEY:3=L4.",
+            help="What you know of a level, such as 3=L4; the others follow. The number is that of "
+            "a run without this option. May be repeated; of several results KEY:3=L4.",
         ),
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write the result record here.")] = None,
@@ -127,7 +128,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
     named = names_given(name_vertebra or ())
     with stop_requests() as stop, reporting(as_json=as_json) as progress:
         require_usable(paths)
-        settings = _choose_models(load_settings(config), models, semantic, instance)
+        chosen = {"semantic": semantic, "instance": instance, "labelling": labelling}
+        settings = _choose_models(load_settings(config), {"directory": models, **chosen})
         if other_modality:
             told = settings.models.model_copy(update={"other_modality": True})
             settings = settings.model_copy(update={"models": told})
@@ -217,14 +219,9 @@ def now() -> datetime:
     return datetime.now(UTC)  # noqa: TID251 - the one place that reads the clock
 
 
-def _choose_models(
-    settings: Settings, directory: Path | None, semantic: str | None, instance: str | None
-) -> Settings:
-    chosen = {"directory": directory, "semantic": semantic, "instance": instance}
+def _choose_models(settings: Settings, chosen: Mapping[str, Path | str | None]) -> Settings:
     update = {key: value for key, value in chosen.items() if value is not None}
-    return settings.model_copy(
-        update={"models": settings.models.model_copy(update=update)},
-    )
+    return settings.model_copy(update={"models": settings.models.model_copy(update=update)})
 
 
 def _tell(record: ResultRecord, output: Path) -> None:

@@ -12,6 +12,7 @@ import typer
 from app.errors import ExitCode
 from app.model_install import install_model, remove_model
 from app.registry import (
+    ModelKind,
     RegisteredModel,
     kind_of,
     models_in,
@@ -20,6 +21,7 @@ from app.registry import (
     require_plain_name,
     verify_model,
 )
+from app.run.bootstrap import prepare_process
 from app.settings import BUNDLED_MODELS, load_settings, model_places, user_models
 from operators.errors import ModelUnusableError, SpineError
 
@@ -57,16 +59,21 @@ def install(
 ) -> None:
     """Copy or unpack, load once and register a model; one that does not load is refused."""
     from operators.networks.instances import load_instance_model
+    from operators.networks.labelling import load_labelling_model
     from operators.networks.semantic import load_semantic_model
 
     folder = _models_folder(models)
     installed = install_model(source, folder, name)
     entry = read_registry(folder).models[installed]
-    loader: Callable[[Path], Any] = (
-        load_instance_model if entry.kind == "instance" else load_semantic_model
-    )
+    loaders: dict[ModelKind, Callable[[Path], Any]] = {
+        "semantic": load_semantic_model,
+        "instance": load_instance_model,
+        "labelling": load_labelling_model,
+    }
+    if entry.kind == "labelling":
+        prepare_process()  # MONAI imports holoscan
     try:
-        loader(folder / installed)
+        loaders[entry.kind](folder / installed)
     except SpineError:
         remove_model(folder, installed)
         raise

@@ -14,13 +14,20 @@ from typing import TYPE_CHECKING, Final
 from operators.anatomy.codes import STRUCTURES
 from operators.anatomy.colours import STRUCTURE_COLOURS, instance_colour
 from operators.anatomy.labels import DISC_OFFSET, ENDPLATE_OFFSET, SACRUM_INSTANCE
-from operators.anatomy.vertebrae import CRANIAL_TO_CAUDAL, ordinal_text
+from operators.anatomy.vertebrae import CRANIAL_TO_CAUDAL, LEVEL_NAMES, ordinal_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from operators.anatomy.colours import Rgb
 
 _Rows = list[tuple[int, str, "Rgb"]]
 _OPAQUE: Final = 255
+
+STRUCTURES_TABLE: Final = "seg-spine"
+NUMBERS_TABLE: Final = "seg-vert"
+LEVELS_TABLE: Final = "seg-vert-levels"
+"""Instance masks whose ids are levels; the colours are the same, the names say the level."""
 
 
 def colour_tables() -> dict[str, str]:
@@ -29,22 +36,27 @@ def colour_tables() -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        File name to content: ``seg-spine.ctbl``, ``seg-spine_itksnap.txt`` and the same of
-        ``seg-vert``, with every label that can occur.
+        File name to content: ``seg-spine.ctbl``, ``seg-spine_itksnap.txt``, the same of
+        ``seg-vert`` and of ``seg-vert-levels``, with every label that can occur.
     """
     structures = sorted((n, STRUCTURES[n].name, rgb) for n, rgb in STRUCTURE_COLOURS.items())
+    contents = {
+        STRUCTURES_TABLE: structures,
+        NUMBERS_TABLE: _instances({}),
+        LEVELS_TABLE: _instances(LEVEL_NAMES),
+    }
     tables = {}
-    for name, rows in (("seg-spine", structures), ("seg-vert", _instances())):
+    for name, rows in contents.items():
         tables[f"{name}.ctbl"] = _slicer(name, rows)
         tables[f"{name}_itksnap.txt"] = _itksnap(rows)
     return tables
 
 
-def _instances() -> _Rows:
+def _instances(levels: Mapping[int, str]) -> _Rows:
     vertebrae = [n for n in CRANIAL_TO_CAUDAL if n != SACRUM_INSTANCE]
     labels = [*vertebrae, SACRUM_INSTANCE]
     labels += [n + offset for offset in (DISC_OFFSET, ENDPLATE_OFFSET) for n in CRANIAL_TO_CAUDAL]
-    return sorted((n, ordinal_text(n, vertebrae), instance_colour(n)) for n in labels)
+    return sorted((n, ordinal_text(n, vertebrae, levels), instance_colour(n)) for n in labels)
 
 
 def _slicer(name: str, rows: _Rows) -> str:

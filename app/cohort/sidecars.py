@@ -7,8 +7,14 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from app import __version__
-from app.cohort.colour_tables import colour_tables
+from app.cohort.colour_tables import (
+    LEVELS_TABLE,
+    NUMBERS_TABLE,
+    STRUCTURES_TABLE,
+    colour_tables,
+)
 from app.cohort.folder import STATE, write_whole
+from operators.anatomy.levels import ANATOMICAL
 from operators.dicom.provenance import RESEARCH_NOTICE
 
 if TYPE_CHECKING:
@@ -20,8 +26,8 @@ if TYPE_CHECKING:
 
 _BIDS_VERSION: Final = "1.10.0"
 _MASKS: Final = {
-    "_seg-spine_msk.nii.gz": ("Structures of the spine", "seg-spine"),
-    "_seg-vert_msk.nii.gz": ("Vertebra X, its disc 100 + X, its endplates 200 + X", "seg-vert"),
+    "_seg-spine_msk.nii.gz": ("Structures of the spine", STRUCTURES_TABLE),
+    "_seg-vert_msk.nii.gz": ("Vertebra X, its disc 100 + X, its endplates 200 + X", NUMBERS_TABLE),
 }
 _IGNORED: Final = (
     f"{STATE}/",
@@ -64,10 +70,12 @@ def sidecar_of(
     """
     for ending, (description, table) in _MASKS.items():
         if file.endswith(ending):
+            is_named = table == NUMBERS_TABLE and entry["numbering"] == ANATOMICAL
+            names = LEVELS_TABLE if is_named else table
             document = {
                 "Description": description,
                 "Sources": [f"bids:raw:{source.name}"],
-                "LookupTable": [f"{table}.ctbl", f"{table}_itksnap.txt"],
+                "LookupTable": [f"{names}.ctbl", f"{names}_itksnap.txt"],
                 "SoftwareVersion": __version__,
                 "Models": record["models"],
                 "NumericProfile": record["profile"],

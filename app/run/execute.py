@@ -9,14 +9,15 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import __version__
 from app.errors import ExitCode, OutputUnwritableError, exit_code_of
 from app.run.bootstrap import prepare_process
-from app.run.record import ErrorRecord, ResultRecord, entry_of, verdict
+from app.run.identity import labelling_parameter
+from app.run.record import ErrorRecord, ResultRecord, common_numbering, entry_of, verdict
 from operators.anatomy.named_vertebrae import parameter_of
 from operators.dicom.input_files import is_nifti
 from operators.dicom.outlook import as_json
@@ -216,19 +217,24 @@ class _Run:
             on_passed_over=self._take_passed_over,
             on_cases=self._take_cases,
             progress=self._report,
+            labelling_model=self.models.labelling,
             named=self.job.named,
             others=self.job.others,
         )
         SpineApplication(wiring).run()
 
     def _context(self, use: tuple[tuple[str, str], ...]) -> ResultContext:
+        labelling = self.models.labelling_identity
+        used = labelling_parameter(labelling.digest if labelling else "")
+        # A node has said it already: its job ids rest on it.
+        settings = tuple(dict.fromkeys((*self.job.parameters, *used)))
         return ResultContext(
             semantic_model=self.models.semantic_identity,
             instance_model=self.models.instance_identity,
             clock=self.job.started,
             software_version=__version__,
             numeric_profile=self.models.profile,
-            parameters=(*self.job.parameters, *parameter_of(self.job.named), *use),
+            parameters=(*settings, *parameter_of(self.job.named), *use),
             intended_use=self.job.intended_use,
             predecessors=self.job.predecessors,
         )
@@ -264,19 +270,18 @@ class _Run:
         return replace(case, written=tuple(published))
 
     def _record(self, *, status: Status, exit_code: int, error: ErrorRecord | None) -> ResultRecord:
+        entries = tuple(entry_of(case) for case in self.cases or ())
         return ResultRecord(
             status=status,
             exit_code=exit_code,
-            series=tuple(entry_of(case) for case in self.cases or ()),
+            series=entries,
             decisions=tuple(as_json(self.decisions)),
             passed_over=self.passed_over,
-            models={
-                "semantic": asdict(self.models.semantic_identity),
-                "instance": asdict(self.models.instance_identity),
-            },
+            models=self.models.identities,
             profile=self.models.profile,
             error=error,
             notice=notice_of(self.job.intended_use),
+            numbering=common_numbering(entries),
         )
 
 

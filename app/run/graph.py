@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from operators.dicom.selection import SelectionSettings, SeriesDecision
     from operators.imaging.volume import Volume
     from operators.networks.instances import InstanceModel
+    from operators.networks.labelling import LabellingModel
     from operators.networks.semantic import SemanticModel
     from operators.spine.level_stations import Station
 
@@ -74,6 +75,8 @@ class Wiring:
         What is worth segmenting.
     on_decisions, on_passed_over, on_cases, progress : callable
         Told about every series, what was not read, the finished cases, and the progress.
+    labelling_model : LabellingModel or None
+        A loaded network that is asked about levels.
     named : tuple of NamedVertebra
         Levels that a person has given.
     others : tuple of Station
@@ -90,6 +93,7 @@ class Wiring:
     on_passed_over: Callable[[dict[str, int]], None]
     on_cases: Callable[[tuple[Case, ...]], None]
     progress: Progress
+    labelling_model: LabellingModel | None = None
     named: tuple[NamedVertebra, ...] = ()
     others: tuple[Station, ...] = ()
 
@@ -138,7 +142,11 @@ class SpineApplication(Application):
                 self, settings=numbering_of(wiring.semantic_model), progress=progress
             ),
             "label_vertebrae": LabelVertebraeOperator(
-                self, named=wiring.named, others=wiring.others, progress=progress
+                self,
+                named=wiring.named,
+                others=wiring.others,
+                model=wiring.labelling_model,
+                progress=progress,
             ),
             "write_segmentation": self._last_step(wiring),
         }

@@ -11,7 +11,7 @@ from operators.dicom.provenance import IntendedUse, WorkIdentity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.settings import Settings
+    from app.settings import ModelSettings, Settings
 
 NEUTRAL: Final = frozenset(
     {
@@ -61,9 +61,25 @@ def identity_of(settings: Settings) -> WorkIdentity:
         instance_digest=instance,
         software_version=__version__,
         numeric_profile=f"{inference.device}-{inference.engine}-{inference.precision}",
-        parameters=parameters_of(settings),
+        parameters=(*parameters_of(settings), *labelling_parameter(labelling_digest(models))),
         intended_use=intended_use_of(settings),
     )
+
+
+def labelling_digest(models: ModelSettings) -> str:
+    """SHA-256 of the labelling model's files; empty where none is used.
+
+    Raises
+    ------
+    ModelUnusableError
+        If it is missing or was changed.
+    """
+    return folder_digest(find_model(models.directory, models.labelling)) if models.labelling else ""
+
+
+def labelling_parameter(digest: str) -> tuple[tuple[str, str], ...]:
+    """Say, as a parameter of a result, which labelling model helped to name its levels."""
+    return (("labelling_sha256", digest),) if digest else ()
 
 
 def intended_use_of(settings: Settings) -> IntendedUse | None:

@@ -136,6 +136,7 @@ def _run(
         semantic_mask=None,
         semantic_model=models.semantic,
         instance_model=models.instance,
+        labelling_model=models.labelling,
         write=None,
         selection=selection,
         on_decisions=take_decisions,

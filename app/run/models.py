@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from app.errors import ConfigurationError
 from app.registry import find_model, folder_digest, read_registry, sha256_of
+from app.run.bootstrap import prepare_process
 from app.run.checks import require_modality
 from operators.dicom.provenance import ModelIdentity
 from operators.errors import UnreadableInputError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from app.settings import InferenceSettings, ModelSettings
     from operators.networks.instances import InstanceModel
+    from operators.networks.labelling import LabellingModel
     from operators.networks.semantic import SemanticModel
 
 
@@ -33,6 +35,10 @@ class ModelBundle:
         What the results say about them; the semantic one may stand for a given label map.
     profile : str
         Device, engine and number format, such as ``cpu-openvino-fp32+cpu-fp32``.
+    labelling : LabellingModel or None
+        Asked about levels, where one is set.
+    labelling_identity : ModelIdentity or None
+        Of that model.
     """
 
     semantic: SemanticModel | None
@@ -40,6 +46,18 @@ class ModelBundle:
     semantic_identity: ModelIdentity
     instance_identity: ModelIdentity
     profile: str
+    labelling: LabellingModel | None = None
+    labelling_identity: ModelIdentity | None = None
+
+    @property
+    def identities(self) -> dict[str, dict[str, str]]:
+        """Name, version and digest of each model, as the record has them."""
+        phases = {
+            "semantic": self.semantic_identity,
+            "instance": self.instance_identity,
+            "labelling": self.labelling_identity,
+        }
+        return {phase: asdict(model) for phase, model in phases.items() if model is not None}
 
 
 def load_models(
@@ -96,13 +114,28 @@ def load_models(
         require_modality(semantic.config.modality, is_other_told=models.other_modality)
         semantic_identity = _identity(folder)
         profiles.insert(0, semantic.profile)
+    labelling, labelling_identity = _load_labelling(models, device)
     return ModelBundle(
         semantic=semantic,
         instance=instance,
         semantic_identity=semantic_identity,
         instance_identity=_identity(instance_folder),
         profile="+".join(dict.fromkeys(profiles)),
+        labelling=labelling,
+        labelling_identity=labelling_identity,
     )
+
+
+def _load_labelling(
+    models: ModelSettings, device: str
+) -> tuple[LabellingModel | None, ModelIdentity | None]:
+    if not models.labelling:
+        return None, None
+    from operators.networks.labelling import load_labelling_model  # noqa: PLC0415 - as above
+
+    prepare_process()  # MONAI imports holoscan
+    folder = find_model(models.directory, models.labelling)
+    return load_labelling_model(folder, device=device), _identity(folder)
 
 
 def _device(asked: str) -> str:

@@ -13,13 +13,14 @@ import numpy as np
 
 from app.errors import ExitCode, OutputUnwritableError, exit_code_of
 from operators.anatomy.labels import Structure
-from operators.anatomy.vertebrae import numbering_text, vertebrae_among
+from operators.anatomy.levels import numbering_text
+from operators.anatomy.vertebrae import vertebrae_among
 from operators.dicom.provenance import RESEARCH_NOTICE
 from operators.imaging.volume import voxel_volume_mm3
 from operators.spine.measurements.rows import documents, units_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from operators.case import Case
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from operators.spine.confidence import Agreement, Confidence
     from operators.spine.quality.findings import Quality
 
-NUMBERING: Final = numbering_text(())
+NUMBERING: Final = numbering_text()
 
 Status = Literal["ok", "partial", "no_series", "failed", "interrupted"]
 
@@ -134,6 +135,8 @@ class ResultRecord:
         Device and number format of the networks.
     error : ErrorRecord or None
         What ended the run as a whole.
+    numbering : str
+        How the vertebrae of all series are numbered (`common_numbering`).
     """
 
     status: Status
@@ -202,7 +205,7 @@ def entry_of(case: Case) -> SeriesRecordEntry:
         files=tuple(path.name for path in case.written),
         vertebrae=len(numbers),
         vertebra_numbers=numbers,
-        numbering=numbering_text(numbers),
+        numbering=numbering_text(numbers, case.levels),
         levels={str(n): name.as_json() for n, name in case.levels.items()},
         station=case.station.as_json() if case.station and case.station.frame else {},
         volumes_ml=volumes_ml(case.semantic),
@@ -219,6 +222,12 @@ def entry_of(case: Case) -> SeriesRecordEntry:
 def _uids(case: Case) -> tuple[str, str]:
     series = case.series
     return ("", "") if series is None else (series.series_uid, series.study_uid)
+
+
+def common_numbering(entries: Iterable[SeriesRecordEntry]) -> str:
+    """Say how the vertebrae of a run are numbered, or that its series differ in that."""
+    found = {entry.numbering for entry in entries if entry.numbering}
+    return NUMBERING if not found else found.pop() if len(found) == 1 else "as each series says"
 
 
 def vertebra_numbers(instances: LabelMap | None) -> tuple[int, ...]:

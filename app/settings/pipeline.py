@@ -43,6 +43,9 @@ class ModelSettings(Section):
     """Phase 1: name in the registry, or path of a model folder."""
     instance: str = "vertebra_instance_compact"
     """Phase 2: as above."""
+    labelling: str | None = None
+    """A labelling network of SPINEPS, which the levels of vertebrae then rest on, too: as above;
+    null: none."""
     other_modality: bool = False
     """Also take a phase 1 model that says it is for other images than T2w MR. Nothing here was
     judged with one: series are still chosen as T2w."""

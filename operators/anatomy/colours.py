@@ -6,8 +6,13 @@ PNG and the web page agree. Which structures exist is the business of ``labels``
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from operators.anatomy.labels import DISC_OFFSET, ENDPLATE_OFFSET, SACRUM_INSTANCE, Structure
 from operators.anatomy.vertebrae import vertebra_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Rgb = tuple[int, int, int]
 
@@ -58,13 +63,16 @@ _D65 = (95.047, 100.0, 108.883)
 """White point; viewers assume it when they convert (OHIF, highdicom), though ICC's PCS is D50."""
 
 
-def instance_colour(label: int) -> Rgb:
+def instance_colour(label: int, tones: Mapping[int, int] | None = None) -> Rgb:
     """Colour of a label of the instance map.
 
     Parameters
     ----------
     label : int
         X, 100 + X, 200 + X or 26.
+    tones : mapping of int to int, optional
+        Level in whose colour a vertebra X is shown (`operators.anatomy.levels.tones_of`); without
+        an entry it is its number.
 
     Returns
     -------
@@ -80,7 +88,8 @@ def instance_colour(label: int) -> Rgb:
     if owner == SACRUM_INSTANCE:
         tone = STRUCTURE_COLOURS[Structure.SACRUM]
     else:
-        lap, hue = divmod(owner - 1, len(_HUES))
+        tone_of = (tones or {}).get(owner, owner)
+        lap, hue = divmod(tone_of - 1, len(_HUES))
         tone = _mix(_HUES[hue], *_LAPS[lap])
     if label - owner == DISC_OFFSET:
         return _mix(tone, _WHITE, 0.6)

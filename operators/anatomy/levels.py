@@ -1,7 +1,8 @@
 """The level of a vertebra, as far as it is known: its name, how sure it is, and what it rests on.
 
-Ids in the masks are running numbers; a level is a statement about one of them. How it is found is
-the business of `operators.spine.level_names`.
+A level is a statement about an id in the masks. Ids are running numbers, except where every level
+is certain: then they are the levels themselves. How levels are found is the business of
+`operators.spine.level_names`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from operators.anatomy.labels import SACRUM_INSTANCE
-from operators.anatomy.vertebrae import LEVEL_NAMES
+from operators.anatomy.vertebrae import ATLAS_INSTANCE, LEVEL_NAMES, number_above
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 CERTAIN_LEVEL: Final = 0.98
 """From this confidence on a level is stated, and coded in DICOM. Chosen on synthetic spines so that
@@ -25,6 +26,14 @@ PROBABLE_LEVEL: Final = 0.6
 UNCERTAIN: Final = "level uncertain"
 PROBABLY: Final = "probably "
 """Reserve before the name of a level that is not certain."""
+
+ANATOMICAL: Final = "anatomical: 1 = C1, 8 = T1, 20 = L1, 25 = L6, 28 = T13"
+"""How the vertebrae of a map are numbered of which every level is certain."""
+
+SACRAL_TONE: Final = 27
+"""No vertebra has this id; in its colour a piece of the sacrum is shown."""
+
+_TONE: Final = {SACRUM_INSTANCE: SACRAL_TONE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,83 @@ class LevelName:
             "evidence": list(self.evidence),
             "centre_mm": list(self.centre_mm),
         }
+
+
+def are_numbers(levels: Mapping[int, LevelName]) -> bool:
+    """Whether the ids of a map are its levels: every one is certain and has its own number.
+
+    Parameters
+    ----------
+    levels : mapping of int to LevelName
+        By vertebra id; without an entry, nothing is known.
+
+    Examples
+    --------
+    >>> are_numbers({23: LevelName(23, 1.0), 24: LevelName(24, 1.0)})
+    True
+    >>> are_numbers({23: LevelName(23, 1.0), 24: LevelName(24, 0.9)}), are_numbers({})
+    (False, False)
+    """
+    return bool(levels) and all(name.is_certain and name.level == n for n, name in levels.items())
+
+
+def numbering_text(
+    vertebrae: Sequence[int] = (), levels: Mapping[int, LevelName] | None = None
+) -> str:
+    """Say how the vertebrae of a map are numbered.
+
+    Parameters
+    ----------
+    vertebrae : sequence of int
+        All vertebra ids of the map, head to foot (`operators.anatomy.vertebrae.vertebrae_among`).
+    levels : mapping of int to LevelName, optional
+        What is known of the levels, by vertebra id.
+
+    Returns
+    -------
+    str
+        Of running numbers it names the first one, and C1 where that is 1.
+
+    Examples
+    --------
+    >>> numbering_text((2, 3, 4))
+    'running numbers from the top beginning with 2, not anatomical'
+    >>> numbering_text((1, 2), {1: LevelName(1, 1.0), 2: LevelName(2, 0.9)})
+    'running numbers from the top beginning with 1 (taken for C1), levels beside them'
+    >>> numbering_text((24,), {24: LevelName(24, 1.0)})
+    'anatomical: 1 = C1, 8 = T1, 20 = L1, 25 = L6, 28 = T13'
+    """
+    if are_numbers(levels or {}):
+        return ANATOMICAL
+    beginning = [f" beginning with {first}" for first in vertebrae[:1]]
+    atlas = [" (taken for C1)"] if ATLAS_INSTANCE in vertebrae[:1] else []
+    meaning = ", levels beside them" if texts_of(levels or {}) else ", not anatomical"
+    return "".join(["running numbers from the top", *beginning, *atlas, meaning])
+
+
+def tones_of(levels: Mapping[int, LevelName]) -> dict[int, int]:
+    """Give every id the level in whose colour it is shown, so that a level always has one.
+
+    Parameters
+    ----------
+    levels : mapping of int to LevelName
+        By vertebra id, head to foot.
+
+    Returns
+    -------
+    dict of int to int
+        Most probable level, certain or not: no two vertebrae of a map have the same. A piece of the
+        sacrum is told from the sacrum (`SACRAL_TONE`). Also of the id above the first, whose disc
+        may be in view.
+
+    Examples
+    --------
+    >>> tones_of({2: LevelName(24, 0.7), 3: LevelName(26, 0.7)})
+    {1: 23, 2: 24, 3: 27}
+    """
+    tones = {n: _TONE.get(name.level, name.level) for n, name in levels.items()}
+    above = {number_above(n): number_above(tone) for n, tone in list(tones.items())[:1]}
+    return {**above, **tones}
 
 
 def texts_of(levels: Mapping[int, LevelName]) -> dict[int, str]:

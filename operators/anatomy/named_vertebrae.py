@@ -33,7 +33,7 @@ class NamedVertebra:
     level : int
         Id of the level (`LEVEL_NAMES`); 26: a piece of the sacrum.
     vertebra : int
-        Its number in the result that the person saw.
+        Its number in the result that the person saw, which is the one without a person's names.
     key : str
         Name of that result among those of a run; empty: the only one.
     centre_mm : tuple of float

@@ -1,9 +1,9 @@
 """Which instance ids are vertebrae, in which order they stand, and what they are called.
 
 Ids follow VerSe and SPINEPS: 1 = C1 ... 7 = C7, 8 = T1 ... 19 = T12, 28 = T13, 20 = L1 ... 25 = L6,
-26 = sacrum. A running number is not a level: the names here are for vertebrae whose level is known
-from evidence; until then the ordinal texts apply. Every number that a person reads is the id in the
-mask (``app/decisions/0014``). No DICOM codes here: see ``codes``.
+26 = sacrum. Where not every level is known, a map has running numbers, which are no levels: the
+names here are for vertebrae whose level is known from evidence. Every number that a person reads is
+the id in the mask (``app/decisions/0014``, ``0030``). No DICOM codes here: see ``codes``.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ ATLAS_INSTANCE = 1
 
 AXIS_INSTANCE = 2
 """C2, which owns the dens; among running numbers, the topmost vertebra where no C1 is seen."""
+
+_T12, _L1 = 19, 20
 
 _RANK = {instance: rank for rank, instance in enumerate(CRANIAL_TO_CAUDAL)}
 
@@ -118,6 +120,17 @@ def vertebra_of(label: int) -> int:
     raise KeyError(label)
 
 
+def number_above(vertebra: int) -> int:
+    """Id of the vertebra above in a column of twelve thoracic vertebrae; 0 above the first.
+
+    Examples
+    --------
+    >>> number_above(28), number_above(20), number_above(1)
+    (19, 19, 0)
+    """
+    return _T12 if vertebra in {T13_INSTANCE, _L1} else vertebra - 1
+
+
 def vertebra_text(vertebra: int) -> str:
     """Call a vertebra by its id in the mask.
 
@@ -137,31 +150,6 @@ def vertebra_text(vertebra: int) -> str:
     'vertebra 3'
     """
     return f"vertebra {vertebra}"
-
-
-def numbering_text(vertebrae: Sequence[int]) -> str:
-    """Say how the vertebrae of a map are numbered.
-
-    Parameters
-    ----------
-    vertebrae : sequence of int
-        All vertebra ids of the map, head to foot (`vertebrae_among`): running numbers.
-
-    Returns
-    -------
-    str
-        Names the first number, and C1 where that is 1.
-
-    Examples
-    --------
-    >>> numbering_text((2, 3, 4))
-    'ordinal from the top beginning with 2, not anatomical'
-    >>> numbering_text((1, 2, 3))
-    'ordinal from the top beginning with 1 (taken for C1), not anatomical'
-    """
-    beginning = [f" beginning with {first}" for first in vertebrae[:1]]
-    atlas = [" (taken for C1)"] if ATLAS_INSTANCE in vertebrae[:1] else []
-    return "".join(["ordinal from the top", *beginning, *atlas, ", not anatomical"])
 
 
 def ordinal_text(

@@ -57,7 +57,7 @@ _UNITS: Final = {
 """UCUM code -> meaning."""
 
 _NUMBERING: Final = (
-    "Vertebrae have running numbers from the top of the image; a level stands behind the number "
+    "Vertebrae have their numbers in the segmentations; a level stands behind the number "
     "where it is known. Measured automatically, on the segmentations; a value that could not be "
     "measured is not given."
 )

@@ -30,7 +30,7 @@ from operators.anatomy.codes import (
 from operators.anatomy.colours import STRUCTURE_COLOURS, Rgb, dicom_cielab, instance_colour
 from operators.anatomy.labels import DISC_OFFSET, ENDPLATE_OFFSET
 from operators.anatomy.level_codes import level_regions
-from operators.anatomy.levels import UNCERTAIN, level_text, texts_of
+from operators.anatomy.levels import UNCERTAIN, are_numbers, level_text, texts_of, tones_of
 from operators.anatomy.vertebrae import (
     cranial_to_caudal,
     ordinal_text,
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 _LONG_STRING = 64
 _NUMBER_NOTE = "Running number from the top of the image."
+_LEVEL_NOTE = "The number is that of the level."
 _ORDINAL_NOTE = "Running number from the top of the image, not an anatomical level."
 
 
@@ -133,6 +134,7 @@ def instance_segments(
     _refuse_unknown(present - set(owners))
     vertebrae, levels = vertebrae_among(present), levels or {}
     texts, regions = texts_of(levels), level_regions(present, levels)
+    tones, meaning = tones_of(levels), _LEVEL_NOTE if are_numbers(levels) else _NUMBER_NOTE
     segments = []
     seen: Counter[str] = Counter()
     for offset in (0, DISC_OFFSET, ENDPLATE_OFFSET):
@@ -142,22 +144,22 @@ def instance_segments(
             name = ordinal_text(label, vertebrae, texts)
             seen[name] += 1  # discs without a vertebra of their own can share their words
             name += f" ({seen[name]})" if seen[name] > 1 else ""
-            note = "" if name == "sacrum" else _note(levels.get(owner))
+            note = "" if name == "sacrum" else _note(levels.get(owner), meaning)
             terms = Terms(name, instance_concept(label))
             terms = replace(terms, region=regions.get(label, terms.region))
-            segments.append(Segment(label, terms, instance_colour(label), note))
+            segments.append(Segment(label, terms, instance_colour(label, tones), note))
     return tuple(segments)
 
 
-def _note(level: LevelName | None) -> str:
+def _note(level: LevelName | None, meaning: str) -> str:
     """Say how the number of a segment is meant, and what its level rests on."""
     if level is None:
-        return _ORDINAL_NOTE
+        return meaning if meaning == _LEVEL_NOTE else _ORDINAL_NOTE
     said = level.text
     if said == UNCERTAIN:
         said = f"uncertain, at best {level_text(level.level)}"
     evidence = f" ({', '.join(level.evidence)})" if level.evidence else ""
-    return f"{_NUMBER_NOTE} Level: {said}, confidence {level.confidence:.2f}{evidence}."
+    return f"{meaning} Level: {said}, confidence {level.confidence:.2f}{evidence}."
 
 
 def describe(

@@ -8,6 +8,7 @@ up; the patient's right on the left of coronal panels), proportions are true. No
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
@@ -150,7 +151,8 @@ def _drawn(
         elif kind == "structures":
             panels[kind] = section.painted(plain, section.semantic, STRUCTURE_COLOURS.__getitem__)
         else:
-            panel = section.painted(plain, section.instances, instance_colour)
+            colour = partial(instance_colour, tones=scene.tones)
+            panel = section.painted(plain, section.instances, colour)
             panels[kind] = section.named(panel, scene.levels, scale.letters_px)
     return panels
 
@@ -190,7 +192,7 @@ def _legend_lines(scene: Scene) -> list[tuple[str, Rgb | None]]:
     ]
     lines += [("", None), ("Levels (discs paler, endplates darker)", None)]
     lines += [
-        (ordinal_text(v, scene.vertebrae, scene.levels), instance_colour(v))
+        (ordinal_text(v, scene.vertebrae, scene.levels), instance_colour(v, scene.tones))
         for v in scene.vertebrae
     ]
     if scene.has_sacrum:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from operators.anatomy.labels import SACRUM_INSTANCE
+from operators.anatomy.levels import texts_of, tones_of
 from operators.anatomy.vertebrae import vertebrae_among
 from operators.errors import GeometryError
 from operators.imaging.curved_view import SAGITTAL, CurvedView, curved_view, field_of_view
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from operators.anatomy.levels import LevelName
     from operators.imaging.panels import Labels
     from operators.imaging.volume import LabelMap, Volume
 
@@ -47,6 +49,8 @@ class Scene:
         Whether the instance map shows the sacrum.
     levels : mapping of int to str
         What is said about levels, by vertebra id.
+    tones : mapping of int to int
+        Levels in whose colours the vertebrae are shown (`operators.anatomy.levels.tones_of`).
     """
 
     middle: Section
@@ -59,13 +63,14 @@ class Scene:
     vertebrae: tuple[int, ...]
     has_sacrum: bool
     levels: Mapping[int, str]
+    tones: Mapping[int, int]
 
 
 def scene_of(
     volume: Volume,
     semantic: LabelMap,
     instances: LabelMap,
-    levels: Mapping[int, str] | None = None,
+    levels: Mapping[int, LevelName] | None = None,
 ) -> Scene:
     """Choose what to show of a result.
 
@@ -75,8 +80,8 @@ def scene_of(
         The source image, any orientation.
     semantic, instances : LabelMap
         Results on its grid.
-    levels : mapping of int to str, optional
-        What is said about the level of vertebrae, by id.
+    levels : mapping of int to LevelName, optional
+        What is known of the levels, by vertebra id.
 
     Raises
     ------
@@ -104,7 +109,8 @@ def scene_of(
         structures=tuple(present(maps[0])),
         vertebrae=vertebrae_among(found),
         has_sacrum=SACRUM_INSTANCE in found,
-        levels=levels or {},
+        levels=texts_of(levels or {}),
+        tones=tones_of(levels or {}),
     )
 
 

@@ -17,7 +17,8 @@ from operators.anatomy.labels import (
     VERTEBRA_INSTANCES,
     Structure,
 )
-from operators.anatomy.vertebrae import cranial_to_caudal, numbering_text, vertebrae_among
+from operators.anatomy.levels import numbering_text
+from operators.anatomy.vertebrae import cranial_to_caudal, vertebrae_among
 from operators.imaging.orientation import axis_codes
 from operators.spine.label_statistics import centres_of
 
@@ -67,7 +68,9 @@ def centroid_document(
     ----------
     TPTBox point files ("POI"), as written by SPINEPS 2.1.3.
     """
-    header = {**_grid_of(instances), **dict(about or {})}
+    vertebrae = vertebrae_among(np.unique(instances.labels_zyx).tolist())
+    numbering = {"numbering": numbering_text(vertebrae, levels)}
+    header = {**_grid_of(instances), **numbering, **dict(about or {})}
     if levels:
         header["levels"] = {str(n): name.as_json() for n, name in levels.items()}
     bodies = np.where(semantic.labels_zyx == Structure.CORPUS, instances.labels_zyx, 0)
@@ -107,5 +110,4 @@ def _grid_of(labels: LabelMap) -> dict[str, Any]:
         "level_one_info": "Any",
         "level_two_info": "Any",
         "source": "spine-node",
-        "numbering": numbering_text(vertebrae_among(np.unique(labels.labels_zyx).tolist())),
     }

@@ -13,10 +13,10 @@ import numpy as np
 from operators.anatomy.labels import (
     DISC_OFFSET,
     ENDPLATE_OFFSET,
-    T13_INSTANCE,
     VERTEBRA_INSTANCES,
     Structure,
 )
+from operators.anatomy.vertebrae import number_above
 from operators.imaging.components import components
 from operators.spine.label_statistics import HEIGHT_AXIS, centres_of, is_one_of
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ENDPLATES = (Structure.ENDPLATE, Structure.ENDPLATE_SUPERIOR, Structure.ENDPLATE_INFERIOR)
-
-_T12, _L1 = 19, 20
 
 
 def body_heights(
@@ -53,17 +51,6 @@ def body_heights(
         if label in VERTEBRA_INSTANCES
     }
     return dict(sorted(heights.items(), key=lambda item: item[1]))
-
-
-def number_above(vertebra: int) -> int:
-    """Id of the vertebra above; 0 above the first.
-
-    Examples
-    --------
-    >>> number_above(28), number_above(20), number_above(1)
-    (19, 19, 0)
-    """
-    return _T12 if vertebra in {T13_INSTANCE, _L1} else vertebra - 1
 
 
 def number_discs(

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import log_ndtr
 
 from operators.anatomy.vertebrae import ATLAS_INSTANCE, AXIS_INSTANCE
+from operators.spine.level_network import network_costs
 from operators.spine.level_tables import BODY, MEANS, PERSON_SPREADS, PROCESSES, SPREADS
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def costs_of(spine: SpineMeasures, paths: Paths) -> dict[str, Costs]:
     Returns
     -------
     dict of str to (P,) ndarray
-        ``sacrum``, ``atlas``, ``room``, ``conus``, ``bodies``, ``processes``.
+        ``sacrum``, ``atlas``, ``room``, ``conus``, ``bodies``, ``processes``, ``network``.
     """
     begins = paths.levels[:, 0]
     is_top = (begins == ATLAS_INSTANCE) | (begins == AXIS_INSTANCE)
@@ -87,6 +88,7 @@ def costs_of(spine: SpineMeasures, paths: Paths) -> dict[str, Costs]:
         "conus": _conus(spine, paths),
         "bodies": _sizes(spine, paths, BODY),
         "processes": _sizes(spine, paths, PROCESSES) + _beyond(spine, paths),
+        "network": network_costs(spine, paths),
     }
 
 

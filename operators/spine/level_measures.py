@@ -57,12 +57,15 @@ class VertebraMeasures:
         See `operators.spine.level_figures.figures_of`; what is cut or absent is missing.
     has_body : bool
         Some of its body is in view.
+    said : dict of str to float
+        What a labelling network says of it (`operators.spine.level_network.sayings_of`).
     """
 
     vertebra: int
     centre_lps: Points
     figures: dict[str, float] = field(default_factory=dict)
     has_body: bool = True
+    said: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

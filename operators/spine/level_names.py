@@ -1,7 +1,8 @@
 """The level of every vertebra of two final maps, with its confidence and evidence in words.
 
 Measured (`level_measures`), compared with what every level looks like (`level_evidence`), decided
-as one row (`level_path`). Masks alone: the image is not asked.
+as one row (`level_path`). Masks alone: the image is not asked, unless by a labelling network that
+is installed (`level_network`).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ _WORDS: Final = {
     "conus": "end of the spinal cord",
     "bodies": "sizes of the bodies",
     "processes": "shape of the processes",
+    "network": "the labelling network",
 }
 """Kinds of evidence that differ between a level and its rival."""
 

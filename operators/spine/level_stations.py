@@ -59,12 +59,18 @@ class Station:
                     "vertebra": v.vertebra,
                     "centre_mm": [round(float(value), 1) + 0.0 for value in v.centre_lps],
                     "has_body": bool(v.has_body),
-                    "figures": {k: round(float(x), _DECIMALS) + 0.0 for k, x in v.figures.items()},
+                    "figures": _rounded(v.figures),
+                    **({"said": _rounded(v.said)} if v.said else {}),
                 }
                 for v in spine.vertebrae
             ],
             "named": {str(n): level for n, level in self.named.items()},
         }
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    # Adding 0.0 turns -0.0 into 0.0.
+    return {name: round(float(value), _DECIMALS) + 0.0 for name, value in values.items()}
 
 
 def from_json(values: Mapping[str, Any]) -> Station | None:
@@ -77,6 +83,7 @@ def from_json(values: Mapping[str, Any]) -> Station | None:
                     np.array(v["centre_mm"], np.float64),
                     {str(name): float(value) for name, value in v["figures"].items()},
                     bool(v["has_body"]),
+                    {str(name): float(value) for name, value in v.get("said", {}).items()},
                 )
                 for v in values["vertebrae"]
             ),

@@ -88,8 +88,11 @@ def test_only_research_imports_what_the_extra_train_installs() -> None:
         for module in imports_of(path)
         if module.split(".")[0] in trainers
     }
+    labelling = ("operators/networks/labelling.py", "monai.networks")
+    assert labelling in found  # inside a function, of whoever has such a model
     # The Deploy SDK lives in a package of MONAI's name and does without MONAI.
-    assert {module for _, module in found} == {"monai.deploy.conditions", "monai.deploy.core"}
+    others = {module for _, module in found - {labelling}}
+    assert others == {"monai.deploy.conditions", "monai.deploy.core"}
 
 
 def imports_of(file: Path) -> set[str]:

@@ -11,6 +11,7 @@ import pytest
 from app.run.execute import Job, execute
 from app.run.record import ResultRecord, SeriesRecordEntry
 from operators.anatomy.named_vertebrae import NamedVertebra, parse
+from operators.spine.level_stations import Station, from_json
 from tests.builders.mr_series import SAGITTAL
 from tests.builders.shown_spine import PITCH_MM
 from tests.builders.stub_models import spine_series, stub_bundle
@@ -19,8 +20,10 @@ CLOCK = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TOP_MM = 417.75
 
 
-def run(source: Path, output: Path, *named: NamedVertebra) -> ResultRecord:
-    job = Job(source=source, output=output, started=CLOCK, named=named)
+def run(
+    source: Path, output: Path, *named: NamedVertebra, others: tuple[Station, ...] = ()
+) -> ResultRecord:
+    job = Job(source=source, output=output, started=CLOCK, named=named, others=others)
     return execute(job, stub_bundle())
 
 
@@ -58,11 +61,12 @@ def test_a_name_stands_in_every_output_and_its_objects_are_others(lone: Path, tm
     given = parse(f"{numbers[0]}=L1")
     (named,) = run(lone, tmp_path / "named", given).series
     assert texts(named) == [f"L{n}" for n in range(1, 1 + len(numbers))]
-    assert named.levels[str(numbers[0])]["evidence"] == ["named by a person"]
+    assert named.levels["20"]["evidence"] == ["named by a person"]
     made = objects(named, tmp_path / "named")
     (instances,) = (made[description] for description in made if "instances" in description)
     labels = {item.SegmentLabel: item for item in instances.SegmentSequence}
-    first = labels[f"vertebra {numbers[0]} (L1)"]
+    assert named.vertebra_numbers == (20, 21, 22, 23)[: len(numbers)]
+    first = labels["vertebra 20 (L1)"]
     assert first.AnatomicRegionSequence[0].CodeValue == "66794005"
     assert "Level: L1, confidence 1.00 (named by a person)." in first.SegmentDescription
     for item in made.values():
@@ -81,11 +85,11 @@ def test_a_name_stands_in_every_output_and_its_objects_are_others(lone: Path, tm
 
 def test_a_place_names_the_same_vertebra_as_its_number(lone: Path, tmp_path: Path):
     (plain,) = run(lone, tmp_path / "plain").series
-    number, level = list(plain.levels.items())[1]
+    level = list(plain.levels.values())[1]
     place = NamedVertebra(level=22, vertebra=99, centre_mm=tuple(level["centre_mm"]))
     (named,) = run(lone, tmp_path / "named", place).series
-    assert named.levels[number]["text"] == "L3"
-    assert named.levels[number]["evidence"] == ["named by a person"]
+    assert named.levels["22"]["text"] == "L3"
+    assert named.levels["22"]["evidence"] == ["named by a person"]
 
 
 @pytest.mark.parametrize(
@@ -123,6 +127,22 @@ def test_overlapping_stations_agree_and_one_name_reaches_both(tmp_path: Path):
     upper, lower = sorted(record.series, key=lambda entry: -top_of(entry))
     assert [level["level"] for level in upper.levels.values()] == ["T10", "T11", "T12", "L1"]
     assert [level["level"] for level in lower.levels.values()] == ["T12", "L1", "L2", "L3"]
+
+
+def test_a_person_names_the_number_that_stands_there(tmp_path: Path):
+    two_stations(tmp_path / "mr")
+    (lower,) = run(tmp_path / "mr" / "lower", tmp_path / "lower", parse("2=T5")).series
+    assert lower.vertebra_numbers == (12, 13, 14, 15)
+    station = from_json(lower.station)
+    assert station is not None
+    assert station.named == {12: 12}
+    upper_mr = tmp_path / "mr" / "upper"
+    (upper,) = run(upper_mr, tmp_path / "upper", others=(station,)).series
+    assert upper.vertebra_numbers == (10, 11, 12, 13)
+    # What is said of the station itself outweighs what was said of the other one.
+    (again,) = run(upper_mr, tmp_path / "again", parse("10=T2"), others=(station,)).series
+    assert texts(again) == ["T2", "T3", "T4", "T5"]
+    assert again.vertebra_numbers == (9, 10, 11, 12)
 
 
 def test_a_bare_number_among_several_results_is_refused(tmp_path: Path):

@@ -18,8 +18,9 @@ from app.node.journal.tables import JOB
 from app.research.evaluation.mask_files import read_mask, read_segments
 from app.run.execute import Job, execute
 from app.run.record import ResultRecord, SeriesRecordEntry
-from operators.anatomy.levels import UNCERTAIN, short_name
-from operators.anatomy.vertebrae import ordinal_text
+from operators.anatomy.levels import ANATOMICAL, UNCERTAIN, short_name
+from operators.anatomy.named_vertebrae import parse
+from operators.anatomy.vertebrae import LEVEL_NAMES, ordinal_text
 from operators.dicom.assembly import assemble
 from operators.dicom.series import scan
 from operators.imaging import overlay, panels
@@ -38,19 +39,24 @@ DOUBTFUL = 2
 """Place from the top of the vertebra of which the network is not sure."""
 
 SPINES = [
-    pytest.param(spine_of(COUNT), False, 2, id="no C1 known"),
-    pytest.param(spine_of(COUNT), True, 2, id="no C1 seen"),
-    pytest.param(neck_of(COUNT), True, 1, id="C1 seen"),
+    pytest.param(spine_of(COUNT), False, "", 2, id="no C1 known"),
+    pytest.param(spine_of(COUNT), True, "", 2, id="no C1 seen"),
+    pytest.param(neck_of(COUNT), True, "", 1, id="C1 seen"),
+    pytest.param(spine_of(COUNT), False, "2=L1", 20, id="every level named"),
 ]
-"""What is drawn, whether the model says that it draws C1, and the number of the topmost."""
+"""What is drawn, whether the model says that it draws C1, what a person says, and the number of the
+topmost."""
 
 
-def run(source: Path, output: Path, models: DrawnModels, image: Volume) -> ResultRecord:
+def run(
+    source: Path, output: Path, models: DrawnModels, image: Volume, *, named: str
+) -> ResultRecord:
     job = Job(
         source=source,
         output=output,
         started=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         extras=frozenset({"overlay"}),
+        named=(parse(named),) if named else (),
     )
     record = execute(job, models.bundle(image))
     assert record.exit_code == 0, record.error
@@ -105,14 +111,14 @@ def picture(monkeypatch: pytest.MonkeyPatch) -> Picture:
     return kept
 
 
-@pytest.mark.parametrize(("spine", "has_c1", "first"), SPINES)
+@pytest.mark.parametrize(("spine", "has_c1", "named", "first"), SPINES)
 def test_dicom_objects_record_flags_overlay_and_page_say_the_same(
-    tmp_path: Path, picture: Picture, spine: Spine, *, has_c1: bool, first: int
+    tmp_path: Path, picture: Picture, spine: Spine, *, has_c1: bool, named: str, first: int
 ) -> None:
     spine_series(tmp_path / "in")
     image = assemble(scan(tmp_path / "in").series[0])
     models = DrawnModels(spine, has_c1, DOUBTFUL)
-    record = run(tmp_path / "in", tmp_path / "out", models, image)
+    record = run(tmp_path / "in", tmp_path / "out", models, image, named=named)
     entry = record.series[0]
     numbers = tuple(range(first, first + COUNT))
     doubtful = numbers[DOUBTFUL - 1]
@@ -134,8 +140,13 @@ def test_dicom_objects_record_flags_overlay_and_page_say_the_same(
     assert entry.vertebra_numbers == numbers
     assert [int(n) for n in entry.confidence["vertebrae"]] == list(numbers)
     assert doubtful_places(entry) == (f"vertebra_{doubtful}",)
-    assert f"beginning with {first}" in entry.numbering
-    assert ("C1" in entry.numbering) is (first == 1)
+    levels = [level["text"] for level in entry.levels.values()]
+    if all(text in LEVEL_NAMES.values() for text in levels):
+        assert entry.numbering == record.numbering == ANATOMICAL
+        assert levels == [LEVEL_NAMES[n] for n in numbers]
+    else:
+        assert f"beginning with {first}" in entry.numbering
+    assert (entry.numbering == ANATOMICAL) is (first != 2)
 
     # The picture: levels, else numbers, on the bones from the top down, and the legend.
     assert [text for text in picture.legend if text.startswith("vertebra ")] == words
@@ -173,15 +184,15 @@ def page_of(data: Path, record: ResultRecord) -> str:
     return client_of(site).get("/jobs/j-succeeded").text
 
 
-@pytest.mark.parametrize(("spine", "has_c1", "first"), SPINES)
+@pytest.mark.parametrize(("spine", "has_c1", "named", "first"), SPINES)
 def test_nifti_masks_centroids_and_record_say_the_same(
-    tmp_path: Path, spine: Spine, *, has_c1: bool, first: int
+    tmp_path: Path, spine: Spine, *, has_c1: bool, named: str, first: int
 ) -> None:
     source = tmp_path / "sub-X_T2w.nii.gz"
     nib.save(nib.Nifti1Image(noise((40, 64, 100)), np.diag([-1.5, -1.5, 1.5, 1.0])), source)
     image = read_volume(source)
     models = DrawnModels(spine, has_c1, DOUBTFUL)
-    entry = run(source, tmp_path / "out", models, image).series[0]
+    entry = run(source, tmp_path / "out", models, image, named=named).series[0]
     numbers = tuple(range(first, first + COUNT))
     places = {n: place for place, n in enumerate(numbers, 1)}
 

@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     try:
         bundle = _load(options.models, options.inference)
-        answer(Ready(profile=bundle.profile, models=_models_of(bundle)))
+        answer(Ready(profile=bundle.profile, models=bundle.identities))
         selection = SelectionSettings(**options.selection.model_dump())
         serve(sys.stdin.buffer, answer, bundle, selection)
     except SpineError as error:
@@ -181,14 +181,6 @@ def _load(models: ModelSettings, inference: InferenceSettings) -> ModelBundle:
     import app.run.graph  # noqa: F401, PLC0415
 
     return bundle
-
-
-def _models_of(bundle: ModelBundle) -> dict[str, dict[str, str]]:
-    phases = {"semantic": bundle.semantic_identity, "instance": bundle.instance_identity}
-    return {
-        phase: {"name": model.name, "version": model.version, "digest": model.digest}
-        for phase, model in phases.items()
-    }
 
 
 def _take_standard_output() -> int:

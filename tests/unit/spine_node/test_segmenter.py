@@ -85,7 +85,7 @@ def test_numbers_have_names_and_centres_in_the_patient(made: Callable[..., Segme
 
 def test_the_record_is_that_of_a_run(made: Callable[..., Segmenter]) -> None:
     result = made(StubSemanticModel(contested=100)).segment(noise(), SAGITTAL_RAS)
-    assert result.record.numbering.startswith("ordinal from the top")
+    assert result.record.numbering.startswith("running numbers from the top")
     assert result.volumes_ml == result.record.volumes_ml
     assert result.record.agreement["structures"]["disc"] == 0.5
     assert "low_agreement: disc" in result.flags

@@ -24,6 +24,10 @@ def test_slicer_s_tables_name_every_label_once_without_blanks() -> None:
     }
     assert rows[20] == ["vertebra_20", *map(str, instance_colour(20)), "255"]
     assert rows[119][0] == "disc_below_vertebra_19"
+    named = [line.split() for line in tables["seg-vert-levels.ctbl"].splitlines()[2:]]
+    assert {int(row[0]): row[2:] for row in named} == {n: row[1:] for n, row in rows.items()}
+    words = {int(row[0]): row[1] for row in named}
+    assert (words[20], words[128]) == ("vertebra_20_L1", "disc_below_vertebra_28_T13")
 
 
 def test_itk_snap_s_tables_have_its_eight_columns() -> None:

@@ -7,7 +7,6 @@ from operators.anatomy.vertebrae import (
     CRANIAL_TO_CAUDAL,
     LEVEL_NAMES,
     cranial_to_caudal,
-    numbering_text,
     ordinal_text,
     vertebra_of,
     vertebra_text,
@@ -83,15 +82,3 @@ def test_texts_give_the_number_in_the_map(label: int, vertebrae: tuple[int, ...]
 def test_every_text_about_a_vertebra_of_the_map_holds_the_same_words_for_it(vertebra: int):
     for label in (vertebra, 100 + vertebra, 200 + vertebra):
         assert ordinal_text(label, (vertebra,)).endswith(vertebra_text(vertebra))
-
-
-@pytest.mark.parametrize(
-    ("vertebrae", "text"),
-    [
-        ((), "ordinal from the top, not anatomical"),
-        ((2, 3), "ordinal from the top beginning with 2, not anatomical"),
-        ((1, 2), "ordinal from the top beginning with 1 (taken for C1), not anatomical"),
-    ],
-)
-def test_the_numbering_says_where_it_begins(vertebrae: tuple[int, ...], text: str):
-    assert numbering_text(vertebrae) == text

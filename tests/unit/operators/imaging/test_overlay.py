@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from operators.anatomy.colours import STRUCTURE_COLOURS, instance_colour
+from operators.anatomy.levels import LevelName
 from operators.errors import GeometryError
 from operators.imaging import overlay, panels
 from operators.imaging.orientation import reorient
@@ -182,7 +183,7 @@ def test_names_stand_on_the_bodies_and_a_piece_too_small_for_one_has_none(
     )
     volume, semantic, instances = phantom()
     instances.labels_zyx[:, 45:50, 40:45] = 4  # 25 mm2 of a vertebra without a body
-    scene = scene_of(volume, semantic, instances, {3: "probably L3", 4: "L4"})
+    scene = scene_of(volume, semantic, instances, {3: LevelName(22, 0.8), 4: LevelName(23, 1.0)})
     written.clear()
     scene.middle.named(scene.middle.shown(10.0, scene.window), scene.levels, 15)
     ((text, (x, y)),) = written

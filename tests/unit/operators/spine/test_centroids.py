@@ -61,7 +61,7 @@ def test_the_header_places_the_grid_in_ras_and_names_no_path():
     assert header["zoom"] == [1.5, 1.5, 1.5]
     assert header["origin"] == [-40.0, 30.0, 150.0]
     assert header["rotation"] == [[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]]
-    assert header["numbering"] == ("ordinal from the top beginning with 2, not anatomical")
+    assert header["numbering"] == "running numbers from the top beginning with 2, not anatomical"
     assert header["semantic_model"] == "demo 1.0"
     assert "/" not in json.dumps(header)
 

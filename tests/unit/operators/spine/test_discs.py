@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from operators.anatomy.labels import Structure
-from operators.spine.discs import body_heights, number_above, number_discs, number_endplates
+from operators.anatomy.vertebrae import number_above
+from operators.spine.discs import body_heights, number_discs, number_endplates
 from tests.builders.spine_phantom import (
     DISC_VOXELS,
     LEVEL,
