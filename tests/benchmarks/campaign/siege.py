@@ -171,8 +171,9 @@ def _inflict(site: Site, plan: Plan, faults: Mapping[str, Inflict], found: Findi
     order: list[str] = []
 
     def goes_on() -> bool:
-        is_all = len(site.series()) >= plan.studies
-        return time.monotonic() < end and not (is_all if not faults else _is_enough(found, plan))
+        is_over = len(site.series()) >= plan.studies and site.held() >= 2 * plan.studies
+        is_enough = bool(faults) and found.times.total() >= plan.times
+        return time.monotonic() < end and not is_over and not is_enough
 
     while goes_on():
         if not faults:
@@ -182,10 +183,6 @@ def _inflict(site: Site, plan: Plan, faults: Mapping[str, Inflict], found: Findi
             order = generator.sample(sorted(faults), len(faults))
         name = order.pop()
         found.times[name] += faults[name](site, generator)
-
-
-def _is_enough(found: Findings, plan: Plan) -> bool:
-    return found.times.total() >= plan.times
 
 
 def _settle(site: Site, limit_s: float) -> None:
