@@ -21,7 +21,7 @@ from app.registry import (
     verify_model,
 )
 from app.settings import BUNDLED_MODELS, load_settings, model_places, user_models
-from operators.errors import ModelUnusableError, SpineError
+from operators.errors import ModelUnusableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,7 @@ def install(
     )
     try:
         loader(folder / installed)
-    except SpineError:
+    except BaseException:
         remove_model(folder, installed)
         raise
     typer.echo(f"{installed}: {entry.kind} model installed in {folder}; licence: {entry.licence}")
