@@ -37,6 +37,7 @@ _UNREADABLE: Final = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
     RuntimeError,  # encrypted, of an unknown compression, folders nested a thousand deep
     ValueError,  # names that are no text
+    LookupError,  # a name without a letter
     OSError,
 )
 """What `zipfile` raises on archives that are damaged or unusual."""

@@ -160,6 +160,11 @@ def test_names_without_end_and_without_a_beginning_are_no_crash(tmp_path: Path) 
     odd = {"inference_config.json": SEMANTIC, ".": "x"}
     with pytest.raises(ModelUnusableError):
         install_model(make_zip(tmp_path / "n.zip", odd), tmp_path / "models")
+    with zipfile.ZipFile(tmp_path / "e.zip", "w") as package:
+        package.writestr(zipfile.ZipInfo(""), "x")
+    with pytest.raises(ModelUnusableError) as caught:
+        install_model(tmp_path / "e.zip", tmp_path / "models")
+    assert caught.value.reasons == ("bad_zip",)
 
 
 def test_a_name_is_installed_only_once(tmp_path: Path) -> None:
