@@ -114,9 +114,6 @@ def converse(connection: socket.socket, content: bytes) -> str:
     return _ENDINGS.get(got[0], "another answer") if got else "hung up"
 
 
-_ENDINGS.get(got[0], "another answer") if got else "hung up"
-
-
 _ENDINGS: Final = {
     2: "association accepted, then ended",
     3: "association rejected",
