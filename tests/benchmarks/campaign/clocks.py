@@ -8,9 +8,8 @@ import time
 from functools import partial
 from typing import Final
 
-from tests.benchmarks.campaign.disks import has_ended, revive
 from tests.benchmarks.campaign.judging import Findings
-from tests.benchmarks.campaign.siege import Habits, Inflict, Plan, Site, siege
+from tests.benchmarks.campaign.siege import Habits, Inflict, Plan, Site, has_ended, siege
 from tests.builders.node_processes import NodeProcess
 
 HOUR_S: Final = 3600.0
@@ -20,7 +19,7 @@ def jump(seconds: float, site: Site, generator: random.Random) -> int:
     """Set the clock of all processes; it stays so until the next jump."""
     site.disturbed().set_clock(seconds)
     time.sleep(generator.uniform(0.5, 3.0))
-    revive(site)
+    site.revive()
     return 1
 
 

@@ -12,7 +12,6 @@ from typing import Final
 
 from tests.benchmarks.campaign.judging import Findings
 from tests.benchmarks.campaign.siege import Habits, Inflict, Plan, Site, siege
-from tests.builders.node_processes import NodeProcess
 
 SHORT_S: Final = (0.2, 3.0)
 """How long a fault lasts, s."""
@@ -25,25 +24,24 @@ def refuse(error: int, site: Site, generator: random.Random) -> int:
         time.sleep(generator.uniform(*SHORT_S))
     finally:
         site.disturbed().refuse(0)
-    revive(site)
+    site.revive()
     return 1
 
 
 def refuse_at_start(error: int, site: Site, generator: random.Random) -> int:
     """Kill both, and start them while every write is refused; then it heals."""
-    names = ("listener", "worker")
 
     def start_refused() -> None:
         site.disturbed().refuse(error)
-        for process in (site.node.listener, site.node.worker):
+        for process in site.processes():
             process.start()
         time.sleep(generator.uniform(1.0, 4.0))
         site.disturbed().refuse(0)
-        for process in (site.node.listener, site.node.worker):
+        for process in site.processes():
             process.kill()
 
     site.node.kill("both", start_refused)
-    return len(names) // 2
+    return 1
 
 
 def lock(name: str, site: Site, generator: random.Random) -> int:
@@ -59,18 +57,6 @@ def lock(name: str, site: Site, generator: random.Random) -> int:
         time.sleep(generator.uniform(*SHORT_S))
         other.execute("ROLLBACK")
     return 1
-
-
-def revive(site: Site) -> None:
-    """As `serve` does: who ended is started again."""
-    for process in (site.node.listener, site.node.worker):
-        if has_ended(process):
-            process.kill()
-            site.node.start(process.role)
-
-
-def has_ended(process: NodeProcess) -> bool:
-    return process.process is None or process.process.poll() is not None
 
 
 FAULTS: Final[dict[str, Inflict]] = {

@@ -22,8 +22,8 @@ from tests.benchmarks.campaign.disturbance import Disturbance
 from tests.benchmarks.campaign.judging import Findings
 from tests.builders.counting_pacs import CountingPacs
 from tests.builders.faulty_line import FaultyLine, faulty_line
-from tests.builders.killable_node import KillableNode, killable_node
-from tests.builders.node_processes import wait_until
+from tests.builders.killable_node import Journal, KillableNode, killable_node
+from tests.builders.node_processes import NodeProcess, wait_until
 from tests.builders.orthanc import Orthanc, running_orthanc
 from tests.builders.stubborn_sender import StubbornSender
 
@@ -57,6 +57,21 @@ class Site:
     steps: Path
     disturbance: Disturbance | None = None
     senders: list[StubbornSender] = field(default_factory=list)
+    second: NodeProcess | None = None
+    """Another worker."""
+
+    def processes(self) -> list[NodeProcess]:
+        """Everybody who is to run."""
+        second = [self.second] if self.second else []
+        return [self.node.listener, self.node.worker, *second]
+
+    def revive(self) -> None:
+        """As `serve` does: who ended is started again."""
+        for process in self.processes():
+            if has_ended(process):
+                process.kill()
+                process.start()
+                process.wait_ready()
 
     def series(self) -> list[str]:
         """Every series that was acknowledged whole."""
@@ -74,6 +89,11 @@ class Site:
         return self.disturbance
 
 
+def has_ended(process: NodeProcess) -> bool:
+    """Nobody is there."""
+    return process.process is None or process.process.poll() is not None
+
+
 Inflict = Callable[[Site, random.Random], int]
 """Do it; how often it was done, 0 where there was nothing to hit."""
 
@@ -83,7 +103,8 @@ class Habits:
     """How a site differs from the plain one.
 
     `steps`: processes die at steps; `disturbs`: disk and clock misbehave; `keeps`: and power can
-    fail; `settings`: sections of the node's settings; `sender`: attributes of the senders.
+    fail; `settings`: sections of the node's settings; `sender`: attributes of the senders;
+    `journal`: where it is no SQLite file, and two workers share it.
     """
 
     steps: bool = False
@@ -93,6 +114,7 @@ class Habits:
     most_waiting: int = MOST_WAITING
     settings: Mapping[str, Any] = field(default_factory=dict)
     sender: Mapping[str, Any] = field(default_factory=dict)
+    journal: Journal | None = None
 
 
 @contextmanager
@@ -115,7 +137,15 @@ def running_site(folder: Path, seed: int, habits: Habits) -> Iterator[Site]:
                 **habits.settings,
             )
         )
-        yield Site(folder, node, pacs, line, steps, disturbance)
+        site = Site(folder, node, pacs, line, steps, disturbance)
+        if habits.journal is not None:
+            node.journal = habits.journal
+            command, log = node.worker.command, folder / "second-worker.log"
+            site.second = NodeProcess("worker", command, log)
+            stack.callback(site.second.kill)
+            site.second.start()
+            site.second.wait_ready()
+        yield site
 
 
 def siege(plan: Plan, faults: Mapping[str, Inflict], habits: Habits | None = None) -> Findings:
@@ -134,6 +164,7 @@ def siege(plan: Plan, faults: Mapping[str, Inflict], habits: Habits | None = Non
         finally:
             stop.set()
             site.line.heal()
+            site.revive()
             for sender in site.senders:
                 if not sender.join(120):
                     found.note("stuck", f"sender {sender.prefix} never finished its series")

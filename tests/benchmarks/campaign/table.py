@@ -7,11 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.benchmarks.campaign import archive, clocks, disks, kills, power, traffic
+from tests.benchmarks.campaign import (
+    archive,
+    clocks,
+    databases,
+    disks,
+    doors,
+    installs,
+    kills,
+    power,
+    traffic,
+)
 from tests.benchmarks.campaign.disturbance import compiler
 from tests.benchmarks.campaign.judging import Findings
 from tests.benchmarks.campaign.siege import Plan
-from tests.builders import orthanc
+from tests.builders import orthanc, postgres
 
 ONCE: Final = "every acknowledged object kept with its bytes; every result at the PACS, once"
 
@@ -83,11 +93,43 @@ FAMILIES: Final[dict[str, Family]] = {
         faults=dict.fromkeys(clocks.FAULTS, ONCE),
         needs=("Orthanc", "a C compiler"),
     ),
+    "databases": Family(
+        title="journal and engine in PostgreSQL, two workers",
+        run=databases.run,
+        faults=dict.fromkeys(databases.FAULTS, ONCE),
+        needs=("Orthanc", "PostgreSQL"),
+    ),
+    "doors": Family(
+        title="mutated objects and PDUs at the listener",
+        run=doors.run,
+        faults={
+            doors.OBJECTS: "answered: kept, put aside and told, or refused",
+            **dict.fromkeys(
+                doors.FAULTS[1:],
+                "answered, or its own association ended within 10 s; a good object is taken "
+                "afterwards, no process ends",
+            ),
+        },
+        times=10_000,
+        needs=(),
+    ),
+    "installs": Family(
+        title="hostile and broken models given to `models install`",
+        run=installs.run,
+        faults=dict.fromkeys(
+            installs.FAULTS,
+            "refused by name with nothing left behind, or loaded; nothing written outside the "
+            "models folder, no program run",
+        ),
+        times=2000,
+        needs=(),
+    ),
 }
 
 _THERE: Final[dict[str, Callable[[], bool]]] = {
     "Orthanc": lambda: Path(orthanc.PROGRAM).exists(),
     "a C compiler": lambda: bool(compiler()),
+    "PostgreSQL": postgres.can_run,
 }
 
 
