@@ -12,12 +12,13 @@ PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 READY = $(VENV)/.ready
 PEERS = dcmtk dicom3tools orthanc orthanc-dicomweb libgdcm-tools ctn chromium postgresql
 
-.PHONY: docs help setup demo test check bench chaos peers clean
+.PHONY: docs help setup demo test check bench campaign peers clean
 
 help:
 	@echo 'make demo   a study through a node and a PACS: what was found, and a picture'
 	@echo 'make test   run the test suite'
 	@echo 'make check  ruff, mypy, import contracts     make bench  side by side with SPINEPS'
+	@echo 'make campaign  faults against a working node, 45 minutes at a time'
 	@echo 'make wheel  one file for pip, models inside'
 	@echo 'make image, make trial, make bundle   container image, trial PACS, installation without network'
 	@echo 'make audit  known vulnerabilities and licences     make release  wheel, bundle, image, list of contents, checksums'
@@ -60,15 +61,18 @@ docs: $(READY)
 bench: $(READY)
 	$(VENV)/bin/python -m tests.benchmarks.side_by_side
 
-chaos: $(READY)
-	$(VENV)/bin/python -m tests.benchmarks.chaos --kills 1000
+# Goes on where it stopped, 45 minutes at a time; SEEDS parts of every family of faults.
+CAMPAIGN ?= campaign
+SEEDS ?= 3
+campaign: $(READY)
+	$(VENV)/bin/python -m tests.benchmarks.campaign run --results $(CAMPAIGN) --seeds $(SEEDS)
 
 peers:
 	@if [ "$$(id -u)" = 0 ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(PEERS); \
 	else echo 'as root: apt-get install $(PEERS)'; fi
 
 clean:
-	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) demo campaign .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # Containers: docker, podman or buildah, whichever is there.
 CONTAINER ?= $(shell for p in docker podman buildah; do command -v $$p >/dev/null && echo $$p && break; done)

@@ -5,10 +5,12 @@ Nothing here loads torch or a network; the command that installs loads the model
 
 from __future__ import annotations
 
+import lzma
 import shutil
 import stat
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -30,6 +32,15 @@ from operators.errors import ModelUnusableError
 
 _MAX_UNPACKED_BYTES: Final = 8 << 30
 """Published model zips unpack to less than 1 GB; 8 GB stops a zip bomb, not a model."""
+
+_UNREADABLE: Final = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
+    RuntimeError,  # encrypted, of an unknown compression, folders nested a thousand deep
+    ValueError,  # names that are no text
+    LookupError,  # a name without a letter
+    OSError,
+)
+"""What `zipfile` raises on archives that are damaged or unusual."""
 
 
 def install_model(source: Path, directory: Path, name: str | None = None) -> str:
@@ -105,7 +116,7 @@ def _unpack(archive: Path, scratch: Path) -> None:
             for member in members:
                 _refuse_escape(member)
             package.extractall(scratch)
-    except (zipfile.BadZipFile, OSError) as error:
+    except _UNREADABLE as error:
         message = "the archive is not a readable zip"
         raise ModelUnusableError(message, reasons=("bad_zip",)) from error
 
@@ -113,7 +124,8 @@ def _unpack(archive: Path, scratch: Path) -> None:
 def _refuse_escape(member: zipfile.ZipInfo) -> None:
     path = PurePosixPath(member.filename.replace("\\", "/"))
     is_link = stat.S_ISLNK(member.external_attr >> 16)
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or is_link:
+    leaves = path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1])
+    if leaves or is_link:
         message = "the archive holds a path that leaves its folder"
         raise ModelUnusableError(message, reasons=("zip_slip",))
 

@@ -23,7 +23,7 @@ from app.registry import (
 )
 from app.run.bootstrap import prepare_process
 from app.settings import BUNDLED_MODELS, load_settings, model_places, user_models
-from operators.errors import ModelUnusableError, SpineError
+from operators.errors import ModelUnusableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +74,7 @@ def install(
         prepare_process()  # MONAI imports holoscan
     try:
         loaders[entry.kind](folder / installed)
-    except SpineError:
+    except BaseException:
         remove_model(folder, installed)
         raise
     typer.echo(f"{installed}: {entry.kind} model installed in {folder}; licence: {entry.licence}")

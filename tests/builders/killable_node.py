@@ -6,7 +6,7 @@ They deliver to a `CountingPacs` at once. Whoever is killed is started again.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,8 +61,11 @@ class KillableNode:
         for process in chosen:
             process.wait_ready()
 
-    def kill(self, who: str) -> bool:
-        """Kill and start again; False where there was nobody to kill."""
+    def kill(self, who: str, meanwhile: Callable[[], None] = lambda: None) -> bool:
+        """Kill and start again; False where there was nobody to kill.
+
+        `meanwhile`: called while they are dead.
+        """
         if who == "inference":
             return self._kill_inference()
         names = ("listener", "worker") if who == "both" else (who,)
@@ -72,6 +75,7 @@ class KillableNode:
                 process.kill()
         if not wait_until(lambda: not any(map(is_alive, orphans)), 5):
             raise RuntimeError("the inference child outlived its worker")
+        meanwhile()
         self.start(*names)
         return True
 
@@ -95,6 +99,12 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
+def _started_by(through: Sequence[str], command: Sequence[str]) -> tuple[str, ...]:
+    """The command with something between each ``-m`` and its module."""
+    words = ((word, *through) if word == "-m" else (word,) for word in command)
+    return tuple(word for group in words for word in group)
+
+
 @contextmanager
 def killable_node(
     folder: Path,
@@ -102,11 +112,15 @@ def killable_node(
     *,
     work_s: float = WORK_S,
     with_graph: bool = False,
+    environment: Mapping[str, str] | None = None,
+    through: Sequence[str] = (),
     **sections: Any,
 ) -> Iterator[KillableNode]:
     """A node that sends everything to `pacs`, ready; `sections` replace parts of its settings.
 
-    `with_graph`: the real graph with stand-in networks takes the place of stand-in objects.
+    `with_graph`: the real graph with stand-in networks takes the place of stand-in objects;
+    `environment`: of its processes, beside that of this one; `through`: module and arguments by
+    which every process is started, before its own.
     """
     data = folder / "data"
     settings = {
@@ -123,9 +137,13 @@ def killable_node(
     config = write_config(folder / "app.yaml", settings)
     inference = ("--graph",) if with_graph else ("--work", str(work_s))
     worker = stub_worker_command(config, *inference)
+    told = environment or {}
+    listener, worker = (
+        _started_by(through, command) for command in (role_command("listener", config), worker)
+    )
     node = KillableNode(
-        listener=NodeProcess("listener", role_command("listener", config), folder / "listener.log"),
-        worker=NodeProcess("worker", worker, folder / "worker.log"),
+        listener=NodeProcess("listener", listener, folder / "listener.log", told),
+        worker=NodeProcess("worker", worker, folder / "worker.log", told),
         journal=Journal(data / "journal.db"),
         data=data,
         config=config,

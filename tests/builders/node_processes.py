@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +45,12 @@ def stub_worker_command(config: Path, *options: str) -> tuple[str, ...]:
 
 @dataclass
 class NodeProcess:
-    """One role. `log`: where its standard error goes."""
+    """One role. `log`: where its standard error goes; `environment`: beside that of all others."""
 
     role: str
     command: Sequence[str]
     log: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
     port: int = 0
     starts: int = 0
@@ -59,7 +60,7 @@ class NodeProcess:
             self.process = subprocess.Popen(
                 self.command,
                 cwd=ROOT,
-                env=ENVIRONMENT,
+                env={**ENVIRONMENT, **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -50,6 +50,8 @@ class IncomingFile:
         Preamble and file meta information.
     reserve : DiskReserve
         Asked at the beginning and once per 64 MiB.
+    abandoned : list of Path, optional
+        Takes the path of a file that the disk did not let go.
 
     Attributes
     ----------
@@ -63,13 +65,20 @@ class IncomingFile:
         Length of the file so far.
     """
 
-    def __init__(self, folder: Path, prefix: bytes, reserve: DiskReserve) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        prefix: bytes,
+        reserve: DiskReserve,
+        abandoned: list[Path] | None = None,
+    ) -> None:
         self.path = folder / f"{secrets.token_hex(16)}{_SUFFIX}"
         self.head = bytearray()
         self.data_bytes = 0
         self._prefix_bytes = len(prefix)
         self._digest = hashlib.sha256()
         self._reserve = reserve
+        self._abandoned = [] if abandoned is None else abandoned
         self._failure: ServiceError | None = None
         self._unsynced = 0
         self._file: BinaryIO | None = None
@@ -167,14 +176,20 @@ class IncomingFile:
             self.path.unlink()
 
     def discard(self) -> None:
-        """Remove the file, unless it has its final name."""
+        """Remove the file, unless it has its final name; where the disk refuses, later.
+
+        Never raises: the sender is still to be answered.
+        """
         if self._is_settled:
             return
         if self._file is not None and not self._file.closed:
             # The last bytes may not fit the disk; the file goes anyway.
             with suppress(OSError):
                 self._file.close()
-        self.path.unlink(missing_ok=True)
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError:  # a file system that has become read-only
+            self._abandoned.append(self.path)
         self._is_settled = True
         self.head.clear()
 

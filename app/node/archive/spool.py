@@ -66,6 +66,7 @@ class Spool:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.incoming = root / "incoming"
+        self._abandoned: list[Path] = []
         self.incoming.mkdir(parents=True, exist_ok=True)
         (root / "series").mkdir(exist_ok=True)
         _sync_folder(root)
@@ -93,7 +94,7 @@ class Spool:
             To be given to `keep` or discarded.
         """
         prefix = _file_meta(sop_class_uid, sop_instance_uid, transfer_syntax_uid)
-        return IncomingFile(self.incoming, prefix, reserve)
+        return IncomingFile(self.incoming, prefix, reserve, self._abandoned)
 
     def keep(self, incoming: IncomingFile, *, series_uid: str, sop_instance_uid: str) -> StoredFile:
         """Give a temporary file its final name, all of its bytes on the disk.
@@ -167,6 +168,15 @@ class Spool:
         for path in leftovers:
             path.unlink(missing_ok=True)
         return len(leftovers)
+
+    def remove_abandoned(self) -> None:
+        """Try again to remove what the disk did not let go before."""
+        for _ in range(len(self._abandoned)):
+            path = self._abandoned.pop(0)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError:
+                self._abandoned.append(path)
 
     def _make(self, folder: Path) -> None:
         """Make the folder of a series; every new name is on the disk when this returns."""

@@ -88,6 +88,7 @@ class Maintenance:
                 pass  # those who send are told; the next turn tries again
             with suppress(DiskFullError):
                 self.services.reserve.check()
+            self.services.spool.remove_abandoned()
             pause_s = min(_FLUSH_S, self.period_s)
             for _ in range(round(self.period_s / pause_s)):
                 self.services.recorder.flush()

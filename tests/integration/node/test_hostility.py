@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -22,6 +23,7 @@ import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 
 import app.node.archive.disk
+import app.node.archive.incoming
 import app.node.journal.engine
 from app.errors import ConfigurationError
 from app.node.listener.listener import serve_listener
@@ -204,6 +206,24 @@ def test_a_full_disk_is_a_refusal_and_recovers_by_itself(
         assert send(node, slice_path) == 0
         wait_for(lambda: node.counters() == {"refused_A700": 1, "stored": 1})
         assert [number for number, _ in node.told if number in {202, 203}] == [202, 203]
+
+
+def test_a_disk_that_has_become_read_only_is_a_refusal_and_leaves_no_file(
+    slice_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "read-only")
+
+    with running_listener(tmp_path / "data") as node:
+        with associated(node.port) as sender:
+            data, uid = data_set_of(slice_path), sop_instance_uid_of(slice_path)
+            with monkeypatch.context() as disk:
+                disk.setattr(app.node.archive.incoming.os, "fsync", refuse)
+                disk.setattr(Path, "unlink", refuse)
+                assert sender.offer(data, uid) == 0xA700
+            assert sender.offer(data, uid) == 0
+        wait_for(lambda: node.incoming() == [])
+        assert len(node.instances()) == len(node.files()) == 1
 
 
 def test_a_journal_that_is_locked_is_a_refusal_and_a_repeat_is_stored(

@@ -127,6 +127,46 @@ def test_a_file_that_is_no_zip_is_refused(tmp_path: Path) -> None:
     assert caught.value.reasons == ("bad_zip",)
 
 
+def damaged(archive: bytes, place: int, value: bytes) -> bytes:
+    """The archive with other bytes at a place, counted from its directory where negative."""
+    start = place if place >= 0 else archive.index(b"PK\x01\x02") - place
+    return archive[:start] + value + archive[start + len(value) :]
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (52, b"\xff" * 8),  # within the first member's deflated bytes: zlib.error
+        (-8, b"\x01\x00"),  # encrypted: RuntimeError
+        (-10, b"\x63\x00"),  # an unknown compression: NotImplementedError
+    ],
+)
+def test_a_damaged_or_unusual_zip_is_refused(tmp_path: Path, place: int, value: bytes) -> None:
+    file = tmp_path / "d.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as package:
+        package.writestr("inference_config.json", SEMANTIC * 20)
+    file.write_bytes(damaged(file.read_bytes(), place, value))
+    with pytest.raises(ModelUnusableError) as caught:
+        install_model(file, tmp_path / "models")
+    assert caught.value.reasons == ("bad_zip",)
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_names_without_end_and_without_a_beginning_are_no_crash(tmp_path: Path) -> None:
+    deep = {"inference_config.json": SEMANTIC, "a/" * 2000 + "b": "x"}
+    with pytest.raises(ModelUnusableError) as caught:
+        install_model(make_zip(tmp_path / "d.zip", deep), tmp_path / "models")
+    assert caught.value.reasons == ("bad_zip",)
+    odd = {"inference_config.json": SEMANTIC, ".": "x"}
+    with pytest.raises(ModelUnusableError):
+        install_model(make_zip(tmp_path / "n.zip", odd), tmp_path / "models")
+    with zipfile.ZipFile(tmp_path / "e.zip", "w") as package:
+        package.writestr(zipfile.ZipInfo(""), "x")
+    with pytest.raises(ModelUnusableError) as caught:
+        install_model(tmp_path / "e.zip", tmp_path / "models")
+    assert caught.value.reasons == ("bad_zip",)
+
+
 def test_a_name_is_installed_only_once(tmp_path: Path) -> None:
     archive = make_zip(tmp_path / "m.zip", {"inference_config.json": SEMANTIC})
     install_model(archive, tmp_path / "models")

@@ -1,0 +1,34 @@
+"""A short part of the campaign (`make campaign` runs it for hours), with a seed of its own."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.campaign import kills, power
+from tests.benchmarks.campaign.disturbance import compiler
+from tests.benchmarks.campaign.siege import Habits, Plan, siege
+from tests.builders.orthanc import needs_orthanc
+
+# pynetdicom leaves the socket of a refused connection open.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+    needs_orthanc,
+    pytest.mark.skipif(not compiler(), reason="there is no C compiler"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_kill_9_and_power_loss_lose_nothing_and_double_nothing(tmp_path: Path):
+    faults = {**kills.RANDOM, "power loss": power.FAULTS["result to be sent"]}
+    plan = Plan(folder=tmp_path, seed=7, times=len(faults), studies=100, deadline_s=60, settle_s=60)
+    found = siege(plan, faults, Habits(disturbs=True, keeps=True))
+    gc.collect()  # those sockets are this test's
+    assert found.wrong == {}
+    assert found.times.total() >= 5
+    assert found.traffic["series"] >= 5
+    assert found.traffic["acknowledged objects"] == 8 * found.traffic["series"]
+    assert found.traffic["results at the PACS"] == 2 * found.traffic["series"]
