@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from operators.spine.quality.evidence import Evidence
     from operators.spine.quality.mask_measures import Values
 
-RATIO, MM = "1", "mm"
+RATIO, MM, MM3 = "1", "mm", "mm3"
 _ANY: Final = float("inf")
 
 
@@ -178,11 +178,12 @@ RULES: Final = (
     Rule(
         name="field_of_view_cut",
         outcome=Outcome.FLAG,
-        text="The image ends within the vertebral bodies, in front, behind or at a side",
+        text="The image ends within vertebral bodies, in front or behind, or beside the canal",
         measure=mask_measures.cut_bodies,
-        about="share of the bodies of whose largest section two fifths lie on such a border",
-        most=0.3,
-        origin="a curved spine leaves the image with one end: 0.12 or less in 40",
+        about="bodies of whose own largest section (in front, behind), or of that of the canal "
+        "behind them (sides), two fifths lie on such a border",
+        most=1.0,
+        origin="a curved spine leaves a stack of 59 mm with one end",
     ),
     # What the networks say of themselves.
     Rule(
@@ -261,11 +262,12 @@ RULES: Final = (
     Rule(
         name="signal_void",
         outcome=Outcome.FLAG,
-        text="Part of a vertebral body gives no signal: an implant, cement or dense bone",
-        measure=image_measures.void_shares,
-        about="share of a body darker than a fifth of the marrow over 1.5 mm",
-        most=0.12,
-        origin="at most 0.10 in 40 synthetic spines without implants",
+        text="Part of a vertebra gives no signal: an implant, cement or dense bone",
+        measure=image_measures.voids_mm3,
+        about="largest connected part darker than a fifth of the marrow over 1.5 mm",
+        unit=MM3,
+        most=500.0,
+        origin="a screw of 5 mm over 25 mm of bone has 490 mm3",
     ),
     Rule(
         name="masks_beside_image",
