@@ -14,9 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from operators.anatomy.vertebrae import vertebrae_among
 from operators.imaging.nifti import read_label_map, read_volume
 from operators.imaging.orientation import reorient
 from operators.imaging.volume import Volume
+from operators.spine.label_statistics import mapped
 from tests.benchmarks.accuracy import LOWEST, NOT_SCORED, PIR
 from tests.benchmarks.gate_spines import spine
 from tests.benchmarks.real_volumes import SACRUM, thick_labels, thick_slices
@@ -61,10 +63,16 @@ def synthetic(kind: str, seed: int) -> Study | None:
     result: Result | None = SOURCES[kind](seed)
     if result is None:
         return None
-    parts, numbers = result.parts, result.numbers
-    is_body = np.isin(parts, BODIES) & (numbers < SACRUM)
-    bodies = np.where(is_body, numbers, 0)
+    parts = result.parts
+    is_body = np.isin(parts, BODIES)
+    bodies = np.where(is_body, _in_order(result.numbers), 0)
     return Study(f"{kind} {seed}", kind, result.volume, bodies, parts == SACRUM)
+
+
+def _in_order(numbers: np.ndarray) -> np.ndarray:
+    """Give vertebrae numbers that rise from head to foot; a T13 has the id 28."""
+    present = vertebrae_among(np.unique(numbers).tolist())
+    return mapped(numbers, {n: present[0] + rank for rank, n in enumerate(present)})
 
 
 def _spoiled(spoil: Spoiler, seed: int) -> Result | None:

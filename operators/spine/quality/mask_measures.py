@@ -13,6 +13,7 @@ import numpy as np
 
 from operators.anatomy.labels import LEFT_RIGHT_PAIRS, Structure
 from operators.anatomy.vertebrae import vertebra_text
+from operators.spine.bodiless import SLIVER_SHARE
 from operators.spine.label_statistics import is_one_of
 from operators.spine.level_measures import DISC_SHARE
 
@@ -98,8 +99,17 @@ def height_ratios(evidence: Evidence) -> Values:
 
 
 def second_pieces(evidence: Evidence) -> Values:
-    """Share of a body that lies apart from the rest of it."""
-    return {place_of(body): body.second_piece for body in evidence.bodies}
+    """Share of a body that lies apart from the rest of it.
+
+    What the image's border leaves of a body, less than an eighth of its neighbour, may well lie in
+    pieces: its end surface is hollow.
+    """
+    bodies = evidence.bodies
+    return {
+        place_of(body): body.second_piece
+        for body, neighbour in zip(bodies, (*bodies[1:2], *bodies), strict=False)
+        if not (body.is_cut and body.volume_mm3 < SLIVER_SHARE * neighbour.volume_mm3)
+    }
 
 
 def depths_mm(evidence: Evidence) -> Values:
