@@ -37,7 +37,12 @@ _SLAB_MM: Final = 3.0
 """Half the height of the slab behind a body in which the canal is measured."""
 
 _CUT_SHARE: Final = 0.4
-"""Of the largest section: with more of it on a border, half of body or canal may lie outside."""
+"""Of a body's largest section: with more of it on a border, half of the body may lie outside."""
+
+_CUT_CANAL: Final = 0.7
+"""Of the canal's largest sagittal section: with more of it on a border, that lies within 7 mm of
+the middle of a canal of 20 mm, so within the middle third of a body of 42 mm, in which heights are
+measured (`operators.spine.measurements`)."""
 
 _LINE_SAMPLES: Final = 40
 _LINES_MM: Final = np.array([-6.0, -3.0, 0.0, 3.0, 6.0])
@@ -215,8 +220,8 @@ def _is_cut(evidence: Evidence, n: int) -> bool:
     behind = offsets @ _backwards(down)
     near = (np.abs(offsets @ down) <= _SLAB_MM) & (behind > 0) & (behind <= _BEHIND_MM)
     middle = evidence.tube_index[near] if near.any() else body.index
-    depths = _edge_share(evidence, body.index, 2)
-    return max(depths, _edge_share(evidence, middle, 0)) > _CUT_SHARE
+    is_cut_aside = _edge_share(evidence, middle, 0) > _CUT_CANAL
+    return is_cut_aside or _edge_share(evidence, body.index, 2) > _CUT_SHARE
 
 
 def _edge_share(evidence: Evidence, index: NDArray[np.intp], axis: int) -> float:
