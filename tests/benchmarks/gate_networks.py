@@ -182,14 +182,20 @@ class Table:
 
 def studies(count: int, shared: str | None, *, trained: bool) -> Iterator[Study]:
     """All studies: the first of every kind, real ones, further synthetic ones."""
-    for n in range(count):
-        for rank, kind in enumerate(SOURCES):
-            study = synthetic(kind, FIRST_SEED + 100 * rank + n)
-            if study is not None:
-                yield study
-        if n == 0 and shared:
-            made = (make() for make in real(Path(shared)))
-            yield from (s for s in made if trained or s.kind != TRAINED_ON)
+    if count:
+        yield from _round(0)
+    if shared:
+        made = (make() for make in real(Path(shared)))
+        yield from (study for study in made if trained or study.kind != TRAINED_ON)
+    for n in range(1, count):
+        yield from _round(n)
+
+
+def _round(n: int) -> Iterator[Study]:
+    for rank, kind in enumerate(SOURCES):
+        study = synthetic(kind, FIRST_SEED + 100 * rank + n)
+        if study is not None:
+            yield study
 
 
 def run(folder: Path, each: int, *, trained: bool) -> Iterator[str]:
