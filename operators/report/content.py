@@ -12,6 +12,7 @@ from operators.anatomy.labels import SACRUM_INSTANCE
 from operators.anatomy.levels import UNCERTAIN, short_name, texts_of
 from operators.anatomy.vertebrae import cranial_to_caudal, vertebra_text
 from operators.report.flags import Flag, flags_of
+from operators.report.published import published_for
 from operators.report.words import COLUMNS, CURVE_NAMES, DISC, REASON_WORDS
 from operators.spine.measurements.table import MEASURES, WHOLE_SPINE
 
@@ -47,6 +48,8 @@ class Said:
         Curve and its value, or why there is none.
     reasons : tuple of (str, str)
         Letters in the table and what they stand for.
+    published : tuple of str
+        Published values of healthy adults for what is measured.
     """
 
     findings: tuple[str, ...]
@@ -54,6 +57,7 @@ class Said:
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
     curves: tuple[tuple[str, str], ...]
     reasons: tuple[tuple[str, str], ...]
+    published: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +115,7 @@ def said_of(measured: Measured) -> Said:
             _curve(key, values, places) for key in CURVE_NAMES if (WHOLE_SPINE, key) in values
         ),
         reasons=tuple((letter, _reason(reason)) for reason, letter in letters.items()),
+        published=published_for(measured.measurements, measured.levels),
     )
 
 

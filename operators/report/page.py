@@ -109,6 +109,7 @@ def _laid_out(report: Report, picture: bytes, highest: float) -> tuple[bytes, in
         measurement_table(said.rows, _WIDTH),
         *_notes(report),
         KeepTogether(_pairs("Curves", said.curves)),
+        *_list("Published values of healthy adults (not limits)", said.published, "small"),
         *_list("Limits", LIMITS, "small"),
         KeepTogether(_pairs("Origin", report.origin, "small")),
     ]

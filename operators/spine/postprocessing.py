@@ -30,6 +30,8 @@ from operators.spine.reconciliation import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from operators.imaging.volume import LabelMap
@@ -141,7 +143,7 @@ def _process_in_place(
     """All steps, in SPINEPS's order, on PIR arrays."""
     spacing, settings = given
     # Numbers from the top already here, so that ties do not depend on the order of merging.
-    _number_from_the_top(vertebrae, 1)
+    _number(vertebrae, from_the_top(centres_of(vertebrae)), 1)
     claims = vertebrae.copy()
     settle_articulars(parts, vertebrae)
     adopted = adopt_missed_parts(parts, vertebrae, claims, above.of_none)
@@ -151,7 +153,8 @@ def _process_in_place(
     split = join_split_lowest(parts, vertebrae, spacing)
     if not vertebrae.any():
         raise NoSpineFoundError(reasons=("no_vertebra_instance",))
-    _number_from_the_top(vertebrae, _first_number(parts, vertebrae, above.edge, given))
+    first = _first_number(parts, vertebrae, above.edge, given)
+    _number(vertebrae, _bodies_from_the_top(parts, vertebrae), first)
     _check_numbers(vertebrae)
     numbers = [int(n) for n in np.flatnonzero(np.bincount(vertebrae.ravel())) if n]
 
@@ -185,8 +188,17 @@ def _first_number(
     return ATLAS_INSTANCE if is_c1 else AXIS_INSTANCE
 
 
-def _number_from_the_top(vertebrae: NDArray[np.uint16], first: int) -> None:
+def _bodies_from_the_top(
+    parts: NDArray[np.unsignedinteger], vertebrae: NDArray[np.uint16]
+) -> list[int]:
+    """Vertebrae from the top, those with a body by it: a sliver at the edge may own a low arch."""
+    heights = body_heights(parts, vertebrae)
+    with_body = iter(heights)
     order = from_the_top(centres_of(vertebrae))
+    return [next(with_body) if number in heights else number for number in order]
+
+
+def _number(vertebrae: NDArray[np.uint16], order: Sequence[int], first: int) -> None:
     vertebrae[...] = mapped(vertebrae, {label: first + n for n, label in enumerate(order)})
 
 

@@ -1,12 +1,14 @@
-"""Measured on the masks of the pipeline against measured on those of SPIDER.
+"""Measured on the masks of the pipeline against measured on reference masks of real images.
 
-Run: ``python -m tests.benchmarks.measured_spider [--thickness thick]``. The subjects that the
-bundled models never saw (`tests.benchmarks.spider.HELD_OUT`, in ``$SPINE_SHARED/data/spider``),
-through both phases and post-processing. Whether SPIDER's vertebrae reach over their end plates is
-not said, so ours are measured with them (given to the nearest body) and without them. The subjects
-are slabs of 12 to 27 mm, narrower than a body: both masks are taken as all there is, which leaves
-heights and diameters in the middle comparable and nothing else. Bodies are matched at IoU >= 0.5; a
-disc by the body above it. SPIDER tells no cord from its canal and has no sacrum.
+Run: ``python -m tests.benchmarks.measured_spider FOLDER``; the networks' answers are kept in FOLDER
+and shared with `tests.benchmarks.gate_networks`. SPIDER's subjects that the bundled models never
+saw (`tests.benchmarks.spider.HELD_OUT`, slices of 3.6 mm), and VB1's and VB2's T2w volumes, which
+trained nothing (slices of 4 mm), all in ``$SPINE_SHARED/data``. Whether a reference's vertebrae
+reach over their end plates is not said, so ours are measured with them (given to the nearest body)
+and without them. SPIDER's subjects are slabs of 12 to 27 mm, narrower than a body: both masks are
+taken as all there is, which leaves heights and diameters in the middle comparable and nothing else.
+VB1 and VB2 mark bodies alone: heights and ratios. Bodies are matched at IoU >= 0.5; a disc by the
+body above it. SPIDER tells no cord from its canal and has no sacrum.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +26,12 @@ from app.research.evaluation.detection import match_instances
 from operators.anatomy.labels import DISC_OFFSET, Structure
 from operators.imaging.cropping import pad
 from operators.imaging.volume import LabelMap
-from operators.networks.instances import load_instance_model
-from operators.networks.semantic import load_semantic_model
 from operators.spine.discs import body_heights, number_discs
+from tests.benchmarks.gate_networks import Answer, Networks
+from tests.benchmarks.gate_studies import TRAINED_ON, Study, real
 from tests.benchmarks.measurements import Tally, Values, measured
-from tests.benchmarks.real_volumes import MODELS, SACRUM, Found, find, plates
-from tests.benchmarks.spider import CANAL, DISC, HELD_OUT, THICKNESSES, annotated_bodies, read
+from tests.benchmarks.real_volumes import SACRUM, plates
+from tests.benchmarks.spider import CANAL, DISC, annotated_bodies, read
 from tests.benchmarks.synthetic_figures import nearest_of
 
 TARGETS = {
@@ -43,6 +46,10 @@ COMPARED = (
 )
 
 
+Maps = tuple[LabelMap, LabelMap]
+"""Structures and numbers."""
+
+
 def reference_maps(labels: LabelMap) -> tuple[LabelMap, LabelMap]:
     """SPIDER's masks with our labels."""
     bodies = annotated_bodies(labels)
@@ -54,7 +61,7 @@ def reference_maps(labels: LabelMap) -> tuple[LabelMap, LabelMap]:
     return labels.with_labels(parts), labels.with_labels(bodies)
 
 
-def our_maps(found: Found, like: LabelMap, *, with_plates: bool) -> tuple[LabelMap, LabelMap]:
+def our_maps(found: Answer, like: LabelMap, *, with_plates: bool) -> tuple[LabelMap, LabelMap]:
     """Masks of the pipeline, end plates given to the bodies that they lie on, or not."""
     parts, numbers = found.semantic.copy(), found.instances.copy()
     if not with_plates:
@@ -66,7 +73,7 @@ def our_maps(found: Found, like: LabelMap, *, with_plates: bool) -> tuple[LabelM
     return like.with_labels(parts), like.with_labels(numbers)
 
 
-def matched(ours: tuple[LabelMap, LabelMap], truth: tuple[LabelMap, LabelMap]) -> Values:
+def matched(ours: Maps, truth: Maps, found: Values) -> Values:
     """What is measured on our masks, by the numbers of the reference."""
     bodies = [
         np.where(semantic.labels_zyx == Structure.CORPUS, instances.labels_zyx, 0)
@@ -75,7 +82,7 @@ def matched(ours: tuple[LabelMap, LabelMap], truth: tuple[LabelMap, LabelMap]) -
     pairs = match_instances(*bodies).matches
     table = {pair.prediction: pair.reference for pair in pairs}
     values: Values = {}
-    for (instance, name), value in slab(*ours).items():
+    for (instance, name), value in found.items():
         offset = DISC_OFFSET if instance > DISC_OFFSET else 0
         if instance - offset in table:
             values[table[instance - offset] + offset, name] = value
@@ -88,30 +95,53 @@ def slab(semantic: LabelMap, instances: LabelMap) -> Values:
     return measured(padded[0], padded[1], {})
 
 
+def whole(semantic: LabelMap, instances: LabelMap) -> Values:
+    """What is measured."""
+    return measured(semantic, instances, {})
+
+
+def truth_of(study: Study, data: Path) -> Maps:
+    """Reference masks with our labels."""
+    if study.name.startswith("SPIDER"):
+        return reference_maps(read(data / "spider", study.name.split()[1], "thick")[1])
+    parts = np.where(study.bodies > 0, np.uint8(Structure.CORPUS), np.uint8(0))
+    maps = LabelMap(parts, study.image.affine_lps)
+    return maps, maps.with_labels(study.bodies.astype(np.uint16))
+
+
+def studies(shared: Path) -> Iterator[Study]:
+    """Real T2w studies with bodies that trained nothing."""
+    for make in real(shared):
+        study = make()
+        if study.kind == TRAINED_ON:
+            return
+        if study.kind.startswith("SPIDER") or study.kind in {"VB1", "VB2"}:
+            yield study
+
+
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--thickness", choices=tuple(THICKNESSES), default="thick")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("folder", type=Path, help="where the networks' answers are kept")
     arguments = parser.parse_args()
     shared = os.environ.get("SPINE_SHARED")
     if not shared:
-        sys.stderr.write("SPINE_SHARED is not set: no SPIDER subjects here\n")
+        sys.stderr.write("SPINE_SHARED is not set: no real images here\n")
         return 0
-    torch.set_num_threads(arguments.threads)
-    data = Path(shared) / "data" / "spider"
-    semantic = load_semantic_model(MODELS / "spine_t2w_compact")
-    instance = load_instance_model(MODELS / "vertebra_instance_compact")
-    tallies = {"with end plates": Tally(), "bodies alone": Tally()}
-    for subject in HELD_OUT:
-        image, labels = read(data, subject, arguments.thickness)
-        truth = reference_maps(labels)
-        found = find(image, semantic, instance)
-        values = {key: v for key, v in slab(*truth).items() if key[1] in COMPARED}
-        for name, tally in tallies.items():
-            ours = our_maps(found, labels, with_plates=name == "with end plates")
-            tally.add(values, matched(ours, truth))
-        sys.stderr.write(f"{subject} {found.refused}\n")
+    torch.set_num_threads(1)
+    networks = Networks(arguments.folder)
+    tallies: dict[str, Tally] = {}
+    for study in studies(Path(shared)):
+        truth, look = truth_of(study, Path(shared) / "data"), whole
+        if study.kind.startswith("SPIDER"):
+            look = slab
+        values = {key: v for key, v in look(*truth).items() if key[1] in COMPARED}
+        answer = networks.answer(study)
+        for name in ("with end plates", "bodies alone"):
+            ours = our_maps(answer, truth[0], with_plates=name == "with end plates")
+            tally = tallies.setdefault(f"{study.kind}, {name}", Tally())
+            tally.add(values, matched(ours, truth, look(*ours)))
+        sys.stderr.write(f"{study.name} {answer.refused}\n")
     for name, tally in tallies.items():
         sys.stdout.write(f"\n{name}\n")
         for line in tally.lines(TARGETS):

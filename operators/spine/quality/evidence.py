@@ -170,9 +170,14 @@ class Evidence:
         )
 
     @cached_property
+    def tube_index(self) -> NDArray[np.intp]:
+        """Voxels of canal and cord, (N, 3)."""
+        return np.argwhere(is_one_of(self.parts.labels_zyx, _TUBE))
+
+    @cached_property
     def tube_lps(self) -> Points:
-        """Where the voxels of canal and cord lie, mm."""
-        return self.places_lps(np.argwhere(is_one_of(self.parts.labels_zyx, _TUBE)))
+        """Where they lie, mm."""
+        return self.places_lps(self.tube_index)
 
     @cached_property
     def centres_lps(self) -> Points:

@@ -11,7 +11,9 @@ import numpy as np
 from scipy.fft import irfft2, rfft2
 from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude
 
-from operators.anatomy.labels import Structure
+from operators.anatomy.labels import POSTERIOR_ELEMENTS, Structure
+from operators.imaging.components import components
+from operators.imaging.volume import voxel_volume_mm3
 from operators.spine.label_statistics import is_one_of
 from operators.spine.quality.mask_measures import SPINE, Values, place_of
 
@@ -31,6 +33,8 @@ _MAD: Final = 1.4826
 
 _DARK: Final = 0.2
 """Of the marrow's median: metal and cement give no signal at all, sclerotic bone some."""
+
+_VERTEBRA: Final = (*POSTERIOR_ELEMENTS, Structure.CORPUS, Structure.CORPUS_DENSE)
 
 _VOID_MM: Final = 1.5
 """Standard deviation of the smoothing under which a void must stay dark."""
@@ -89,18 +93,25 @@ def noise(evidence: Evidence) -> Values:
     return {SPINE: sd / (fluid - marrow)}
 
 
-def void_shares(evidence: Evidence) -> Values:
-    """Share of a body without signal; thin dark lines such as cortical bone do not count."""
+def voids_mm3(evidence: Evidence) -> Values:
+    """Largest connected part of a vertebra without signal.
+
+    Thin dark layers such as cortical bone do not count. Screws cross body and arch, so both do.
+    """
     image = evidence.sampled
     _, marrow = _brightness(evidence)
     if image is None or not marrow > 0:
         return {}
     _, row, column = evidence.parts.spacing_zyx_mm
     smooth = gaussian_filter(image, [0.0, _VOID_MM / row, _VOID_MM / column])
-    return {
-        place_of(body): float((smooth[tuple(body.index.T)] < _DARK * marrow).mean())
-        for body in evidence.bodies
-    }
+    is_bone = is_one_of(evidence.parts.labels_zyx, _VERTEBRA)
+    voids = components(is_bone & (smooth < _DARK * marrow), 26).labels_zyx
+    voxel = voxel_volume_mm3(evidence.parts.affine_lps)
+    largest = {}
+    for body in evidence.bodies:
+        sizes = np.bincount(voids[evidence.numbers.labels_zyx == body.number])
+        largest[place_of(body)] = float(sizes[1:].max(initial=0)) * voxel
+    return largest
 
 
 def displaced_fits(evidence: Evidence) -> Values:

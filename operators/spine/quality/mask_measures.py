@@ -13,10 +13,13 @@ import numpy as np
 
 from operators.anatomy.labels import LEFT_RIGHT_PAIRS, Structure
 from operators.anatomy.vertebrae import vertebra_text
+from operators.spine.bodiless import SLIVER_SHARE
 from operators.spine.label_statistics import is_one_of
 from operators.spine.level_measures import DISC_SHARE
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from operators.spine.quality.evidence import Body, Evidence, Points
 
 Values = dict[str, float]
@@ -35,6 +38,11 @@ _SLAB_MM: Final = 3.0
 
 _CUT_SHARE: Final = 0.4
 """Of a body's largest section: with more of it on a border, half of the body may lie outside."""
+
+_CUT_CANAL: Final = 0.7
+"""Of the canal's largest sagittal section: with more of it on a border, that lies within 7 mm of
+the middle of a canal of 20 mm, so within the middle third of a body of 42 mm, in which heights are
+measured (`operators.spine.measurements`)."""
 
 _LINE_SAMPLES: Final = 40
 _LINES_MM: Final = np.array([-6.0, -3.0, 0.0, 3.0, 6.0])
@@ -96,15 +104,24 @@ def height_ratios(evidence: Evidence) -> Values:
 
 
 def second_pieces(evidence: Evidence) -> Values:
-    """Share of a body that lies apart from the rest of it."""
-    return {place_of(body): body.second_piece for body in evidence.bodies}
+    """Share of a body that lies apart from the rest of it.
+
+    What the image's border leaves of a body, less than an eighth of its neighbour, may well lie in
+    pieces: its end surface is hollow.
+    """
+    bodies = evidence.bodies
+    return {
+        place_of(body): body.second_piece
+        for body, neighbour in zip(bodies, (*bodies[1:2], *bodies), strict=False)
+        if not (body.is_cut and body.volume_mm3 < SLIVER_SHARE * neighbour.volume_mm3)
+    }
 
 
 def depths_mm(evidence: Evidence) -> Values:
     """Depth of every body from front to back that no border cuts."""
     found = {}
     for body, down in zip(evidence.bodies, evidence.down, strict=True):
-        if not body.is_cut and _edge_share(evidence, body, 2) == 0.0:
+        if not body.is_cut and _edge_share(evidence, body.index, 2) == 0.0:
             found[place_of(body)] = body.length_mm(_backwards(down))
     return found
 
@@ -185,16 +202,30 @@ def side_shares(evidence: Evidence) -> Values:
 
 
 def cut_bodies(evidence: Evidence) -> Values:
-    """Share of the bodies of whose largest section much lies on the front, back or side border."""
-    cut = [
-        max(_edge_share(evidence, body, axis) for axis in (0, 2)) > _CUT_SHARE
-        for body in evidence.bodies
-    ]
-    return {SPINE: float(np.mean(cut))} if cut else {}
+    """Bodies in whose middle the image ends, in front, behind or at a side: how many.
+
+    In front and behind by the body itself; at a side by the canal behind it, which marks the
+    middle: a curved spine may leave a narrow stack with the flanks of some bodies, as long as their
+    mid-sagittal plane, in which heights and canal are measured and read, stays in view. Bodies that
+    the upper or lower border cuts don't count, unless there are no others.
+    """
+    whole = [n for n, body in enumerate(evidence.bodies) if not body.is_cut]
+    cut = [_is_cut(evidence, n) for n in whole or range(len(evidence.bodies))]
+    return {SPINE: float(sum(cut))} if cut else {}
 
 
-def _edge_share(evidence: Evidence, body: Body, axis: int) -> float:
-    areas = np.bincount(body.index[:, axis], minlength=evidence.parts.labels_zyx.shape[axis])
+def _is_cut(evidence: Evidence, n: int) -> bool:
+    body, down = evidence.bodies[n], evidence.down[n]
+    offsets = evidence.tube_lps - body.centre_lps
+    behind = offsets @ _backwards(down)
+    near = (np.abs(offsets @ down) <= _SLAB_MM) & (behind > 0) & (behind <= _BEHIND_MM)
+    middle = evidence.tube_index[near] if near.any() else body.index
+    is_cut_aside = _edge_share(evidence, middle, 0) > _CUT_CANAL
+    return is_cut_aside or _edge_share(evidence, body.index, 2) > _CUT_SHARE
+
+
+def _edge_share(evidence: Evidence, index: NDArray[np.intp], axis: int) -> float:
+    areas = np.bincount(index[:, axis], minlength=evidence.parts.labels_zyx.shape[axis])
     return float(max(areas[0], areas[-1]) / areas.max())
 
 

@@ -117,6 +117,16 @@ def test_curves_are_given_or_say_why_not():
     assert "Thoracic kyphosis" not in curves
 
 
+def test_published_values_are_said_beside_what_is_measured_of_a_named_level():
+    (discs,) = said().published  # the lordosis is not given
+    assert discs.startswith("Disc height")
+    assert discs.endswith("169 young Asian adults without symptoms [J Orthop Surg Res 2018, 13:34]")
+    assert said(levels={9: LevelName(24, 0.3)}).published == ()
+    (lordosis,) = said(measurements=(value(0, "lumbar_lordosis", 40.0),)).published
+    assert lordosis.startswith("Lumbar lordosis")
+    assert said(measurements=()).published == ()
+
+
 def test_the_origin_names_software_models_and_digests():
     origin = dict(report_of(MEASURED, CONTEXT, (), (("Made", "now"),)).origin)
     assert origin["Made"] == "now"

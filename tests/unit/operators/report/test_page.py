@@ -14,6 +14,7 @@ from operators.report.content import Cell, Said
 from operators.report.document import Report
 from operators.report.look import shown
 from operators.report.page import TITLE, pdf_of
+from operators.report.published import PUBLISHED
 from operators.report.words import COLUMNS
 
 CELLS = sum(len(columns) for _, columns in COLUMNS)
@@ -27,6 +28,7 @@ SAID = Said(
     rows=(ROW,),
     curves=(("Sacral slope", "38°"),),
     reasons=(("a", "cut off by the image's border"),),
+    published=tuple(row.text for row in PUBLISHED[:2]),
 )
 REPORT = Report(
     identity=(("Patient", "Doe, Jane <b>&"), ("Patient ID", "0012"), ("Born", "")),
@@ -68,7 +70,7 @@ def test_a_lumbar_spine_and_24_levels_fit_on_two_pages():
 
 
 def test_a_picture_is_made_smaller_where_that_saves_the_second_page():
-    nearly = saying(rows=(ROW,) * 8, doubts=SAID.doubts * 8)
+    nearly = saying(rows=(ROW,) * 8, doubts=SAID.doubts * 5)
     assert pages(pdf_of(nearly, picture(1000, 300))) == 1
     assert pages(pdf_of(nearly, picture(1000, 700))) == 1
     assert b"/Height 700" in pdf_of(nearly, picture(1000, 700))  # drawn smaller, not coarser

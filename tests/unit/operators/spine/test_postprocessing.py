@@ -186,6 +186,27 @@ def test_a_vertebra_without_body_is_named_in_a_warning():
     assert "vertebra_without_body: 2" in run(parts, spine.vertebrae).warnings
 
 
+def test_a_sliver_that_owns_the_next_arch_is_numbered_by_its_body():
+    drawn = spine_of(4)
+    parts, vertebrae = drawn.parts, drawn.vertebrae
+    is_body = parts == Structure.CORPUS
+    top, second = (np.flatnonzero((is_body & (vertebrae == n)).any(axis=(0, 2))) for n in (1, 2))
+    sliver = (vertebrae == 1) & is_body
+    sliver[:, top[0] + 1 :] = False
+    sliver[: np.flatnonzero(sliver.any(axis=(1, 2)))[-2]] = False
+    low_arch = (vertebrae == 2) & ~is_body
+    low_arch[:, : second[len(second) // 2]] = False
+    gone = np.isin(vertebrae, (1, 2)) & ~sliver & ~low_arch & ~((vertebrae == 2) & is_body)
+    parts[gone], vertebrae[gone] = 0, 0
+    vertebrae[low_arch] = 1
+    semantic, instances = (pir_map(array[:, top[0] :]) for array in (parts, vertebrae))
+    made = postprocess(semantic, instances, PostprocessSettings())
+    bodies = np.where(made.semantic.labels_zyx == Structure.CORPUS, made.instances.labels_zyx, 0)
+    order = [int(bodies[:, row].max()) for row in np.flatnonzero(bodies.any(axis=(0, 2)))]
+    assert order == sorted(order)
+    assert set(order) == {2, 3, 4, 5}
+
+
 def test_different_grids_are_refused():
     spine = spine_of(2)
     with pytest.raises(GeometryError):

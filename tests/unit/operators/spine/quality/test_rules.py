@@ -10,7 +10,7 @@ import pytest
 
 from operators.anatomy.labels import Structure
 from operators.imaging.orientation import reorient
-from operators.imaging.volume import Volume
+from operators.imaging.volume import LabelMap, Volume
 from operators.spine.confidence import LOW_AGREEMENT, LOW_CONFIDENCE, Agreement, Confidence
 from operators.spine.postprocessing import PostprocessSettings, postprocess
 from operators.spine.quality.assess import assess
@@ -114,6 +114,43 @@ def test_masks_without_a_body_are_judged_without_failing() -> None:
     result = clean()
     nothing = replace(result, instances=result.instances.with_labels(0 * result.numbers))
     assert "vertebra_missing" not in {f.rule for f in judged(nothing).findings}
+
+
+def rules_of(result: Result) -> set[str]:
+    return {finding.rule for finding in judged(result).findings}
+
+
+def within(result: Result, first: int) -> Result:
+    """Leave out slices."""
+    semantic, instances = (
+        LabelMap(array[first:], result.semantic.affine_lps)
+        for array in (result.parts, result.numbers)
+    )
+    voxels = np.asarray(result.volume.voxels_zyx)[first:]
+    return Result(semantic, instances, Volume(voxels, result.volume.affine_lps))
+
+
+def test_a_stack_may_end_within_the_flanks_of_bodies_but_not_within_the_canal() -> None:
+    result = clean()
+    body, canal = (
+        np.flatnonzero((result.parts == part).any(axis=(1, 2)))
+        for part in (Structure.CORPUS, Structure.CANAL)
+    )
+    assert body[0] + 1 < canal[0]
+    assert "field_of_view_cut" not in rules_of(within(result, int(canal[0]) - 1))
+    assert "field_of_view_cut" in rules_of(within(result, int(canal[len(canal) // 2])))
+
+
+@pytest.mark.parametrize(("side_mm", "is_found"), [(9.0, True), (4.5, False)])
+def test_a_void_counts_from_the_size_of_a_screw_on(side_mm: float, *, is_found: bool) -> None:
+    result = clean()
+    voxels = np.asarray(result.volume.voxels_zyx).copy()
+    _, row, column = np.argwhere(result.body(result.column[2])).mean(axis=0).astype(int)
+    slices = np.flatnonzero(result.body(result.column[2]).any(axis=(1, 2)))
+    half = round(side_mm / result.volume.spacing_zyx_mm[1] / 2)
+    voxels[slices[1] : slices[-1], row - half : row + half, column - half : column + half] = 0.0
+    found = rules_of(Result(result.semantic, result.instances, result.volume.with_voxels(voxels)))
+    assert ("signal_void" in found) is is_found
 
 
 def test_doubt_is_flagged_by_place_and_withheld_where_it_is_about_the_bodies() -> None:
