@@ -14,7 +14,7 @@ from app.node.journal.engine import reading
 from app.node.journal.prospects import Prospect, prospect_of
 from app.node.journal.rows import JobRow, ResultRow, SeriesRow, Window
 from app.node.journal.states import DeliveryState, JobState
-from app.node.web import wording
+from app.node.web import thumbnails, wording
 from app.node.web.actions import delivery_offers, offers
 from app.node.web.health import check_all, disk_of, silences
 from app.node.web.measured import said_of_entry
@@ -199,6 +199,7 @@ def show_deliveries(
     with reading(site.engine) as connection:
         rows = overview.list_deliveries(connection, window, destination=destination or None)
         counts = tallies.read_tallies(connection).deliveries
+        pictures = thumbnails.of_deliveries(connection, rows)
     paging = _paging(state, offset, len(rows)) | {"destination": destination}
     chosen = {
         label: sum(n for (name, s), n in counts.items() if s == label and destination in {"", name})
@@ -209,7 +210,7 @@ def show_deliveries(
         request,
         site,
         "deliveries.html",
-        {"deliveries": listed, "counts": chosen, "paging": paging},
+        {"deliveries": listed, "counts": chosen, "paging": paging, "thumbnails": pictures},
     )
 
 

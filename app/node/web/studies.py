@@ -14,6 +14,7 @@ from app.node.journal import overview, studies
 from app.node.journal.engine import reading
 from app.node.journal.rows import Window
 from app.node.journal.study_rows import Day, Place, StudyRow, Wanted
+from app.node.web import thumbnails
 from app.node.web.rendering import page
 from app.node.web.site import CurrentSite
 
@@ -140,6 +141,7 @@ def show_studies(
     with reading(site.engine) as connection:
         found = studies.find_studies(connection, query.wanted, limit=_PAGE_ROWS, place=query.place)
         senders = studies.senders_known(connection)
+        pictures = thumbnails.of_studies(connection, [row.study_uid for row in found.rows])
     newer, older = _word(found.newer), _word(found.older)
     return page(
         request,
@@ -148,6 +150,7 @@ def show_studies(
         {
             "studies": found.rows,
             "senders": senders,
+            "thumbnails": pictures,
             "chosen": bool(query.chosen),
             "all_chosen": f"/studies?{urlencode({**query.told, 'chosen': 'all'})}",
             "query": query,
