@@ -9,6 +9,8 @@ TORCH_INDEX ?= https://download.pytorch.org/whl
 TORCH_BUILD ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cu130 || echo cpu)
 UNPINNED = $(if $(filter cpu,$(TORCH_BUILD)),^$$,^(cuda|nvidia)-)
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+# Test files run side by side; each process needs up to 2 GB.
+TEST_PROCESSES ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
 READY = $(VENV)/.ready
 PEERS = dcmtk dicom3tools orthanc orthanc-dicomweb libgdcm-tools ctn chromium postgresql
 
@@ -47,7 +49,7 @@ demo: $(READY)
 	$(VENV)/bin/spine-node demo
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest -q --timeout=900
+	$(VENV)/bin/python -m pytest -q --timeout=900 --numprocesses=$(TEST_PROCESSES) --dist=loadfile
 
 check: $(READY)
 	$(VENV)/bin/ruff check .
