@@ -31,13 +31,13 @@ _OVERLAP_S: Final = 600.0
 """Jobs of several workers are not written in the order in which they finished."""
 
 
-@PROBES.get("/healthz", tags=["probes"])
+@PROBES.get("/healthz", tags=["probes"], response_class=PlainTextResponse)
 async def is_alive() -> PlainTextResponse:
     """200 as long as the page's process answers at all."""
     return PlainTextResponse("ok\n")
 
 
-@PROBES.get("/readyz", tags=["probes"])
+@PROBES.get("/readyz", tags=["probes"], responses={503: {"description": "Not fit to work."}})
 async def is_ready(request: Request) -> JSONResponse:
     """200 where journal, disk, listener and worker are fit to work, else 503 with what is not."""
     checks = await _apart(request, lambda probing: check_all(probing.site))
@@ -46,7 +46,7 @@ async def is_ready(request: Request) -> JSONResponse:
     return JSONResponse({"ready": is_good, "checks": body}, 200 if is_good else 503)
 
 
-@PROBES.get("/metrics", tags=["probes"])
+@PROBES.get("/metrics", tags=["probes"], response_class=PlainTextResponse)
 async def give_metrics(request: Request) -> Response:
     """Figures for Prometheus, text format."""
     figures = await _apart(request, lambda probing: measure(probing.site, probing.steps))

@@ -36,6 +36,7 @@ from app.node.web.level_routes import LEVELS
 from app.node.web.pages import PAGES
 from app.node.web.probes import PROBES, Probing
 from app.node.web.reference import REFERENCE
+from app.node.web.refusals import REFUSALS
 from app.node.web.rendering import FOLDER, plain_page
 from app.node.web.security import Guard
 from app.node.web.site import Site
@@ -88,7 +89,7 @@ def create_app(site: Site, probed: Site | None = None) -> Guard:
     app.state.probing = Probing(probed or site)
     routers = (PROBES, LEVELS, API, DESTINATIONS, REFERENCE, FORMS, ATTENTION, ALERTS, CONNECTIONS)
     for router in (*routers, BULK, STUDIES, PAGES):
-        app.include_router(router)
+        app.include_router(router, responses={} if router is PROBES else REFUSALS)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     app.add_exception_handler(SpineError, _answer_error)
     app.add_exception_handler(AnyHTTPException, _answer_http)

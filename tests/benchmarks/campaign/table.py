@@ -15,6 +15,7 @@ from tests.benchmarks.campaign import (
     doors,
     installs,
     kills,
+    openapi,
     power,
     traffic,
 )
@@ -124,12 +125,24 @@ FAMILIES: Final[dict[str, Family]] = {
         times=2000,
         needs=(),
     ),
+    "openapi": Family(
+        title="requests drawn from the node's own OpenAPI document (schemathesis)",
+        run=openapi.run,
+        faults=dict.fromkeys(
+            openapi.FAULTS,
+            "answered as the document says: status, type and schema; never 5xx "
+            "(`/readyz` 503 where nothing runs)",
+        ),
+        times=5000,
+        needs=("schemathesis",),
+    ),
 }
 
 _THERE: Final[dict[str, Callable[[], bool]]] = {
     "Orthanc": lambda: Path(orthanc.PROGRAM).exists(),
     "a C compiler": lambda: bool(compiler()),
     "PostgreSQL": postgres.can_run,
+    "schemathesis": openapi.can_run,
 }
 
 

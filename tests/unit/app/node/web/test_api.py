@@ -29,6 +29,34 @@ def test_the_document_names_every_route_and_its_types(client: TestClient):
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "address", "status"),
+    [
+        ("get", "/api/v1/jobs/{job_id}", "/api/v1/jobs/none", 404),
+        ("get", "/api/v1/jobs", "/api/v1/jobs?limit=0", 422),
+        ("post", "/api/v1/jobs/{job_id}/{name}", "/api/v1/jobs/none/replay", 404),
+    ],
+)
+def test_the_document_says_how_a_request_is_refused(  # noqa: PLR0917 - a table
+    client: TestClient, method: str, path: str, address: str, status: int
+):
+    document = client.get("/api/v1/openapi.json").json()
+    told = document["paths"][path][method]["responses"][str(status)]["content"]
+    name = told["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    schema = document["components"]["schemas"][name]
+    answer = client.request(method, address, headers=HEADER)
+    assert answer.status_code == status
+    assert set(schema["required"]) <= answer.json().keys() <= set(schema["properties"])
+    assert isinstance(answer.json()["detail"], str)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/metrics"])
+def test_the_document_says_that_probes_speak_plain_text(client: TestClient, path: str):
+    told = client.get("/api/v1/openapi.json").json()["paths"][path]["get"]["responses"]
+    assert list(told["200"]["content"]) == ["text/plain"]
+    assert client.get(path).headers["content-type"].startswith("text/plain")
+
+
+@pytest.mark.parametrize(
     ("address", "count"),
     [
         ("/api/v1/series", 5),
