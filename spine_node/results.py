@@ -152,7 +152,11 @@ def result_of(case: Case, models: dict[str, dict[str, str]], notice: str) -> Seg
             n: ordinal_text(n, entry.vertebra_numbers, texts_of(case.levels))
             for n in _labels(instances.labels_zyx)
         },
-        centroids={int(label): tuple(point[CORPUS_POINT]) for label, point in points.items()},
+        centroids={
+            int(label): tuple(point[CORPUS_POINT])
+            for label, point in points.items()
+            if CORPUS_POINT in point
+        },
         record=entry,
         models=models,
         notice=notice,
