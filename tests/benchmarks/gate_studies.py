@@ -8,7 +8,6 @@ vertebra below L5 only. SPIDER's subjects without "held out" trained the semanti
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,10 +16,10 @@ import numpy as np
 from operators.anatomy.vertebrae import vertebrae_among
 from operators.imaging.nifti import read_label_map, read_volume
 from operators.imaging.orientation import reorient
-from operators.imaging.volume import Volume
 from operators.spine.label_statistics import mapped
 from tests.benchmarks.accuracy import LOWEST, NOT_SCORED, PIR
 from tests.benchmarks.gate_spines import spine
+from tests.benchmarks.gate_truth import Study
 from tests.benchmarks.real_volumes import SACRUM, thick_labels, thick_slices
 from tests.benchmarks.spider import HELD_OUT, VERTEBRA, annotated_bodies, read, subjects
 from tests.builders.spoiled_results import IMAGE_SPOILERS, MASK_SPOILERS, Result, Spoiler
@@ -30,32 +29,6 @@ VOLUMES = ("VB2_02", "VB2_05", "VB2_09", "VB2_16", "VB1_11", "VB1_15", "VB1_06",
 DISCS = ("IVD_11", "IVD_42")
 BODIES = (49, 50)
 TRAINED_ON = "SPIDER, trained on"
-
-
-@dataclass(frozen=True, slots=True)
-class Study:
-    """One image with what is true of it.
-
-    Attributes
-    ----------
-    name, kind : str
-        Of the study, and the row of the table that it belongs to.
-    image : Volume
-        For the networks.
-    bodies : (R, I, P) ndarray of int
-        True numbers of the bodies that can be judged, from head to foot, 0 elsewhere.
-    sacrum : (R, I, P) ndarray of bool or None
-        Where it is known.
-    annotated : (R, I, P) ndarray of bool or None
-        What is known down to L5, where the sacrum is not.
-    """
-
-    name: str
-    kind: str
-    image: Volume
-    bodies: np.ndarray
-    sacrum: np.ndarray | None = None
-    annotated: np.ndarray | None = None
 
 
 def synthetic(kind: str, seed: int) -> Study | None:

@@ -28,7 +28,8 @@ from operators.imaging.cropping import pad
 from operators.imaging.volume import LabelMap
 from operators.spine.discs import body_heights, number_discs
 from tests.benchmarks.gate_networks import Answer, Networks
-from tests.benchmarks.gate_studies import TRAINED_ON, Study, real
+from tests.benchmarks.gate_studies import TRAINED_ON, real
+from tests.benchmarks.gate_truth import Study
 from tests.benchmarks.measurements import Tally, Values, measured
 from tests.benchmarks.real_volumes import SACRUM, plates
 from tests.benchmarks.spider import CANAL, DISC, annotated_bodies, read
