@@ -106,6 +106,18 @@ class BackupError(ConfigurationError):
     code = "SPN-8020"
 
 
+class PageUnguardedError(ConfigurationError):
+    """The page would be open to everybody who reaches it: beyond loopback people must log in."""
+
+    code = "SPN-8030"
+
+
+class AccountError(ConfigurationError):
+    """The account cannot be made or changed."""
+
+    code = "SPN-8031"
+
+
 class SpoolError(ServiceError):
     """A received object cannot be written."""
 

@@ -22,6 +22,7 @@ from pydantic import (
 from app.alert_settings import AlertSettings
 from app.errors import ConfigurationError
 from app.peer_settings import AeTitle, DimsePeerSettings, PeerSettings, RouteSettings
+from app.people_settings import PeopleSettings
 from app.section import Section as _Section
 from app.service_manager import ServiceManager
 from app.tls_settings import ListenerTlsSettings
@@ -246,7 +247,7 @@ class RetentionSettings(_Section):
 
 
 class WebSettings(_Section):
-    """The web page. Loopback until a site puts an authenticating proxy in front."""
+    """The web page. Beyond loopback only where people log in, or a proxy names them."""
 
     host: str = "127.0.0.1"
     """Address to bind."""
@@ -256,7 +257,8 @@ class WebSettings(_Section):
     """Further host names the page may be asked for (behind a proxy); loopback names always may."""
     actor_header: str | None = Field(pattern=r"^[A-Za-z0-9-]{1,64}$", default=None)
     """Request header in which an authenticating proxy names the user, for the audit trail.
-    Where set, requests without it are refused, and the proxy must be the only way in."""
+    Where set, requests without it are refused, accounts do not count, and the proxy must be the
+    only way in."""
 
 
 class NodeSettings(_Section):
@@ -278,6 +280,7 @@ class NodeSettings(_Section):
     delivery: DeliverySettings = DeliverySettings()
     retention: RetentionSettings = RetentionSettings()
     web: WebSettings = WebSettings()
+    people: PeopleSettings = PeopleSettings()
     alerts: AlertSettings = AlertSettings()
 
     @model_validator(mode="after")
