@@ -6,10 +6,12 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
+from argon2 import PasswordHasher
+
 from app.node.journal import accounts
 from app.node.journal.accounts import Account, AccountKind
 from app.node.journal.engine import transaction
-from app.node.people.credentials import digest_of, hash_password
+from app.node.people.credentials import digest_of
 from tests.builders.web_site import client_of
 
 if TYPE_CHECKING:
@@ -24,8 +26,8 @@ TOKEN = "spn_a-token-of-a-test"  # noqa: S105 - as above
 
 @cache
 def password_hash() -> str:
-    """Hash of `PASSWORD`; computed once, since it is slow on purpose."""
-    return hash_password(PASSWORD)
+    """Hash of `PASSWORD` by parameters that cost nothing (so a log-in makes it anew)."""
+    return PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 
 
 def keep_person(engine: Engine, name: str, role: str = "operator", *, now: float = 0.0) -> None:

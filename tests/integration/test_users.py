@@ -93,9 +93,12 @@ def test_beyond_loopback_the_page_opens_with_accounts_alone(users, tmp_path: Pat
     node = node_of(tmp_path, host="0.0.0.0")  # noqa: S104 - what is tried
     stop, ports = threading.Event(), []
 
+    def ready(port: int) -> None:
+        ports.append(port)
+        threading.Timer(0.2, stop.set).start()
+
     def serve() -> None:
-        stop.set()
-        serve_web(node, stop=stop, ready=ports.append, emit=Told())
+        serve_web(node, stop=stop, ready=ready, emit=Told())
 
     with pytest.raises(PageUnguardedError, match=r"node\.web\.actor_header"):
         serve()

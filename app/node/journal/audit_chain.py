@@ -103,7 +103,7 @@ def verify(connection: Connection) -> Verdict:
     link = Link(0, _digest_of_older(connection))
     while rows := connection.execute(_after(link.number)).all():
         for row in rows:
-            made = Link(link.number + 1, _digest(link, row._mapping))  # noqa: SLF001 - public by its documentation
+            made = Link(link.number + 1, _digest(link, row._asdict()))
             if (row.number, row.digest) != (made.number, made.digest):
                 return Verdict(end=link, broken_at=made.number)
             link = made
@@ -150,7 +150,7 @@ def _digest_of_older(connection: Connection) -> str:
     """Digest of the rows that were there before the chain was; they are its beginning."""
     older = sa.select(AUDIT).where(AUDIT.c.number.is_(None)).order_by(AUDIT.c.audit_id)
     columns = ("audit_id", "at", "actor", "action", "subject", "detail")
-    rows = ([row._mapping[name] for name in columns] for row in connection.execute(older))  # noqa: SLF001 - as above
+    rows = ([row._asdict()[name] for name in columns] for row in connection.execute(older))
     return _sha256("\n".join(json.dumps(row) for row in rows))
 
 

@@ -13,12 +13,17 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from app.errors import JournalError
 from app.node.journal.audit import Actor, deed_of, record_deed
 from app.node.journal.engine import transaction
+from app.node.journal.subjects import is_known
 from app.node.people.recognition import Signs, recognise
 from app.node.people.roles import Person, Role
 from app.node.telemetry import events
 from app.node.web.permissions import RULES, Rule
 from app.node.web.security import SESSION_COOKIE
 from app.node.web.site import CurrentSite, Site
+from operators.dicom.result_kinds import kind_of
+
+UNKNOWN: Final = "unknown"
+"""Stands in the audit trail for what is not there: anything can be typed into an address."""
 
 SAME_VIEW_S: Final = 600.0
 """A list, or a page that asks again by itself, is one view for so long, s."""
@@ -167,21 +172,23 @@ def _refuse(site: Site, person: Person, needed: Role, what: str) -> None:
 def _note_view(request: Request, site: Site, person: Person, rule: Rule) -> None:
     parts = request.path_params
     is_list = not rule.subject
-    subject = request.url.path if is_list else str(parts[rule.subject])
+    subject = request.scope["route"].path if is_list else str(parts[rule.subject])
     views: Views = request.app.state.views
     key, now = (person.name, person.address, rule.view, subject), site.clock()
     may_repeat = is_list or "HX-Request" in request.headers
     if may_repeat and views.is_repeated(key, now):
         return
-    deed = deed_of(
-        person.actor,
-        at=now,
-        action=rule.view,
-        subject=subject,
-        detail=str(parts.get("name", "")),
-    )
+    kind = kind_of(str(parts.get("name", "")))
     try:
         with transaction(site.engine) as connection:
+            is_ours = is_list or is_known(connection, rule.subject, subject)
+            deed = deed_of(
+                person.actor,
+                at=now,
+                action=rule.view,
+                subject=subject if is_ours else UNKNOWN,
+                detail="" if kind is None else kind.name,
+            )
             record_deed(connection, deed)
     except JournalError as error:
         if not is_list:

@@ -147,13 +147,26 @@ def test_who_saw_a_patients_image_is_written_down_each_time(site: Site):
     client.get(f"/series/{HELD}")
     client.get("/api/v1/deliveries/d-held")
     job = ("anna", "job.view", "j-succeeded", "")
-    file = ("anna", "file.view", "j-succeeded", "series2_overlay.png")
+    file = ("anna", "file.view", "j-succeeded", "overlay")
     rest = [("anna", "series.view", HELD, ""), ("anna", "delivery.view", "d-held", "")]
     assert views(site) == [job, file, job, file, *rest]
     with reading(site.engine) as c:
         newest = list_deeds(c, limit=1, has_views=True)[0]
         assert all(not deed.action.endswith(".view") for deed in list_deeds(c, limit=500))
     assert (newest.at, newest.role, newest.address) == (NOW, "viewer", "testclient")
+
+
+def test_what_is_typed_into_an_address_and_is_not_there_is_not_kept(site: Site):
+    client = client_of(site)
+    for address in ("/jobs/Miller", "/series/Miller", "/jobs/Miller/files/Miller.png"):
+        assert client.get(address).status_code == 404
+    assert client.get("/attention/Miller").status_code == 404
+    assert views(site) == [
+        ("local", "job.view", "unknown", ""),
+        ("local", "series.view", "unknown", ""),
+        ("local", "file.view", "unknown", ""),
+        ("local", "list.view", "/attention/{kind}", ""),
+    ]
 
 
 def test_a_list_and_a_page_that_renews_itself_are_one_view_for_ten_minutes(site: Site):
