@@ -69,6 +69,13 @@ class JournalDamagedError(JournalError):
     retryable = False
 
 
+class AuditBrokenError(ServiceError):
+    """The audit trail was changed from outside: a row does not follow from the one before."""
+
+    code = "SPN-9110"
+    retryable = False
+
+
 class EngineError(ServiceError):
     """The job engine does not answer."""
 
@@ -212,6 +219,7 @@ EXIT_CODES: Final[dict[type[SpineError], ExitCode]] = {
     InterruptedRunError: ExitCode.INCOMPLETE,
     JournalNewerError: ExitCode.JOURNAL,
     JournalDamagedError: ExitCode.JOURNAL,
+    AuditBrokenError: ExitCode.JOURNAL,
     ServiceError: ExitCode.INTERNAL,
     SpineError: ExitCode.INTERNAL,
 }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app import __version__
-from app.cli import deploy, node, upkeep, users
+from app.cli import audit, deploy, node, upkeep, users
 from app.cli.cohort import cohort
 from app.cli.evaluation import evaluate
 from app.cli.explain import explain
@@ -53,6 +53,7 @@ app.command(rich_help_panel=STUDY)(explain)
 node.register(app)
 upkeep.register(app)
 users.register(app)
+audit.register(app)
 app.command(rich_help_panel=NODE)(send)
 app.command(rich_help_panel=RESEARCH)(cohort)
 app.command(rich_help_panel=RESEARCH)(evaluate)

@@ -8,10 +8,18 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli.main import app
-from app.errors import AccountError, ConfigurationError, PageUnguardedError
+from app.errors import (
+    AccountError,
+    AuditBrokenError,
+    ConfigurationError,
+    ExitCode,
+    PageUnguardedError,
+    exit_code_of,
+)
 from app.node.journal.accounts import list_accounts
 from app.node.journal.audit import list_deeds
-from app.node.journal.engine import journal_url, open_journal, reading
+from app.node.journal.engine import journal_url, open_journal, reading, transaction
+from app.node.journal.tables import AUDIT
 from app.node.people.credentials import digest_of, is_password
 from app.node.web.server import serve_web
 from tests.builders.people import PASSWORD
@@ -106,3 +114,30 @@ def test_beyond_loopback_the_page_opens_with_accounts_alone(users, tmp_path: Pat
     assert users("add", "anna", "--password-stdin", typed=PASSWORD).exit_code == 0
     serve()
     assert len(ports) == 1
+
+
+def test_verify_says_whether_the_audit_trail_holds_and_which_row_does_not(users, tmp_path: Path):
+    def verify(*known: str) -> Result:
+        return CliRunner().invoke(app, ["audit", "verify", *known, "--data", str(tmp_path)])
+
+    assert isinstance(verify().exception, ConfigurationError)
+    for name in ("one", "two", "three"):
+        users("add", name, "--program")
+    said = verify()
+    end = said.stdout.strip().rpartition(" ")[2]
+    assert said.exit_code == 0
+    assert said.stdout.startswith("3 rows hold")
+    assert end.startswith("3:")
+    assert verify("--known", end).exit_code == 0
+    assert isinstance(verify("--known", "3").exception, ConfigurationError)
+    forged = verify("--known", "2:" + "0" * 64).exception
+    assert isinstance(forged, AuditBrokenError)
+    assert "row 2" in forged.message
+    engine = open_journal(journal_url(tmp_path, None))
+    with transaction(engine) as c:
+        c.execute(AUDIT.update().where(AUDIT.c.number == 2).values(actor="somebody"))
+    engine.dispose()
+    broken = verify("--known", end).exception
+    assert isinstance(broken, AuditBrokenError)
+    assert broken.message == "the audit trail does not hold from row 2 on"
+    assert exit_code_of(broken) == ExitCode.JOURNAL

@@ -112,6 +112,12 @@ def verify(connection: Connection) -> Verdict:
     return Verdict(end=link, broken_at=None if is_whole else link.number + 1)
 
 
+def digest_at(connection: Connection, number: int) -> str | None:
+    """Digest of a row; None where there is no row of that number."""
+    query = sa.select(AUDIT.c.digest).where(AUDIT.c.number == number)
+    return connection.execute(query).scalar_one_or_none()
+
+
 def _end_of(connection: Connection) -> Link:
     noted = connection.execute(_place().with_for_update()).first()
     if noted is None:

@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import quote
 
 from fastapi import HTTPException
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
@@ -19,7 +20,7 @@ from app.node.people.roles import Person, Role
 from app.node.telemetry import events
 from app.node.web.permissions import RULES, Rule
 from app.node.web.security import SESSION_COOKIE
-from app.node.web.site import CurrentSite, Site
+from app.node.web.site import Site, site_of
 from operators.dicom.result_kinds import kind_of
 
 UNKNOWN: Final = "unknown"
@@ -63,15 +64,13 @@ class Views:
             self.recent[key] = now
 
 
-def admit(request: Request, site: CurrentSite) -> None:
-    """Let a request through to its route.
+async def admit(request: Request) -> None:
+    """Let a request through to its route; probes without a thread of the page's, or the journal.
 
     Parameters
     ----------
     request : Request
         Gets ``state.person``.
-    site : Site
-        The node.
 
     Raises
     ------
@@ -86,14 +85,18 @@ def admit(request: Request, site: CurrentSite) -> None:
     rule = RULES.get((request.method, route))
     if rule is None:
         raise HTTPException(403, "Nobody may use this address.")
-    if rule.role is None:
-        return
+    if rule.role is not None:
+        await run_in_threadpool(_admit_person, request, rule, rule.role)
+
+
+def _admit_person(request: Request, rule: Rule, needed: Role) -> None:
+    site = site_of(request)
     person = recognise(site.node, site.engine, signs_of(request), site.clock())
     if person is None:
         raise LogInNeededError
     request.state.person = person
-    if not person.role.covers(rule.role):
-        _refuse(site, person, rule.role, f"{request.method} {route}")
+    if not person.role.covers(needed):
+        _refuse(site, person, needed, f"{request.method} {request.scope['route'].path}")
     if rule.view:
         _note_view(request, site, person, rule)
 
