@@ -69,6 +69,13 @@ class JournalDamagedError(JournalError):
     retryable = False
 
 
+class AuditBrokenError(ServiceError):
+    """The audit trail was changed from outside: a row does not follow from the one before."""
+
+    code = "SPN-9110"
+    retryable = False
+
+
 class EngineError(ServiceError):
     """The job engine does not answer."""
 
@@ -104,6 +111,18 @@ class BackupError(ConfigurationError):
     """A backup cannot be made or restored."""
 
     code = "SPN-8020"
+
+
+class PageUnguardedError(ConfigurationError):
+    """The page would be open to everybody who reaches it: beyond loopback people must log in."""
+
+    code = "SPN-8030"
+
+
+class AccountError(ConfigurationError):
+    """The account cannot be made or changed."""
+
+    code = "SPN-8031"
 
 
 class SpoolError(ServiceError):
@@ -200,6 +219,7 @@ EXIT_CODES: Final[dict[type[SpineError], ExitCode]] = {
     InterruptedRunError: ExitCode.INCOMPLETE,
     JournalNewerError: ExitCode.JOURNAL,
     JournalDamagedError: ExitCode.JOURNAL,
+    AuditBrokenError: ExitCode.JOURNAL,
     ServiceError: ExitCode.INTERNAL,
     SpineError: ExitCode.INTERNAL,
 }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli import deploy, installation, node, upkeep
+from app.cli import audit, deploy, installation, node, upkeep, users
 from app.cli.annotation import annotate
 from app.cli.cohort import cohort
 from app.cli.evaluation import evaluate
@@ -47,6 +47,8 @@ app.add_typer(train_app, name="train", rich_help_panel=RESEARCH)
 app.command(rich_help_panel=STUDY)(explain)
 node.register(app)
 upkeep.register(app)
+users.register(app)
+audit.register(app)
 app.command(rich_help_panel=NODE)(send)
 app.command(rich_help_panel=RESEARCH)(cohort)
 app.command(rich_help_panel=RESEARCH)(evaluate)

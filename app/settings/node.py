@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from app.alert_settings import AlertSettings
 from app.patient_settings import PatientSettings
 from app.peer_settings import DimsePeerSettings, PeerSettings, RouteSettings
+from app.people_settings import PeopleSettings
 from app.section import Section
 from app.settings.listener import ListenerSettings
 
@@ -91,7 +92,7 @@ class RetentionSettings(Section):
 
 
 class WebSettings(Section):
-    """The web page. Loopback until a site puts an authenticating proxy in front."""
+    """The web page. Beyond loopback only where people log in, or a proxy names them."""
 
     host: str = "127.0.0.1"
     """Address to bind."""
@@ -101,7 +102,8 @@ class WebSettings(Section):
     """Further host names the page may be asked for (behind a proxy); loopback names always may."""
     actor_header: str | None = Field(pattern=r"^[A-Za-z0-9-]{1,64}$", default=None)
     """Request header in which an authenticating proxy names the user, for the audit trail.
-    Where set, requests without it are refused, and the proxy must be the only way in."""
+    Where set, requests without it are refused, accounts do not count, and the proxy must be the
+    only way in."""
 
 
 class NodeSettings(Section):
@@ -124,6 +126,7 @@ class NodeSettings(Section):
     retention: RetentionSettings = RetentionSettings()
     patients: PatientSettings = PatientSettings()
     web: WebSettings = WebSettings()
+    people: PeopleSettings = PeopleSettings()
     alerts: AlertSettings = AlertSettings()
 
     @model_validator(mode="after")

@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 import yaml
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from app.cli.main import app
+from app.node.journal.engine import journal_url, open_journal
+from app.node.people.recognition import check_guarded
 from app.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +43,10 @@ def pods() -> Iterator[tuple[str, dict[str, Any]]]:
     for kind in ("Deployment", "StatefulSet"):
         for document in of_kind(kind):
             yield document["metadata"]["name"], document["spec"]["template"]["spec"]
+
+
+def parts(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*pod.get("initContainers", []), *pod["containers"]]
 
 
 def containers(owner: str) -> list[dict[str, Any]]:
@@ -72,7 +79,7 @@ def test_kustomization_names_every_file_and_every_image() -> None:
     files = {file.name for file in KUBERNETES.glob("*.yaml")} - {"kustomization.yaml"}
     assert set(document["resources"]) == files
     replaced = {entry["name"] for entry in document["images"]}
-    used = {part["image"] for _, pod in pods() for part in pod["containers"]}
+    used = {part["image"] for _, pod in pods() for part in parts(pod)}
     assert {image for image in used if ":" not in image} == replaced
     for generator in document["configMapGenerator"]:
         for line in generator["files"]:
@@ -85,7 +92,7 @@ def test_pods_run_without_root_capabilities_or_a_writable_root() -> None:
         assert pod["automountServiceAccountToken"] is False
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        for part in pod["containers"]:
+        for part in parts(pod):
             assert part["securityContext"] == {
                 "allowPrivilegeEscalation": False,
                 "readOnlyRootFilesystem": True,
@@ -93,7 +100,7 @@ def test_pods_run_without_root_capabilities_or_a_writable_root() -> None:
             }
             assert "memory" in part["resources"]["limits"]
             seen += 1
-    assert seen == 4
+    assert seen == 5
 
 
 def test_every_mount_has_its_volume_and_every_claim_exists() -> None:
@@ -105,7 +112,7 @@ def test_every_mount_has_its_volume_and_every_claim_exists() -> None:
     }
     for _, pod in pods():
         volumes = {volume["name"]: volume for volume in pod["volumes"]}
-        for part in pod["containers"]:
+        for part in parts(pod):
             mounted = {mount["name"] for mount in part["volumeMounts"]}
             assert mounted <= volumes.keys() | templates
         for volume in volumes.values():
@@ -143,10 +150,8 @@ def test_a_pod_may_end_as_slowly_as_a_running_job() -> None:
 
 def test_every_command_exists() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
-    started = [
-        part["command"] for _, pod in pods() for part in pod["containers"] if "command" in part
-    ]
-    assert [line[0] for line in started] == ["spine-node"] * 3
+    started = [part["command"] for _, pod in pods() for part in parts(pod) if "command" in part]
+    assert [line[0] for line in started] == ["spine-node"] * 4
     assert {line[1] for line in started} <= set(commands)
     document = yaml.safe_load((ROOT / "compose.yaml").read_text())
     composed = json.dumps([s.get("command", "") for s in document["services"].values()])
@@ -163,6 +168,39 @@ def test_site_settings_are_valid_and_listen_beyond_loopback(site: Path) -> None:
     for peer in settings.node.peers:
         route = settings.node.route_of(peer.ae_title, settings.node.listener.ae_title)
         assert route.destinations == [peer.name]
+
+
+def account_commands() -> list[tuple[str, list[str]]]:
+    document = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    assert (
+        "./app/deploy/trial/password:/etc/spine-node/password:ro"
+        in (document["services"]["account"]["volumes"])
+    )
+    waits = document["services"]["node"]["depends_on"]
+    assert waits == {"account": {"condition": "service_completed_successfully"}}
+    (pod,) = [pod for name, pod in pods() if name == "spine-node"]
+    (init,) = pod["initContainers"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in init["volumeMounts"]}
+    assert mounts["administrator"] == "/etc/spine-node-administrator"
+    return [
+        ("/etc/spine-node/password", document["services"]["account"]["command"]),
+        ("/etc/spine-node-administrator/password", init["command"]),
+    ]
+
+
+@pytest.mark.parametrize(("file", "command"), account_commands(), ids=["compose", "kubernetes"])
+def test_the_account_is_made_before_the_page_opens_and_once(
+    tmp_path: Path, file: str, command: list[str]
+) -> None:
+    assert file in command
+    given = [str(TRIAL / "password") if part == file else part for part in command[1:]]
+    for answer in ("administrator", "is there"):
+        done = CliRunner().invoke(app, [*given, "--data", str(tmp_path)])
+        assert (done.exit_code, done.stdout.strip().endswith(answer)) == (0, True)
+    engine = open_journal(journal_url(tmp_path, None))
+    for site in SITES:
+        check_guarded(load_settings(site).node, engine)
+    engine.dispose()
 
 
 def test_results_leave_without_a_person_in_the_trial_alone() -> None:

@@ -208,6 +208,46 @@ AUDIT: Final = _table(
     action=String,
     subject=String,
     detail=Text,
+    number=BigInteger,
+    role=String,
+    address=String,
+    digest=String,
+)
+
+AUDIT_PLACE: Final = _table("audit_place", "name", name=String, number=BigInteger, digest=String)
+
+ACCOUNT: Final = _table(
+    "account",
+    "name",
+    name=String,
+    kind=String,
+    role=String,
+    secret=String,
+    is_disabled=Integer,
+    made_at=Float,
+    changed_at=Float,
+    seen_at=Float,
+)
+
+PAGE_SESSION: Final = _table(
+    "page_session",
+    "digest",
+    digest=String,
+    name=String,
+    way=String,
+    role=String,
+    began_at=Float,
+    seen_at=Float,
+)
+
+FAILED_LOG_IN: Final = _table(
+    "failed_log_in",
+    "kind subject",
+    kind=String,
+    subject=String,
+    failures=Integer,
+    last_at=Float,
+    locked_until=Float,
 )
 
 PROCESS: Final = _table(

@@ -125,3 +125,5 @@ CIRCUIT_CLOSED: Final = _event(507, "info", "peer answers again", "peer")
 
 ACTION_TAKEN: Final = _event(601, "info", "action on the page", "action", "subject")
 REQUEST_REFUSED: Final = _event(602, "warning", "request refused", "reason")
+LOG_IN_REFUSED: Final = _event(620, "warning", "log-in refused", "reason")
+VIEW_NOT_NOTED: Final = _event(621, "error", "view of a list not in the audit trail", "error")

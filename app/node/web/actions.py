@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from app.node.journal import deliveries, jobs, overview, priorities, series
-from app.node.journal.audit import Deed, record_deed
+from app.node.journal.audit import deed_of, record_deed
 from app.node.journal.engine import reading, transaction
 from app.node.journal.states import DeliveryState, JobState, SeriesState
 from app.node.telemetry import events
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from app.node.journal.audit import Actor
     from app.node.journal.rows import DeliveryRow
     from app.node.web.site import Site
 
@@ -196,14 +197,14 @@ class Request:
         Key of `ACTIONS`.
     identifier : str
         Of the subject.
-    actor : str
+    actor : Actor
         For the audit trail.
     """
 
     kind: str
     name: str
     identifier: str
-    actor: str
+    actor: Actor
 
 
 def take(site: Site, request: Request) -> bool | None:
@@ -232,9 +233,9 @@ def take(site: Site, request: Request) -> bool | None:
         is_done = action.move(connection, request.identifier, now)
         record_deed(
             connection,
-            Deed(
+            deed_of(
+                request.actor,
                 at=now,
-                actor=request.actor,
                 action=deed,
                 subject=request.identifier,
                 detail="done" if is_done else "nothing to change",

@@ -14,11 +14,11 @@ from app.node.alerts.channels import send_by, target_of
 from app.node.alerts.messages import message_of
 from app.node.journal import alert_channels
 from app.node.journal.alert_channels import channel_state
-from app.node.journal.audit import Deed, record_deed
+from app.node.journal.audit import deed_of, record_deed
 from app.node.journal.engine import reading, transaction
 from app.node.telemetry import events
 from app.node.web.forms import require_token, with_answer
-from app.node.web.security import actor_of
+from app.node.web.gate import actor_of
 from app.node.web.site import CurrentSite, Site
 
 ALERTS: Final = APIRouter()
@@ -128,9 +128,9 @@ def _note(request: Request, site: Site, answers: dict[str, str]) -> None:
             else:
                 alert_channels.note_failure(connection, name, now, error=answer, retry_at=now)
         told = ", ".join(f"{name}: {answer}" for name, answer in answers.items())
-        deed = Deed(
+        deed = deed_of(
+            actor_of(request),
             at=now,
-            actor=actor_of(request.headers, site.node.web),
             action="alerts.test",
             subject="alerts",
             detail=told or "no way is set up",

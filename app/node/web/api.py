@@ -19,8 +19,8 @@ from app.node.journal.rows import DeliveryRow, JobRow, ResultRow, SeriesRow, Win
 from app.node.journal.states import DeliveryState, JobState, SeriesState
 from app.node.journal.tallies import DestinationRow, ProcessRow
 from app.node.web import actions
+from app.node.web.gate import actor_of
 from app.node.web.health import Check, Disk, check_all, disk_of
-from app.node.web.security import actor_of
 from app.node.web.site import CurrentSite
 
 API: Final = APIRouter(prefix="/api/v1")
@@ -170,10 +170,12 @@ def get_destinations(site: CurrentSite) -> list[DestinationRow]:
 
 
 @API.get("/audit", tags=["node"])
-def get_audit(site: CurrentSite, limit: Limit = 50, offset: Offset = 0) -> list[Deed]:
-    """Who did what, the newest first."""
+def get_audit(
+    site: CurrentSite, *, limit: Limit = 50, offset: Offset = 0, views: bool = False
+) -> list[Deed]:
+    """Who did what, the newest first; with `views`: and who saw what."""
     with reading(site.engine) as connection:
-        return list_deeds(connection, limit=limit, offset=offset)
+        return list_deeds(connection, limit=limit, offset=offset, has_views=views)
 
 
 @API.post("/series/{series_uid}/{name}", tags=["series"])
@@ -212,7 +214,7 @@ def _act(request: Request, site: CurrentSite, action: tuple[str, str], identifie
         kind=kind,
         name=name,
         identifier=identifier,
-        actor=actor_of(request.headers, site.node.web),
+        actor=actor_of(request),
     )
     is_done = actions.take(site, wanted)
     if is_done is None:

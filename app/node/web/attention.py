@@ -16,14 +16,14 @@ from sqlalchemy.engine import Connection
 from app.node.journal import attention, overview
 from app.node.journal.attention import AttentionRow, Circumstances
 from app.node.journal.attention_kinds import KINDS, OBSERVED, Found
-from app.node.journal.audit import Deed, record_deed
+from app.node.journal.audit import deed_of, record_deed
 from app.node.journal.engine import reading, transaction
 from app.node.telemetry import events
 from app.node.web.actions import delivery_offers, offers
 from app.node.web.alerting import channels_of
 from app.node.web.forms import require_token, with_answer
+from app.node.web.gate import actor_of
 from app.node.web.rendering import page
-from app.node.web.security import actor_of
 from app.node.web.site import CurrentSite, Site
 from app.node.web.slice_map import slice_map_of
 
@@ -159,9 +159,9 @@ def _acknowledge(request: Request, site: Site, seen: Seen) -> int:
             count = attention.acknowledge(
                 connection, seen.kind, now, subject=subject, until=seen.until
             )
-        deed = Deed(
+        deed = deed_of(
+            actor_of(request),
             at=now,
-            actor=actor_of(request.headers, site.node.web),
             action="attention.acknowledge",
             subject=subject or seen.kind,
             detail=f"{seen.kind}: {count}" if count else "nothing to change",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from app.node.journal.audit import Actor
     from app.node.journal.rows import DeliveryRow
     from app.node.journal.study_rows import StudyRow
     from app.node.web.site import Site
@@ -77,7 +78,7 @@ class Outcome:
 
 
 def act_on_studies(
-    site: Site, name: Name, study_uids: Sequence[str], *, actor: str
+    site: Site, name: Name, study_uids: Sequence[str], *, actor: Actor
 ) -> list[Outcome]:
     """Do one thing to everything of a selection that permits it.
 
@@ -89,7 +90,7 @@ def act_on_studies(
         ``release`` what is held, ``retry`` what failed, ``discard`` what is unfinished.
     study_uids : sequence of str
         At most `MOST` count.
-    actor : str
+    actor : Actor
         For the audit trail.
 
     Returns
@@ -100,7 +101,7 @@ def act_on_studies(
     return [_act(site, name, uid, actor) for uid in list(dict.fromkeys(study_uids))[:MOST]]
 
 
-def _act(site: Site, name: Name, study_uid: str, actor: str) -> Outcome:
+def _act(site: Site, name: Name, study_uid: str, actor: Actor) -> Outcome:
     with reading(site.engine) as connection:
         study = find_study(connection, study_uid)
         steps = (

@@ -12,8 +12,8 @@ from app.node.journal.engine import reading
 from app.node.web import bulk
 from app.node.web.bulk import MOST, Name, Outcome
 from app.node.web.forms import require_token
+from app.node.web.gate import actor_of
 from app.node.web.rendering import page
-from app.node.web.security import actor_of
 from app.node.web.site import CurrentSite
 
 BULK: Final = APIRouter()
@@ -51,7 +51,7 @@ def act_by_form(
 ) -> Response:
     """Do it, and show what became of each study."""
     require_token(request, site, form.csrf_token)
-    actor = actor_of(request.headers, site.node.web)
+    actor = actor_of(request)
     outcomes = bulk.act_on_studies(site, name, form.study, actor=actor)
     with reading(site.engine) as connection:
         known = studies.known_by_uid(connection, [one.study_uid for one in outcomes])
@@ -74,6 +74,6 @@ def act_by_api(request: Request, site: CurrentSite, name: Name, body: Studies) -
     What cannot be done is named (`nothing_to_release`, `withheld`, `replaced`, ...) and stops
     nothing else.
     """
-    actor = actor_of(request.headers, site.node.web)
+    actor = actor_of(request)
     outcomes = bulk.act_on_studies(site, name, body.study_uids, actor=actor)
     return Outcomes(done=sum(one.done for one in outcomes), studies=outcomes)

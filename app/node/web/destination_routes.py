@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 from app.node.web import destinations
 from app.node.web.destinations import Knock
 from app.node.web.forms import Fields, require_token, with_answer
-from app.node.web.security import actor_of
+from app.node.web.gate import actor_of
 from app.node.web.site import CurrentSite, Site
 
 DESTINATIONS = APIRouter()
@@ -38,7 +38,7 @@ def act_by_api(request: Request, site: CurrentSite, name: str, action: Action) -
 
 
 def _act(request: Request, site: Site, name: str, action: Action) -> Knock:
-    knock = destinations.act(site, name, action, actor_of(request.headers, site.node.web))
+    knock = destinations.act(site, name, action, actor_of(request))
     if knock is None:
         raise HTTPException(404, "The settings name no such peer.")
     return knock

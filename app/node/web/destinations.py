@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from app.errors import PeerRefusedError, PeerUnreachableError
-from app.node.journal.audit import Deed, record_deed
+from app.node.journal.audit import deed_of, record_deed
 from app.node.journal.deliveries import hurry
 from app.node.journal.destinations import note_echo
 from app.node.journal.engine import transaction
@@ -15,6 +15,7 @@ from app.node.telemetry import events
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from app.node.journal.audit import Actor
     from app.node.web.site import Site
     from app.peer_settings import PeerSettings
 
@@ -42,7 +43,7 @@ class Knock:
     error: str = ""
 
 
-def act(site: Site, name: str, action: str, actor: str) -> Knock | None:
+def act(site: Site, name: str, action: str, actor: Actor) -> Knock | None:
     """Do it, and write down who did it.
 
     Parameters
@@ -53,7 +54,7 @@ def act(site: Site, name: str, action: str, actor: str) -> Knock | None:
         Of the peer in the settings.
     action : str
         Key of `ACTIONS`.
-    actor : str
+    actor : Actor
         For the audit trail.
 
     Returns
@@ -65,9 +66,9 @@ def act(site: Site, name: str, action: str, actor: str) -> Knock | None:
     if peer is None or work is None:
         return None
     knock = work(site, peer)
-    deed = Deed(
+    deed = deed_of(
+        actor,
         at=site.clock(),
-        actor=actor,
         action=f"destination.{action}",
         subject=name,
         detail=knock.error or knock.outcome,

@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 
 from app.node.telemetry import events
 from app.node.web import actions
-from app.node.web.security import SESSION_COOKIE, actor_of, is_token_of
+from app.node.web.gate import actor_of
+from app.node.web.security import SESSION_COOKIE, is_token_of
 from app.node.web.site import CurrentSite, Site
 
 FORMS: Final = APIRouter(include_in_schema=False)
@@ -32,7 +33,7 @@ def act(
         kind=kind,
         name=name,
         identifier=form.identifier,
-        actor=actor_of(request.headers, site.node.web),
+        actor=actor_of(request),
     )
     is_done = actions.take(site, wanted)
     if is_done is None:
@@ -76,6 +77,11 @@ def with_answer(back: str, answer: str) -> str:
     >>> with_answer("//elsewhere.example/x", "done")
     '/?answer=done'
     """
-    is_ours = back.startswith("/") and not back.startswith(("//", "/\\")) and back.isprintable()
-    path = back if is_ours else "/"
+    path = within_page(back)
     return f"{path}{'&' if '?' in path else '?'}answer={answer}"
+
+
+def within_page(back: str) -> str:
+    """Address within this page; ``/`` where it is none, or one of another site."""
+    is_ours = back.startswith("/") and not back.startswith(("//", "/\\")) and back.isprintable()
+    return back if is_ours else "/"

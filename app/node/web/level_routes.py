@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from app.node.web import actions, renaming
 from app.node.web.api import Answer
 from app.node.web.forms import require_token, with_answer
+from app.node.web.gate import actor_of
 from app.node.web.renaming import Wish
-from app.node.web.security import actor_of
 from app.node.web.site import CurrentSite
 from operators.errors import NamesRejectedError
 
@@ -63,7 +63,7 @@ def name_by_form(
     require_token(request, site, form.csrf_token)
     wish = Wish(
         job_id=job_id,
-        actor=actor_of(request.headers, site.node.web),
+        actor=actor_of(request),
         key=form.key,
         names={form.vertebra: form.level} if form.what == "name" else {},
         step=_STEPS.get(form.what, 0),
@@ -85,7 +85,7 @@ def name_by_api(request: Request, site: CurrentSite, job_id: str, body: LevelWis
     """Correct the levels of a result: it is made anew as another job, which names this one's."""
     wish = Wish(
         job_id=job_id,
-        actor=actor_of(request.headers, site.node.web),
+        actor=actor_of(request),
         key=body.key,
         names=body.names,
         step=_STEPS.get(body.shift or "", 0),

@@ -12,6 +12,13 @@ from app.node.web.site import CurrentSite
 REFERENCE: Final = APIRouter(include_in_schema=False)
 
 
+@REFERENCE.get("/api/v1/openapi.json")
+def give_document(request: Request) -> dict[str, Any]:
+    """Give the OpenAPI document."""
+    document: dict[str, Any] = request.app.openapi()
+    return document
+
+
 @REFERENCE.get("/api")
 def show_reference(request: Request, site: CurrentSite) -> Response:
     """Every route with its parameters and answers."""

@@ -22,6 +22,7 @@ class Refusal:
 
 _MEANINGS: Final = {
     400: "The request, or its body, cannot be read or done.",
+    401: "Nobody is logged in, and no token came with the request.",
     403: "The request does not come from a program or a person that may send it.",
     404: "There is no such thing.",
     409: "Its state does not permit the action.",

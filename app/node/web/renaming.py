@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from app.node.journal import corrections, overview
-from app.node.journal.audit import Deed, record_deed
+from app.node.journal.audit import deed_of, record_deed
 from app.node.journal.engine import transaction
 from app.node.telemetry import events
 from operators.anatomy.columns import is_possible, places_of, shifted
@@ -23,6 +23,7 @@ from operators.errors import NamesRejectedError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from app.node.journal.audit import Actor
     from app.node.journal.rows import JobRow
     from app.node.web.site import Site
 
@@ -38,7 +39,7 @@ class Wish:
     ----------
     job_id : str
         Whose result.
-    actor : str
+    actor : Actor
         For the audit trail.
     key : str
         Which result of the job; empty: its only one.
@@ -51,7 +52,7 @@ class Wish:
     """
 
     job_id: str
-    actor: str
+    actor: Actor
     key: str = ""
     names: Mapping[int, str] = field(default_factory=dict)
     step: int = 0
@@ -100,11 +101,11 @@ def rename(site: Site, wish: Wish) -> bool:
         named = _named(wish, key, entries[key])
         before = corrections.latest(c, row.series_uid, row.content_digest)
         kept = () if before is None else _kept(before.named, key, entries)
-        corrections.correct(c, wish.job_id, (*kept, *named), actor=wish.actor, now=now)
+        corrections.correct(c, wish.job_id, (*kept, *named), actor=wish.actor.name, now=now)
         detail = "withdrawn" if wish.is_withdrawn else _told(entries[key], named)
         record_deed(
             c,
-            Deed(at=now, actor=wish.actor, action=ACTION, subject=wish.job_id, detail=detail),
+            deed_of(wish.actor, at=now, action=ACTION, subject=wish.job_id, detail=detail),
         )
     site.emit(events.ACTION_TAKEN, action=ACTION, subject=wish.job_id)
     return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from starlette.responses import HTMLResponse
@@ -18,6 +18,7 @@ from app import __version__
 from app.node.journal.attention import alarms
 from app.node.journal.engine import reading
 from app.node.web import patients, reasons, wording
+from app.node.web.gate import may_of
 from app.node.web.security import SESSION_COOKIE, new_session, token_of
 from app.steps import overall
 from operators.anatomy.levels import numbers_text
@@ -222,19 +223,21 @@ def page(
             "answer": wording.DONE.get(request.query_params.get("answer", "")),
             "node": site.node,
             "notice": site.notice,
+            "person": getattr(request.state, "person", None),
+            "may": may_of(request),
             **values,
         }
     )
     response = HTMLResponse(html, status)
     if request.cookies.get(SESSION_COOKIE) != session:
-        response.set_cookie(
-            SESSION_COOKIE,
-            session,
-            httponly=True,
-            samesite="strict",
-            secure=request.url.scheme == "https",
-        )
+        set_session(response, request, site, session)
     return response
+
+
+def set_session(response: Response, request: Request, site: Site, session: str) -> None:
+    """Have the browser send `session` from now on; links in mails lead to the page, so: lax."""
+    is_secure = "https" in {request.url.scheme, urlsplit(site.node.people.address or "").scheme}
+    response.set_cookie(SESSION_COOKIE, session, httponly=True, samesite="lax", secure=is_secure)
 
 
 def plain_page(text: str, status: int) -> Response:

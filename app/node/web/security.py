@@ -1,7 +1,7 @@
 """What stands between a browser on the hospital's network and the node's actions.
 
-Tags of received objects are hostile input and the page has no login of its own (it listens on
-loopback until a site puts an authenticating proxy in front), so every answer forbids foreign and
+Tags of received objects are hostile input and the page changes what becomes of patients' results
+(who may do that stands in `app.node.web.permissions`), so every answer forbids foreign and
 inline scripts, every request must name a host that is ours (DNS rebinding), and everything that
 changes something must come from the page itself (cross-site request forgery).
 """
@@ -61,7 +61,6 @@ MAX_BODY_BYTES: Final = 65536
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound
-_LONGEST_NAME: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +145,6 @@ def refusal_of(scope: Scope, web: WebSettings) -> Refusal | None:
     if scope["method"] in _SAFE_METHODS:
         return None
     return _refusal_of_change(scope["path"], headers)
-
-
-def actor_of(headers: Headers, web: WebSettings) -> str:
-    """Name the person who acts: what the authenticating proxy says, else ``local``."""
-    if web.actor_header is None:
-        return "local"
-    named = headers.get(web.actor_header, "").strip()
-    return "".join(letter for letter in named if letter.isprintable())[:_LONGEST_NAME] or "local"
 
 
 def _refusal_of_change(path: str, headers: Headers) -> Refusal | None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
-from fastapi import FastAPI, HTTPException
+from fastapi import Depends, FastAPI, HTTPException
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.responses import JSONResponse
@@ -22,6 +22,7 @@ from app.node.alerts.rounds import Herald
 from app.node.archive.disk import free_bytes
 from app.node.journal.engine import journal_url, open_journal
 from app.node.lifeline import no_beat
+from app.node.people.recognition import check_guarded
 from app.node.telemetry.logs import site_secret
 from app.node.web.alerting import ALERTS
 from app.node.web.api import API
@@ -30,10 +31,13 @@ from app.node.web.bulk_routes import BULK
 from app.node.web.connections import CONNECTIONS
 from app.node.web.destination_routes import DESTINATIONS
 from app.node.web.forms import FORMS
+from app.node.web.gate import LogInNeededError, Views, admit, answer_log_in_needed
 from app.node.web.http_connections import BeatingServer, DoorProtocol
 from app.node.web.intended_use import note_intended_use
 from app.node.web.level_routes import LEVELS
+from app.node.web.log_in import LOG_IN
 from app.node.web.pages import PAGES
+from app.node.web.people_page import PEOPLE
 from app.node.web.probes import PROBES, Probing
 from app.node.web.reference import REFERENCE
 from app.node.web.refusals import REFUSALS
@@ -57,6 +61,11 @@ if TYPE_CHECKING:
     from app.settings import NodeSettings, WebSettings
     from operators.dicom.provenance import IntendedUse
 
+ROUTERS: Final = (
+    *(PROBES, LOG_IN, PEOPLE, LEVELS, API, DESTINATIONS, REFERENCE, FORMS, ATTENTION, ALERTS),
+    *(CONNECTIONS, BULK, STUDIES, PAGES),
+)
+"""In the order in which addresses are looked up; `app.node.web.permissions` covers them all."""
 _KEEP_ALIVE_S: Final = 5
 _GRACE_S: Final = 3
 """How long an answer that has begun may take after the end was asked for, s."""
@@ -81,17 +90,18 @@ def create_app(site: Site, probed: Site | None = None) -> Guard:
         title="SPINEPS Node",
         version=__version__,
         summary="What arrived, what was decided, what runs and where results went.",
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        dependencies=[Depends(admit)],
     )
-    app.state.site = site
+    app.state.site, app.state.views = site, Views()
     app.state.probing = Probing(probed or site)
-    routers = (PROBES, LEVELS, API, DESTINATIONS, REFERENCE, FORMS, ATTENTION, ALERTS, CONNECTIONS)
-    for router in (*routers, BULK, STUDIES, PAGES):
+    for router in ROUTERS:
         app.include_router(router, responses={} if router is PROBES else REFUSALS)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     app.add_exception_handler(SpineError, _answer_error)
+    app.add_exception_handler(LogInNeededError, answer_log_in_needed)
     app.add_exception_handler(AnyHTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     return Guard(app, site.node.web, site.emit)
@@ -126,7 +136,7 @@ def serve_web(
     Raises
     ------
     ConfigurationError
-        If the address cannot be used.
+        If the address cannot be used, or would be open to everybody (`PageUnguardedError`).
     JournalError
         If the journal cannot be opened.
     ServiceError
@@ -144,6 +154,7 @@ def serve_web(
             free_bytes=free_bytes,
             intended_use=intended_use,
         )
+        check_guarded(node, engine)
         note_intended_use(site)
         app = create_app(site, replace(site, engine=spare))
         with _listening(node.web) as listener, _running(app, listener, beat) as thread:

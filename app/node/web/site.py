@@ -67,12 +67,13 @@ class Site:
         )
 
 
-def _site_of(request: Request) -> Site:
+def site_of(request: Request) -> Site:
+    """Find the node that the application shows."""
     site = request.app.state.site
     if not isinstance(site, Site):  # pragma: no cover - the application is made with it
         raise TypeError("the application has no site")
     return site
 
 
-CurrentSite = Annotated[Site, Depends(_site_of)]
+CurrentSite = Annotated[Site, Depends(site_of)]
 """Parameter type of routes."""

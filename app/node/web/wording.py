@@ -308,6 +308,7 @@ DONE: Final[dict[str, str]] = {
     "alert_failed": "The test message was not taken by every way: see Alerts below.",
     "moved": "Nothing was changed: it is no longer in a state in which this is possible.",
     "idle": "Nothing waits for its next attempt there.",
+    "password_changed": "Your password is changed; other log-ins of yours have ended.",
     "answered": "The destination answered.",
     "silent": "The destination did not answer; the table says why.",
 }

@@ -22,6 +22,12 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data
 
 
+@pytest.fixture(autouse=True)
+def _costs_no_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hash of the accounts of tests is not made anew, which would be slow."""
+    monkeypatch.setattr("app.node.people.log_in.needs_new_hash", lambda _: False)
+
+
 @pytest.fixture
 def site(filled: Path, tmp_path: Path) -> Site:
     """Site with a journal of its own, filled; its descriptions and files may be changed."""

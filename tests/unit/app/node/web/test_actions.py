@@ -2,13 +2,14 @@
 
 import pytest
 
-from app.node.journal.audit import list_deeds
+from app.node.journal.audit import Actor, list_deeds
 from app.node.journal.engine import reading
 from app.node.journal.states import DeliveryState, JobState, SeriesState
 from app.node.web.actions import ACTIONS, Request, offers, state_of, take
 from app.node.web.site import Site
 from tests.builders.filled_journal import series_uid_of
 
+ANNA = Actor(name="anna", role="operator", address="10.0.0.7")
 SUBJECTS = {
     "series": {state: series_uid_of(state) for state in SeriesState},
     "job": {state: f"j-{state}" for state in JobState},
@@ -17,7 +18,7 @@ SUBJECTS = {
 
 
 def ask(kind: str, name: str, identifier: str) -> Request:
-    return Request(kind=kind, name=name, identifier=identifier, actor="anna")
+    return Request(kind=kind, name=name, identifier=identifier, actor=ANNA)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,13 @@ def test_a_name_is_kept_with_its_place_and_the_job_runs_again(finished: Site):
     with reading(finished.engine) as c:
         deed = list_deeds(c, limit=1)[0]
     assert deed == Deed(
-        at=NOW, actor="local", action="job.levels", subject=JOB, detail="8: L5 -> L6"
+        at=NOW,
+        actor="local",
+        action="job.levels",
+        subject=JOB,
+        detail="8: L5 -> L6",
+        role="administrator",
+        address="testclient",
     )
 
 
