@@ -66,8 +66,9 @@ def test_every_decision_is_in_the_contents():
     assert listed == sorted(f"decisions/{p.name}" for p in (ROOT / "app/decisions").glob("*.md"))
 
 
-def test_files_that_the_architecture_names_are_there():
-    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+@pytest.mark.parametrize("page", ["architecture.md", "threat-model.md"])
+def test_files_that_a_page_names_are_there(page: str):
+    text = (ROOT / "docs" / page).read_text("utf-8")
     named = re.findall(r"`((?:app|operators|tests)/[\w/]+(?:\.py|/))`", text)
     assert len(named) > 15
     assert [name for name in named if not (ROOT / name).exists()] == []
