@@ -43,7 +43,7 @@ class Plan:
     times: int
     studies: int
     deadline_s: float
-    settle_s: float = 300.0
+    settle_s: float = 900.0
 
 
 @dataclass

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from argparse import Namespace
 from pathlib import Path
 
+import pydicom
 from pydicom.dataset import Dataset
 
 from tests.benchmarks.campaign.__main__ import open_parts
-from tests.benchmarks.campaign.judging import KINDS, Findings, Held, check_results
+from tests.benchmarks.campaign.judging import (
+    KINDS,
+    Findings,
+    Held,
+    check_results,
+    digest_of,
+    is_the_same,
+)
 from tests.benchmarks.campaign.parts import (
     Part,
     keep_part,
@@ -20,6 +29,8 @@ from tests.benchmarks.campaign.parts import (
 from tests.benchmarks.campaign.report import RESULTS, page_of
 from tests.benchmarks.campaign.steps import STEPS, instrument, mark_of
 from tests.benchmarks.campaign.table import FAMILIES
+from tests.builders.dicom_sender import data_set_of
+from tests.builders.mr_series import make_series
 from tests.builders.node_processes import ROOT
 
 GOOD = (("2.1", KINDS[0]), ("2.1", KINDS[1]), ("2.2", KINDS[0]), ("2.2", KINDS[1]))
@@ -38,6 +49,18 @@ def test_it_sees_a_lost_and_a_doubled_result() -> None:
     assert judged(*GOOD[:3]) == {"results lost": 1}
     assert judged(*GOOD, ("2.2", KINDS[1])) == {"duplicate results": 1}
     assert judged(*GOOD, ("2.9", KINDS[1])) == {"duplicate results": 1}
+
+
+def test_a_file_that_lost_its_bytes_has_another_digest_and_is_no_crash(tmp_path: Path) -> None:
+    whole = make_series(tmp_path / "in", slices=1).paths[0]
+    (tmp_path / "empty").touch()
+    (tmp_path / "zeros").write_bytes(bytes(whole.stat().st_size))
+    (tmp_path / "half").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    digests = {digest_of(tmp_path / name) for name in ("empty", "zeros", "half")}
+    assert digest_of(whole) == hashlib.sha256(data_set_of(whole)).hexdigest()
+    assert digest_of(whole) not in digests
+    assert is_the_same(whole, pydicom.dcmread(whole))
+    assert not is_the_same(tmp_path / "zeros", pydicom.dcmread(whole))
 
 
 def part(seed: int, **changes: object) -> Part:
