@@ -217,21 +217,26 @@ def _options_of(checkpoint: Mapping[str, object]) -> dict[str, object]:
 
 
 def _shape_of(weights: Mapping[str, Tensor], options: Mapping[str, object]) -> LabellingShape:
-    backbone, box = options.get("backbone"), options.get("final_size")
+    backbone, box = options.get("backbone"), _box_in(options)
     if backbone not in _BACKBONES:
         message = f"the labelling network is no {' or '.join(_BACKBONES)}"
         raise ModelUnusableError(message, reasons=("unknown_backbone",))
-    is_size = isinstance(box, list | tuple) and len(box) == len(BoxSize._fields)
-    if not is_size or not all(isinstance(side, int) and side > 0 for side in box):
-        message = "the labelling checkpoint does not say the size of its input"
-        raise ModelUnusableError(message, reasons=("options_missing",))
     heads = _heads_in(weights)
     known = {name: answers for name, answers in heads.items() if name in HEADS}
     if not known.keys() & NAMING or any(HEADS[name] != n for name, n in known.items()):
         message = "the labelling network has none of the known heads, or one of another size"
         raise ModelUnusableError(message, reasons=("unknown_heads",))
     is_turned = _TURNED_DATA in str(options.get("ds_name") or "")
-    return LabellingShape(str(backbone), heads, BoxSize(*box), is_turned)
+    return LabellingShape(str(backbone), heads, box, is_turned)
+
+
+def _box_in(options: Mapping[str, object]) -> BoxSize:
+    sides = options.get("final_size")
+    whole = [s for s in sides if isinstance(s, int)] if isinstance(sides, list | tuple) else []
+    if len(whole) != len(BoxSize._fields) or min(whole) < 1:
+        message = "the labelling checkpoint does not say the size of its input"
+        raise ModelUnusableError(message, reasons=("options_missing",))
+    return BoxSize(*whole)
 
 
 def _heads_in(weights: Mapping[str, Tensor]) -> dict[str, int]:
@@ -245,15 +250,15 @@ def _features(backbone: str) -> tuple[nn.Module, int]:
     """DenseNet without its last layer, and how many features it gives."""
     try:
         # Not at the top: seconds, and only who trains or has such a model has installed it.
-        from monai.networks import nets  # noqa: PLC0415
+        from monai.networks.nets import densenet  # noqa: PLC0415
     except ImportError as error:
         message = "labelling models need MONAI: pip install 'spine-node[labelling]'"
         raise ModelUnusableError(message, reasons=("monai_missing",)) from error
-    make = {"DENSENET121": nets.DenseNet121, "DENSENET169": nets.DenseNet169}[backbone]
+    make = {"DENSENET121": densenet.DenseNet121, "DENSENET169": densenet.DenseNet169}[backbone]
     net = make(spatial_dims=3, in_channels=1, out_channels=1)
-    features = int(net.class_layers[-1].in_features)
-    net.class_layers = net.class_layers[:-1]
-    return net, features
+    *kept, last = net.class_layers
+    net.class_layers = nn.Sequential(*kept)
+    return net, cast("nn.Linear", last).in_features
 
 
 def _head(features: int, answers: int) -> nn.Sequential:

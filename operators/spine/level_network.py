@@ -131,7 +131,8 @@ def network_costs(spine: SpineMeasures, paths: Paths) -> Costs:
         total -= weight * _by_level(said)[paths.levels[:, n]]
         if _ROLES[0] in said:
             total -= weight * np.array([said[role] for role in _roles_of(paths, n)])
-    return np.minimum(total - total.min(), MOST)
+    costs: Costs = np.minimum(total - total.min(), MOST)
+    return costs
 
 
 def _over_levels(head: str, shares: Sequence[float]) -> Costs:
