@@ -33,7 +33,8 @@ def annotate(
 
     read = read_recipe(recipe)
     if not images.is_dir() or not (found := images_of(images, "bids")):
-        raise ConfigurationError(f"{images} holds no sub-*/**/*_T2w.nii.gz", reasons=("no_images",))
+        message = "the folder of images holds no sub-*/**/*_T2w.nii.gz"
+        raise ConfigurationError(message, reasons=("no_images",))
     if output.resolve() == images.resolve():
         raise ConfigurationError(
             "images are written too, corrected and cut: give another folder than that of the "

@@ -111,6 +111,7 @@ def test_of_a_study_too_under_the_subject_s_name_and_as_nifti(study: Path) -> No
     assert np.count_nonzero(mask.get_fdata()) == np.count_nonzero(semantic.pixel_array)
     sidecar = json.loads((home / f"{stem}_seg-spine_msk.json").read_text())
     assert sidecar["Sources"] == ["bids:raw:P1"]
+    assert sidecar["SeriesInstanceUID"] == semantic.ReferencedSeriesSequence[0].SeriesInstanceUID
     assert (home / f"{stem}_seg-spine_ctd.json").exists()
     with (study / "out" / "cohort.csv").open() as file:
         (row,) = csv.DictReader(file)

@@ -211,7 +211,11 @@ PATH_OPTIONS = {
     "run": ("-i", "-o", "--models", "--semantic-mask", "--report", "--config"),
     "explain": ("",),
     "cohort": ("", "-o"),
-    "evaluate": ("--prediction", "--reference", "-o", "--against"),
+    "evaluate": (
+        *("--prediction", "--reference", "-o", "--against"),
+        *("--labels", "--reference-labels"),
+    ),
+    "annotate": ("", "--recipe", "-o"),
     "send": ("",),
     "models list": ("-m",),
     "models verify": ("-m",),

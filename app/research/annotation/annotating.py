@@ -98,7 +98,7 @@ def find_sources(recipe: Recipe) -> dict[str, dict[str, CaseFiles]]:
         says of which source.
     """
     return {
-        source.name: find_cases(source.masks, f"source '{source.name}' ({source.masks})")
+        source.name: find_cases(source.masks, f"source '{source.name}'")
         for source in recipe.sources
     }
 

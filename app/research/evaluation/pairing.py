@@ -15,7 +15,12 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from app.research.evaluation.referenced_series import object_kind, partners_by_series, series_of
+from app.research.evaluation.referenced_series import (
+    object_kind,
+    partners_by_series,
+    series_of,
+    without_twins,
+)
 from operators.dicom.result_kinds import INSTANCES, SEMANTIC
 from operators.errors import UnreadableInputError
 
@@ -124,8 +129,11 @@ def pair_folders(reference: Path, prediction: Path, name: str) -> CasePairs:
     """
     truths = find_cases(reference, "references")
     guesses = find_cases(prediction, f"predictions '{name}'")
-    made_of = {case: _series_of(files) for case, files in truths.items()}
-    partners = _partners(made_of, {case: _series_of(files) for case, files in guesses.items()})
+    made_of = _made_of(truths)
+    truths = {case: truths[case] for case in made_of}
+    guesses_made_of = _made_of(guesses)
+    guesses = {case: guesses[case] for case in guesses_made_of}
+    partners = _partners(made_of, guesses_made_of)
     if not partners:
         raise UnreadableInputError(
             f"none of {len(guesses)} predictions has the series or the name of one of "
@@ -140,11 +148,17 @@ def pair_folders(reference: Path, prediction: Path, name: str) -> CasePairs:
         predictions={case: guesses[partner] for case, partner in partners.items()},
         without_reference=tuple(case for case in guesses if case not in partners.values()),
         series={
-            case: made_of[case] or _series_of(guesses[partners[case]])
+            case: made_of[case] or guesses_made_of[partners[case]]
             for case in truths
             if made_of[case] or case in partners
         },
     )
+
+
+def _made_of(cases: Mapping[str, CaseFiles]) -> dict[str, str]:
+    """Series of every case that is no twin of another."""
+    objects = {case for case, files in cases.items() if files.is_segmentation_object}
+    return without_twins({case: _series_of(files) for case, files in cases.items()}, objects)
 
 
 def _series_of(files: CaseFiles) -> str:

@@ -16,7 +16,7 @@ from pydicom.uid import SegmentationStorage
 from operators.dicom.normal_header import PARSE_ERRORS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     from app.research.evaluation.mask_files import MaskKind
@@ -57,6 +57,27 @@ def object_kind(path: Path) -> MaskKind | None:
         return None
     labels = [str(item.get("SegmentLabel", "")) for item in header.get("SegmentSequence") or []]
     return "instances" if any(s.startswith(_INSTANCE_WORDS) for s in labels) else "semantic"
+
+
+def without_twins(made_of: Mapping[str, str], objects: Collection[str]) -> dict[str, str]:
+    """Leave out the SEG objects of a series whose masks lie beside them as NIfTI (`cohort`).
+
+    Parameters
+    ----------
+    made_of : mapping of str to str
+        Case to Series Instance UID; empty where unknown.
+    objects : collection of str
+        The cases that are SEG objects.
+
+    Returns
+    -------
+    dict of str to str
+        The other cases.
+    """
+    as_nifti = {uid for case, uid in made_of.items() if uid and case not in objects}
+    return {
+        case: uid for case, uid in made_of.items() if case not in objects or uid not in as_nifti
+    }
 
 
 def partners_by_series(truths: Mapping[str, str], guesses: Mapping[str, str]) -> dict[str, str]:

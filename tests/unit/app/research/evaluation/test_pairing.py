@@ -217,8 +217,12 @@ def test_a_nifti_mask_is_paired_by_the_series_in_the_json_beside_it(tmp_path: Pa
         (tmp_path / "out" / f"sub-1_acq-series3_{kind}_msk.json").write_text(
             f'{{"SeriesInstanceUID": "{uid}"}}', "utf-8"
         )
+    # As `cohort` leaves it: the objects of the series lie beside the same masks as NIfTI.
+    names = ("sub-1_desc-dicom_semantic.dcm", "sub-1_desc-dicom_instances.dcm")
+    objects(tmp_path / "out", names, tmp_path / "mr2", uid)
     pairs = pair_folders(tmp_path / "ref", tmp_path / "out", "ours")
     assert pairs.predictions["a"].semantic.name == "sub-1_acq-series3_seg-spine_msk.nii.gz"
+    assert pairs.without_reference == ()
 
 
 def test_masks_of_one_name_that_name_different_series_are_no_pair(tmp_path: Path):
