@@ -23,8 +23,8 @@ from pathlib import Path
 
 from tests.builders.counting_pacs import CountingPacs, counting_pacs
 from tests.builders.killable_node import KillableNode, killable_node
-from tests.builders.node_processes import wait_until
 from tests.builders.stubborn_sender import StubbornSender, data_set_bytes
+from tests.builders.waiting import comes_true
 
 KILL_POINTS: dict[str, tuple[str, str]] = {
     "listener, any time": ("listener", ""),
@@ -101,7 +101,7 @@ def torture(
         name = order.pop()
         who, query = KILL_POINTS[name]
         if query:
-            wait_until(lambda query=query: node.journal.has(query), 3, every_s=0.003)
+            comes_true(lambda query=query: node.journal.has(query), 3, every_s=0.003)
             # The states that follow within milliseconds are hit, too.
             time.sleep(generator.choice((0, 0, 0.005, 0.02, 0.1)))
         else:
@@ -141,7 +141,7 @@ def run(folder: Path, *, kills: int, seed: int, deadline_s: float, settle_s: flo
             len(pacs.by_source_series().get(uid, ())) >= 2 for uid in series
         )
         quiet = "SELECT 1 FROM delivery WHERE state IN ('queued', 'sent') LIMIT 1"
-        wait_until(lambda: complete() and not node.journal.has(quiet), settle_s, every_s=0.2)
+        comes_true(lambda: complete() and not node.journal.has(quiet), settle_s, every_s=0.2)
         found.seconds = time.monotonic() - begun
         check_objects(node, senders, found)
         check_results(pacs, series, found)
