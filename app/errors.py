@@ -203,6 +203,26 @@ class ExitCode(IntEnum):
     INCOMPLETE = 75
 
 
+WORST_FIRST: Final = (
+    ExitCode.INTERNAL,
+    ExitCode.INCOMPLETE,
+    ExitCode.MODEL,
+    ExitCode.INFERENCE,
+    ExitCode.OUTPUT,
+    ExitCode.GEOMETRY,
+    ExitCode.NO_SPINE,
+    ExitCode.NO_SERIES,
+    ExitCode.UNREADABLE_INPUT,
+)
+"""Of a run: where every series failed, the failure that most needs somebody's attention gives the
+code. The others are of commands."""
+
+VERDICTS_ON_IMAGES: Final = frozenset(
+    {ExitCode.UNREADABLE_INPUT, ExitCode.NO_SERIES, ExitCode.GEOMETRY, ExitCode.NO_SPINE}
+)
+"""Repeating a run changes none of these."""
+
+
 EXIT_CODES: Final[dict[type[SpineError], ExitCode]] = {
     ConfigurationError: ExitCode.USAGE,
     UnreadableInputError: ExitCode.UNREADABLE_INPUT,

@@ -88,8 +88,13 @@ def ignore_stop_requests() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
 
 
-def die_with_parent() -> None:
-    """Ask the kernel for SIGKILL at the moment the parent process ends, even by SIGKILL (Linux).
+def die_with_parent(number: int = signal.SIGKILL) -> None:
+    """Ask the kernel for a signal at the moment the parent process ends, even by SIGKILL (Linux).
+
+    Parameters
+    ----------
+    number : int
+        Of the signal.
 
     Raises
     ------
@@ -102,6 +107,6 @@ def die_with_parent() -> None:
     must start this process from a thread that lives as long as itself. A parent that is dead
     already is not noticed: whoever reads a pipe from it sees its end.
     """
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))

@@ -1,24 +1,18 @@
 """The job engine of a cohort: DBOS, with a file in the output folder or a PostgreSQL database.
 
-`app.node.work.queue` does the same for the node. Several cohorts may share a database: queue,
+Several cohorts may share a database: queue,
 executors and versions of workflows carry the cohort's id.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from dbos import DBOS
-from sqlalchemy.exc import SQLAlchemyError
-
-from app.errors import EngineError
 from app.node.journal.locks import holding
-from app.node.work.queue import ACTIVE, engine_config
+from app.node.work.engine import Engine, Lane
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -33,11 +27,10 @@ _AT_ONCE: Final = 500
 """Ids in one question: SQLite takes 32766 values, PostgreSQL 65535."""
 
 
-@dataclass(frozen=True, slots=True)
-class CohortEngine:
-    """The engine of this process; there can be only one.
+class CohortEngine(Engine):
+    """The engine of a process that works on a cohort.
 
-    Attributes
+    Parameters
     ----------
     cohort_id : str
         Of the cohort.
@@ -47,51 +40,19 @@ class CohortEngine:
         How many cases this process works on.
     """
 
-    cohort_id: str
-    executor: str
-    at_once: int
+    def __init__(self, cohort_id: str, executor: str, at_once: int) -> None:
+        self._cohort_id = cohort_id
+        super().__init__(
+            name=WORKFLOWS_CLASS,
+            instance=WORKFLOWS_INSTANCE,
+            executor_id=_executor_of(cohort_id, executor),
+            version=f"{_VERSION}-{cohort_id}",
+            lanes=(Lane(f"cohort-{cohort_id}", at_once, _POLL_S),),
+        )
 
-    def configure(self, url: str) -> None:
-        """Configure the engine; workflows must be registered between this and `start`."""
-        executor = self._executor_id(self.executor)
-        DBOS(config=engine_config("spine-cohort", url, executor, self._version))
-
-    def start(self) -> None:
-        """Migrate, take up what this executor left behind, and begin to take work.
-
-        Raises
-        ------
-        EngineError
-            If the database does not answer.
-        """
-        DBOS.listen_queues([self._queue])
-        with _named_errors():
-            DBOS.launch()
-            DBOS.register_queue(
-                self._queue,
-                worker_concurrency=self.at_once,
-                polling_interval_sec=_POLL_S,
-                on_conflict="always_update",
-            )
-
-    def stop(self) -> None:
-        """Stop at once; what is unfinished goes on after the next start."""
-        DBOS.destroy()
-
-    def submit(self, case_id: str) -> None:
+    def submit_case(self, case_id: str) -> None:
         """Give a case to the engine; one that it has already is left as it is."""
-        with _named_errors():
-            DBOS.enqueue_workflow_with_options(
-                {
-                    "workflow_name": CASE,
-                    "class_name": WORKFLOWS_CLASS,
-                    "instance_name": WORKFLOWS_INSTANCE,
-                    "queue_name": self._queue,
-                    "workflow_id": self._workflow_id(case_id),
-                    "app_version": self._version,
-                },
-                case_id,
-            )
+        self.submit(self.lanes[0].name, CASE, self._workflow_id(case_id), case_id)
 
     def forget_ended(self, case_ids: Sequence[str]) -> list[str]:
         """Forget the workflows of these cases that ended, so that they may begin anew.
@@ -104,14 +65,9 @@ class CohortEngine:
         absent: list[str] = []
         for first in range(0, len(case_ids), _AT_ONCE):
             wanted = {self._workflow_id(one): one for one in case_ids[first : first + _AT_ONCE]}
-            with _named_errors():
-                found = DBOS.list_workflows(
-                    workflow_ids=list(wanted), load_input=False, load_output=False
-                )
-                ended = [one.workflow_id for one in found if one.status not in ACTIVE]
-                if ended:
-                    DBOS.delete_workflows(ended)
-            active = {one.workflow_id for one in found} - set(ended)
+            found = self.tickets(list(wanted))
+            active = {one for one, ticket in found.items() if ticket.is_active}
+            self.forget(sorted(found.keys() - active))
             absent += [case for workflow, case in wanted.items() if workflow not in active]
         return absent
 
@@ -130,33 +86,17 @@ class CohortEngine:
         """
         count = 0
         for lock in sorted((state / "locks").glob("*.lock")):
-            if lock.stem == self.executor:
+            if _executor_of(self._cohort_id, lock.stem) == self.executor_id:
                 continue
             # Held meanwhile, so that no new process of this name begins anything.
-            with holding(state, lock.stem) as is_dead, _named_errors():
+            with holding(state, lock.stem) as is_dead:
                 if is_dead:
-                    dead = [self._executor_id(lock.stem)]
-                    count += len(DBOS._recover_pending_workflows(dead))  # noqa: SLF001 - as in the node
+                    count += self.take_over([_executor_of(self._cohort_id, lock.stem)])
         return count
 
-    @property
-    def _queue(self) -> str:
-        return f"cohort-{self.cohort_id}"
-
-    @property
-    def _version(self) -> str:
-        return f"{_VERSION}-{self.cohort_id}"
-
-    def _executor_id(self, name: str) -> str:
-        return f"{self.cohort_id}-{name}"
-
     def _workflow_id(self, case_id: str) -> str:
-        return f"{self.cohort_id}:{case_id}"
+        return f"{self._cohort_id}:{case_id}"
 
 
-@contextmanager
-def _named_errors() -> Iterator[None]:
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise EngineError(f"the job engine does not answer: {type(error).__name__}") from error
+def _executor_of(cohort_id: str, name: str) -> str:
+    return f"{cohort_id}-{name}"

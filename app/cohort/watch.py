@@ -85,7 +85,7 @@ class Watch:
         if losses[case_id] > _MOST_LOSSES:
             message = "the job engine ended a case without a result, time and again"
             raise WorkflowLostError(message)
-        self.engine.submit(case_id)
+        self.engine.submit_case(case_id)
 
 
 def follow(watch: Watch, teller: Teller, stop: Event) -> None:

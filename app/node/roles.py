@@ -6,7 +6,6 @@ while the worker is starting, the page shows what is wrong while both are gone.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
@@ -23,13 +22,11 @@ from app.node.lifeline import Beat, no_beat
 from app.node.reload import Reload
 from app.node.telemetry import events
 from app.node.telemetry.logs import EventLog, quiet_foreign_logs
-from app.signals import reload_requests, stop_requests
+from app.signals import die_with_parent, reload_requests, stop_requests
 from operators.errors import SpineError
 
 if TYPE_CHECKING:
     from app.settings import NodeSettings, Settings
-
-PR_SET_PDEATHSIG: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +142,7 @@ def run_role(role: str, read: Callable[[], Settings], parent: Parent | None = No
     """
     if parent is not None:
         # Also a parent that is killed must leave nobody behind that holds the ports.
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        die_with_parent(signal.SIGTERM)
     above = parent or Parent()
     settings = read()
     quiet_foreign_logs()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from app.errors import ExitCode, OutputUnwritableError, exit_code_of
+from app.errors import WORST_FIRST, ExitCode, OutputUnwritableError, exit_code_of
 from operators.anatomy.labels import Structure
 from operators.anatomy.levels import numbering_text
 from operators.anatomy.vertebrae import vertebrae_among
@@ -34,19 +34,6 @@ NUMBERING: Final = numbering_text()
 Status = Literal["ok", "partial", "no_series", "failed", "interrupted"]
 
 _MM3_PER_ML: Final = 1000.0
-
-_WORST_FIRST: Final = (
-    ExitCode.INTERNAL,
-    ExitCode.INCOMPLETE,
-    ExitCode.MODEL,
-    ExitCode.INFERENCE,
-    ExitCode.OUTPUT,
-    ExitCode.GEOMETRY,
-    ExitCode.NO_SPINE,
-    ExitCode.NO_SERIES,
-    ExitCode.UNREADABLE_INPUT,
-)
-"""Where every series failed, the failure that most needs somebody's attention gives the code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,4 +258,4 @@ def verdict(cases: tuple[Case, ...]) -> tuple[Status, ExitCode]:
     if len(failures) < len(cases):
         return "partial", ExitCode.OK
     codes = {exit_code_of(failure) for failure in failures}
-    return "failed", next((code for code in _WORST_FIRST if code in codes), ExitCode.INTERNAL)
+    return "failed", next((code for code in WORST_FIRST if code in codes), ExitCode.INTERNAL)

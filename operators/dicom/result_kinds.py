@@ -52,6 +52,8 @@ class ResultKind:
         Whether the page shows it as a picture; everything else is only ever a download.
     is_optional : bool
         Whether a run writes it only where it is asked to.
+    is_served : bool
+        Whether the node has it made of every series, where it is optional.
     """
 
     name: str
@@ -65,6 +67,7 @@ class ResultKind:
     has_predecessor: bool = False
     is_shown: bool = False
     is_optional: bool = False
+    is_served: bool = True
 
 
 SEMANTIC: Final = ResultKind(
@@ -114,6 +117,7 @@ MEASUREMENTS: Final = ResultKind(
     title="measurements (table)",
     media_type="text/csv",
     is_optional=True,
+    is_served=False,
 )
 
 REPORT_FILE: Final = ResultKind(
@@ -162,6 +166,11 @@ KINDS: Final[dict[str, ResultKind]] = {
 
 USUAL_EXTRAS: Final = frozenset({MEASUREMENT_REPORT.name})
 """Names of the optional kinds that a run writes unless it is told otherwise."""
+
+SERVED_EXTRAS: Final = tuple(
+    kind.name for kind in KINDS.values() if kind.is_optional and kind.is_served
+)
+"""Names of the optional kinds that the node has made of every series."""
 
 OBJECT_CLASSES: Final[dict[str, str]] = {
     kind.group: kind.sop_class_uid for kind in KINDS.values() if kind.sop_class_uid

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from operators.anatomy.colours import Rgb
 
     Labels = NDArray[np.unsignedinteger]
-    Pixels = NDArray[np.uint8]
 
 _FILL_ALPHA, _LINE_ALPHA = 0.42, 0.95
 _GAMMA: Final = 0.8

@@ -24,8 +24,9 @@ from pynetdicom.sop_class import MRImageStorage, SegmentationStorage
 from tests.builders.counting_pacs import CountingPacs, counting_pacs
 from tests.builders.killable_node import KillableNode, killable_node, peer_entry
 from tests.builders.mr_series import MadeSeries
-from tests.builders.node_processes import NodeProcess, role_command, wait_until
+from tests.builders.node_processes import NodeProcess, role_command
 from tests.builders.stub_models import spine_series
+from tests.builders.waiting import comes_true
 
 CANARY = "CANARY"
 TEXTS = {
@@ -166,7 +167,7 @@ def let_fly(folder: Path, node: KillableNode, pacs: CountingPacs) -> set[str]:
     jobs = "SELECT count(*) FROM job WHERE state IN ('succeeded', 'refused', 'dead')"
     sent = "SELECT count(*) FROM delivery WHERE state IN ('delivered', 'dead', 'parked')"
     rejected = "SELECT count(*) FROM series WHERE state = 'rejected'"
-    assert wait_until(
+    assert comes_true(
         lambda: [node.journal.rows(query)[0][0] for query in (jobs, sent, rejected)] == [3, 4, 2],
         60,
         every_s=0.2,

@@ -20,7 +20,8 @@ from app.node.journal.engine import reading
 from tests.builders.journals import empty_journal
 from tests.builders.mr_series import make_series
 from tests.builders.received import Inbox
-from tests.builders.worker_process import WorkerProcess, eventually
+from tests.builders.waiting import eventually
+from tests.builders.worker_process import WorkerProcess
 
 SLICES = 15
 

@@ -23,7 +23,7 @@ from tests.builders.dicom_sender import associated, data_set_of
 from tests.builders.mr_series import make_series
 from tests.builders.mutations import mutate
 from tests.builders.node import TITLE, Node, running_node
-from tests.builders.node_processes import wait_until
+from tests.builders.waiting import comes_true
 
 
 def mutants(folder: Path, count: int, first: int) -> dict[str, bytes]:
@@ -77,7 +77,7 @@ def main() -> int:
             before = processes(node)
             answers = send(node.ports["listener"], objects)
             told = node.page("/api/v1/status").json()["attention_by_kind"]
-            recorded = wait_until(lambda: recorded_answers(node) == answers, 10.0)
+            recorded = comes_true(lambda: recorded_answers(node) == answers, 10.0)
             states = Counter(row["state"] for row in node.rows("instance"))
             lost = len(before - processes(node)) + node.log().count('"number": 790')
     attention = {kind: count for kind, count in told.items() if count}

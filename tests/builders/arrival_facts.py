@@ -20,7 +20,6 @@ def slice_facts(number: int, **changes: object) -> ArrivalFacts:
         columns=400,
         image_position=(-STEP_MM * number, -120.0, 150.0),
         image_orientation=SAGITTAL,
-        instance_number=number + 1,
         acquisition_number=1,
         echo_number=1,
         echo_time=100.0,

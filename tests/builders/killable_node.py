@@ -20,9 +20,9 @@ from tests.builders.node_processes import (
     free_port,
     role_command,
     stub_worker_command,
-    wait_until,
     write_config,
 )
+from tests.builders.waiting import comes_true
 
 WORK_S = 0.2
 """What the stand-in takes for a series."""
@@ -73,7 +73,7 @@ class KillableNode:
         for process in (self.listener, self.worker):
             if process.role in names:
                 process.kill()
-        if not wait_until(lambda: not any(map(is_alive, orphans)), 5):
+        if not comes_true(lambda: not any(map(is_alive, orphans)), 5):
             raise RuntimeError("the inference child outlived its worker")
         meanwhile()
         self.start(*names)

@@ -10,8 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,14 +91,6 @@ class WorkerProcess:
         assert self.running.stdout is not None
         self.running.stdout.close()
         return code
-
-
-def eventually(condition: Callable[[], object], within_s: float = 20.0) -> None:
-    """Wait until it holds; fail where it does not in time."""
-    end = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < end, "not in time"
-        time.sleep(0.05)
 
 
 def main() -> None:

@@ -16,9 +16,10 @@ from pynetdicom.sop_class import MRImageStorage
 from tests.builders.counting_pacs import CountingPacs, counting_pacs
 from tests.builders.killable_node import KillableNode, killable_node
 from tests.builders.mr_series import SAGITTAL, MadeSeries
-from tests.builders.node_processes import NodeProcess, role_command, wait_until
+from tests.builders.node_processes import NodeProcess, role_command
 from tests.builders.shown_spine import PITCH_MM
 from tests.builders.stub_models import spine_series
+from tests.builders.waiting import comes_true
 
 DEEDS = "SELECT actor, detail FROM audit WHERE action = 'job.levels' AND subject = ?"
 BY_API = {"X-Spine-Node": "test"}
@@ -122,7 +123,7 @@ def test_a_named_vertebra_renames_all_that_show_it_and_stays_named_when_run_agai
     with running(tmp_path) as (node, pacs, client):
         for made in (upper, lower):
             send(node.listener.port, made.paths)
-            assert wait_until(lambda made=made: is_settled(node, made.series_uid), 90)
+            assert comes_true(lambda made=made: is_settled(node, made.series_uid), 90)
         first, above = (latest(node, made.series_uid) for made in (lower, upper))
         old = sent(node, first)
         (entry,) = client.get(f"/api/v1/jobs/{first}").json()["job"]["record"]["series"]
@@ -132,7 +133,7 @@ def test_a_named_vertebra_renames_all_that_show_it_and_stays_named_when_run_agai
         answer = fill_in(client, first, what="name", vertebra=str(second_bone), level="L1")
         assert (answer.status_code, answer.headers["location"][-11:]) == (303, "answer=done")
         for made, before in ((lower, first), (upper, above)):
-            assert wait_until(
+            assert comes_true(
                 lambda made=made, before=before: (
                     is_settled(node, made.series_uid) and latest(node, made.series_uid) != before
                 ),
@@ -140,7 +141,7 @@ def test_a_named_vertebra_renames_all_that_show_it_and_stays_named_when_run_agai
             )
         second, renamed = (latest(node, made.series_uid) for made in (lower, upper))
         new = sent(node, second)
-        assert wait_until(lambda: new <= pacs.kept.keys(), 30)
+        assert comes_true(lambda: new <= pacs.kept.keys(), 30)
         assert {pacs.kept[uid].replaces for uid in new} == {(uid,) for uid in old}
         named = names_in(node, second)
         assert "named by a person" in named[f"vertebra {second_bone} (L1)"]
@@ -157,7 +158,7 @@ def test_a_named_vertebra_renames_all_that_show_it_and_stays_named_when_run_agai
         # Wished for on the page of the first one: the same work as the second's, and its objects.
         kept = set(pacs.kept)
         client.post(f"/api/v1/jobs/{first}/replay", headers=BY_API)
-        assert wait_until(lambda: is_settled(node, lower.series_uid), 90)
+        assert comes_true(lambda: is_settled(node, lower.series_uid), 90)
         assert latest(node, lower.series_uid) == second
         assert names_in(node, second) == named
         assert {len(contents) for contents in pacs.contents.values()} == {1}

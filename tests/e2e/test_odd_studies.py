@@ -23,9 +23,9 @@ from operators.dicom.selection import decide
 from operators.dicom.series import scan
 from tests.builders.counting_pacs import CountingPacs, counting_pacs
 from tests.builders.killable_node import KillableNode, killable_node
-from tests.builders.node_processes import wait_until
 from tests.builders.odd_studies import STUDIES, OddStudy
 from tests.builders.stub_models import stub_bundle
+from tests.builders.waiting import comes_true
 
 CLOCK = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 PER_STACK = 2
@@ -151,8 +151,8 @@ def arrived(
             "SELECT 1 FROM series WHERE state = 'receiving' "
             "UNION ALL SELECT 1 FROM job WHERE state IN ('queued', 'running', 'waiting')"
         )
-        assert wait_until(lambda: not node.journal.has(busy), 120), node.journal.rows(busy)
-        assert wait_until(lambda: len(pacs.kept) >= expected, 60), len(pacs.kept)
+        assert comes_true(lambda: not node.journal.has(busy), 120), node.journal.rows(busy)
+        assert comes_true(lambda: len(pacs.kept) >= expected, 60), len(pacs.kept)
         yield outcome
 
 

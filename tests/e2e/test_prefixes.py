@@ -21,7 +21,8 @@ from app.node.journal import overview
 from app.node.journal.engine import journal_url, open_journal, reading
 from tests.builders.listener import running_listener
 from tests.builders.mr_series import MadeSeries, make_series
-from tests.builders.worker_process import WorkerProcess, eventually
+from tests.builders.waiting import eventually
+from tests.builders.worker_process import WorkerProcess
 
 SLICES = 12
 QUIET_S = 4.0

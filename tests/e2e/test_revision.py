@@ -10,9 +10,9 @@ from pynetdicom.sop_class import MRImageStorage
 
 from tests.builders.counting_pacs import CountingPacs, Kept, counting_pacs
 from tests.builders.killable_node import killable_node
-from tests.builders.node_processes import wait_until
 from tests.builders.stations import two_stations
 from tests.builders.stub_models import spine_series
+from tests.builders.waiting import comes_true
 
 KINDS = ("SPINEPS semantic", "SPINEPS instances")
 
@@ -27,7 +27,7 @@ def send(port: int, paths: tuple[Path, ...]) -> None:
 
 
 def results(pacs: CountingPacs, count: int) -> dict[str, Kept]:
-    assert wait_until(lambda: len(pacs.kept) >= count, 120)
+    assert comes_true(lambda: len(pacs.kept) >= count, 120)
     return dict(pacs.kept)
 
 

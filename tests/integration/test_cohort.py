@@ -17,7 +17,7 @@ import pytest
 from tests.builders.cohort_process import CohortProcess
 from tests.builders.postgres import PostgresServer, can_run, postgres_server
 from tests.builders.stub_cohort_child import command
-from tests.builders.worker_process import eventually
+from tests.builders.waiting import eventually
 
 SOURCES = 9
 CASES = 7

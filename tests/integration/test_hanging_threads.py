@@ -20,7 +20,7 @@ from app.settings import NodeSettings
 from tests.builders.mr_series import make_series
 from tests.builders.received import Inbox
 from tests.builders.stub_inference_child import COMMAND
-from tests.builders.worker_process import eventually
+from tests.builders.waiting import eventually
 
 QUIET = {"quiet_s": 0.5, "query_after_s": 0.1}
 

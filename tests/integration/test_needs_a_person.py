@@ -19,8 +19,9 @@ from pynetdicom.sop_class import CTImageStorage, MRImageStorage
 
 from tests.builders.counting_pacs import counting_pacs
 from tests.builders.killable_node import KillableNode, killable_node
-from tests.builders.node_processes import NodeProcess, role_command, wait_until
+from tests.builders.node_processes import NodeProcess, role_command
 from tests.builders.stub_models import spine_series
+from tests.builders.waiting import comes_true
 
 SLICES = 8
 PROGRAM = {"X-Spine-Node": "test"}
@@ -96,9 +97,9 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
             assert call(node.listener.port, "STRAY", MRImageStorage, called="OTHER").is_rejected
             send_truncated_series(node.listener.port, folder / "cage")
             ended = "SELECT 1 FROM job WHERE state IN ('succeeded', 'refused', 'dead')"
-            assert wait_until(lambda: node.journal.has(ended), 60, every_s=0.2)
+            assert comes_true(lambda: node.journal.has(ended), 60, every_s=0.2)
             met = "SELECT count(*) FROM association"
-            assert wait_until(lambda: node.journal.rows(met)[0][0] == 2, 10), node.journal.rows(met)
+            assert comes_true(lambda: node.journal.rows(met)[0][0] == 2, 10), node.journal.rows(met)
             with httpx.Client(base_url=f"http://127.0.0.1:{web.port}", timeout=10) as page:
                 yield Trial(node, page, folder)
         finally:

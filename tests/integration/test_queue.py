@@ -17,7 +17,7 @@ from app.node.journal.jobs import JobRun
 from app.node.work.queue import JobQueue, engine_url, segment_id
 from app.node.work.settling import Outcome, Settled, done
 from app.node.work.workflows import Tools, Workflows
-from tests.builders.worker_process import eventually
+from tests.builders.waiting import eventually
 
 
 @dataclass

@@ -15,8 +15,8 @@ from app.node.journal.engine import journal_url, open_journal, transaction
 from tests.builders.counting_pacs import counting_pacs
 from tests.builders.killable_node import killable_node
 from tests.builders.mr_series import make_series
-from tests.builders.node_processes import wait_until
 from tests.builders.older_journal import make_older
+from tests.builders.waiting import comes_true
 
 DELIVERIES = "SELECT count(*) FROM delivery WHERE state = '%s'"
 JOBS = "SELECT count(*) FROM job WHERE state = 'succeeded'"
@@ -55,18 +55,18 @@ def test_what_the_older_version_left_undone_is_done_once(tmp_path: Path):
     ):
         rows = node.journal.rows
         send(node.listener.port, tmp_path, "one")
-        assert wait_until(lambda: rows(DELIVERIES % "held") == [(2,)], 60)
+        assert comes_true(lambda: rows(DELIVERIES % "held") == [(2,)], 60)
         node.worker.kill()  # with a result that waits for its release
         send(node.listener.port, tmp_path, "two")
-        assert wait_until(lambda: rows(RECEIVED) == [(8,)], 20)
+        assert comes_true(lambda: rows(RECEIVED) == [(8,)], 20)
         node.listener.kill()  # with a series that nobody has looked at
         make_older(node.data / "journal.db")
 
         node.start("listener", "worker")
-        assert wait_until(lambda: rows(JOBS) == [(2,)], 60), rows("SELECT * FROM job")
-        assert wait_until(lambda: rows(DELIVERIES % "held") == [(4,)], 20)
+        assert comes_true(lambda: rows(JOBS) == [(2,)], 60), rows("SELECT * FROM job")
+        assert comes_true(lambda: rows(DELIVERIES % "held") == [(4,)], 20)
         release_all(node.data)
-        assert wait_until(lambda: rows(DELIVERIES % "delivered") == [(4,)], 30)
+        assert comes_true(lambda: rows(DELIVERIES % "delivered") == [(4,)], 30)
         assert sorted(pacs.arrivals.values()) == [1, 1, 1, 1]
         assert rows("SELECT max(version) > 1 FROM schema_version") == [(1,)]
     with closing(sqlite3.connect(node.data / "journal-before-0002.db")) as copy:

@@ -23,7 +23,8 @@ from tests.builders.journal_rows import insert
 from tests.builders.mr_series import MadeSeries, make_series
 from tests.builders.postgres import PostgresServer, can_run, postgres_server
 from tests.builders.received import Inbox
-from tests.builders.worker_process import WorkerProcess, eventually
+from tests.builders.waiting import eventually
+from tests.builders.worker_process import WorkerProcess
 
 QUIET = {"completeness": {"quiet_s": 0.6, "query_after_s": 0.1}}
 ENGINES = ["sqlite", "postgresql"]

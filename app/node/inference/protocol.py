@@ -14,12 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 from app.errors import ProtocolError
 from operators.anatomy.named_vertebrae import NamedVertebra
 from operators.dicom.provenance import IntendedUse, Predecessor
-from operators.dicom.result_kinds import MEASUREMENT_REPORT, OVERLAY, PDF, PREVIEW, REPORT_FILE
-
-_EXTRAS: Final = tuple(
-    kind.name for kind in (MEASUREMENT_REPORT, OVERLAY, REPORT_FILE, PDF, PREVIEW)
-)
-"""What the node has made of every series beside the segmentations."""
+from operators.dicom.result_kinds import SERVED_EXTRAS
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
 """Bytes; a record lists every series of a study with its reasons, some kilobytes each."""
@@ -64,7 +59,7 @@ class Request(_Message):
     source: Path | tuple[Path, ...]
     output: Path
     started: AwareDatetime
-    extras: tuple[str, ...] = _EXTRAS
+    extras: tuple[str, ...] = SERVED_EXTRAS
     nifti: bool = False
     predecessors: tuple[Predecessor, ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()

@@ -28,7 +28,7 @@ class ArrivalFacts:
         (0020,0032), mm, LPS.
     image_orientation : tuple of 6 float, optional
         (0020,0037), cosines of row and column.
-    number_of_frames, instance_number, acquisition_number : int, optional
+    number_of_frames, acquisition_number : int, optional
         (0028,0008), (0020,0013), (0020,0012).
     echo_number : int, optional
         (0018,0086), the first.
@@ -60,7 +60,6 @@ class ArrivalFacts:
     image_position: tuple[float, ...] | None = None
     image_orientation: tuple[float, ...] | None = None
     number_of_frames: int | None = None
-    instance_number: int | None = None
     acquisition_number: int | None = None
     echo_number: int | None = None
     echo_time: float | None = None

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from app.node.journal.deliveries import DeliveryGroup
     from app.node.journal.jobs import JobRun
     from app.node.lifeline import Beat
-    from app.node.work.queue import JobQueue, Ticket
+    from app.node.work.engine import Ticket
+    from app.node.work.queue import JobQueue
     from app.node.work.workfolder import WorkFolders
 
 VERSION_KEY: Final = "workflows"

@@ -9,7 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from app.errors import ExitCode, OutputUnwritableError, ServiceError, SpoolError
+from app.errors import (
+    VERDICTS_ON_IMAGES,
+    ExitCode,
+    OutputUnwritableError,
+    ServiceError,
+    SpoolError,
+)
 from app.node.delivery.routing import destinations_of, objects_for
 from app.node.delivery.withheld import withheld_objects
 from app.node.journal import deliveries, runs
@@ -30,11 +36,6 @@ if TYPE_CHECKING:
     from app.node.work.workfolder import WorkFolders
     from app.settings import NodeSettings
     from operators.errors import SpineError
-
-REFUSALS: Final = frozenset(
-    {ExitCode.UNREADABLE_INPUT, ExitCode.NO_SERIES, ExitCode.GEOMETRY, ExitCode.NO_SPINE}
-)
-"""Verdicts on the images: repeating changes nothing."""
 
 LONGEST_PAUSE_S: Final = 300.0
 _START_PAUSES: Final = 3
@@ -174,7 +175,7 @@ class Settlement:
                 return self._failed(job_id, run_number, attempts, failed(missing))
             self._publish(job_id, run_number, record, files)
             return Settled(delay_s=None, attempts=attempts)
-        if code in REFUSALS:
+        if code in VERDICTS_ON_IMAGES:
             end = self._run_end(
                 job_id, run_number, JobState.REFUSED, record=record, **_named(error)
             )

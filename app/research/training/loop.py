@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     Module = torch.nn.Module
     Progress = Callable[[int, int, float, float], None]
-    Losses = tuple[torch.Tensor, torch.Tensor]
 
 Sample = TypeVar("Sample")
 

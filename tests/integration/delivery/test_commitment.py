@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from tests.builders.planned_deliveries import (
     plan_job,
     states_of,
 )
+from tests.builders.waiting import eventually
 
 TITLE = "SPINENODE"
 QUICK = Patience(connect_s=2, association_s=2, message_s=2, report_s=0.4)
@@ -71,13 +71,6 @@ class Scene:
         return next(row.count for row in found if row.kind == "delivery_uncommitted")
 
 
-def wait_until(holds: Callable[[], bool], limit_s: float = 10) -> None:
-    deadline = time.monotonic() + limit_s
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def committing(pacs: FaultyPacs) -> DimsePeerSettings:
     return pacs.peer(can_commit=True)
 
@@ -88,7 +81,7 @@ def test_a_report_on_the_same_association_ends_the_delivery_within_the_attempt(
     with faulty_pacs(commits="same") as pacs:
         scene = Scene(tmp_path, committing(pacs))
         assert scene.attempt() is None
-        wait_until(lambda: pacs.report_answers == [0x0000])
+        eventually(lambda: pacs.report_answers == [0x0000])
     assert [(row.state, row.confirmed_by) for row in scene.rows()] == [
         ("delivered", "commitment")
     ] * 3
@@ -103,8 +96,8 @@ def test_a_report_on_a_new_association_is_taken_by_the_listener(tmp_path: Path) 
         pacs.report_to = (TITLE, node.port)
         scene = Scene(tmp_path, committing(pacs))
         scene.attempt()
-        wait_until(lambda: scene.states() == ["delivered"] * 3)
-        wait_until(lambda: pacs.report_answers == [0x0000])
+        eventually(lambda: scene.states() == ["delivered"] * 3)
+        eventually(lambda: pacs.report_answers == [0x0000])
         assert scene.attempt() is None
     assert {row.confirmed_by for row in scene.rows()} == {"commitment"}
     assert pacs.received == list(scene.job.sop_instance_uids)
@@ -279,12 +272,12 @@ def test_orthanc_commits_and_says_what_it_has_lost(tmp_path: Path) -> None:
         )
         scene = Scene(data, peer)
         scene.attempt()
-        wait_until(lambda: scene.states() == ["delivered"] * 3, 20)
+        eventually(lambda: scene.states() == ["delivered"] * 3, 20)
         assert {row.confirmed_by for row in scene.rows()} == {"commitment"}
         # An object that it acknowledged, and has lost when it is asked to commit it.
         lost = plan_job(scene.engine, data, "b", objects=2)
         scene.courier.attempt(lost.group())
-        wait_until(lambda: states_of(scene.engine, lost) == ["delivered"] * 2, 20)
+        eventually(lambda: states_of(scene.engine, lost) == ["delivered"] * 2, 20)
         with scene.engine.begin() as c:
             c.execute(
                 sa.update(DELIVERY)
@@ -293,10 +286,10 @@ def test_orthanc_commits_and_says_what_it_has_lost(tmp_path: Path) -> None:
             )
         pacs.delete_instance(lost.sop_instance_uids[0])
         scene.courier.attempt(lost.group())
-        wait_until(lambda: states_of(scene.engine, lost) == ["queued", "delivered"], 20)
+        eventually(lambda: states_of(scene.engine, lost) == ["queued", "delivered"], 20)
         (row, _) = delivery_rows(scene.engine, lost)
         assert row.last_error.startswith("uncommitted_")
         scene.clock.advance(3600)
         scene.courier.attempt(lost.group())
-        wait_until(lambda: states_of(scene.engine, lost) == ["delivered"] * 2, 20)
+        eventually(lambda: states_of(scene.engine, lost) == ["delivered"] * 2, 20)
         assert pacs.count_instances() == 5

@@ -20,7 +20,7 @@ from app.node.inference.supervisor import Supervisor, child_command
 from app.research.synthetic.dicom_series import STUDY_PHANTOM, StudyOptions, write_study
 from app.settings import ModelSettings, WorkerSettings, load_settings
 from operators.dicom.provenance import Predecessor
-from tests.builders.node_processes import wait_until
+from tests.builders.waiting import comes_true
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SMALL = replace(STUDY_PHANTOM, slices=9, in_plane=(100, 70), spacing=(4.4, 1.5, 1.5))
@@ -103,9 +103,9 @@ def test_a_worker_killed_while_its_child_loads_leaves_no_child():
     ) as parent:
         assert parent.stdout is not None
         child = psutil.Process(int(parent.stdout.readline()))
-        assert wait_until(lambda: _has_imported(child, "torch"), 60)
+        assert comes_true(lambda: _has_imported(child, "torch"), 60)
         parent.kill()
-    assert wait_until(lambda: _is_gone(child), 2)
+    assert comes_true(lambda: _is_gone(child), 2)
 
 
 def _has_imported(process: psutil.Process, name: str) -> bool:

@@ -23,6 +23,7 @@ from app.settings import WorkerSettings
 from operators.dicom.provenance import Predecessor
 from tests.builders.mr_series import make_series
 from tests.builders.stub_inference_child import COMMAND
+from tests.builders.waiting import comes_true
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ECHO = "echo-1"
@@ -76,13 +77,6 @@ def is_alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float = 10) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()
 
 
 def test_fifty_requests_are_served_by_one_child():
@@ -192,14 +186,14 @@ def test_a_cancelled_request_kills_the_child_and_its_children_within_half_a_seco
         assert pid is not None
         task = asyncio.create_task(supervisor.run(request("grandchild-1")))
         child = psutil.Process(pid)
-        assert await asyncio.to_thread(wait_until, lambda: bool(child.children()))
+        assert await asyncio.to_thread(comes_true, lambda: bool(child.children()))
         family = [pid, child.children()[0].pid]
         task.cancel()
         begun = time.monotonic()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert not psutil.pid_exists(pid)  # what is reported as cancelled has ended
-        assert wait_until(lambda: not any(map(is_alive, family)), 0.5)
+        assert comes_true(lambda: not any(map(is_alive, family)), 0.5)
         assert time.monotonic() - begun < 0.5
         assert (await supervisor.run(request(ECHO)))["pid"] != pid
 
@@ -228,7 +222,7 @@ def test_an_idle_child_that_dies_is_replaced_before_anybody_asks():
         first = (await supervisor.run(request(ECHO)))["pid"]
         os.kill(first, signal.SIGKILL)
         replaced = lambda: supervisor.ready is not None and supervisor.pid != first  # noqa: E731
-        assert await asyncio.to_thread(wait_until, replaced)
+        assert await asyncio.to_thread(comes_true, replaced)
         assert (await supervisor.run(request(ECHO)))["pid"] == supervisor.pid != first
 
     told = Told()
@@ -349,7 +343,7 @@ def test_a_parent_killed_by_sigkill_leaves_no_child():
         child = int(parent.stdout.readline())
         assert is_alive(child)
         parent.kill()
-    assert wait_until(lambda: not is_alive(child), 2)
+    assert comes_true(lambda: not is_alive(child), 2)
 
 
 def test_sigterm_to_the_child_alone_does_not_end_its_work():

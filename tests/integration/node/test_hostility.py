@@ -31,6 +31,7 @@ from app.settings import NodeSettings
 from tests.builders.dicom_sender import associated, data_set_of, rejection, sop_instance_uid_of
 from tests.builders.listener import RunningListener, running_listener
 from tests.builders.mr_series import make_series
+from tests.builders.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,13 +63,6 @@ def hung_up(connection: socket.socket) -> bool:
     except ConnectionError:
         pass
     return True
-
-
-def wait_for(condition: object, limit_s: float = 10) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +98,7 @@ def test_the_limit_counts_associations_and_a_place_is_free_again_after_a_release
     with running_listener(tmp_path / "data", max_associations=2) as node:
         with associated(node.port), associated(node.port):
             assert rejection(node.port) == (2, 3, 2)
-        wait_for(lambda: rejection(node.port) == ())
+        eventually(lambda: rejection(node.port) == ())
 
 
 def test_one_peer_cannot_take_all_places(tmp_path: Path) -> None:
@@ -138,8 +132,8 @@ def test_20_senders_that_die_within_an_object_leave_no_file(
             connection = sender.take_over()
             pieces = sender.pdus_of(data, uid, pdu_bytes=512)
             connection.sendall(b"".join(pieces[: len(pieces) // 2]))
-            wait_for(lambda: bool(node.incoming()))
-        wait_for(lambda: node.incoming() == [])
+            eventually(lambda: bool(node.incoming()))
+        eventually(lambda: node.incoming() == [])
     assert node.files() == []
     assert send(node, slice_path) == 0
 
@@ -152,7 +146,7 @@ def test_a_peer_that_stops_within_a_pdu_is_dropped_and_its_place_is_free(
             connection = sender.take_over()
             connection.sendall(struct.pack(">BBL", 4, 0, 1000) + bytes(10))
             assert hung_up(connection)
-        wait_for(lambda: rejection(node.port) == (), 5)
+        eventually(lambda: rejection(node.port) == (), 5)
 
 
 def test_a_pdu_of_2_gb_is_not_waited_for(slice_path: Path, node: RunningListener) -> None:
@@ -204,7 +198,7 @@ def test_a_full_disk_is_a_refusal_and_recovers_by_itself(
         assert node.files() == node.incoming() == []
         free[0] = 10**12
         assert send(node, slice_path) == 0
-        wait_for(lambda: node.counters() == {"refused_A700": 1, "stored": 1})
+        eventually(lambda: node.counters() == {"refused_A700": 1, "stored": 1})
         assert [number for number, _ in node.told if number in {202, 203}] == [202, 203]
 
 
@@ -272,10 +266,10 @@ def test_150_associations_leave_memory_threads_and_files_as_they_were(
             assert send(node, slice_path) == 0
 
     associate(30)
-    wait_for(lambda: not [t for t in threading.enumerate() if t.name == "association"])
+    eventually(lambda: not [t for t in threading.enumerate() if t.name == "association"])
     threads, files, rss = process.num_threads(), process.num_fds(), process.memory_info().rss
     associate(150)
-    wait_for(lambda: process.num_threads() <= threads + 2 and process.num_fds() <= files + 2)
+    eventually(lambda: process.num_threads() <= threads + 2 and process.num_fds() <= files + 2)
     assert process.memory_info().rss - rss < 12e6
 
 

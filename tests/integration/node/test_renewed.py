@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pydicom
@@ -13,6 +11,7 @@ from pynetdicom.sop_class import CTImageStorage, MRImageStorage, Verification
 
 from tests.builders.listener import RunningListener, running_listener
 from tests.builders.mr_series import make_series
+from tests.builders.waiting import eventually
 
 LITTLE = "1.2.840.10008.1.2.1"
 
@@ -32,13 +31,6 @@ def accepts(node: RunningListener, **names: str) -> bool:
     return False
 
 
-def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_an_open_association_goes_on_and_counts_and_the_next_gets_the_new_terms(tmp_path: Path):
     sent = make_series(tmp_path / "in", slices=3)
     slices = [pydicom.dcmread(path) for path in sent.paths]
@@ -52,7 +44,7 @@ def test_an_open_association_goes_on_and_counts_and_the_next_gets_the_new_terms(
             max_associations=2,
             dropped_sop_classes=[CTImageStorage],
         )
-        until(lambda: accepts(node, called="ANOTHER"))
+        eventually(lambda: accepts(node, called="ANOTHER"))
         assert not accepts(node, called="NODE")
         assert not accepts(node, called="ANOTHER", calling="STRANGER")
         # The one from before is one of two.
@@ -63,5 +55,5 @@ def test_an_open_association_goes_on_and_counts_and_the_next_gets_the_new_terms(
         before.release()
         assert CTImageStorage in {context.abstract_syntax for context in second.accepted_contexts}
         second.release()
-        until(lambda: accepts(node, called="ANOTHER"))
+        eventually(lambda: accepts(node, called="ANOTHER"))
         assert len(node.instances()) == 3

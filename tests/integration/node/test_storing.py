@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -34,6 +33,7 @@ from tests.builders.dicom_sender import associated, data_set_of, sop_instance_ui
 from tests.builders.listener import RunningListener, running_listener
 from tests.builders.mr_series import make_series
 from tests.builders.mutations import mutate
+from tests.builders.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,13 +58,6 @@ def digests(paths: list[Path]) -> list[str]:
     return sorted(hashlib.sha256(data_set_of(path)).hexdigest() for path in paths)
 
 
-def wait_for(condition: object, limit_s: float = 10) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("tool", SENDERS)
 def test_a_series_of_5_from_a_foreign_sender_is_stored_byte_for_byte(
     tool: str, tmp_path: Path, node: RunningListener
@@ -83,7 +76,7 @@ def test_a_series_of_5_from_a_foreign_sender_is_stored_byte_for_byte(
     # gdcmscu 3.0.21 aborts after its last object was acknowledged, whoever the receiver is.
     assert done.returncode == 0 or tool == "gdcmscu", done.stderr
     assert digests(node.files()) == digests(list(sent.paths))
-    wait_for(lambda: node.series()[sent.series_uid]["open_associations"] == 0)
+    eventually(lambda: node.series()[sent.series_uid]["open_associations"] == 0)
     row = node.series()[sent.series_uid]
     assert (row["state"], row["revision"], row["study_uid"]) == ("receiving", 1, sent.study_uid)
     assert node.counters() == {"stored": 5}
@@ -196,7 +189,7 @@ def test_the_object_is_held_against_the_request(  # noqa: PLR0917 -- a table
         assert sender.offer(b"", "1.2.9") == 0xC000
     kept = status in {0x0000, 0xB007}
     assert len(node.files()) == len(node.instances()) == int(kept)
-    wait_for(lambda: f"refused_{0xC000:04X}" in node.counters())
+    eventually(lambda: f"refused_{0xC000:04X}" in node.counters())
     if not kept:
         assert node.counters()[f"refused_{status:04X}"] in {1, 2}
 
@@ -232,7 +225,7 @@ def test_150_mutated_objects_on_one_association_are_all_answered_and_none_breaks
     assert set(answers) <= {0x0000, 0xA900, 0xB007, 0xC000}
     kept = sum(status in {0x0000, 0xB007} for status in answers)
     assert len(node.files()) == len({row["path"] for row in node.instances()})
-    wait_for(lambda: sum(node.counters().values()) == 150)
+    eventually(lambda: sum(node.counters().values()) == 150)
     refused = sum(value for label, value in node.counters().items() if "refused" in label)
     assert kept + refused == 150
     assert not [number for number, _ in node.told if number == 790]
@@ -252,7 +245,7 @@ def test_the_same_12_objects_on_6_associations_at_once_are_stored_once(
         statuses = [status for answers in pool.map(send, range(6)) for status in answers]
     assert statuses == [0] * 72
     assert digests(node.files()) == digests(list(sent.paths))
-    wait_for(lambda: node.series()[sent.series_uid]["open_associations"] == 0)
+    eventually(lambda: node.series()[sent.series_uid]["open_associations"] == 0)
     assert node.counters() == {"stored": 12, "duplicate": 60}
     assert node.incoming() == []
 
@@ -266,7 +259,7 @@ def test_changed_bytes_of_a_known_object_are_kept_beside_the_old_ones(
         for path in (first, other):
             assert sender.offer(data_set_of(path), sop_instance_uid_of(path)) == 0
     assert len(node.files()) == 2
-    wait_for(lambda: node.counters() == {"stored": 1, "changed": 1})
+    eventually(lambda: node.counters() == {"stored": 1, "changed": 1})
 
 
 def test_identifiers_behind_3_mib_of_private_data_are_no_reason_for_quarantine(

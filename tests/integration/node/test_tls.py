@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +31,7 @@ from tests.builders.certificates import Authority, Files
 from tests.builders.listener import RunningListener, running_listener
 from tests.builders.mr_series import make_series
 from tests.builders.orthanc import free_port, needs_orthanc, running_orthanc
+from tests.builders.waiting import eventually
 
 # pynetdicom drops the socket of a refused connection without closing it.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <s:ResourceWarning")
@@ -68,13 +69,6 @@ def peer_of(
             "tls": {"trusted_file": authority.trusted, **own_files},
         }
     )
-
-
-def wait_for(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def outcomes(node: RunningListener) -> Counter[str]:
@@ -131,13 +125,13 @@ def test_dcmtk_sends_by_mutual_tls_and_without_its_certificate_does_not(
         assert send(*shown, *titles) == 0
         assert len(node.files()) == 3
         assert send("+tla", *trust, *titles) != 0
-        wait_for(lambda: "tls_failed" in outcomes(node))
+        eventually(lambda: "tls_failed" in outcomes(node))
         # No TLS at all at the port for TLS.
         assert send(*titles) != 0
-        wait_for(lambda: outcomes(node)["tls_failed"] == 2)
+        eventually(lambda: outcomes(node)["tls_failed"] == 2)
         other = authority.issue("workstation")
         assert send("+tls", str(other.key), str(other.certificate), *trust, *titles) != 0
-        wait_for(lambda: "certificate_of_another" in outcomes(node))
+        eventually(lambda: "certificate_of_another" in outcomes(node))
         reasons = [values["reason"] for number, values in node.told if number == 102]
         assert "peer_did_not_return_a_certificate" in reasons
         assert len(node.instances()) == 3
@@ -151,7 +145,7 @@ def test_a_bound_title_is_not_taken_without_tls(tmp_path: Path, authority: Autho
         entity = AE("SCANNER")
         entity.add_requested_context(Verification)
         assert entity.associate(HOST, node.port, ae_title="NODE").is_rejected
-        wait_for(lambda: outcomes(node) == {"certificate_of_another": 1})
+        eventually(lambda: outcomes(node) == {"certificate_of_another": 1})
 
 
 def test_200_silent_clients_and_a_stalled_handshake_delay_a_sender_less_than_2_s(
@@ -192,7 +186,7 @@ def test_a_renewed_certificate_is_shown_without_a_restart(tmp_path: Path, author
                 return False
             return True
 
-        wait_for(is_shown)
+        eventually(is_shown)
 
 
 @needs_dcmtk
@@ -216,7 +210,7 @@ def test_the_node_calls_a_foreign_peer_that_asks_for_its_certificate(
                 return False
             return True
 
-        wait_for(answers)
+        eventually(answers)
         bare = peer.model_copy(update={"tls": None})
         with pytest.raises(PeerUnreachableError):
             echo(bare, "NODE")

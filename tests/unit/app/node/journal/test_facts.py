@@ -11,12 +11,12 @@ def test_facts_survive_the_journal_and_leave_out_what_was_not_said() -> None:
         is_image=True,
         image_position=(1.0, 2.0, 3.5),
         image_type=("ORIGINAL", "PRIMARY"),
-        instance_number=0,
+        acquisition_number=0,
     )
     text = facts.to_json()
     assert ArrivalFacts.from_json(text) == facts
     assert "echo_time" not in json.loads(text)
-    assert json.loads(text)["instance_number"] == 0
+    assert json.loads(text)["acquisition_number"] == 0
 
 
 def test_facts_of_another_version_are_read_without_the_unknown_ones() -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from app.node.journal.deliveries import DeliveryGroup
 from app.node.journal.jobs import JobRun
-from app.node.work.queue import Ticket, delivery_id, engine_url, segment_id
+from app.node.work.engine import Ticket
+from app.node.work.queue import delivery_id, engine_url, segment_id
 
 
 def test_the_engine_has_a_file_of_its_own_or_the_sites_database(tmp_path: Path):

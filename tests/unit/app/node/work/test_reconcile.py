@@ -15,7 +15,8 @@ from app.node.journal.engine import reading, transaction
 from app.node.journal.jobs import JobRun
 from app.node.journal.priorities import run_next
 from app.node.journal.processes import Heartbeat, beat, heartbeats
-from app.node.work.queue import Ticket, delivery_id, segment_id
+from app.node.work.engine import Ticket
+from app.node.work.queue import delivery_id, segment_id
 from app.node.work.reconcile import VERSION_KEY, Reconciler
 from app.node.work.workfolder import WorkFolders
 from tests.builders.journal_rows import insert

@@ -13,7 +13,7 @@ from app.node.telemetry.logs import silent
 from app.node.work.loops import Loops
 from app.node.work.vigil import LIMITS_S, Vigil, WatchedPool
 from app.settings import WorkerSettings
-from tests.builders.worker_process import eventually
+from tests.builders.waiting import eventually
 
 
 def test_work_is_overdue_after_its_limit_and_a_sign_gives_it_the_whole_limit_again():

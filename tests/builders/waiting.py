@@ -1,0 +1,23 @@
+"""Wait for something that another thread or process does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+def comes_true(
+    condition: Callable[[], object], within_s: float = 10.0, every_s: float = 0.02
+) -> bool:
+    """Whether it holds in time."""
+    end = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > end:
+            return bool(condition())
+        time.sleep(every_s)
+    return True
+
+
+def eventually(condition: Callable[[], object], within_s: float = 20.0) -> None:
+    """Wait until it holds; fail where it does not in time."""
+    assert comes_true(condition, within_s), "not in time"
