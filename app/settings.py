@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from app.alert_settings import AlertSettings
+from app.audit_settings import AuditSettings
 from app.errors import ConfigurationError
 from app.peer_settings import AeTitle, DimsePeerSettings, PeerSettings, RouteSettings
 from app.people_settings import PeopleSettings
@@ -281,6 +282,7 @@ class NodeSettings(_Section):
     retention: RetentionSettings = RetentionSettings()
     web: WebSettings = WebSettings()
     people: PeopleSettings = PeopleSettings()
+    audit: AuditSettings = AuditSettings()
     alerts: AlertSettings = AlertSettings()
 
     @model_validator(mode="after")
