@@ -261,7 +261,6 @@ SOURCES: Final[dict[str, str]] = {
 
 ERRORS: Final[dict[str, str]] = {
     "connection_failed": "The server does not answer",
-    "tls_failed": "No TLS connection came about",
     "certificate_refused": "Its certificate is not by an authority that is trusted, or of its name",
     "settings_unusable": "A certificate that the settings name cannot be read",
     "not_taken": "It broke off before it had taken everything",
