@@ -174,6 +174,12 @@ class ObjectNotUnderstoodError(SpineError):
     code = "SPN-9510"
 
 
+class AuditNotSentError(ServiceError):
+    """The audit server did not take the messages; they are sent again."""
+
+    code = "SPN-9610"
+
+
 class AlertNotSentError(ServiceError):
     """An alert was not taken by its mail server or webhook."""
 

@@ -127,6 +127,8 @@ def check_certificates(node: NodeSettings, *, of_listener: bool = True) -> None:
     for peer in node.peers:
         if peer.tls is not None:
             client_context(peer.tls)
+    if node.audit.syslog is not None:
+        client_context(node.audit.syslog.tls)
 
 
 def names_of(certificate: Mapping[str, Any] | None) -> frozenset[str]:

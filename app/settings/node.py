@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from app.alert_settings import AlertSettings
+from app.audit_settings import AuditSettings
 from app.patient_settings import PatientSettings
 from app.peer_settings import DimsePeerSettings, PeerSettings, RouteSettings
 from app.people_settings import PeopleSettings
@@ -127,6 +128,7 @@ class NodeSettings(Section):
     patients: PatientSettings = PatientSettings()
     web: WebSettings = WebSettings()
     people: PeopleSettings = PeopleSettings()
+    audit: AuditSettings = AuditSettings()
     alerts: AlertSettings = AlertSettings()
 
     @model_validator(mode="after")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 _END: Final = "end"
+_SENT: Final = "sent"
 _COVERED: Final = ("at", "actor", "role", "address", "action", "subject", "detail")
 _BATCH: Final = 1000
 
@@ -57,6 +58,26 @@ class Verdict:
 
     end: Link
     broken_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainedDeed:
+    """A row with its place; fields as in `app.node.journal.audit.Deed`."""
+
+    at: float
+    actor: str
+    role: str
+    address: str
+    action: str
+    subject: str
+    detail: str
+    number: int
+    digest: str
+
+    @property
+    def link(self) -> Link:
+        """Its place."""
+        return Link(self.number, self.digest)
 
 
 def next_link(connection: Connection, values: Mapping[str, Any]) -> Link:
@@ -116,6 +137,27 @@ def digest_at(connection: Connection, number: int) -> str | None:
     """Digest of a row; None where there is no row of that number."""
     query = sa.select(AUDIT.c.digest).where(AUDIT.c.number == number)
     return connection.execute(query).scalar_one_or_none()
+
+
+def rows_after(connection: Connection, number: int, limit: int) -> list[ChainedDeed]:
+    """Rows behind that number, in their order."""
+    rows = connection.execute(_after(number).limit(limit))
+    names = (*_COVERED, "number", "digest")
+    return [ChainedDeed(**{name: getattr(row, name) for name in names}) for row in rows]
+
+
+def sent_until(connection: Connection) -> int:
+    """Look up the number of the last row that the audit server took; 0 before the first."""
+    query = sa.select(AUDIT_PLACE.c.number).where(AUDIT_PLACE.c.name == _SENT)
+    return connection.execute(query).scalar_one_or_none() or 0
+
+
+def note_sent(connection: Connection, link: Link) -> None:
+    """Note that the audit server took every row up to this one."""
+    values = {"number": link.number, "digest": link.digest}
+    is_it = AUDIT_PLACE.c.name == _SENT
+    if not connection.execute(AUDIT_PLACE.update().where(is_it).values(**values)).rowcount:
+        connection.execute(AUDIT_PLACE.insert().values(name=_SENT, **values))
 
 
 def _end_of(connection: Connection) -> Link:

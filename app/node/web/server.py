@@ -22,6 +22,7 @@ from app.node.alerts.rounds import Herald
 from app.node.archive.disk import free_bytes
 from app.node.journal.engine import journal_url, open_journal
 from app.node.lifeline import no_beat
+from app.node.people.audit_copy import AuditCopy
 from app.node.people.recognition import check_guarded
 from app.node.telemetry.logs import site_secret
 from app.node.web.alerting import ALERTS
@@ -161,9 +162,20 @@ def serve_web(
             ready(int(listener.getsockname()[1]))
             herald = Herald(engine, node, site.moment, emit, lookout=site.lookout)
             try:
-                watch_until(stop, site, (thread, herald.start(stop)))
+                watch_until(stop, site, (thread, herald.start(stop), *_copying(site, stop)))
             finally:
                 stop.set()
+
+
+def _copying(site: Site, stop: threading.Event) -> list[threading.Thread]:
+    """Thread that tells the audit server, where there is one."""
+    server, ours = site.node.audit.syslog, site.node.listener.ae_title
+    if server is None:
+        return []
+    copy = AuditCopy(
+        engine=site.engine, server=server, source=ours, clock=site.clock, emit=site.emit
+    )
+    return [copy.start(stop)]
 
 
 @contextmanager

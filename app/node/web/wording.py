@@ -247,6 +247,10 @@ SOURCES: Final[dict[str, str]] = {
 """Who told the expected number of objects."""
 
 ERRORS: Final[dict[str, str]] = {
+    "connection_failed": "The server does not answer",
+    "certificate_refused": "Its certificate is not by an authority that is trusted, or of its name",
+    "settings_unusable": "A certificate that the settings name cannot be read",
+    "not_taken": "It broke off before it had taken everything",
     "unreachable": "The peer does not answer",
     "no_answer": "The peer broke off or did not answer in time",
     "broke_off": "The peer broke off",

@@ -31,7 +31,7 @@ from tests.benchmarks.mutated_objects import mutants, processes, recorded_answer
 from tests.builders.dicom_sender import associated, data_set_of, sop_instance_uid_of
 from tests.builders.mr_series import make_series
 from tests.builders.node import TITLE, Node, running_node
-from tests.builders.node_processes import wait_until
+from tests.builders.waiting import comes_true
 
 OBJECTS: Final = "an object with damaged bytes or elements"
 REQUESTS: Final = "an association request with damaged bytes"
@@ -179,7 +179,7 @@ def _judge(node: Node, before: set[int], answers: Counter[str], found: Findings)
         recorded = recorded_answers(node)
         return all(recorded[status] >= count for status, count in answers.items())
 
-    if not wait_until(is_recorded, 20.0):
+    if not comes_true(is_recorded, 20.0):
         found.note("stuck", "answers are missing in the record of the associations")
     told = node.page("/api/v1/status").json()["attention_by_kind"]
     aside = Counter(row["state"] for row in node.rows("instance"))["quarantined"]

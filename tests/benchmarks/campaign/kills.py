@@ -9,7 +9,7 @@ from typing import Final
 from tests.benchmarks.campaign.judging import Findings
 from tests.benchmarks.campaign.siege import Habits, Inflict, Plan, Site, do_at, siege
 from tests.benchmarks.campaign.steps import STEPS, mark_of
-from tests.builders.node_processes import wait_until
+from tests.builders.waiting import comes_true
 
 KILL_POINTS: Final[dict[str, tuple[str, str]]] = {
     "listener, any time": ("listener", ""),
@@ -50,7 +50,7 @@ def die_at(name: str, site: Site, _generator: random.Random) -> int:
     """Have the next process that comes by a step die there, and start it again."""
     mark = mark_of(site.steps, name)
     mark.touch()
-    if not wait_until(lambda: not mark.exists(), STEP_WITHIN_S, every_s=0.01):
+    if not comes_true(lambda: not mark.exists(), STEP_WITHIN_S, every_s=0.01):
         mark.unlink(missing_ok=True)
         return 0
     role = STEPS[name].role

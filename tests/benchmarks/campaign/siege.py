@@ -23,9 +23,10 @@ from tests.benchmarks.campaign.judging import Findings
 from tests.builders.counting_pacs import CountingPacs
 from tests.builders.faulty_line import FaultyLine, faulty_line
 from tests.builders.killable_node import Journal, KillableNode, killable_node
-from tests.builders.node_processes import NodeProcess, wait_until
+from tests.builders.node_processes import NodeProcess
 from tests.builders.orthanc import Orthanc, running_orthanc
 from tests.builders.stubborn_sender import StubbornSender
+from tests.builders.waiting import comes_true
 
 MOST_WAITING: Final = 6
 """Series that are sent and not yet segmented before the senders pause."""
@@ -219,7 +220,7 @@ def _inflict(site: Site, plan: Plan, faults: Mapping[str, Inflict], found: Findi
 def _settle(site: Site, limit_s: float) -> None:
     """Let the node finish what is left."""
     series = site.series()
-    wait_until(
+    comes_true(
         lambda: site.held() >= 2 * len(series) and not site.node.journal.has(QUIET),
         limit_s,
         every_s=0.5,
@@ -241,7 +242,7 @@ def do_at(
 ) -> int:
     """Act when the journal has a row for the query, or soon after; or at any time (no query)."""
     if query:
-        wait_until(lambda: site.node.journal.has(query), limit_s, every_s=0.003)
+        comes_true(lambda: site.node.journal.has(query), limit_s, every_s=0.003)
         # The states that follow within milliseconds are hit, too.
         time.sleep(generator.choice((0, 0, 0.005, 0.02, 0.1)))
     else:

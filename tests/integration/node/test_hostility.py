@@ -216,7 +216,7 @@ def test_a_disk_that_has_become_read_only_is_a_refusal_and_leaves_no_file(
                 disk.setattr(Path, "unlink", refuse)
                 assert sender.offer(data, uid) == 0xA700
             assert sender.offer(data, uid) == 0
-        wait_for(lambda: node.incoming() == [])
+        eventually(lambda: node.incoming() == [])
         assert len(node.instances()) == len(node.files()) == 1
 
 
