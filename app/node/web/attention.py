@@ -22,6 +22,7 @@ from app.node.telemetry import events
 from app.node.web.actions import delivery_offers, offers
 from app.node.web.alerting import channels_of
 from app.node.web.forms import require_token, with_answer
+from app.node.web.outdated import outdated
 from app.node.web.rendering import page
 from app.node.web.security import actor_of
 from app.node.web.site import CurrentSite, Site
@@ -234,7 +235,9 @@ _LAYOUTS: Final[Mapping[str, tuple[str, Callable[[Connection, list[Found]], list
     "delivery_failed": ("deliveries", _deliveries),
     "delivery_parked": ("deliveries", _deliveries),
     "delivery_uncommitted": ("deliveries", _deliveries),
+    "delivery_wrong_patient": ("outdated", outdated),
+    "delivery_superseded": ("outdated", outdated),
     "destination_paused": ("names", _names),
     "alert_failing": ("names", _names),
 }
-"""Kind of alarm -> how it is shown, and what of it."""
+"""Kind of alarm or task -> how it is shown, and what of it."""
