@@ -87,7 +87,7 @@ def latest(c: Connection, series_uid: str, content_digest: str) -> Correction | 
 
 def correct(
     c: Connection, job_id: str, named: Sequence[NamedVertebra], *, actor: str, now: float
-) -> None:
+) -> dict[str, Any]:
     """Keep what a person said about the result of a job, and run the job again.
 
     Parameters
@@ -103,6 +103,11 @@ def correct(
     now : float
         Epoch seconds.
 
+    Returns
+    -------
+    dict
+        Row of the correction, for `app.node.archive.given_names`.
+
     Raises
     ------
     NamesRejectedError
@@ -113,18 +118,18 @@ def correct(
         raise NamesRejectedError(OBSTACLES[obstacle], reasons=(obstacle,))
     job = c.execute(sa.select(JOB).where(JOB.c.job_id == job_id)).one()
     before = latest(c, job.series_uid, job.content_digest)
-    c.execute(
-        sa.insert(LEVEL_CORRECTION).values(
-            series_uid=job.series_uid,
-            content_digest=job.content_digest,
-            number=1 if before is None else before.number + 1,
-            at=now,
-            actor=actor[:64],
-            job_id=job_id,
-            named=json.dumps([asdict(one) for one in named]),
-        )
-    )
+    row: dict[str, Any] = {
+        "series_uid": job.series_uid,
+        "content_digest": job.content_digest,
+        "number": 1 if before is None else before.number + 1,
+        "at": now,
+        "actor": actor[:64],
+        "job_id": job_id,
+        "named": json.dumps([asdict(one) for one in named]),
+    }
+    c.execute(sa.insert(LEVEL_CORRECTION).values(row))
     jobs.replay(c, job_id, now)
+    return row
 
 
 def obstacle_of(c: Connection, job_id: str) -> str | None:

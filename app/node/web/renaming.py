@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from app.node.archive.given_names import keep_given_names
 from app.node.journal import corrections, overview
 from app.node.journal.audit import Deed, record_deed
 from app.node.journal.engine import transaction
@@ -89,6 +90,8 @@ def rename(site: Site, wish: Wish) -> bool:
         ``unknown_result``, ``unknown_vertebra``, ``unknown_level``, ``impossible_order``,
         ``nothing_to_shift``, ``places_unknown``, or one of
         `app.node.journal.corrections.OBSTACLES`.
+    SpoolError
+        If it cannot be kept beside the journal, too; then nothing is changed.
     """
     now = site.clock()
     with transaction(site.engine) as c:
@@ -100,12 +103,13 @@ def rename(site: Site, wish: Wish) -> bool:
         named = _named(wish, key, entries[key])
         before = corrections.latest(c, row.series_uid, row.content_digest)
         kept = () if before is None else _kept(before.named, key, entries)
-        corrections.correct(c, wish.job_id, (*kept, *named), actor=wish.actor, now=now)
+        row_kept = corrections.correct(c, wish.job_id, (*kept, *named), actor=wish.actor, now=now)
         detail = "withdrawn" if wish.is_withdrawn else _told(entries[key], named)
         record_deed(
             c,
             Deed(at=now, actor=wish.actor, action=ACTION, subject=wish.job_id, detail=detail),
         )
+        keep_given_names(site.node.data, row_kept)
     site.emit(events.ACTION_TAKEN, action=ACTION, subject=wish.job_id)
     return True
 
