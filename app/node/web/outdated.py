@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-
 from app.node.journal import overview
-from app.node.journal.studies import known_by_uid
-from app.node.journal.tables import JOB
+from app.node.journal.studies import studies_of_jobs
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -47,14 +44,11 @@ def outdated(connection: Connection, found: list[Found]) -> list[Any]:
         row.delivery_id: row
         for row in overview.deliveries_named(connection, [one.subject for one in found])
     }
-    jobs = {row.job_id for row in rows.values()}
-    query = sa.select(JOB.c.job_id, JOB.c.study_uid).where(JOB.c.job_id.in_(jobs))
-    studies = {str(job_id): str(uid) for job_id, uid in connection.execute(query)}
-    known = known_by_uid(connection, set(studies.values()))
+    owners = studies_of_jobs(connection, {row.job_id for row in rows.values()})
     return [
         Outdated(
             row=row,
-            study=known.get(studies.get(row.job_id, "")),
+            study=owners.get(row.job_id),
             replaced_by=overview.successor_of(connection, row.job_id),
             since=one.since,
         )

@@ -160,6 +160,7 @@ def test_an_object_at_a_destination_that_is_outdated_is_named_with_its_place(sit
         c.execute(STUDIES.update().values(patient_changed_at=NOW - 40))
     page = client.get("/attention").text
     assert "Objects at a destination that name another patient" in words_of(page)
+    assert "of the study that is now of DOE, JANE" in words_of(page)
     assert "2.25.2" in page.split('id="delivery_wrong_patient"')[1]
     assert client.get("/attention/delivery_superseded").text.count("Done there") == 0
     held = words_of(client.get("/deliveries?state=held").text)
