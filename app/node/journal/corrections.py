@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from app.node.journal.rows import JobRow
+
 OBSTACLES: Final = {
     "job_not_finished": "the job, or another one of its series, is not finished",
     "replaced": "the result was replaced by that of another job: correct that one",
@@ -66,15 +68,7 @@ class Correction:
 
 def latest(c: Connection, series_uid: str, content_digest: str) -> Correction | None:
     """Give the correction that counts for a content; None where nobody made one."""
-    row = c.execute(
-        sa.select(LEVEL_CORRECTION)
-        .where(
-            LEVEL_CORRECTION.c.series_uid == series_uid,
-            LEVEL_CORRECTION.c.content_digest == content_digest,
-        )
-        .order_by(LEVEL_CORRECTION.c.number.desc())
-        .limit(1)
-    ).one_or_none()
+    row = c.execute(_latest(series_uid, content_digest)).one_or_none()
     if row is None:
         return None
     return Correction(
@@ -85,9 +79,26 @@ def latest(c: Connection, series_uid: str, content_digest: str) -> Correction | 
     )
 
 
+def latest_row(c: Connection, job: JobRow) -> dict[str, Any]:
+    """Give the correction that counts for what a job works on as a row of the journal."""
+    return dict(c.execute(_latest(job.series_uid, job.content_digest)).mappings().one())
+
+
+def _latest(series_uid: str, content_digest: str) -> sa.Select[Any]:
+    return (
+        sa.select(LEVEL_CORRECTION)
+        .where(
+            LEVEL_CORRECTION.c.series_uid == series_uid,
+            LEVEL_CORRECTION.c.content_digest == content_digest,
+        )
+        .order_by(LEVEL_CORRECTION.c.number.desc())
+        .limit(1)
+    )
+
+
 def correct(
     c: Connection, job_id: str, named: Sequence[NamedVertebra], *, actor: str, now: float
-) -> dict[str, Any]:
+) -> None:
     """Keep what a person said about the result of a job, and run the job again.
 
     Parameters
@@ -103,11 +114,6 @@ def correct(
     now : float
         Epoch seconds.
 
-    Returns
-    -------
-    dict
-        Row of the correction, for `app.node.archive.given_names`.
-
     Raises
     ------
     NamesRejectedError
@@ -118,18 +124,18 @@ def correct(
         raise NamesRejectedError(OBSTACLES[obstacle], reasons=(obstacle,))
     job = c.execute(sa.select(JOB).where(JOB.c.job_id == job_id)).one()
     before = latest(c, job.series_uid, job.content_digest)
-    row: dict[str, Any] = {
-        "series_uid": job.series_uid,
-        "content_digest": job.content_digest,
-        "number": 1 if before is None else before.number + 1,
-        "at": now,
-        "actor": actor[:64],
-        "job_id": job_id,
-        "named": json.dumps([asdict(one) for one in named]),
-    }
-    c.execute(sa.insert(LEVEL_CORRECTION).values(row))
+    c.execute(
+        sa.insert(LEVEL_CORRECTION).values(
+            series_uid=job.series_uid,
+            content_digest=job.content_digest,
+            number=1 if before is None else before.number + 1,
+            at=now,
+            actor=actor[:64],
+            job_id=job_id,
+            named=json.dumps([asdict(one) for one in named]),
+        )
+    )
     jobs.replay(c, job_id, now)
-    return row
 
 
 def obstacle_of(c: Connection, job_id: str) -> str | None:

@@ -38,7 +38,7 @@ class Outdated:
     since: float | None
 
 
-def outdated(connection: Connection, found: list[Found]) -> list[Any]:
+def load(connection: Connection, found: list[Found]) -> list[Any]:
     """Load what the page shows of deliveries, in their order."""
     rows = {
         row.delivery_id: row

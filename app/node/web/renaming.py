@@ -103,13 +103,13 @@ def rename(site: Site, wish: Wish) -> bool:
         named = _named(wish, key, entries[key])
         before = corrections.latest(c, row.series_uid, row.content_digest)
         kept = () if before is None else _kept(before.named, key, entries)
-        row_kept = corrections.correct(c, wish.job_id, (*kept, *named), actor=wish.actor, now=now)
+        corrections.correct(c, wish.job_id, (*kept, *named), actor=wish.actor, now=now)
         detail = "withdrawn" if wish.is_withdrawn else _told(entries[key], named)
+        keep_given_names(site.node.data, corrections.latest_row(c, row))
         record_deed(
             c,
             Deed(at=now, actor=wish.actor, action=ACTION, subject=wish.job_id, detail=detail),
         )
-        keep_given_names(site.node.data, row_kept)
     site.emit(events.ACTION_TAKEN, action=ACTION, subject=wish.job_id)
     return True
 
