@@ -35,6 +35,7 @@ class Response:
     status: int
     body: bytes = b""
     media_type: str = "application/dicom+json"
+    retry_after: str = ""
 
 
 @dataclass
@@ -163,6 +164,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.media_type)
         self.send_header("Content-Length", str(len(answer.body)))
+        if answer.retry_after:
+            self.send_header("Retry-After", answer.retry_after)
         self.end_headers()
         self.wfile.write(answer.body)
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from app import __version__
 from app.errors import BackupError
+from app.node.archive.given_names import FOLDER as GIVEN_NAMES
 from app.node.journal.engine import journal_url, open_journal
 from app.node.journal.examination import problems_of
 
@@ -43,7 +44,7 @@ class Manifest:
     digests : dict
         File of the databases and the secret -> SHA-256.
     files : int
-        Images and results.
+        Images, results, and corrections by people.
     missing : int
         Files that the journal names and that were gone: deleted by policy in the same moment.
     """
@@ -84,7 +85,8 @@ def back_up(data: Path, target: Path) -> Manifest:
         if (data / SECRET).is_file():
             shutil.copy2(data / SECRET, target / SECRET)
         files = missing = 0
-        for path in _named_files(target / JOURNAL):
+        given = [path.relative_to(data) for path in sorted((data / GIVEN_NAMES).glob("*.json"))]
+        for path in (*_named_files(target / JOURNAL), *given):
             if _copy(data / path, target / path):
                 files += 1
             else:

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from pydicom.filereader import read_file_meta_info
 
 from app.errors import NodeRunningError
+from app.node.archive.given_names import given_names
 from app.node.archive.header import is_uid, read_header
 from app.node.archive.incoming import HEAD_BYTES
 from app.node.journal.arrivals import Arrival, record_arrival
@@ -25,7 +26,7 @@ from app.node.journal.engine import journal_url, open_journal, transaction
 from app.node.journal.locks import is_held
 from app.node.journal.patients import keep_patient, studies_without_patient
 from app.node.journal.states import DeliveryState, InstanceState, JobState, SeriesState
-from app.node.journal.tables import INSTANCE, METADATA, SERIES
+from app.node.journal.tables import INSTANCE, LEVEL_CORRECTION, METADATA, SERIES
 from operators.dicom.frames import PARSE_ERRORS
 
 if TYPE_CHECKING:
@@ -122,6 +123,8 @@ def rebuild(data: Path, called: str, *, keeps_patients: bool = True) -> Rebuilt:
             for table in METADATA.sorted_tables:
                 rows = list(_salvaged(old / "journal.db", table))
                 done.rows[table.name] += _take_rows(connection, table, rows)
+            taken = list(given_names(data))
+            done.rows[LEVEL_CORRECTION.name] = _take_rows(connection, LEVEL_CORRECTION, taken)
             _forget_headless(connection)
             known = set(connection.execute(sa.select(INSTANCE.c.path)).scalars())
         spool = data / "spool"

@@ -156,14 +156,27 @@ class Ledger:
         if done:
             self._tell(DELIVERY_DEAD, error=error)
 
-    def failed(self, parcel: Parcel, error: str, status: int | None = None) -> None:
-        """Queue it again, within the time allowed."""
+    def failed(
+        self,
+        parcel: Parcel,
+        error: str,
+        status: int | None = None,
+        *,
+        at_least_s: float = 0.0,
+    ) -> None:
+        """Queue it again, within the time allowed.
+
+        Not before `at_least_s` have passed, which the peer asked for; but nobody keeps the node
+        waiting for longer than the site's longest pause.
+        """
         now = self.clock()
         if is_expired(parcel.released_at, now, self.settings):
             self.dead(parcel, error, status)
             return
         left = left_s(parcel.released_at, now, self.settings)
         wait_s = delay_s(parcel.attempts, parcel.delivery_id, retry_pace(self.settings), left)
+        asked_s = min(at_least_s, self.settings.longest_delay_s, left)
+        wait_s = max(wait_s, asked_s)
         self._move(
             parcel,
             DeliveryEvent.RETRY,

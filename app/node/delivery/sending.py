@@ -221,7 +221,7 @@ def _note(ledger: Ledger, parcel: Parcel, reply: Reply) -> None:
         case Answer.REFUSED:
             ledger.dead(parcel, reply.name, reply.status)
         case Answer.BUSY | Answer.RETRY:
-            ledger.failed(parcel, reply.name, reply.status)
+            ledger.failed(parcel, reply.name, reply.status, at_least_s=reply.retry_after_s or 0.0)
 
 
 def _learnt(

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from app.node.journal.attention_kinds import COMMITMENT_OVERDUE, KINDS, OBSERVED, Found, Severity
 from app.node.journal.deliveries import WITHHELD
+from app.node.journal.outdated import superseded, wrong_patients
 from app.node.journal.states import DeliveryState, InstanceState, JobState, SeriesState
 from app.node.journal.tables import (
     ACKNOWLEDGEMENT,
@@ -299,5 +300,7 @@ _SUBJECTS: Final[Mapping[str, sa.Select[Any]]] = {
     ),
     "delivery_withheld": _deliveries(DeliveryState.HELD).where(_IS_WITHHELD),
     "delivery_held": _deliveries(DeliveryState.HELD).where(~_IS_WITHHELD),
+    "delivery_wrong_patient": wrong_patients(),
+    "delivery_superseded": superseded(),
 }
 """Every kind that is not observed."""

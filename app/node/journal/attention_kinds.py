@@ -90,6 +90,11 @@ KINDS: Final[Mapping[str, AttentionKind]] = {
     "delivery_withheld": _alarm(
         "result objects that the quality gate withholds", "/deliveries?state=held"
     ),
+    "delivery_wrong_patient": _alarm(
+        "objects at a destination that name another patient than their study has now",
+        "/attention/delivery_wrong_patient",
+        can_acknowledge=True,
+    ),
     "destination_paused": _alarm(
         "destinations paused after failures", "/destinations", can_acknowledge=True
     ),
@@ -98,6 +103,12 @@ KINDS: Final[Mapping[str, AttentionKind]] = {
         severity=Severity.TASK,
         title="result objects to release",
         page="/deliveries?state=held",
+    ),
+    "delivery_superseded": AttentionKind(
+        severity=Severity.TASK,
+        title="objects at a destination that a later result replaces",
+        page="/attention/delivery_superseded",
+        can_acknowledge=True,
     ),
 }
 """In the order in which they are shown."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from app.node.journal.rows import JobRow
+
 OBSTACLES: Final = {
     "job_not_finished": "the job, or another one of its series, is not finished",
     "replaced": "the result was replaced by that of another job: correct that one",
@@ -66,15 +68,7 @@ class Correction:
 
 def latest(c: Connection, series_uid: str, content_digest: str) -> Correction | None:
     """Give the correction that counts for a content; None where nobody made one."""
-    row = c.execute(
-        sa.select(LEVEL_CORRECTION)
-        .where(
-            LEVEL_CORRECTION.c.series_uid == series_uid,
-            LEVEL_CORRECTION.c.content_digest == content_digest,
-        )
-        .order_by(LEVEL_CORRECTION.c.number.desc())
-        .limit(1)
-    ).one_or_none()
+    row = c.execute(_latest(series_uid, content_digest)).one_or_none()
     if row is None:
         return None
     return Correction(
@@ -82,6 +76,23 @@ def latest(c: Connection, series_uid: str, content_digest: str) -> Correction | 
         at=row.at,
         actor=row.actor,
         named=tuple(_read(one) for one in json.loads(row.named)),
+    )
+
+
+def latest_row(c: Connection, job: JobRow) -> dict[str, Any]:
+    """Give the correction that counts for what a job works on as a row of the journal."""
+    return dict(c.execute(_latest(job.series_uid, job.content_digest)).mappings().one())
+
+
+def _latest(series_uid: str, content_digest: str) -> sa.Select[Any]:
+    return (
+        sa.select(LEVEL_CORRECTION)
+        .where(
+            LEVEL_CORRECTION.c.series_uid == series_uid,
+            LEVEL_CORRECTION.c.content_digest == content_digest,
+        )
+        .order_by(LEVEL_CORRECTION.c.number.desc())
+        .limit(1)
     )
 
 

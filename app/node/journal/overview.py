@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import sqlalchemy as sa
 
+from app.node.journal.outdated import is_of_another_patient
 from app.node.journal.replaced import replacing_revision
 from app.node.journal.rows import DeliveryRow, JobRow, ResultRow, SeriesRow, StrayRow, Window
 from app.node.journal.states import InstanceState
@@ -274,6 +275,7 @@ def _deliveries(
             SERIES.c.description,
             JOB.c.revision,
             replacing_revision().label("replaced_by_revision"),
+            is_of_another_patient().label("is_of_another_patient"),
         )
         .select_from(tables)
         .where(DELIVERY.c.delivery_id.in_(cut))
@@ -286,7 +288,9 @@ _IN_QUARANTINE: Final = INSTANCE.c.state == sa.literal_column(f"'{InstanceState.
 """A literal, so that SQLite can see that the partial index answers it."""
 
 _JSON: Final = frozenset({"completeness", "decision", "record"})
-_FLAGS: Final = frozenset({"is_forced", "cancel_requested", "is_uncompressed"})
+_FLAGS: Final = frozenset(
+    {"is_forced", "cancel_requested", "is_uncompressed", "is_of_another_patient"}
+)
 
 
 def _row(kind: type[_Row], values: dict[str, Any]) -> _Row:

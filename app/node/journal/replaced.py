@@ -20,44 +20,47 @@ if TYPE_CHECKING:
 REPLACED_BY: Final = "replaced_by_revision_"
 """Begins the cause of what is not sent because there is something newer; its revision follows."""
 
-_MINE: Final = JOB.alias("mine")
-_LATER: Final = JOB.alias("later")
+MINE: Final = JOB.alias("mine")
+LATER: Final = JOB.alias("later")
 _OPEN: Final = (JobState.WAITING, JobState.QUEUED, JobState.RUNNING)
 
 
-def _ended_at(job: sa.FromClause) -> sa.ColumnElement[Any]:
+def ended_at(job: sa.FromClause) -> sa.ColumnElement[Any]:
+    """When a job ended, or was made."""
     return sa.func.coalesce(job.c.finished_at, job.c.created_at)
 
 
-_IS_LATER: Final = sa.and_(
-    _LATER.c.series_uid == _MINE.c.series_uid,
-    _LATER.c.job_id != _MINE.c.job_id,
-    _LATER.c.revision >= _MINE.c.revision,
+IS_LATER: Final = sa.and_(
+    LATER.c.series_uid == MINE.c.series_uid,
+    LATER.c.job_id != MINE.c.job_id,
+    LATER.c.revision >= MINE.c.revision,
     sa.or_(
-        sa.and_(_LATER.c.state == JobState.SUCCEEDED, _ended_at(_LATER) > _ended_at(_MINE)),
-        sa.and_(_LATER.c.state.in_(_OPEN), _LATER.c.created_at > _MINE.c.created_at),
+        sa.and_(LATER.c.state == JobState.SUCCEEDED, ended_at(LATER) > ended_at(MINE)),
+        sa.and_(LATER.c.state.in_(_OPEN), LATER.c.created_at > MINE.c.created_at),
     ),
 )
+"""Whether `LATER` replaces `MINE`."""
+
 _IS_CORRECTED: Final = sa.exists().where(
-    LEVEL_CORRECTION.c.series_uid == _MINE.c.series_uid,
-    LEVEL_CORRECTION.c.content_digest == _MINE.c.content_digest,
-    LEVEL_CORRECTION.c.at > _MINE.c.created_at,
+    LEVEL_CORRECTION.c.series_uid == MINE.c.series_uid,
+    LEVEL_CORRECTION.c.content_digest == MINE.c.content_digest,
+    LEVEL_CORRECTION.c.at > MINE.c.created_at,
 )
 
 
 def is_replaced() -> sa.ColumnElement[bool]:
     """Whether something newer than a row of `DELIVERY` exists or is being made."""
-    is_later = sa.exists().where(_IS_LATER)
-    return sa.exists().where(_MINE.c.job_id == DELIVERY.c.job_id, sa.or_(is_later, _IS_CORRECTED))
+    is_later = sa.exists().where(IS_LATER)
+    return sa.exists().where(MINE.c.job_id == DELIVERY.c.job_id, sa.or_(is_later, _IS_CORRECTED))
 
 
 def replacing_revision() -> sa.ScalarSelect[int | None]:
     """Revision of what replaces the object of a row of `DELIVERY`; null: nothing does."""
-    latest = sa.select(sa.func.max(_LATER.c.revision)).where(_IS_LATER).scalar_subquery()
-    corrected = sa.case((_IS_CORRECTED, _MINE.c.revision))
+    latest = sa.select(sa.func.max(LATER.c.revision)).where(IS_LATER).scalar_subquery()
+    corrected = sa.case((_IS_CORRECTED, MINE.c.revision))
     return (
         sa.select(sa.func.coalesce(latest, corrected))
-        .where(_MINE.c.job_id == DELIVERY.c.job_id)
+        .where(MINE.c.job_id == DELIVERY.c.job_id)
         .scalar_subquery()
     )
 

@@ -93,6 +93,7 @@ class DeliveryRow:
 
     `replaced_by_revision`: something newer exists or is being made, so that it does not go out any
     more; the number is that of its own `revision` where a person corrected it or it was made anew.
+    `is_of_another_patient`: made of images that came before their study was another patient's.
     """
 
     delivery_id: str
@@ -116,6 +117,7 @@ class DeliveryRow:
     description: str | None
     revision: int | None
     replaced_by_revision: int | None
+    is_of_another_patient: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

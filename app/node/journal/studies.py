@@ -87,6 +87,14 @@ def known_by_uid(c: Connection, study_uids: Collection[str]) -> dict[str, StudyR
     return {row.study_uid: row for row in studies_named(c, study_uids)}
 
 
+def studies_of_jobs(c: Connection, job_ids: Collection[str]) -> dict[str, StudyRow]:
+    """Studies that jobs belong to, by job id."""
+    query = sa.select(JOB.c.job_id, JOB.c.study_uid).where(JOB.c.job_id.in_(job_ids))
+    owners = {str(job_id): str(uid) for job_id, uid in c.execute(query)}
+    known = known_by_uid(c, set(owners.values()))
+    return {job_id: known[uid] for job_id, uid in owners.items() if uid in known}
+
+
 def senders_known(c: Connection) -> list[str]:
     """List the calling AE titles that sent the studies there are, in order."""
     query = sa.select(STUDY.c.calling_ae_title).distinct()

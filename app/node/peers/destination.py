@@ -48,12 +48,15 @@ class Reply:
         DICOM status or failure reason; None where the destination gave none.
     is_uncompressed : bool
         It takes no RLE Lossless and was sent the object uncompressed.
+    retry_after_s : float or None
+        How long it asks to be left alone, where it takes nothing now.
     """
 
     answer: Answer
     name: str = ""
     status: int | None = None
     is_uncompressed: bool = False
+    retry_after_s: float | None = None
 
     @classmethod
     def of_status(cls, status: int | None, *, is_uncompressed: bool = False) -> Reply:

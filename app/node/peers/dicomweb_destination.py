@@ -74,8 +74,12 @@ class DicomwebDestination:
     ) -> None:
         """POST each object by itself (`app.node.peers.stow`)."""
         with conversation(self._peer, self._patience) as open_one:
+            reply: Reply | None = None
             for file in files:
-                on_reply(file, _store(open_one, file))
+                # A server that asks to be left alone is sent nothing more for now.
+                if reply is None or reply.retry_after_s is None:
+                    reply = _store(open_one, file)
+                on_reply(file, reply)
 
     def holds(self, objects: Sequence[Locatable]) -> frozenset[str] | None:
         """Search for each object by itself: an answer of one row is never cut into pages."""
@@ -107,6 +111,8 @@ def _store(open_one: Conversation, file: StorableFile) -> Reply:
     uid = file.sop_instance_uid
     answer = open_one.post("/studies", Body.of(file.path))
     reply = reply_of(answer.status, answer.body, uid)
+    if reply.answer in {Answer.BUSY, Answer.RETRY}:
+        return replace(reply, retry_after_s=answer.retry_after_s)
     if reply.name not in _UNSUPPORTED_SYNTAX:
         return reply
     for syntax in syntaxes_of(file)[1:]:

@@ -11,6 +11,7 @@ import ssl
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
@@ -30,15 +31,20 @@ if TYPE_CHECKING:
 LONGEST_ANSWER_BYTES: Final = 4 * 1024 * 1024
 """A longer answer is none that was asked for."""
 
+_LONGEST_NUMBER: Final = 10
 _JSON: Final = {"Accept": "application/dicom+json", "Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """Status and body of a response."""
+    """Status and body of a response.
+
+    `retry_after_s`: how long the server asks to be left alone (RFC 9110, 10.2.3); None: not said.
+    """
 
     status: int
     body: bytes
+    retry_after_s: float | None = None
 
 
 class Conversation:
@@ -94,7 +100,8 @@ class Conversation:
                         raise _silent("answer_too_long")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _silent(_failure(error)) from error
-        return HttpAnswer(response.status_code, bytes(body))
+        pause_s = retry_after_s(response.headers.get("Retry-After", ""), time.time())
+        return HttpAnswer(response.status_code, bytes(body), pause_s)
 
     @staticmethod
     def _within(chunks: Iterator[bytes] | Body, limit_s: float) -> Iterator[bytes]:
@@ -104,6 +111,37 @@ class Conversation:
             if time.monotonic() > deadline:
                 raise _silent("no_answer")
             yield chunk
+
+
+def retry_after_s(text: str, now: float) -> float | None:
+    """Read the header Retry-After.
+
+    Parameters
+    ----------
+    text : str
+        Seconds or an HTTP date; anything else counts as not said.
+    now : float
+        Epoch seconds.
+
+    Returns
+    -------
+    float or None
+        Seconds from now, not negative.
+
+    Examples
+    --------
+    >>> retry_after_s("120", 0.0), retry_after_s("Thu, 01 Jan 1970 00:01:00 GMT", 10.0)
+    (120.0, 50.0)
+    >>> retry_after_s("soon", 0.0) is None
+    True
+    """
+    word = text.strip()
+    if word.isascii() and word.isdigit() and len(word) < _LONGEST_NUMBER:
+        return float(word)
+    try:
+        return max(0.0, parsedate_to_datetime(word).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
 
 
 @contextmanager

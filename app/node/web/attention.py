@@ -19,6 +19,7 @@ from app.node.journal.attention_kinds import KINDS, OBSERVED, Found
 from app.node.journal.audit import deed_of, record_deed
 from app.node.journal.engine import reading, transaction
 from app.node.telemetry import events
+from app.node.web import outdated
 from app.node.web.actions import delivery_offers, offers
 from app.node.web.alerting import channels_of
 from app.node.web.forms import require_token, with_answer
@@ -234,7 +235,9 @@ _LAYOUTS: Final[Mapping[str, tuple[str, Callable[[Connection, list[Found]], list
     "delivery_failed": ("deliveries", _deliveries),
     "delivery_parked": ("deliveries", _deliveries),
     "delivery_uncommitted": ("deliveries", _deliveries),
+    "delivery_wrong_patient": ("outdated", outdated.load),
+    "delivery_superseded": ("outdated", outdated.load),
     "destination_paused": ("names", _names),
     "alert_failing": ("names", _names),
 }
-"""Kind of alarm -> how it is shown, and what of it."""
+"""Kind of alarm or task -> how it is shown, and what of it."""

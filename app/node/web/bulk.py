@@ -40,6 +40,7 @@ REFUSALS: Final[Mapping[str, str]] = {
     "nothing_to_discard": "nothing is unfinished",
     "withheld": "withheld by the quality gate: look at each before it goes out",
     "replaced": "replaced by a later result",
+    "another_patient": "the study has another patient now: look at each",
     "moved": "no longer in a state in which this is possible",
 }
 """Why something was not done -> words."""
@@ -131,6 +132,8 @@ def _release(connection: Connection, study: StudyRow) -> Iterator[_Step]:
     for row in held:
         if row.replaced_by_revision is not None:
             yield _Step(refusal="replaced")
+        elif row.is_of_another_patient:
+            yield _Step(refusal="another_patient")
         elif row.last_error.startswith(WITHHELD):
             yield _Step(refusal="withheld")
         else:

@@ -200,17 +200,16 @@ def show_deliveries(
         rows = overview.list_deliveries(connection, window, destination=destination or None)
         counts = tallies.read_tallies(connection).deliveries
         pictures = thumbnails.of_deliveries(connection, rows)
+        owners = studies.studies_of_jobs(connection, {row.job_id for row in rows})
     paging = _paging(state, offset, len(rows)) | {"destination": destination}
     chosen = {
         label: sum(n for (name, s), n in counts.items() if s == label and destination in {"", name})
         for label in map(str, DeliveryState)
     }
     listed = [(row, delivery_offers(row)) for row in rows]
+    values = {"deliveries": listed, "counts": chosen, "paging": paging}
     return page(
-        request,
-        site,
-        "deliveries.html",
-        {"deliveries": listed, "counts": chosen, "paging": paging, "thumbnails": pictures},
+        request, site, "deliveries.html", values | {"thumbnails": pictures, "owners": owners}
     )
 
 

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from app.node.archive.given_names import keep_given_names
 from app.node.journal import corrections, overview
 from app.node.journal.audit import deed_of, record_deed
 from app.node.journal.engine import transaction
@@ -90,6 +91,8 @@ def rename(site: Site, wish: Wish) -> bool:
         ``unknown_result``, ``unknown_vertebra``, ``unknown_level``, ``impossible_order``,
         ``nothing_to_shift``, ``places_unknown``, or one of
         `app.node.journal.corrections.OBSTACLES`.
+    SpoolError
+        If it cannot be kept beside the journal, too; then nothing is changed.
     """
     now = site.clock()
     with transaction(site.engine) as c:
@@ -103,6 +106,7 @@ def rename(site: Site, wish: Wish) -> bool:
         kept = () if before is None else _kept(before.named, key, entries)
         corrections.correct(c, wish.job_id, (*kept, *named), actor=wish.actor.name, now=now)
         detail = "withdrawn" if wish.is_withdrawn else _told(entries[key], named)
+        keep_given_names(site.node.data, corrections.latest_row(c, row))
         record_deed(
             c,
             deed_of(wish.actor, at=now, action=ACTION, subject=wish.job_id, detail=detail),

@@ -182,6 +182,22 @@ def test_objects_of_one_delivery_share_a_connection(tmp_path: Path) -> None:
     assert (len(pacs.received), pacs.connections) == (5, 1)
 
 
+@pytest.mark.parametrize(("said", "pause_s"), [("120", 120.0), ("", None), ("soon", None)])
+def test_a_server_that_asks_to_be_left_alone_is_sent_nothing_more(
+    tmp_path: Path, said: str, pause_s: float | None
+) -> None:
+    replies: list[Reply] = []
+    with web_pacs() as pacs:
+        pacs.answers = [Response(503, retry_after=said)] * 3
+        destination_of(pacs.peer(), "X", QUICK).store(
+            [file_in(tmp_path)] * 3, lambda _, reply: replies.append(reply)
+        )
+    assert len(pacs.requests) == (3 if pause_s is None else 1)
+    assert {(one.answer, one.name, one.retry_after_s) for one in replies} == {
+        (Answer.BUSY, "http_503", pause_s)
+    }
+
+
 # --- commissioning --------------------------------------------------------------------------------
 
 

@@ -296,3 +296,25 @@ def test_whatever_a_peer_answers_every_object_ends_where_its_last_answer_says(
     for row in rows:
         assert row.state == ends[answer_of(peer.last_answer[row.sop_instance_uid])]
         assert (row.state == "delivered") == (row.sop_instance_uid in peer.held)
+
+
+class PatientPeer(PlainPeer):
+    """Takes nothing, and says for how long."""
+
+    pause_s = 0.0
+
+    def store(
+        self, files: Sequence[StorableFile], on_reply: Callable[[StorableFile, Reply], None]
+    ) -> None:
+        for file in files:
+            on_reply(file, Reply(answer=Answer.BUSY, name="http_503", retry_after_s=self.pause_s))
+
+
+@pytest.mark.parametrize(("asked_s", "waits_s"), [(600.0, 600.0), (86_400.0, 900.0)])
+def test_a_peer_is_left_alone_for_as_long_as_it_asks_within_the_sites_longest_pause(
+    tmp_path: Path, asked_s: float, waits_s: float
+):
+    peer = PatientPeer()
+    peer.pause_s = asked_s
+    desk = Desk(tmp_path, peer)
+    assert desk.courier.attempt(desk.job.group()).delay_s == pytest.approx(waits_s)

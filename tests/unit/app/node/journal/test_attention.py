@@ -78,7 +78,8 @@ def test_every_kind_of_a_filled_journal_is_counted_and_only_alarms_are_the_numbe
     assert counts(filled) == IN_THE_FILLED_JOURNAL
     assert alarms(read_attention(filled, HERE)) == 7
     assert {kind for kind, about in KINDS.items() if about.severity == Severity.TASK} == {
-        "delivery_held"
+        "delivery_held",
+        "delivery_superseded",
     }
 
 

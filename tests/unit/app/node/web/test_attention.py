@@ -11,9 +11,10 @@ from starlette.testclient import TestClient
 from app.node.journal.audit import list_deeds
 from app.node.journal.engine import reading, transaction
 from app.node.journal.lookout import Lookout
-from app.node.journal.tables import PROCESS
+from app.node.journal.tables import INSTANCE, PROCESS
+from app.node.journal.tables import STUDY as STUDIES
 from app.node.web.site import Site
-from tests.builders.filled_journal import NOW
+from tests.builders.filled_journal import NOW, STUDY
 from tests.builders.journal_rows import insert
 from tests.builders.web_site import client_of
 
@@ -132,3 +133,35 @@ def test_planned_releases_are_a_task_and_no_alarm(site: Site):
 
 def test_a_kind_without_a_list_is_no_page(site: Site):
     assert client_of(site).get("/attention/delivery_held").status_code == 404
+
+
+def words_of(page: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+
+
+def test_an_object_at_a_destination_that_is_outdated_is_named_with_its_place(site: Site):
+    with transaction(site.engine) as c:
+        insert(
+            c, "job", job_id="j-newer", series_uid=f"{STUDY}.4", study_uid=STUDY, revision=3,
+            state="succeeded", created_at=NOW - 100, finished_at=NOW - 50,
+            predecessor_job_id="j-succeeded",
+        )  # fmt: skip
+        # The inputs of the filled journal's jobs have this digest.
+        c.execute(INSTANCE.update().where(INSTANCE.c.series_uid == f"{STUDY}.4").values(digest="0"))
+    client = client_of(site)
+    assert "objects at a destination that a later result replaces" in client.get("/").text
+    page = client.get("/attention/delivery_superseded").text
+    assert "pacs has series2_instances.dcm of DOE, JANE" in words_of(page)
+    assert "SOP Instance UID 2.25.2" in words_of(page)
+    assert "replaced by revision 3" in words_of(page)
+    assert "/jobs/j-newer" in page
+    assert "Done there" in page
+    with transaction(site.engine) as c:
+        c.execute(STUDIES.update().values(patient_changed_at=NOW - 40))
+    page = client.get("/attention").text
+    assert "Objects at a destination that name another patient" in words_of(page)
+    assert "of the study that is now of DOE, JANE" in words_of(page)
+    assert "2.25.2" in page.split('id="delivery_wrong_patient"')[1]
+    assert client.get("/attention/delivery_superseded").text.count("Done there") == 0
+    held = words_of(client.get("/deliveries?state=held").text)
+    assert "came again with another patient" in held

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from app.node.archive.given_names import FOLDER, given_names
 from app.node.journal import corrections
 from app.node.journal.audit import Deed, list_deeds
 from app.node.journal.engine import reading, transaction
@@ -240,3 +241,19 @@ def test_every_correction_of_a_content_is_kept_and_the_last_one_counts(finished:
         assert corrections.latest(c, job.series_uid, "another") is None
         rows = c.exec_driver_sql("SELECT number, actor FROM level_correction ORDER BY number")
         assert rows.all() == [(1, "anna"), (2, "ben")]
+
+
+def test_a_correction_is_kept_beside_the_journal_or_not_at_all(finished: Site):
+    client = client_of(finished)
+    (finished.node.data / FOLDER).write_text("in the way")
+    answer = client.post(ADDRESS, json={"names": {"8": "L6"}}, headers=HEADER)
+    assert answer.status_code >= 500
+    with reading(finished.engine) as c:
+        job = find_job(c, JOB)
+        assert job is not None
+        assert job.state == "succeeded"
+        assert corrections.latest(c, job.series_uid, job.content_digest) is None
+    (finished.node.data / FOLDER).unlink()
+    assert client.post(ADDRESS, json={"names": {"8": "L6"}}, headers=HEADER).status_code == 200
+    (row,) = given_names(finished.node.data)
+    assert (row["number"], row["actor"], row["job_id"]) == (1, "local", JOB)

@@ -45,7 +45,7 @@ def test_a_study_is_a_row_with_its_patient_and_states_and_no_uid(site: Site):
 
 def test_every_list_names_the_patient_and_leads_to_the_study(site: Site):
     client = client_of(site)
-    for address in ("/", "/arrivals", f"/series/{STUDY}.4", "/jobs/j-succeeded"):
+    for address in ("/", "/arrivals", f"/series/{STUDY}.4", "/jobs/j-succeeded", "/deliveries"):
         text = client.get(address).text
         assert f'<a href="/studies/{STUDY}">DOE, JANE</a>' in text, address
     study = client.get(f"/studies/{STUDY}").text

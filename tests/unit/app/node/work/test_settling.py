@@ -93,6 +93,24 @@ def test_a_success_makes_results_planned_deliveries_and_the_end_true_at_once(
     assert not bench.folders.source("j1").exists()
 
 
+def test_a_success_withdraws_what_is_held_of_the_result_that_it_replaces(
+    bench: Bench, tmp_path: Path
+):
+    with transaction(bench.engine) as c:
+        insert(
+            c, "job", job_id="j0", state="succeeded", created_at=-9.0, finished_at=5.0, revision=1
+        )
+        insert(c, "delivery", delivery_id="d0", job_id="j0", state="held", destination="x")
+        insert(c, "delivery", delivery_id="d9", job_id="j0", state="delivered", destination="y")
+        assert not deliveries.release(c, "j0", 40.0)
+    bench.settle(bench.succeeded(tmp_path))
+    with reading(bench.engine) as c:
+        rows = {row.delivery_id: row for row in overview.deliveries_of_job(c, "j0")}
+    assert {name: row.state for name, row in rows.items()} == {"d0": "discarded", "d9": "delivered"}
+    assert rows["d0"].last_error == "replaced_by_revision_1"
+    assert bench.deliveries() == [("pacs", "held")]
+
+
 def test_what_the_gate_withholds_waits_for_a_person_although_the_site_releases_by_itself(
     bench: Bench, tmp_path: Path
 ):
