@@ -93,13 +93,23 @@ def span_ratios(evidence: Evidence) -> Values:
 
 
 def height_ratios(evidence: Evidence) -> Values:
-    """Height of a body over that of others around."""
+    """Height of a body over the median of others around."""
     return {
         place_of(body): float(height / typical)
         for n, (body, height) in enumerate(zip(evidence.bodies, evidence.heights_mm, strict=True))
         if evidence.is_alike[n]
         and np.isfinite(typical := _typical_mm(evidence, n))
         and np.isfinite(height)
+    }
+
+
+def tallness_ratios(evidence: Evidence) -> Values:
+    """Height of a body over the tallest of those around, which is no fractured one."""
+    heights = np.where(evidence.is_alike, evidence.heights_mm, np.nan)
+    return {
+        place_of(body): float(heights[n] / around.max())
+        for n, body in enumerate(evidence.bodies)
+        if len(around := _others(heights, n)) and np.isfinite(heights[n])
     }
 
 
