@@ -93,13 +93,23 @@ def span_ratios(evidence: Evidence) -> Values:
 
 
 def height_ratios(evidence: Evidence) -> Values:
-    """Height of a body over that of others around."""
+    """Height of a body over the median of others around."""
     return {
         place_of(body): float(height / typical)
         for n, (body, height) in enumerate(zip(evidence.bodies, evidence.heights_mm, strict=True))
         if evidence.is_alike[n]
         and np.isfinite(typical := _typical_mm(evidence, n))
         and np.isfinite(height)
+    }
+
+
+def tallness_ratios(evidence: Evidence) -> Values:
+    """Height of a body over the tallest of those around, which is no fractured one."""
+    heights = np.where(evidence.is_alike, evidence.heights_mm, np.nan)
+    return {
+        place_of(body): float(heights[n] / around.max())
+        for n, body in enumerate(evidence.bodies)
+        if len(around := _others(heights, n)) and np.isfinite(heights[n])
     }
 
 
@@ -202,26 +212,38 @@ def side_shares(evidence: Evidence) -> Values:
 
 
 def cut_bodies(evidence: Evidence) -> Values:
-    """Bodies in whose middle the image ends, in front, behind or at a side: how many.
-
-    In front and behind by the body itself; at a side by the canal behind it, which marks the
-    middle: a curved spine may leave a narrow stack with the flanks of some bodies, as long as their
-    mid-sagittal plane, in which heights and canal are measured and read, stays in view. Bodies that
-    the upper or lower border cuts don't count, unless there are no others.
-    """
-    whole = [n for n, body in enumerate(evidence.bodies) if not body.is_cut]
-    cut = [_is_cut(evidence, n) for n in whole or range(len(evidence.bodies))]
+    """Bodies in which the image ends in front or behind: how many."""
+    bodies = evidence.bodies
+    cut = [_edge_share(evidence, bodies[n].index, 2) > _CUT_SHARE for n in _whole(evidence)]
     return {SPINE: float(sum(cut))} if cut else {}
 
 
-def _is_cut(evidence: Evidence, n: int) -> bool:
+def canals_on_the_side(evidence: Evidence) -> Values:
+    """Share of the bodies whose middle lies at the first or the last slice, or beyond.
+
+    The canal behind a body marks its middle; a body without one is judged by itself. A curved spine
+    leaves a narrow stack with the flanks of its bodies: as long as the mid-sagittal plane stays in
+    view, heights and canal can be read and measured.
+    """
+    shares = [
+        _edge_share(evidence, _canal_of(evidence, n), 0) > _CUT_CANAL for n in _whole(evidence)
+    ]
+    return {SPINE: float(np.mean(shares))} if shares else {}
+
+
+def _whole(evidence: Evidence) -> list[int]:
+    """Places of the bodies that neither the upper nor the lower border cuts; all, if it cuts all."""
+    places = range(len(evidence.bodies))
+    return [n for n in places if not evidence.bodies[n].is_cut] or list(places)
+
+
+def _canal_of(evidence: Evidence, n: int) -> NDArray[np.intp]:
+    """Voxels of the canal behind a body, or of the body where there are none."""
     body, down = evidence.bodies[n], evidence.down[n]
     offsets = evidence.tube_lps - body.centre_lps
     behind = offsets @ _backwards(down)
     near = (np.abs(offsets @ down) <= _SLAB_MM) & (behind > 0) & (behind <= _BEHIND_MM)
-    middle = evidence.tube_index[near] if near.any() else body.index
-    is_cut_aside = _edge_share(evidence, middle, 0) > _CUT_CANAL
-    return is_cut_aside or _edge_share(evidence, body.index, 2) > _CUT_SHARE
+    return evidence.tube_index[near] if near.any() else body.index
 
 
 def _edge_share(evidence: Evidence, index: NDArray[np.intp], axis: int) -> float:

@@ -68,7 +68,7 @@ EXPECTED = {
     "half the size": "canal_size_unusual",
     "twice the size": "body_size_unusual",
     "cut in front": "field_of_view_cut",
-    "cut at the side": "field_of_view_cut",
+    "cut at the side": "stack_ends_in_canal",
     "half of the canal lost": "canal_missing",
     "masks shifted": "masks_beside_image",
     "noise": "noise_high",
@@ -137,8 +137,8 @@ def test_a_stack_may_end_within_the_flanks_of_bodies_but_not_within_the_canal() 
         for part in (Structure.CORPUS, Structure.CANAL)
     )
     assert body[0] + 1 < canal[0]
-    assert "field_of_view_cut" not in rules_of(within(result, int(canal[0]) - 1))
-    assert "field_of_view_cut" in rules_of(within(result, int(canal[len(canal) // 2])))
+    assert "stack_ends_in_canal" not in rules_of(within(result, int(canal[0]) - 1))
+    assert "stack_ends_in_canal" in rules_of(within(result, int(canal[len(canal) // 2])))
 
 
 @pytest.mark.parametrize(("side_mm", "is_found"), [(9.0, True), (4.5, False)])
