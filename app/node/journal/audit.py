@@ -18,7 +18,7 @@ from app.node.journal.tables import AUDIT
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-VIEWS: Final = ("list.view", "series.view", "job.view", "file.view", "delivery.view")
+VIEWS: Final = ("list.view", "study.view", "series.view", "job.view", "file.view", "delivery.view")
 """Deeds that change nothing: somebody saw what belongs to a patient."""
 
 _LONGEST = {"actor": 64, "action": 32, "subject": 64, "role": 16, "address": 64}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 _COLUMNS: Final[Mapping[str, sa.Column[str]]] = {
+    "study_uid": SERIES.c.study_uid,
     "series_uid": SERIES.c.series_uid,
     "job_id": JOB.c.job_id,
     "delivery_id": DELIVERY.c.delivery_id,
@@ -22,14 +23,14 @@ _COLUMNS: Final[Mapping[str, sa.Column[str]]] = {
 
 
 def is_known(c: Connection, part: str, value: str) -> bool:
-    """Whether there is such a series, job or delivery.
+    """Whether there is such a study, series, job or delivery.
 
     Parameters
     ----------
     c : Connection
         Of the journal.
     part : str
-        ``series_uid``, ``job_id`` or ``delivery_id``.
+        ``study_uid``, ``series_uid``, ``job_id`` or ``delivery_id``.
     value : str
         As it was asked for.
 
