@@ -36,6 +36,7 @@ from app.node.web.http_connections import BeatingServer, DoorProtocol
 from app.node.web.intended_use import note_intended_use
 from app.node.web.level_routes import LEVELS
 from app.node.web.log_in import LOG_IN
+from app.node.web.openid_routes import OPENID
 from app.node.web.pages import PAGES
 from app.node.web.people_page import PEOPLE
 from app.node.web.probes import PROBES, Probing
@@ -60,7 +61,19 @@ if TYPE_CHECKING:
     from operators.dicom.provenance import IntendedUse
 
 ROUTERS: Final = (
-    *(PROBES, LOG_IN, PEOPLE, LEVELS, API, DESTINATIONS, REFERENCE, FORMS, ATTENTION, ALERTS),
+    *(
+        PROBES,
+        LOG_IN,
+        OPENID,
+        PEOPLE,
+        LEVELS,
+        API,
+        DESTINATIONS,
+        REFERENCE,
+        FORMS,
+        ATTENTION,
+        ALERTS,
+    ),
     *(CONNECTIONS, PAGES),
 )
 """In the order in which addresses are looked up; `app.node.web.permissions` covers them all."""
