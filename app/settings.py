@@ -26,7 +26,7 @@ from app.peer_settings import AeTitle, DimsePeerSettings, PeerSettings, RouteSet
 from app.people_settings import PeopleSettings
 from app.section import Section as _Section
 from app.service_manager import ServiceManager
-from app.tls_settings import ListenerTlsSettings
+from app.tls_settings import ListenerTlsSettings, PageTlsSettings
 from operators.dicom.mr_images import MR_IMAGE_CLASSES
 
 BUNDLED = Path(__file__).resolve().parent / "bundled"
@@ -254,6 +254,7 @@ class WebSettings(_Section):
     """Address to bind."""
     port: int = Field(ge=0, le=65535, default=8088)
     """Of page, API, probes and metrics."""
+    tls: PageTlsSettings | None = None
     allowed_hosts: list[str] = Field(default_factory=list)
     """Further host names the page may be asked for (behind a proxy); loopback names always may."""
     actor_header: str | None = Field(pattern=r"^[A-Za-z0-9-]{1,64}$", default=None)
