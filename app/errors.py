@@ -180,6 +180,13 @@ class AuditNotSentError(ServiceError):
     code = "SPN-9610"
 
 
+class OpenIdFailedError(ServiceError):
+    """The identity provider did not confirm who somebody is."""
+
+    code = "SPN-9620"
+    retryable = False
+
+
 class AlertNotSentError(ServiceError):
     """An alert was not taken by its mail server or webhook."""
 

@@ -29,6 +29,15 @@ class ListenerTlsSettings(Section):
         return self
 
 
+class PageTlsSettings(Section):
+    """How the page shows who it is."""
+
+    certificate_file: Path
+    """PEM: our certificate, then the intermediate ones; a new one is taken as it lies there."""
+    key_file: Path
+    """PEM: its private key, without a password; readable by the node's user alone."""
+
+
 class PeerTlsSettings(Section):
     """How a peer is called over TLS."""
 

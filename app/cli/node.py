@@ -132,9 +132,10 @@ def _tell_json(role: str, port: int) -> None:
 
 def _teller(settings: Settings) -> Callable[[str, int], None]:
     node = settings.node
+    scheme = "http" if node.web.tls is None else "https"
     addresses = {
         "listener": f"DICOM: {node.listener.ae_title}@{node.listener.host}:{{port}}",
-        "web": f"web page: http://{node.web.host}:{{port}}/",
+        "web": f"web page: {scheme}://{node.web.host}:{{port}}/",
         "worker": "worker: ready",
     }
 

@@ -1,4 +1,4 @@
-"""TLS for associations: protocol versions and ciphers, certificates, and when they expire.
+"""TLS for associations and the page: protocols and ciphers, certificates, when they expire.
 
 TLS 1.2 or 1.3 with forward secrecy and authenticated encryption, as BCP 195 (RFC 9325) and the
 profile of DICOM PS3.15, B.12 ask for.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.settings import NodeSettings
-    from app.tls_settings import ListenerTlsSettings, PeerTlsSettings
+    from app.tls_settings import ListenerTlsSettings, PageTlsSettings, PeerTlsSettings
 
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM"
 """Of TLS 1.2; those of TLS 1.3 are all of that kind."""
@@ -70,10 +70,35 @@ def server_context(settings: ListenerTlsSettings) -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _strict(context)
-    _load_own(context, settings.certificate_file, settings.key_file)
+    load_own(context, settings.certificate_file, settings.key_file)
     if settings.trusted_file is not None:
         _load_trusted(context, settings.trusted_file)
         context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def page_context(settings: PageTlsSettings) -> ssl.SSLContext:
+    """Make the context by which browsers and programs are answered.
+
+    Parameters
+    ----------
+    settings : PageTlsSettings
+        Certificate.
+
+    Returns
+    -------
+    ssl.SSLContext
+        Asks for no certificate: people log in.
+
+    Raises
+    ------
+    ConfigurationError
+        If a file cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _strict(context)
+    context.set_alpn_protocols(["http/1.1"])
+    load_own(context, settings.certificate_file, settings.key_file)
     return context
 
 
@@ -103,7 +128,7 @@ def client_context(settings: PeerTlsSettings) -> ClientContext:
     else:
         _load_trusted(context, settings.trusted_file)
     if settings.certificate_file is not None and settings.key_file is not None:
-        _load_own(context, settings.certificate_file, settings.key_file)
+        load_own(context, settings.certificate_file, settings.key_file)
     return context
 
 
@@ -113,9 +138,9 @@ def check_certificates(node: NodeSettings, *, of_listener: bool = True) -> None:
     Parameters
     ----------
     node : NodeSettings
-        Listener and peers.
+        Listener, page and peers.
     of_listener : bool
-        Those of the listener, too; a worker on another host has no need of its key.
+        Those of listener and page, too; a worker on another host has no need of their keys.
 
     Raises
     ------
@@ -124,6 +149,8 @@ def check_certificates(node: NodeSettings, *, of_listener: bool = True) -> None:
     """
     if of_listener and node.listener.tls is not None:
         server_context(node.listener.tls)
+    if of_listener and node.web.tls is not None:
+        page_context(node.web.tls)
     for peer in node.peers:
         if peer.tls is not None:
             client_context(peer.tls)
@@ -160,7 +187,7 @@ class OwnCertificate:
     Attributes
     ----------
     used_for : str
-        ``listener``, or the peer's name.
+        ``listener``, ``page``, or the peer's name.
     expires : float
         Epoch seconds.
     """
@@ -176,6 +203,8 @@ def own_certificates(node: NodeSettings) -> Iterator[OwnCertificate]:
     start and reload refuse it (`check_certificates`).
     """
     files = {} if node.listener.tls is None else {"listener": node.listener.tls.certificate_file}
+    if node.web.tls is not None:
+        files["page"] = node.web.tls.certificate_file
     for peer in node.peers:
         if peer.tls is not None and peer.tls.certificate_file is not None:
             files[peer.name] = peer.tls.certificate_file
@@ -201,7 +230,14 @@ def _strict(context: ssl.SSLContext) -> None:
     context.set_ciphers(_CIPHERS)
 
 
-def _load_own(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+def load_own(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    """Have a context show a certificate, from the next handshake on.
+
+    Raises
+    ------
+    ConfigurationError
+        If a file cannot be used, or one is not of the other.
+    """
     try:
         # An empty password: a key that has one must not ask on a terminal.
         context.load_cert_chain(certificate, key, password="")

@@ -14,6 +14,7 @@ from app.peer_settings import DimsePeerSettings, PeerSettings, RouteSettings
 from app.people_settings import PeopleSettings
 from app.section import Section
 from app.settings.listener import ListenerSettings
+from app.tls_settings import PageTlsSettings
 
 Release = Literal["hold", "auto"]
 
@@ -99,6 +100,7 @@ class WebSettings(Section):
     """Address to bind."""
     port: int = Field(ge=0, le=65535, default=8088)
     """Of page, API, probes and metrics."""
+    tls: PageTlsSettings | None = None
     allowed_hosts: list[str] = Field(default_factory=list)
     """Further host names the page may be asked for (behind a proxy); loopback names always may."""
     actor_header: str | None = Field(pattern=r"^[A-Za-z0-9-]{1,64}$", default=None)

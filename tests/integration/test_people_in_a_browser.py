@@ -1,12 +1,16 @@
 """Log-in, roles and log-out clicked through in a real browser."""
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
 from app.node.journal.audit import list_deeds
 from app.node.journal.engine import reading
+from app.people_settings import OpenIdSettings, PeopleSettings
+from tests.builders.node_processes import free_port
+from tests.builders.openid_provider import CLIENT_ID, CLIENT_SECRET, running_provider
 from tests.builders.people import PASSWORD, keep_person
 from tests.builders.served_page import ServedPage, serving_page
 from tests.builders.web_site import node_of
@@ -27,16 +31,22 @@ def served(tmp_path: Path):
         yield running
 
 
-@pytest.fixture
-def page():
+@pytest.fixture(scope="module")
+def browser():
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
+        launched = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
-        context = browser.new_context()
-        context.set_default_timeout(20_000)
-        yield context.new_page()
-        browser.close()
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser):
+    context = browser.new_context(ignore_https_errors=True)
+    context.set_default_timeout(20_000)
+    yield context.new_page()
+    context.close()
 
 
 def log_in(page, name: str, password: str = PASSWORD) -> None:
@@ -103,3 +113,32 @@ def test_each_role_gets_as_far_as_it_may_and_the_log_out_is_one(served: ServedPa
         ("otto", "log_in.failed"),
     ]
     assert PASSWORD not in str(served.told.events)
+
+
+def test_somebody_whom_the_provider_knows_is_led_there_and_back(tmp_path: Path, page):
+    with running_provider(time.time()) as provider:
+        provider.claims = {"preferred_username": "ben", "groups": ["physics"]}
+        secret = tmp_path / "client-secret"
+        secret.write_text(CLIENT_SECRET)
+        node = node_of(tmp_path / "data", port=free_port())
+        address = f"http://127.0.0.1:{node.web.port}"
+        people = PeopleSettings(
+            address=address,
+            groups={"physics": "operator"},
+            openid=OpenIdSettings(
+                issuer=provider.issuer, client_id=CLIENT_ID, client_secret_file=secret
+            ),
+        )
+        with serving_page(node.model_copy(update={"people": people})) as served:
+            page.goto(f"{address}/jobs/j-dead")
+            page.get_by_role("link", name="Log in by single sign-on").click()
+            page.get_by_role("link", name="Sign in as Ben").click()
+            page.wait_for_url("**/jobs/j-dead")
+            assert page.locator("#person").inner_text() == "ben operator"
+            page.get_by_role("button", name="Retry").click()
+            page.get_by_text("Done.").wait_for()
+            with reading(served.engine) as connection:
+                deed = list_deeds(connection, limit=1)[0]
+            assert (deed.actor, deed.role, deed.action) == ("ben", "operator", "job.replay")
+            log_out(page)
+    assert CLIENT_SECRET not in str(served.told.events)

@@ -77,17 +77,19 @@ def check_guarded(node: NodeSettings, engine: Engine) -> None:
     Raises
     ------
     PageUnguardedError
-        Beyond loopback without accounts and without an authenticating proxy.
+        Beyond loopback without accounts, identity provider and authenticating proxy.
     """
-    if is_loopback(node.web.host) or node.web.actor_header is not None:
+    has_others_word = node.web.actor_header is not None or node.people.openid is not None
+    if is_loopback(node.web.host) or has_others_word:
         return
     with reading(engine) as c:
         if accounts.has_accounts(c):
             return
     message = (
         "the page would be open to everybody who reaches it: make an account "
-        "('spine-node users add NAME --role administrator'), or set node.web.actor_header to the "
-        "header of an authenticating proxy, or bind node.web.host to 127.0.0.1"
+        "('spine-node users add NAME --role administrator'), or set node.people.openid, or set "
+        "node.web.actor_header to the header of an authenticating proxy, or bind node.web.host to "
+        "127.0.0.1"
     )
     raise PageUnguardedError(message, reasons=("page_unguarded",))
 
@@ -118,13 +120,19 @@ def recognise(node: NodeSettings, engine: Engine, signs: Signs, now: float) -> P
         return _by_token(engine, authorization[len(_BEARER) :].strip(), signs.address, now)
     with reading(engine) as c:
         person, is_due = _by_cookie(c, node, signs, now)
-        is_open = person is None and is_loopback(node.web.host) and not accounts.has_accounts(c)
+        is_open = person is None and _is_open(c, node)
     if is_due:
         with transaction(engine) as c:
             page_sessions.note_activity(c, digest_of(signs.cookie), now)
     if is_open:
         return Person(name="local", role=Role.ADMINISTRATOR, way="local", address=signs.address)
     return person
+
+
+def _is_open(c: Connection, node: NodeSettings) -> bool:
+    """Whether everybody on this machine may do everything: nobody can log in."""
+    has_log_in = node.people.openid is not None or accounts.has_accounts(c)
+    return is_loopback(node.web.host) and not has_log_in
 
 
 def _by_proxy(node: NodeSettings, signs: Signs) -> Person | None:

@@ -128,4 +128,8 @@ REQUEST_REFUSED: Final = _event(602, "warning", "request refused", "reason")
 LOG_IN_REFUSED: Final = _event(620, "warning", "log-in refused", "reason")
 AUDIT_SENT: Final = _event(622, "debug", "audit messages sent", "count")
 AUDIT_NOT_SENT: Final = _event(623, "error", "audit server did not take the messages", "error")
+PAGE_CERTIFICATE_TAKEN: Final = _event(624, "info", "new certificate of the page taken")
+PAGE_CERTIFICATE_REFUSED: Final = _event(
+    625, "error", "new certificate of the page cannot be used, the old one stays"
+)
 VIEW_NOT_NOTED: Final = _event(621, "error", "view of a list not in the audit trail", "error")

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from uvicorn.protocols.http.h11_impl import RequestResponseCycle
 
@@ -25,6 +25,7 @@ REQUEST_S: Final = 10.0
 """How long a request may take to come whole, from the connection or its first byte on, s."""
 ANSWER_S: Final = 30.0
 """How long a client may take nothing of an answer, s."""
+_TICKS_PER_S: Final = 10
 MOST_OF_ONE_ADDRESS: Final = 128
 MOST: Final = 512
 """Connections. Half of the descriptors that a process has by default."""
@@ -129,13 +130,25 @@ def make_room(newcomer: DoorProtocol, connections: Iterable[DoorProtocol]) -> No
 
 
 class BeatingServer(uvicorn.Server):
-    """uvicorn, showing a sign of life while its event loop goes round."""
+    """uvicorn, showing a sign of life while its event loop goes round.
 
-    def __init__(self, config: uvicorn.Config, beat: Beat) -> None:
+    Parameters
+    ----------
+    config : uvicorn.Config
+        Of the server.
+    beat : Beat
+        Called ten times a second.
+    each_second : callable
+        Called once a second; short.
+    """
+
+    def __init__(self, config: uvicorn.Config, beat: Beat, each_second: Callable[[], None]) -> None:
         super().__init__(config)
-        self._beat = beat
+        self._beat, self._each_second = beat, each_second
 
     async def on_tick(self, counter: int) -> bool:
         """Do what uvicorn does ten times a second."""
         self._beat()
+        if counter % _TICKS_PER_S == 0:
+            self._each_second()
         return await super().on_tick(counter)

@@ -1,5 +1,6 @@
 """Logging in and out, and one's own password."""
 
+from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Form, Query, Request
@@ -47,6 +48,32 @@ class NewPassword(BaseModel):
     new: str = Field(max_length=4096, repr=False)
     again: str = Field(max_length=4096, repr=False)
     csrf_token: str = Field(max_length=128, default="")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is told above the form, and the HTTP status; by default nothing is wrong."""
+
+    text: str = ""
+    status: int = 200
+
+
+_NO_PROBLEM: Final = Problem()
+
+
+def log_in_page(
+    request: Request, site: Site, back: str, problem: Problem = _NO_PROBLEM
+) -> Response:
+    """Page that asks who somebody is, by every way that the site has."""
+    with reading(site.engine) as connection:
+        has_accounts = accounts.has_accounts(connection)
+    values = {
+        "back": within_page(back),
+        "problem": problem.text,
+        "has_accounts": has_accounts,
+        "openid": site.node.people.openid,
+    }
+    return page(request, site, "log_in.html", values, status=problem.status)
 
 
 @LOG_IN.get("/log-in")
@@ -129,12 +156,9 @@ def _door(site: Site) -> Door:
 
 
 def _form(request: Request, site: Site, back: str, refused: Refused | None = None) -> Response:
-    with reading(site.engine) as connection:
-        has_accounts = accounts.has_accounts(connection)
-    values = {"back": within_page(back), "has_accounts": has_accounts}
-    values["problem"] = "" if refused is None else _SAID[refused]
+    problem = "" if refused is None else _SAID[refused]
     status = 200 if refused is None else _STATUSES[refused]
-    return page(request, site, "log_in.html", values, status=status)
+    return log_in_page(request, site, back, Problem(problem, status))
 
 
 def _password_problem(request: Request, site: Site, problem: str) -> Response:

@@ -51,6 +51,8 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("GET", "/metrics"): _EVERYBODY,
     ("GET", "/log-in"): _EVERYBODY,
     ("POST", "/log-in"): _EVERYBODY,
+    ("GET", "/log-in/openid"): _EVERYBODY,
+    ("GET", "/log-in/openid/callback"): _EVERYBODY,
     ("POST", "/log-out"): _LOOK,
     ("GET", "/password"): _LOOK,
     ("POST", "/password"): _LOOK,

@@ -44,6 +44,9 @@ HEADERS: Final = {
 }
 """On every answer."""
 
+STAYS_ENCRYPTED: Final = {"Strict-Transport-Security": "max-age=31536000"}
+"""On every answer by https (RFC 6797): browsers come by it alone for a year."""
+
 PROBES: Final = frozenset({"/healthz", "/readyz"})
 """Asked by supervisors under whatever name they know us; they tell nothing and change nothing."""
 
@@ -86,6 +89,11 @@ def allowed_hosts(web: WebSettings) -> frozenset[str]:
     """Host names under which the page may be asked for, lower case, without ports."""
     own = {web.host.lower()} - _ANY_ADDRESS
     return _LOOPBACK | own | {name.lower() for name in web.allowed_hosts}
+
+
+def headers_for(scope: Scope) -> dict[str, str]:
+    """Headers that the answer to a request gets."""
+    return HEADERS | (STAYS_ENCRYPTED if scope.get("scheme") == "https" else {})
 
 
 def new_session() -> str:
@@ -197,14 +205,14 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        has_begun = False
+        has_begun, added = False, headers_for(scope)
 
         async def send_with_headers(message: Message) -> None:
             nonlocal has_begun
             if message["type"] == "http.response.start":
                 has_begun = True
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in added.items():
                     headers.setdefault(name, value)
             await send(message)
 

@@ -37,6 +37,8 @@ from app.node.web.http_connections import BeatingServer, DoorProtocol
 from app.node.web.intended_use import note_intended_use
 from app.node.web.level_routes import LEVELS
 from app.node.web.log_in import LOG_IN
+from app.node.web.openid_routes import OPENID
+from app.node.web.page_tls import LOOP, PageCertificate
 from app.node.web.pages import PAGES
 from app.node.web.people_page import PEOPLE
 from app.node.web.probes import PROBES, Probing
@@ -63,8 +65,8 @@ if TYPE_CHECKING:
     from operators.dicom.provenance import IntendedUse
 
 ROUTERS: Final = (
-    *(PROBES, LOG_IN, PEOPLE, LEVELS, API, DESTINATIONS, REFERENCE, FORMS, ATTENTION, ALERTS),
-    *(CONNECTIONS, BULK, STUDIES, PAGES),
+    *(PROBES, LOG_IN, OPENID, PEOPLE, LEVELS, API, DESTINATIONS, REFERENCE, FORMS, ATTENTION),
+    *(ALERTS, CONNECTIONS, BULK, STUDIES, PAGES),
 )
 """In the order in which addresses are looked up; `app.node.web.permissions` covers them all."""
 _KEEP_ALIVE_S: Final = 5
@@ -158,7 +160,7 @@ def serve_web(
         check_guarded(node, engine)
         note_intended_use(site)
         app = create_app(site, replace(site, engine=spare))
-        with _listening(node.web) as listener, _running(app, listener, beat) as thread:
+        with _listening(node.web) as listener, _running(app, listener, site, beat) as thread:
             ready(int(listener.getsockname()[1]))
             herald = Herald(engine, node, site.moment, emit, lookout=site.lookout)
             try:
@@ -201,7 +203,11 @@ def _listening(web: WebSettings) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def _running(app: Guard, listener: socket.socket, beat: Beat) -> Iterator[threading.Thread]:
+def _running(
+    app: Guard, listener: socket.socket, site: Site, beat: Beat
+) -> Iterator[threading.Thread]:
+    tls = site.node.web.tls
+    certificate = None if tls is None else PageCertificate(tls, site.emit)
     config = uvicorn.Config(
         app,
         http=DoorProtocol,
@@ -213,8 +219,10 @@ def _running(app: Guard, listener: socket.socket, beat: Beat) -> Iterator[thread
         proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
+        loop=LOOP,
+        ssl_context_factory=None if certificate is None else certificate.context_of,
     )
-    server = BeatingServer(config, beat)
+    server = BeatingServer(config, beat, _nothing if certificate is None else certificate.renew)
     # Not in the main thread, whose signal handlers uvicorn would replace.
     thread = threading.Thread(
         target=server.run, kwargs={"sockets": [listener]}, name="uvicorn", daemon=True
@@ -227,6 +235,10 @@ def _running(app: Guard, listener: socket.socket, beat: Beat) -> Iterator[thread
     finally:
         server.should_exit = True
         thread.join(_GRACE_S * 2)
+
+
+def _nothing() -> None:
+    """Without TLS there is no certificate to look after."""
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
