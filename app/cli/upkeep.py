@@ -131,6 +131,8 @@ def rebuild_journal(config: ConfigOption = None, data: DataOption = None) -> Non
         typer.echo(f"{name:14} {count} rows taken over")
     for name, count in sorted(done.objects.items()):
         typer.echo(f"{name:14} {count} objects taken in from the spool")
+    if done.patients:
+        typer.echo(f"{done.patients} studies have their patients from the spool again")
     if done.unreadable:
         typer.echo(f"{done.unreadable} files of the spool cannot be read and stay where they are")
     typer.echo(f"the old databases are kept in {done.kept_in}")

@@ -74,7 +74,6 @@ class StudyQuery(BaseModel):
     sender: str = Field("", max_length=16, description="Calling AE title.")
     state: State = Field("", description="A study may be in several states.")
     older_than: str = Field("", pattern=_PLACE, description="`older` of the page before.")
-    chosen: Literal["", "all"] = Field("", description="For the page: every study is selected.")
     newer_than: str = Field("", pattern=_PLACE, description="`newer` of the page behind.")
 
     @field_validator("date_from", "date_to")
@@ -118,6 +117,12 @@ class StudyQuery(BaseModel):
         return {name: value for name, value in told.items() if value}
 
 
+class PageQuery(StudyQuery):
+    """What to look for, and whether all of it is to be selected."""
+
+    chosen: Literal["", "all"] = ""
+
+
 class ListQuery(StudyQuery):
     """What to look for, and how much of it."""
 
@@ -135,7 +140,7 @@ class StudyList:
 
 @STUDIES.get("/studies", include_in_schema=False)
 def show_studies(
-    request: Request, site: CurrentSite, query: Annotated[StudyQuery, Query()]
+    request: Request, site: CurrentSite, query: Annotated[PageQuery, Query()]
 ) -> Response:
     """Find studies, the last received first."""
     with reading(site.engine) as connection:
