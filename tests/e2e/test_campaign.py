@@ -9,13 +9,12 @@ import pytest
 
 from tests.benchmarks.campaign import kills, power
 from tests.benchmarks.campaign.disturbance import compiler
-from tests.benchmarks.campaign.siege import Habits, Plan, siege
-from tests.builders.orthanc import needs_orthanc
+from tests.benchmarks.campaign.siege import Habits, Plan, has_pacs, siege
 
 # pynetdicom leaves the socket of a refused connection open.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
-    needs_orthanc,
+    pytest.mark.skipif(not has_pacs(), reason="there is no foreign PACS (make peers)"),
     pytest.mark.skipif(not compiler(), reason="there is no C compiler"),
 ]
 
