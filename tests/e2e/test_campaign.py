@@ -24,7 +24,7 @@ pytestmark = [
 def test_kill_9_and_power_loss_lose_nothing_and_double_nothing(tmp_path: Path):
     faults = {**kills.RANDOM, "power loss": power.FAULTS["result to be sent"]}
     plan = Plan(
-        folder=tmp_path, seed=7, times=len(faults), studies=100, deadline_s=45, settle_s=200
+        folder=tmp_path, seed=7, times=len(faults), studies=100, deadline_s=30, settle_s=200
     )
     found = siege(plan, faults, Habits(disturbs=True, keeps=True))
     gc.collect()  # those sockets are this test's
