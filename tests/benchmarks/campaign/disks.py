@@ -10,11 +10,13 @@ from contextlib import closing
 from functools import partial
 from typing import Final
 
+from app.node.journal.engine import BUSY_TIMEOUT_S
 from tests.benchmarks.campaign.judging import Findings
 from tests.benchmarks.campaign.siege import Habits, Inflict, Plan, Site, siege
 
 SHORT_S: Final = (0.2, 3.0)
 """How long a fault lasts, s."""
+LONG_S: Final = (BUSY_TIMEOUT_S + 2.0, BUSY_TIMEOUT_S + 5.0)
 
 
 def refuse(error: int, site: Site, generator: random.Random) -> int:
@@ -44,7 +46,7 @@ def refuse_at_start(error: int, site: Site, generator: random.Random) -> int:
     return 1
 
 
-def lock(name: str, site: Site, generator: random.Random) -> int:
+def lock(name: str, span_s: tuple[float, float], site: Site, generator: random.Random) -> int:
     """Hold the write lock of a database for a while."""
     path = site.node.data / name
     if not path.exists():
@@ -54,7 +56,7 @@ def lock(name: str, site: Site, generator: random.Random) -> int:
             other.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:
             return 0
-        time.sleep(generator.uniform(*SHORT_S))
+        time.sleep(generator.uniform(*span_s))
         other.execute("ROLLBACK")
     return 1
 
@@ -64,8 +66,10 @@ FAULTS: Final[dict[str, Inflict]] = {
     "disk read-only for up to 3 s": partial(refuse, errno.EROFS),
     "disk fails (EIO) for up to 3 s": partial(refuse, errno.EIO),
     "disk full while the processes start": partial(refuse_at_start, errno.ENOSPC),
-    "journal locked for up to 3 s": partial(lock, "journal.db"),
-    "database of the engine locked for up to 3 s": partial(lock, "queue.db"),
+    "journal locked for up to 3 s": partial(lock, "journal.db", SHORT_S),
+    "database of the engine locked for up to 3 s": partial(lock, "queue.db", SHORT_S),
+    "journal locked beyond every wait for it": partial(lock, "journal.db", LONG_S),
+    "database of the engine locked beyond every wait for it": partial(lock, "queue.db", LONG_S),
 }
 
 

@@ -1,8 +1,9 @@
 """What a part of the campaign did, and what was wrong afterwards: asked of the PACS, not of us.
 
-The PACS is Orthanc. It keeps the first content that came under a SOP Instance UID and refuses the
-others, so that an object whose content changed between two attempts shows as one that differs from
-the file which the node says it sent.
+The PACS is Orthanc, or dcmtk's dcmqrscp where there is none. Orthanc keeps the first content that
+came under a SOP Instance UID and refuses the others (dcmqrscp keeps the last), so that an object
+whose content changed between two attempts shows as one that differs from the file which the node
+says it sent.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
+from tests.builders.dcmqrscp import Dcmqrscp
 from tests.builders.killable_node import KillableNode
 from tests.builders.orthanc import Orthanc
 from tests.builders.stubborn_sender import StubbornSender, data_set_bytes
 
+Pacs = Orthanc | Dcmqrscp
 KINDS = ("SPINEPS semantic", "SPINEPS instances")
 KINDS_OF_WRONG = ("objects lost", "results lost", "duplicate results", "stuck", "not refused")
 
@@ -59,7 +62,7 @@ class Held:
     dataset: Dataset
 
 
-def held_by(pacs: Orthanc) -> dict[str, Held]:
+def held_by(pacs: Pacs) -> dict[str, Held]:
     """Everything it holds, by SOP Instance UID."""
     held = {}
     for uid in pacs.sop_instance_uids():

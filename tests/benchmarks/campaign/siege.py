@@ -10,7 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -19,17 +19,19 @@ import httpx
 
 from tests.benchmarks.campaign import judging
 from tests.benchmarks.campaign.disturbance import Disturbance
-from tests.benchmarks.campaign.judging import Findings
-from tests.builders.counting_pacs import CountingPacs
+from tests.benchmarks.campaign.judging import Findings, Pacs
+from tests.builders import dcmqrscp
+from tests.builders.counting_pacs import TITLE, CountingPacs
 from tests.builders.faulty_line import FaultyLine, faulty_line
 from tests.builders.killable_node import Journal, KillableNode, killable_node
 from tests.builders.node_processes import NodeProcess
-from tests.builders.orthanc import Orthanc, running_orthanc
+from tests.builders.orthanc import PROGRAM, running_orthanc
 from tests.builders.stubborn_sender import StubbornSender
 from tests.builders.waiting import comes_true
 
 MOST_WAITING: Final = 6
 """Series that are sent and not yet segmented before the senders pause."""
+LONGEST_BREATH_S: Final = 5.0
 CUTS: Final = 0.05
 """Share of the PACS's answers at which the line is cut."""
 QUIET: Final = "SELECT 1 FROM delivery WHERE state IN ('queued', 'sent') LIMIT 1"
@@ -53,7 +55,7 @@ class Site:
 
     folder: Path
     node: KillableNode
-    pacs: Orthanc
+    pacs: Pacs
     line: FaultyLine
     steps: Path
     disturbance: Disturbance | None = None
@@ -118,11 +120,23 @@ class Habits:
     journal: Journal | None = None
 
 
+def has_pacs() -> bool:
+    """Whether one of the foreign PACS is installed."""
+    return Path(PROGRAM).exists() or bool(dcmqrscp.PROGRAM)
+
+
+def running_pacs(folder: Path) -> AbstractContextManager[Pacs]:
+    """Orthanc, or dcmqrscp where there is no Orthanc."""
+    if Path(PROGRAM).exists():
+        return running_orthanc(folder, OverwriteInstances=False)
+    return dcmqrscp.running_dcmqrscp(folder, TITLE)
+
+
 @contextmanager
 def running_site(folder: Path, seed: int, habits: Habits) -> Iterator[Site]:
     """Everything, up and ready."""
     with ExitStack() as stack:
-        pacs = stack.enter_context(running_orthanc(folder, OverwriteInstances=False))
+        pacs = stack.enter_context(running_pacs(folder))
         line = stack.enter_context(faulty_line(pacs.dicom_port, seed, cuts=habits.cuts))
         steps = folder / "steps"
         steps.mkdir(parents=True, exist_ok=True)
@@ -213,8 +227,10 @@ def _inflict(site: Site, plan: Plan, faults: Mapping[str, Inflict], found: Findi
             continue
         if not order:
             order = generator.sample(sorted(faults), len(faults))
-        name = order.pop()
+        name, began = order.pop(), time.monotonic()
         found.times[name] += faults[name](site, generator)
+        # Work gets on between two faults, however slow the machine is.
+        time.sleep(generator.uniform(0, min(time.monotonic() - began, LONGEST_BREATH_S)))
 
 
 def _settle(site: Site, limit_s: float) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from tests.benchmarks.campaign import (
@@ -17,12 +16,13 @@ from tests.benchmarks.campaign import (
     kills,
     openapi,
     power,
+    siege,
     traffic,
 )
 from tests.benchmarks.campaign.disturbance import compiler
 from tests.benchmarks.campaign.judging import Findings
 from tests.benchmarks.campaign.siege import Plan
-from tests.builders import orthanc, postgres
+from tests.builders import postgres
 
 ONCE: Final = "every acknowledged object kept with its bytes; every result at the PACS, once"
 
@@ -39,7 +39,7 @@ class Family:
     faults: Mapping[str, str]
     remark: str = ""
     times: int = 200
-    needs: tuple[str, ...] = ("Orthanc",)
+    needs: tuple[str, ...] = ("a PACS",)
 
 
 FAMILIES: Final[dict[str, Family]] = {
@@ -66,7 +66,7 @@ FAMILIES: Final[dict[str, Family]] = {
             "names that were not synchronised. It sees what the processes ask the C library for, "
             "SQLite included; what the kernel and the disk make of it is taken at its word."
         ),
-        needs=("Orthanc", "a C compiler"),
+        needs=("a PACS", "a C compiler"),
     ),
     "disks": Family(
         title="disk full, read-only or failing; databases locked",
@@ -76,7 +76,7 @@ FAMILIES: Final[dict[str, Family]] = {
             "EROFS, EIO): the space itself is not used up."
         ),
         faults=dict.fromkeys(disks.FAULTS, f"refused or waited for, then: {ONCE}"),
-        needs=("Orthanc", "a C compiler"),
+        needs=("a PACS", "a C compiler"),
     ),
     "archive": Family(
         title="a PACS that is slow, silent, closed, refusing, frozen or killed",
@@ -92,13 +92,13 @@ FAMILIES: Final[dict[str, Family]] = {
         title="a clock that jumps, processes that stand still",
         run=clocks.run,
         faults=dict.fromkeys(clocks.FAULTS, ONCE),
-        needs=("Orthanc", "a C compiler"),
+        needs=("a PACS", "a C compiler"),
     ),
     "databases": Family(
         title="journal and engine in PostgreSQL, two workers",
         run=databases.run,
         faults=dict.fromkeys(databases.FAULTS, ONCE),
-        needs=("Orthanc", "PostgreSQL"),
+        needs=("a PACS", "PostgreSQL"),
     ),
     "doors": Family(
         title="mutated objects and PDUs at the listener",
@@ -139,7 +139,7 @@ FAMILIES: Final[dict[str, Family]] = {
 }
 
 _THERE: Final[dict[str, Callable[[], bool]]] = {
-    "Orthanc": lambda: Path(orthanc.PROGRAM).exists(),
+    "a PACS": siege.has_pacs,
     "a C compiler": lambda: bool(compiler()),
     "PostgreSQL": postgres.can_run,
     "schemathesis": openapi.can_run,
