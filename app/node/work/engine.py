@@ -51,7 +51,7 @@ class Lane:
     poll_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Engine:
     """The engine of this process; there can be only one.
 

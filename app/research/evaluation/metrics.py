@@ -7,6 +7,7 @@ its function. What it is taken of, its `Basis`, says what the function is given.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -30,7 +31,7 @@ of a kind, the `measures.InstanceScore` of one of the reference, two semantic ma
 `measures.NameCounts` of a case."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Metric:
     """One metric.
 
@@ -38,12 +39,8 @@ class Metric:
     ----------
     name : str
         In files and records.
-    title, words : str
-        Short, for tables; long, for axes where another.
-    unit : str
-        Empty: a number without one.
-    direction : str
-        Which value is the better one.
+    title : str
+        Short, for tables.
     definition : str
         One sentence.
     basis : Basis
@@ -52,6 +49,12 @@ class Metric:
         Gives the value; not a number where the metric is undefined.
     scopes : frozenset of str
         Of the items (`measures.Item`) that it is taken of; ``match``: each matched instance.
+    unit : str
+        Empty: a number without one.
+    words : str
+        Long title, for axes, where another.
+    direction : str
+        Which value is the better one.
     is_shown : bool
         Whether tables and pictures have it; the files have all.
     is_tested : bool
@@ -60,13 +63,13 @@ class Metric:
 
     name: str
     title: str
-    words: str = ""
-    unit: str = ""
-    direction: Literal["higher", "lower", "neither"] = "higher"
     definition: str
     basis: Basis
     function: Callable[[Any], float]
     scopes: frozenset[str]
+    unit: str = ""
+    words: str = ""
+    direction: Literal["higher", "lower", "neither"] = "higher"
     is_shown: bool = True
     is_tested: bool = False
 
@@ -89,170 +92,53 @@ def volume_ml(mask: NDArray[np.bool_], affine_lps: NDArray[np.float64]) -> float
 
 _STRUCTURE = frozenset({"structure"})
 _DETECTION = frozenset({"detection"})
-_LEVEL = frozenset({"level"})
-_LATERAL = frozenset({"lateral"})
 _NAMING = frozenset({"naming"})
-_WHERE_DRAWN = frozenset({"structure", "detection", "part", "level"})
+_DRAWN = frozenset({"structure", "detection", "part", "level", "match"})
 
 METRICS: Final = (
-    Metric(
-        name="tp",
-        title="matched",
-        direction="neither",
-        definition="Instances of both, one to one by optimal assignment at IoU >= 0.5, never by "
-        "number.",
-        basis="instances",
-        function=lambda found: found.tp,
-        scopes=_DETECTION,
-        is_shown=False,
-    ),
-    Metric(
-        name="fp",
-        title="extra",
-        direction="neither",
-        definition="Instances of the prediction without a partner.",
-        basis="instances",
-        function=lambda found: found.fp,
-        scopes=_DETECTION,
-        is_shown=False,
-    ),
-    Metric(
-        name="fn",
-        title="missed",
-        direction="neither",
-        definition="Instances of the reference without a partner.",
-        basis="instances",
-        function=lambda found: found.fn,
-        scopes=_DETECTION,
-        is_shown=False,
-    ),
-    Metric(
-        name="iou",
-        title="IoU",
-        definition="|A and B| / |A or B|.",
-        basis="masks",
-        function=lambda pair: intersection_over_union(pair.reference, pair.prediction),
-        scopes=frozenset({"structure", "match"}),
-        is_shown=False,
-    ),
-    Metric(
-        name="rq",
-        title="RQ",
-        definition="TP / (TP + FP/2 + FN/2), after Kirillov et al. 2019.",
-        basis="instances",
-        function=lambda found: found.rq,
-        scopes=_DETECTION,
-        is_tested=True,
-    ),
-    Metric(
-        name="sq",
-        title="SQ",
-        definition="Mean IoU of the matches.",
-        basis="instances",
-        function=lambda found: found.sq,
-        scopes=_DETECTION,
-        is_tested=True,
-    ),
-    Metric(
-        name="pq",
-        title="PQ",
-        definition="RQ x SQ.",
-        basis="instances",
-        function=lambda found: found.pq,
-        scopes=_DETECTION,
-        is_tested=True,
-    ),
-    Metric(
-        name="found",
-        title="found",
-        definition="1 where the reference's instance has a match, else 0.",
-        basis="instance",
-        function=lambda score: float(score.outcome == "matched"),
-        scopes=_LEVEL,
-    ),
-    Metric(
-        name="dsc",
-        title="DSC",
-        words="Dice similarity coefficient",
-        definition="2 |A and B| / (|A| + |B|).",
-        basis="masks",
-        function=lambda pair: dice(pair.reference, pair.prediction),
-        scopes=_WHERE_DRAWN | {"match"},
-        is_tested=True,
-    ),
-    Metric(
-        name="assd_mm",
-        title="ASSD",
-        words="Average symmetric surface distance",
-        unit="mm",
-        direction="lower",
-        definition="Mean of the two directed mean distances between border voxels (six "
+    Metric("tp", "matched", "Instances of both, one to one by optimal assignment at IoU >= 0.5, "
+        "never by number.", "instances", attrgetter("tp"), _DETECTION,
+        direction="neither", is_shown=False),
+    Metric("fp", "extra", "Instances of the prediction without a partner.",
+        "instances", attrgetter("fp"), _DETECTION, direction="neither", is_shown=False),
+    Metric("fn", "missed", "Instances of the reference without a partner.",
+        "instances", attrgetter("fn"), _DETECTION, direction="neither", is_shown=False),
+    Metric("iou", "IoU", "|A and B| / |A or B|.", "masks",
+        lambda pair: intersection_over_union(pair.reference, pair.prediction),
+        _STRUCTURE | {"match"}, is_shown=False),
+    Metric("rq", "RQ", "TP / (TP + FP/2 + FN/2), after Kirillov et al. 2019.",
+        "instances", attrgetter("rq"), _DETECTION, is_tested=True),
+    Metric("sq", "SQ", "Mean IoU of the matches.",
+        "instances", attrgetter("sq"), _DETECTION, is_tested=True),
+    Metric("pq", "PQ", "RQ x SQ.", "instances", attrgetter("pq"), _DETECTION, is_tested=True),
+    Metric("found", "found", "1 where the reference's instance has a match, else 0.",
+        "instance", lambda score: score.outcome == "matched", frozenset({"level"})),
+    Metric("dsc", "DSC", "2 |A and B| / (|A| + |B|).",
+        "masks", lambda pair: dice(pair.reference, pair.prediction), _DRAWN,
+        words="Dice similarity coefficient", is_tested=True),
+    Metric("assd_mm", "ASSD", "Mean of the two directed mean distances between border voxels (six "
         "neighbours), by the images' own affine; neither surfels nor pooled points.",
-        basis="masks",
-        function=lambda pair: average_symmetric_surface_distance(
-            pair.reference, pair.prediction, pair.affine_lps
-        ),
-        scopes=_WHERE_DRAWN | {"match"},
-        is_tested=True,
-    ),
-    Metric(
-        name="reference_ml",
-        title="reference",
-        unit="ml",
-        direction="neither",
-        definition="Voxels of the reference times their volume.",
-        basis="masks",
-        function=lambda pair: volume_ml(pair.reference, pair.affine_lps),
-        scopes=_STRUCTURE,
-        is_shown=False,
-    ),
-    Metric(
-        name="prediction_ml",
-        title="prediction",
-        unit="ml",
-        direction="neither",
-        definition="Voxels of the prediction times their volume.",
-        basis="masks",
-        function=lambda pair: volume_ml(pair.prediction, pair.affine_lps),
-        scopes=_STRUCTURE,
-        is_shown=False,
-    ),
-    Metric(
-        name="side",
-        title="right side",
-        definition="Share of the voxels on the reference's side of the patient, among those that "
-        "both maps call a costal or articular process.",
-        basis="sides",
-        function=lambda maps: side_agreement(*maps),
-        scopes=_LATERAL,
-    ),
-    Metric(
-        name="identified",
-        title="identified",
-        definition="Share of the reference's vertebrae that were found and called by the right "
-        'level ("probably" included).',
-        basis="names",
-        function=lambda counts: counts.right / counts.vertebrae,
-        scopes=_NAMING,
-    ),
-    Metric(
-        name="stated",
-        title="stated",
-        definition="Share that was found and called by a level without reserve.",
-        basis="names",
-        function=lambda counts: counts.stated / counts.vertebrae,
-        scopes=_NAMING,
-    ),
-    Metric(
-        name="stated_wrong",
-        title="stated wrongly",
-        direction="lower",
-        definition="Share that was found and called by a wrong level without reserve.",
-        basis="names",
-        function=lambda counts: counts.wrong / counts.vertebrae,
-        scopes=_NAMING,
-    ),
-)
+        "masks", lambda pair: average_symmetric_surface_distance(
+            pair.reference, pair.prediction, pair.affine_lps), _DRAWN,
+        words="Average symmetric surface distance", unit="mm", direction="lower", is_tested=True),
+    Metric("reference_ml", "reference", "Voxels of the reference times their volume.",
+        "masks", lambda pair: volume_ml(pair.reference, pair.affine_lps), _STRUCTURE,
+        unit="ml", direction="neither", is_shown=False),
+    Metric("prediction_ml", "prediction", "Voxels of the prediction times their volume.",
+        "masks", lambda pair: volume_ml(pair.prediction, pair.affine_lps), _STRUCTURE,
+        unit="ml", direction="neither", is_shown=False),
+    Metric("side", "right side", "Share of the voxels on the reference's side of the patient, "
+        "among those that both maps call a costal or articular process.",
+        "sides", lambda maps: side_agreement(*maps), frozenset({"lateral"})),
+    Metric("identified", "identified", "Share of the reference's vertebrae that were found and "
+        'called by the right level ("probably" included).',
+        "names", lambda counts: counts.right / counts.vertebrae, _NAMING),
+    Metric("stated", "stated", "Share that was found and called by a level without reserve.",
+        "names", lambda counts: counts.stated / counts.vertebrae, _NAMING),
+    Metric("stated_wrong", "stated wrongly",
+        "Share that was found and called by a wrong level without reserve.",
+        "names", lambda counts: counts.wrong / counts.vertebrae, _NAMING, direction="lower"),
+)  # fmt: skip
 """In the order of columns."""
 
 BY_NAME: Final = {metric.name: metric for metric in METRICS}

@@ -1,4 +1,4 @@
-"""What docs/architecture.md says of ten tasks is so: the example lies in the files it names."""
+"""What docs/architecture.md says of its tasks is so: the example lies in the files it names."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ MOST = {
     "write one more object": 4,
     "send results by another protocol": 3,
     "score one more metric": 2,
+    "measure something more": 2,
     "let TLS ask for more": 3,
     "answer one more exit code": 3,
     "add a step": 3,
@@ -45,8 +46,8 @@ def sources() -> dict[str, str]:
     }
 
 
-def test_ten_tasks_are_listed() -> None:
-    assert len(rows()) == len(MOST) == 10
+def test_every_task_has_its_limit() -> None:
+    assert len(rows()) == len(MOST) >= 10
 
 
 @pytest.mark.parametrize(("task", "named", "examples"), rows(), ids=[task for task, *_ in rows()])
