@@ -10,7 +10,7 @@ TORCH_BUILD ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cu130 || echo cpu)
 UNPINNED = $(if $(filter cpu,$(TORCH_BUILD)),^$$,^(cuda|nvidia)-)
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 READY = $(VENV)/.ready
-PEERS = dcmtk dicom3tools orthanc orthanc-dicomweb libgdcm-tools ctn chromium postgresql
+PEERS = dcmtk dicom3tools orthanc orthanc-dicomweb libgdcm-tools ctn chromium postgresql gcc libc6-dev
 
 .PHONY: docs help setup demo test check bench campaign peers clean
 
@@ -71,7 +71,7 @@ peers:
 	else echo 'as root: apt-get install $(PEERS)'; fi
 
 clean:
-	rm -rf $(VENV) demo campaign .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # Containers: docker, podman or buildah, whichever is there.
 CONTAINER ?= $(shell for p in docker podman buildah; do command -v $$p >/dev/null && echo $$p && break; done)
