@@ -37,7 +37,7 @@ KILL_POINTS: Final[dict[str, tuple[str, str]]] = {
 }
 """Name -> (who is killed, query that must find a row first)."""
 
-STEP_WITHIN_S: Final = 5.0
+STEP_WITHIN_S: Final = 30.0
 """A step that nobody comes by in this time is tried again later, s."""
 
 
