@@ -18,14 +18,17 @@ class ListenerTlsSettings(Section):
     """PEM: its private key, without a password; readable by the node's user alone."""
     trusted_file: Path | None = None
     """PEM: authorities by one of which senders must be certified. None: senders show nothing."""
+    revoked_file: Path | None = None
+    """PEM: the lists of certificates that these authorities revoked. A sender in it is refused, and
+    everybody once it is outdated: a reload takes a newer one. None: nothing is looked up."""
     titles: dict[str, list[str]] = Field(default_factory=dict)
     """Calling AE title -> names (common name, DNS name), one of which its certificate must have;
     without TLS nobody may call by such a title."""
 
     @model_validator(mode="after")
     def _names_are_certified(self) -> ListenerTlsSettings:
-        if self.titles and self.trusted_file is None:
-            raise ValueError("titles need trusted_file: senders must show a certificate")
+        if self.trusted_file is None and (self.titles or self.revoked_file is not None):
+            raise ValueError("titles and revoked_file need trusted_file: else senders show nothing")
         return self
 
 
@@ -43,6 +46,8 @@ class PeerTlsSettings(Section):
 
     trusted_file: Path | None = None
     """PEM: authorities by one of which it must be certified. None: those of the system."""
+    revoked_file: Path | None = None
+    """PEM: their lists of revoked certificates, read for every conversation."""
     certificate_file: Path | None = None
     """PEM: our certificate, where it asks for one."""
     key_file: Path | None = None
@@ -54,4 +59,6 @@ class PeerTlsSettings(Section):
     def _has_both(self) -> PeerTlsSettings:
         if (self.certificate_file is None) != (self.key_file is None):
             raise ValueError("certificate_file and key_file belong together")
+        if self.revoked_file is not None and self.trusted_file is None:
+            raise ValueError("revoked_file needs trusted_file")
         return self

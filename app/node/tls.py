@@ -74,6 +74,7 @@ def server_context(settings: ListenerTlsSettings) -> ssl.SSLContext:
     if settings.trusted_file is not None:
         _load_trusted(context, settings.trusted_file)
         context.verify_mode = ssl.CERT_REQUIRED
+    _load_revoked(context, settings.revoked_file)
     return context
 
 
@@ -127,6 +128,7 @@ def client_context(settings: PeerTlsSettings) -> ClientContext:
         context.load_default_certs()
     else:
         _load_trusted(context, settings.trusted_file)
+    _load_revoked(context, settings.revoked_file)
     if settings.certificate_file is not None and settings.key_file is not None:
         load_own(context, settings.certificate_file, settings.key_file)
     return context
@@ -254,6 +256,19 @@ def _load_trusted(context: ssl.SSLContext, file: Path) -> None:
         raise ConfigurationError(
             f"TLS: authorities {file} cannot be read ({_reason(error)})"
         ) from error
+
+
+def _load_revoked(context: ssl.SSLContext, file: Path | None) -> None:
+    """Refuse certificates that a list names (RFC 5280, 5); that of a peer itself is looked up."""
+    if file is None:
+        return
+    try:
+        context.load_verify_locations(file)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"TLS: revocation list {file} cannot be read ({_reason(error)})"
+        ) from error
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
 
 
 def _reason(error: Exception) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from app.node.journal.tables import FAILED_LOG_IN
 
@@ -45,17 +47,19 @@ def locked_until(c: Connection, bound: Bound, now: float) -> float | None:
 def count_attempt(c: Connection, bound: Bound, now: float) -> None:
     """Count an attempt before it is judged, so that many at once are no way around the bound."""
     row = c.execute(_row_of(bound).with_for_update()).first()
-    goes_on = row is not None and row.locked_until is None and now - row.last_at < bound.lock_s
-    failures = row.failures + 1 if row is not None and goes_on else 1
-    values = {
-        "failures": failures,
-        "last_at": now,
-        "locked_until": now + bound.lock_s if failures >= bound.most else None,
-    }
     if row is None:
-        c.execute(FAILED_LOG_IN.insert().values(kind=bound.kind, subject=bound.subject, **values))
-    else:
-        c.execute(FAILED_LOG_IN.update().where(_is(bound)).values(**values))
+        # Two processes may meet here at the first attempt.
+        with suppress(IntegrityError), c.begin_nested():
+            c.execute(FAILED_LOG_IN.insert().values(**_key(bound), failures=0, last_at=now))
+        row = c.execute(_row_of(bound).with_for_update()).one()
+    goes_on = row.locked_until is None and now - row.last_at < bound.lock_s
+    failures = row.failures + 1 if goes_on else 1
+    locked = now + bound.lock_s if failures >= bound.most else None
+    c.execute(
+        FAILED_LOG_IN.update()
+        .where(_is(bound))
+        .values(failures=failures, last_at=now, locked_until=locked)
+    )
 
 
 def forget_attempts(c: Connection, bound: Bound) -> None:
@@ -70,6 +74,10 @@ def forget_old_attempts(c: Connection, before: float) -> None:
 
 def _row_of(bound: Bound) -> sa.Select[Any]:
     return sa.select(FAILED_LOG_IN).where(_is(bound))
+
+
+def _key(bound: Bound) -> dict[str, str]:
+    return {"kind": bound.kind, "subject": bound.subject}
 
 
 def _is(bound: Bound) -> sa.ColumnElement[bool]:

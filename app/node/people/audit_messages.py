@@ -70,12 +70,11 @@ _SOFTWARE: Final = _Code("110131", "DCM", "Software Configuration")
 _RESTRICTED: Final = _Code("110132", "DCM", "Use of Restricted Function")
 _USER_CHANGED: Final = _Code("110137", "DCM", "User security Attributes Changed")
 
+_STUDY_UID: Final = _Code("110180", "DCM", "Study Instance UID")
+_SUBJECT: Final = _Code("subject", OURS, "Subject of the deed")
+
 _BY_DEED: Final[Mapping[str, _Event]] = {
     "list.view": _Event(_QUERY, "E"),
-    "series.view": _Event(_ACCESSED, "R"),
-    "job.view": _Event(_ACCESSED, "R"),
-    "file.view": _Event(_ACCESSED, "R"),
-    "delivery.view": _Event(_ACCESSED, "R"),
     "log_in": _Event(_AUTHENTICATION, "E", _LOGIN),
     "log_in.failed": _Event(_AUTHENTICATION, "E", _LOGIN, has_failed=True),
     "log_out": _Event(_AUTHENTICATION, "E", _LOGOUT),
@@ -184,7 +183,8 @@ def _add_object(root: Element, deed: ChainedDeed) -> None:
         ParticipantObjectTypeCode="1" if is_account else "2",
         ParticipantObjectTypeCodeRole=_object_role(deed.action, is_account=is_account),
     )
-    _coded(seen, "ParticipantObjectIDTypeCode", _Code("subject", OURS, "Subject of the deed"))
+    is_study = deed.action.partition(".")[0] == "study"
+    _coded(seen, "ParticipantObjectIDTypeCode", _STUDY_UID if is_study else _SUBJECT)
     SubElement(seen, "ParticipantObjectName").text = deed.subject
     for name, value in (("row", str(deed.number)), ("digest", deed.digest)):
         pair = SubElement(seen, "ParticipantObjectDetail", type=name)
@@ -195,12 +195,13 @@ def _object_role(action: str, *, is_account: bool) -> str:
     """Role of the object (PS3.15, A.5.1.2.2): user, query, report, or job."""
     if is_account:
         return "6"
-    return {"list.view": "24", "file.view": "3"}.get(action, "20")
+    return {"list.view": "24", "file.view": "3", "study.view": "3"}.get(action, "20")
 
 
 def _event_of(action: str) -> _Event:
     own = _Event(_Code(action, OURS, action), "E")
-    return _BY_DEED.get(action) or _BY_ROOM.get(action.partition(".")[0]) or own
+    seen = _Event(_ACCESSED, "R") if action.endswith(".view") else None
+    return _BY_DEED.get(action) or seen or _BY_ROOM.get(action.partition(".")[0]) or own
 
 
 def _coded(parent: Element, name: str, code: _Code) -> None:

@@ -82,6 +82,7 @@ def test_the_message_has_the_parts_of_the_schema_in_their_order():
     ("action", "event"),
     [
         ("file.view", ("110103", "R", "0", ["file.view"])),
+        ("study.view", ("110103", "R", "0", ["study.view"])),
         ("list.view", ("110112", "E", "0", ["list.view"])),
         ("job.replay", ("110103", "U", "0", ["job.replay"])),
         ("log_in", ("110114", "E", "0", ["110122", "log_in"])),
@@ -95,6 +96,14 @@ def test_the_message_has_the_parts_of_the_schema_in_their_order():
 )
 def test_every_deed_is_an_event_of_dicom_or_one_of_ours(action: str, event: tuple[str, ...]):
     assert event_of(deed(action)) == event
+
+
+def test_a_study_is_named_by_its_uid():
+    _, root = message_of(deed("study.view", subject="1.2.840.1"))
+    what = root.find("ParticipantObjectIdentification")
+    assert what.get("ParticipantObjectID") == "1.2.840.1"
+    assert what.get("ParticipantObjectTypeCodeRole") == "3"
+    assert what.find("ParticipantObjectIDTypeCode").get("csd-code") == "110180"
 
 
 def test_a_failure_is_a_warning():
