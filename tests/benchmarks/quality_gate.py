@@ -1,7 +1,8 @@
 """Misses and false alarms of the quality gate: ``python -m tests.benchmarks.quality_gate``.
 
 No network takes part in the tables. True masks of synthetic spines under their own images (plain
-T2w, seeds from 996000; limits were chosen on 980000 to 988999 and 994000 on) go through the gate:
+T2w, seeds from 997000; limits were chosen on 980000 to 988999, 994000 to 994159 and 996000 to
+996059) go through the gate:
 
 1. *Clean*: as they are, in stacks of 72 mm without implants, ghosts and folding; and in stacks of
    59 mm with the generator's artefacts, where a curved spine leaves the field and some images fold.
@@ -33,7 +34,7 @@ from tests.benchmarks import gate_networks
 from tests.benchmarks.gate_spines import spine
 from tests.builders.spoiled_results import IMAGE_SPOILERS, MASK_SPOILERS, Result, Spoiler
 
-FIRST_SEED = 996_000
+FIRST_SEED = 997_000
 MOST_MISSED, MOST_FALSE = 0.02, 0.03
 
 

@@ -94,9 +94,10 @@ def noise(evidence: Evidence) -> Values:
 
 
 def voids_mm3(evidence: Evidence) -> Values:
-    """Largest connected part of a vertebra without signal.
+    """Largest connected part without signal of a vertebra, from its body on.
 
-    Thin dark layers such as cortical bone do not count. Screws cross body and arch, so both do.
+    Thin dark layers such as cortical bone do not count, and nothing that stays within the arch: a
+    spinous process in the middle slice may be as dark. A screw crosses arch and body.
     """
     image = evidence.sampled
     _, marrow = _brightness(evidence)
@@ -110,7 +111,8 @@ def voids_mm3(evidence: Evidence) -> Values:
     largest = {}
     for body in evidence.bodies:
         sizes = np.bincount(voids[evidence.numbers.labels_zyx == body.number])
-        largest[place_of(body)] = float(sizes[1:].max(initial=0)) * voxel
+        reached = np.unique(voids[tuple(body.index.T)])
+        largest[place_of(body)] = float(sizes[reached[reached > 0]].max(initial=0)) * voxel
     return largest
 
 

@@ -232,7 +232,7 @@ def canals_on_the_side(evidence: Evidence) -> Values:
 
 
 def _whole(evidence: Evidence) -> list[int]:
-    """Places of the bodies that no border above or below cuts; all, where it cuts all."""
+    """Places of the bodies that the upper and the lower border leave whole; all, if none is."""
     places = range(len(evidence.bodies))
     return [n for n in places if not evidence.bodies[n].is_cut] or list(places)
 

@@ -272,10 +272,11 @@ RULES: Final = (
         outcome=Outcome.FLAG,
         text="Part of a vertebra gives no signal: an implant, cement or dense bone",
         measure=image_measures.voids_mm3,
-        about="largest connected part darker than a fifth of the marrow over 1.5 mm",
+        about="largest connected part, from the body on, darker than a fifth of the marrow over "
+        "1.5 mm",
         unit=MM3,
-        most=600.0,
-        origin="a screw of 5 mm in 30 mm of bone: 590 mm3; at most 561 in 110 spines without",
+        most=500.0,
+        origin="a screw of 5 mm in 25 mm of bone has 490 mm3",
     ),
     Rule(
         name="masks_beside_image",
