@@ -26,8 +26,8 @@ from app.node.journal.engine import journal_url, open_journal, reading
 from app.node.journal.states import JobState
 from app.node.journal.tables import JOB
 from app.node.peers.store import read_storable, store_files
-from app.peer_settings import DimsePeerSettings
 from app.research.synthetic.dicom_series import write_study
+from app.settings.peers import DimsePeerSettings
 from operators.anatomy.levels import numbers_text
 from operators.dicom.result_kinds import DELIVERED, KINDS, OVERLAY
 

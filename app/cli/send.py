@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from app.node.delivery.batch import Batch, BatchReport
-    from app.tls_settings import PeerTlsSettings
+    from app.settings.tls import PeerTlsSettings
 
 _TARGET: Final = re.compile(r"([!-\[\]-~][ -\[\]-~]{0,15})@(.+):([0-9]{1,5})")
 _AE_TITLE: Final = re.compile(r"[!-\[\]-~][ -\[\]-~]{0,15}")

@@ -16,7 +16,7 @@ import typer
 from app.cli.groups import NODE
 from app.cli.node import ConfigOption, DataOption, node_settings
 from app.errors import AccountError, ConfigurationError
-from app.people_settings import RoleName
+from app.settings.people import RoleName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.settings import NodeSettings
-    from app.tls_settings import ListenerTlsSettings, PageTlsSettings, PeerTlsSettings
+    from app.settings.tls import ListenerTlsSettings, PageTlsSettings, PeerTlsSettings
 
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM"
 """Of TLS 1.2; those of TLS 1.3 are all of that kind."""

@@ -1,7 +1,8 @@
 """What the site decided: app.yaml and the environment, read here and nowhere else.
 
-A section has its module: `pipeline`, `listener`, `node`; those of peers, alerts and TLS lie beside
-this package, as `app.peer_settings`. `file` puts them together and reads app.yaml.
+A section of app.yaml has its module: `pipeline`, `node`, and of the latter's parts `listener`,
+`peers`, `people`, `patients`, `audit`, `alerts` and `tls`. `file` puts them together and reads
+app.yaml.
 """
 
 from app.settings.environment import HostFolders, host_folders, secret_of, service_manager

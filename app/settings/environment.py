@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from app.errors import ConfigurationError
-from app.section import Section
 from app.service_manager import ServiceManager
+from app.settings.section import Section
 
 _MICROSECONDS = 1_000_000
 

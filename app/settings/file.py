@@ -13,7 +13,6 @@ import yaml
 from pydantic import ValidationError
 
 from app.errors import ConfigurationError
-from app.section import Section
 from app.settings.node import NodeSettings
 from app.settings.pipeline import (
     ApplicationSettings,
@@ -25,6 +24,7 @@ from app.settings.pipeline import (
     SelectionOptions,
 )
 from app.settings.places import BUNDLED_CONFIG
+from app.settings.section import Section
 
 
 class Settings(Section):

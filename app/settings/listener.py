@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from app.peer_settings import AeTitle
-from app.section import Section
-from app.tls_settings import ListenerTlsSettings
+from app.settings.peers import AeTitle
+from app.settings.section import Section
+from app.settings.tls import ListenerTlsSettings
 from operators.dicom.mr_images import MR_IMAGE_CLASSES
 
 SopClassUid = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)+$", max_length=64)]

@@ -7,14 +7,14 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from app.alert_settings import AlertSettings
-from app.audit_settings import AuditSettings
-from app.patient_settings import PatientSettings
-from app.peer_settings import DimsePeerSettings, PeerSettings, RouteSettings
-from app.people_settings import PeopleSettings
-from app.section import Section
+from app.settings.alerts import AlertSettings
+from app.settings.audit import AuditSettings
 from app.settings.listener import ListenerSettings
-from app.tls_settings import PageTlsSettings
+from app.settings.patients import PatientSettings
+from app.settings.peers import DimsePeerSettings, PeerSettings, RouteSettings
+from app.settings.people import PeopleSettings
+from app.settings.section import Section
+from app.settings.tls import PageTlsSettings
 
 Release = Literal["hold", "auto"]
 

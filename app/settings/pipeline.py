@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.section import Section
+from app.settings.section import Section
 
 
 class ApplicationSettings(Section):

@@ -18,7 +18,7 @@ from app.node.delivery.attempt import Courier
 from app.node.journal.deliveries import due
 from app.node.journal.engine import reading
 from app.node.peers.store import read_storable, store_files
-from app.peer_settings import DimsePeerSettings
+from app.settings.peers import DimsePeerSettings
 from tests.builders.orthanc import HOST, Orthanc, free_port, running_orthanc
 from tests.builders.planned_deliveries import journal_in, node_of, plan_job, segmentation_file
 

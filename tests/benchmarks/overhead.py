@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 from app.cli.sample_pacs import AE_TITLE, SamplePacs
 from app.node.peers.store import read_storable, store_files
-from app.peer_settings import DimsePeerSettings
 from app.research.synthetic.dicom_series import write_study
+from app.settings.peers import DimsePeerSettings
 from operators.dicom.result_kinds import DELIVERED, KINDS
 from tests.builders.node import TITLE, Node, running_node
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from app.peer_settings import PeerSettings
+from app.settings.peers import PeerSettings
 from tests.builders.faulty_pacs import FaultyPacs, Step, faulty_pacs
 from tests.builders.web_pacs import web_pacs
 

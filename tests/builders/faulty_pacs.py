@@ -25,7 +25,7 @@ from pynetdicom.sop_class import (
     Verification,
 )
 
-from app.peer_settings import DimsePeerSettings
+from app.settings.peers import DimsePeerSettings
 
 HOST = "127.0.0.1"
 HANG = "hang"

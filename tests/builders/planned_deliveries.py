@@ -18,8 +18,8 @@ from app.node.journal.deliveries import DeliveryGroup, plan
 from app.node.journal.engine import journal_url, open_journal, reading, transaction
 from app.node.journal.tables import DELIVERY
 from app.node.telemetry.events import Event
-from app.peer_settings import DimsePeerSettings
 from app.settings import NodeSettings
+from app.settings.peers import DimsePeerSettings
 from operators.dicom.result_kinds import MEASUREMENT_REPORT, SEMANTIC
 from operators.dicom.run_length import compress
 from operators.dicom.uids import derived_uid

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from app.audit_settings import SyslogSettings
 from app.node.tls import server_context
-from app.tls_settings import ListenerTlsSettings, PeerTlsSettings
+from app.settings.audit import SyslogSettings
+from app.settings.tls import ListenerTlsSettings, PeerTlsSettings
 from tests.builders.certificates import Authority
 
 

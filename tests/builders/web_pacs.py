@@ -22,7 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydicom import dcmread
 from pydicom.uid import RLELossless
 
-from app.peer_settings import DicomwebPeerSettings
+from app.settings.peers import DicomwebPeerSettings
 from tests.builders.faulty_pacs import ABORT, CLOSE, HANG, HOST, LOSE, Step
 
 ROOT = "/dicom-web"

@@ -10,8 +10,8 @@ from starlette.testclient import TestClient
 from app.node.journal.engine import journal_url, open_journal
 from app.node.web.server import create_app
 from app.node.web.site import Site
-from app.peer_settings import DimsePeerSettings, RouteSettings
 from app.settings import NodeSettings, WebSettings
+from app.settings.peers import DimsePeerSettings, RouteSettings
 from tests.builders.filled_journal import NOW, PACS
 
 if TYPE_CHECKING:

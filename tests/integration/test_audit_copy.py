@@ -10,13 +10,13 @@ import httpx
 import pytest
 from sqlalchemy.engine import Engine
 
-from app.audit_settings import AuditSettings
 from app.node.journal.alert_channels import channel_state
 from app.node.journal.audit import Deed, record_deed
 from app.node.journal.audit_chain import sent_until
 from app.node.journal.engine import journal_url, open_journal, reading, transaction
 from app.node.people.audit_copy import CHANNEL, AuditCopy
-from app.tls_settings import PeerTlsSettings
+from app.settings.audit import AuditSettings
+from app.settings.tls import PeerTlsSettings
 from tests.builders.certificates import Authority
 from tests.builders.served_page import serving_page
 from tests.builders.syslog_sink import SyslogSink, running_sink

@@ -16,8 +16,8 @@ from app.node.people.accounts import Hand, set_disabled
 from app.node.people.recognition import check_guarded
 from app.node.people.roles import Person, Role
 from app.node.web.site import Site
-from app.people_settings import PeopleSettings
 from app.settings import NodeSettings
+from app.settings.people import PeopleSettings
 from tests.builders.filled_journal import NOW
 from tests.builders.openid_provider import (
     CLIENT_ID,

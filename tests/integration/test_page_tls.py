@@ -15,7 +15,7 @@ from app.errors import ConfigurationError
 from app.node.tls import check_certificates, own_certificates
 from app.node.web import page_tls
 from app.node.web.page_tls import PageCertificate
-from app.tls_settings import PageTlsSettings
+from app.settings.tls import PageTlsSettings
 from tests.builders.certificates import Authority
 from tests.builders.people import keep_person, log_in
 from tests.builders.served_page import ServedPage, serving_page

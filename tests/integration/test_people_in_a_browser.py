@@ -8,7 +8,7 @@ import pytest
 
 from app.node.journal.audit import list_deeds
 from app.node.journal.engine import reading
-from app.people_settings import OpenIdSettings, PeopleSettings
+from app.settings.people import OpenIdSettings, PeopleSettings
 from tests.builders.node_processes import free_port
 from tests.builders.openid_provider import CLIENT_ID, CLIENT_SECRET, running_provider
 from tests.builders.people import PASSWORD, keep_person

@@ -19,8 +19,8 @@ from app.settings import secret_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from app.alert_settings import AlertSettings, MailSettings, WebhookSettings
     from app.node.alerts.messages import Message
+    from app.settings.alerts import AlertSettings, MailSettings, WebhookSettings
 
 TIMEOUT_S: Final = 15.0
 """Of every single wait for a server, s."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from app.node.telemetry.logs import Emit
-    from app.patient_settings import PatientSettings
+    from app.settings.patients import PatientSettings
 
 PATIENTS: Final = 1000
 """Rows per transaction; they have no files."""

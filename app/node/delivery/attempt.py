@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from app.node.journal.parcels import Parcel
     from app.node.peers.destination import Destination
     from app.node.telemetry.logs import Emit
-    from app.peer_settings import PeerSettings
     from app.settings import NodeSettings
+    from app.settings.peers import PeerSettings
 
 SLOTS: Final = 4
 """Attempts at one destination at a time and process: a hanging one cannot take all threads."""

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from app.node.journal.series import SeriesMark
     from app.node.telemetry.logs import Emit
-    from app.peer_settings import DimsePeerSettings
     from app.settings import NodeSettings
+    from app.settings.peers import DimsePeerSettings
 
 QUERY_TIMEOUT_S: Final = 10.0
 FIRST_PAUSE_S: Final = 2.0

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from app.node.peers.dimse import Patience
     from app.node.peers.http import Conversation
     from app.node.peers.store import StorableFile
-    from app.peer_settings import DicomwebPeerSettings
+    from app.settings.peers import DicomwebPeerSettings
 
 _SOP_INSTANCE_UID: Final = "00080018"
 _NO_STUDY: Final = derived_uid("spine-node", "no-such-study")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pynetdicom.association import Association
     from pynetdicom.presentation import PresentationContext
 
-    from app.tls_settings import PeerTlsSettings
+    from app.settings.tls import PeerTlsSettings
 
 MAX_CONTEXTS: Final = 128
 """Presentation contexts in one association: odd identifiers up to 255 (PS3.8, 9.3.2.2)."""
@@ -44,7 +44,7 @@ _REASONS: Final[dict[tuple[int, int], str]] = {
 
 
 class Peer(Protocol):
-    """Where an application entity listens; `app.peer_settings.DimsePeerSettings` is one."""
+    """Where an application entity listens; `app.settings.peers.DimsePeerSettings` is one."""
 
     @property
     def ae_title(self) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from app.node.peers.destination import Locatable
     from app.node.peers.dimse import Patience
     from app.node.peers.store import StorableFile
-    from app.peer_settings import DimsePeerSettings
+    from app.settings.peers import DimsePeerSettings
 
 
 class DimseDestination:

@@ -19,14 +19,14 @@ import httpx
 from app.errors import ConfigurationError, PeerUnreachableError
 from app.node.tls import client_context
 from app.settings import secret_of
-from app.tls_settings import PeerTlsSettings
+from app.settings.tls import PeerTlsSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from app.node.peers.dimse import Patience
     from app.node.peers.stow import Body
-    from app.peer_settings import DicomwebPeerSettings
+    from app.settings.peers import DicomwebPeerSettings
 
 LONGEST_ANSWER_BYTES: Final = 4 * 1024 * 1024
 """A longer answer is none that was asked for."""

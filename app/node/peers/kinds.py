@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from app.node.peers.destination import Destination
     from app.node.peers.dimse import Patience
-    from app.peer_settings import PeerSettings
+    from app.settings.peers import PeerSettings
 
 _KINDS: Final[Mapping[str, Callable[[Any, str, Patience], Destination]]] = {
     "dicomweb": DicomwebDestination,

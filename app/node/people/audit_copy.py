@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-    from app.audit_settings import SyslogSettings
     from app.node.journal.audit_chain import ChainedDeed
     from app.node.telemetry.logs import Emit
+    from app.settings.audit import SyslogSettings
 
 CHANNEL: Final = "audit"
 """As which a failing server needs a person, beside mail and webhook."""

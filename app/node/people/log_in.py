@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
     from app.node.journal.accounts import Account
-    from app.people_settings import PeopleSettings
+    from app.settings.people import PeopleSettings
 
 _MINUTE_S: Final = 60.0
 _HOUR_S: Final = 3600.0

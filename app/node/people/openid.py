@@ -28,12 +28,12 @@ from app.errors import ConfigurationError, OpenIdFailedError
 from app.node.people.roles import Person, highest_role
 from app.node.tls import client_context
 from app.settings import secret_of
-from app.tls_settings import PeerTlsSettings
+from app.settings.tls import PeerTlsSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from app.people_settings import OpenIdSettings, PeopleSettings
+    from app.settings.people import OpenIdSettings, PeopleSettings
 
 CALLBACK: Final = "/log-in/openid/callback"
 _ALGORITHMS: Final = ("RS256", "PS256", "ES256", "ES384", "EdDSA")

@@ -8,7 +8,6 @@ from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.engine import Connection
 
-from app.alert_settings import AlertSettings
 from app.errors import AlertNotSentError
 from app.node.alerts.channels import send_by, target_of
 from app.node.alerts.messages import message_of
@@ -20,6 +19,7 @@ from app.node.telemetry import events
 from app.node.web.forms import require_token, with_answer
 from app.node.web.gate import actor_of
 from app.node.web.site import CurrentSite, Site
+from app.settings.alerts import AlertSettings
 
 ALERTS: Final = APIRouter()
 

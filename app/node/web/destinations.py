@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from app.node.journal.audit import Actor
     from app.node.web.site import Site
-    from app.peer_settings import PeerSettings
+    from app.settings.peers import PeerSettings
 
 ANSWERED: Final = "answered"
 SILENT: Final = "silent"

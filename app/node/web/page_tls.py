@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import uvicorn
 
     from app.node.telemetry.logs import Emit
-    from app.tls_settings import PageTlsSettings
+    from app.settings.tls import PageTlsSettings
 
 HANDSHAKE_S: Final = 10.0
 """Until then a client must have shaken hands, s; asyncio's own bound is 60 s, in which silent

@@ -18,7 +18,7 @@ from app.node.journal.engine import reading
 from app.node.journal.tables import DELIVERY
 from app.node.peers.dimse import Patience
 from app.node.peers.kinds import destination_of
-from app.peer_settings import DimsePeerSettings
+from app.settings.peers import DimsePeerSettings
 from tests.builders.faulty_pacs import HOST, FaultyPacs, faulty_pacs
 from tests.builders.listener import RunningListener, running_listener
 from tests.builders.orthanc import needs_orthanc, running_orthanc

@@ -24,7 +24,7 @@ from app.node.journal.deliveries import due, resend
 from app.node.journal.engine import transaction
 from app.node.peers.dimse import echo
 from app.node.peers.store import read_storable, store_files
-from app.peer_settings import DicomwebPeerSettings, DimsePeerSettings, PeerSettings
+from app.settings.peers import DicomwebPeerSettings, DimsePeerSettings, PeerSettings
 from operators.dicom.documents import encode_pdf, encode_preview
 from operators.dicom.segmentation import encode_segmentations
 from operators.dicom.whole_files import write_dataset

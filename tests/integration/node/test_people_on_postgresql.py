@@ -16,8 +16,8 @@ from app.node.journal.engine import journal_url, open_journal, reading, transact
 from app.node.journal.failed_log_ins import Bound, count_attempt, locked_until
 from app.node.people.log_in import Attempt, Door, Refused
 from app.node.people.recognition import Signs, recognise
-from app.people_settings import PeopleSettings
 from app.settings import NodeSettings
+from app.settings.people import PeopleSettings
 from tests.builders import postgres
 from tests.builders.people import PASSWORD, keep_person
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from app.errors import ConfigurationError
 from app.node.tls import client_context, server_context
-from app.tls_settings import ListenerTlsSettings, PeerTlsSettings
+from app.settings.tls import ListenerTlsSettings, PeerTlsSettings
 from tests.builders.certificates import Authority, Files
 
 

@@ -25,8 +25,8 @@ from app.node.journal.tables import ASSOCIATION
 from app.node.peers.dimse import echo
 from app.node.peers.store import read_storable, store_files
 from app.node.tls import OwnCertificate, check_certificates, own_certificates
-from app.peer_settings import DimsePeerSettings
 from app.settings import NodeSettings
+from app.settings.peers import DimsePeerSettings
 from tests.builders.certificates import Authority, Files
 from tests.builders.listener import RunningListener, running_listener
 from tests.builders.mr_series import make_series

@@ -17,7 +17,7 @@ from app.node.peers.dimse import Patience
 from app.node.peers.kinds import _KINDS, destination_of
 from app.node.peers.statuses import Answer
 from app.node.peers.store import StorableFile, read_storable
-from app.peer_settings import PeerSettings
+from app.settings.peers import PeerSettings
 from tests.builders.destination_kinds import KINDS, Kind, ScriptedPacs
 from tests.builders.faulty_pacs import ABORT, CLOSE, HANG, LOSE, silent_server
 from tests.builders.orthanc import free_port

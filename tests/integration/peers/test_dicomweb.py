@@ -17,7 +17,7 @@ from app.node.peers.http import LONGEST_ANSWER_BYTES
 from app.node.peers.kinds import destination_of
 from app.node.peers.statuses import Answer
 from app.node.peers.store import read_storable
-from app.peer_settings import DicomwebPeerSettings
+from app.settings.peers import DicomwebPeerSettings
 from tests.builders.certificates import Authority, Files
 from tests.builders.node_processes import write_config
 from tests.builders.planned_deliveries import segmentation_file

@@ -21,7 +21,7 @@ from app.errors import (
 from app.node.peers.dimse import Patience, echo
 from app.node.peers.query import count_instances, find_instances
 from app.node.peers.store import StorableFile, read_storable, store_files
-from app.peer_settings import DimsePeerSettings
+from app.settings.peers import DimsePeerSettings
 from tests.builders.faulty_pacs import ABORT, CLOSE, HANG, HOST, faulty_pacs, silent_server
 from tests.builders.orthanc import free_port
 from tests.builders.planned_deliveries import segmentation_file

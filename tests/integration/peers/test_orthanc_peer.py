@@ -13,7 +13,7 @@ from app.node.peers.dimse import echo
 from app.node.peers.move import MoveOutcome, move_series
 from app.node.peers.query import count_instances, find_instances
 from app.node.peers.store import read_storable, store_files
-from app.peer_settings import DimsePeerSettings
+from app.settings.peers import DimsePeerSettings
 from tests.builders.faulty_pacs import FaultyPacs, faulty_pacs
 from tests.builders.mr_series import MadeSeries, make_series
 from tests.builders.orthanc import HOST, Orthanc, needs_orthanc, running_orthanc

@@ -8,8 +8,8 @@ import pytest
 from pynetdicom.sop_class import MRImageStorage
 
 from app.errors import ConfigurationError
-from app.peer_settings import DicomwebPeerSettings, DimsePeerSettings, PeerSettings
 from app.settings import BUNDLED_CONFIG, host_folders, load_settings, secret_of
+from app.settings.peers import DicomwebPeerSettings, DimsePeerSettings, PeerSettings
 
 MINIMAL = "application: {title: T, version: 1.2.3}\n"
 

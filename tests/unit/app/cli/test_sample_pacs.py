@@ -8,8 +8,8 @@ from pydicom.uid import ExplicitVRLittleEndian
 from app.cli.sample_pacs import AE_TITLE, SamplePacs
 from app.node.peers.query import count_instances, find_instances
 from app.node.peers.store import read_storable, store_files
-from app.peer_settings import DimsePeerSettings
 from app.research.synthetic.dicom_series import write_study
+from app.settings.peers import DimsePeerSettings
 
 
 @pytest.fixture(scope="module")

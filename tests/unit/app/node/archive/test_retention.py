@@ -12,8 +12,8 @@ from app.node.archive.retention import apply_retention
 from app.node.journal.engine import journal_url, open_journal, reading, transaction
 from app.node.journal.tables import INSTANCE, JOB, RESULT, SERIES
 from app.node.telemetry.logs import silent
-from app.patient_settings import PatientSettings
 from app.settings import RetentionSettings
+from app.settings.patients import PatientSettings
 from tests.builders.journal_rows import insert
 
 DAY_S = 86_400.0

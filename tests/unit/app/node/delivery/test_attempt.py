@@ -21,7 +21,7 @@ from app.node.journal.engine import reading, transaction
 from app.node.peers.destination import Locatable, Reply
 from app.node.peers.statuses import Answer, answer_of
 from app.node.peers.store import StorableFile
-from app.peer_settings import DimsePeerSettings
+from app.settings.peers import DimsePeerSettings
 from tests.builders.planned_deliveries import (
     START,
     Heard,

@@ -6,8 +6,8 @@ import pytest
 
 from app.node.delivery.routing import destinations_of, objects_for
 from app.node.journal.runs import ResultFile
-from app.peer_settings import DimsePeerSettings
 from app.settings import NodeSettings
+from app.settings.peers import DimsePeerSettings
 
 NODE = NodeSettings.model_validate(
     {

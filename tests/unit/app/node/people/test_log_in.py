@@ -12,7 +12,7 @@ from app.node.journal.engine import journal_url, open_journal, reading, transact
 from app.node.journal.tables import ACCOUNT, FAILED_LOG_IN, METADATA, PAGE_SESSION
 from app.node.people import credentials
 from app.node.people.log_in import Attempt, Door, Refused
-from app.people_settings import PeopleSettings
+from app.settings.people import PeopleSettings
 from tests.builders.people import PASSWORD, keep_person, keep_program, password_hash
 
 SETTINGS = PeopleSettings(failures=3, address_failures=5, lock_min=10)

@@ -12,8 +12,8 @@ from app.node.people.accounts import Hand, set_disabled, set_password, set_role
 from app.node.people.log_in import begin, log_out
 from app.node.people.recognition import Signs, check_guarded, is_loopback, recognise
 from app.node.people.roles import Person, Role
-from app.people_settings import PeopleSettings
 from app.settings import NodeSettings, WebSettings
+from app.settings.people import PeopleSettings
 from tests.builders.people import TOKEN, keep_person, keep_program, password_hash
 
 MIN, HOUR = 60.0, 3600.0

@@ -11,7 +11,7 @@ import pytest
 from app.node.journal.engine import transaction
 from app.node.journal.patients import PatientAttributes, keep_patient
 from app.node.web.site import Site
-from app.patient_settings import PatientSettings
+from app.settings.patients import PatientSettings
 from tests.builders.filled_journal import NOW, STUDY
 from tests.builders.journal_rows import insert
 from tests.builders.web_site import Told, client_of

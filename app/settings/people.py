@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from app.section import Section
+from app.settings.section import Section
 
 RoleName = Literal["viewer", "operator", "administrator"]
 """What a person may do: look, act, see who did what; each may also do what the ones before may."""

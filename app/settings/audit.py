@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from app.section import Section
-from app.tls_settings import PeerTlsSettings
+from app.settings.section import Section
+from app.settings.tls import PeerTlsSettings
 
 
 class SyslogSettings(Section):

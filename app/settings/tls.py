@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from app.section import Section
+from app.settings.section import Section
 
 
 class ListenerTlsSettings(Section):

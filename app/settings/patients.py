@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from app.section import Section
+from app.settings.section import Section
 
 
 class PatientSettings(Section):

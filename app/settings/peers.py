@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from app.section import Section
-from app.tls_settings import PeerTlsSettings
+from app.settings.section import Section
+from app.settings.tls import PeerTlsSettings
 from operators.dicom.result_kinds import DELIVERED, OBJECT_CLASSES, SEGMENTATION
 
 AeTitle = Annotated[str, Field(pattern=r"^[!-\[\]-~][ -\[\]-~]{0,15}$")]

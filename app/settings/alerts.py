@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
-from app.section import Section
+from app.settings.section import Section
 
 
 class MailSettings(Section):
