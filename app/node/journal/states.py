@@ -143,6 +143,8 @@ class DeliveryEvent(StrEnum):
     """The peer does not take this kind of object, and need not."""
     GIVE_UP = "give_up"
     """Refused for good, or the time allowed is over."""
+    WITHDRAW = "withdraw"
+    """A later result of its series replaces it before anybody released it."""
     DISCARD = "discard"
     """A person says: do not send it."""
     RESEND = "resend"
@@ -193,6 +195,7 @@ DELIVERY_MOVES: Final[dict[DeliveryEvent, Move[DeliveryState]]] = {
     DeliveryEvent.PARK: Move((_D.QUEUED,), _D.PARKED),
     DeliveryEvent.DECLINE: Move((_D.QUEUED,), _D.DECLINED),
     DeliveryEvent.GIVE_UP: Move((_D.QUEUED, _D.SENT), _D.DEAD),
+    DeliveryEvent.WITHDRAW: Move((_D.HELD,), _D.DISCARDED),
     DeliveryEvent.DISCARD: Move((_D.HELD, _D.QUEUED, _D.SENT, _D.PARKED, _D.DEAD), _D.DISCARDED),
     DeliveryEvent.RESEND: Move(
         (_D.QUEUED, _D.SENT, _D.DELIVERED, _D.PARKED, _D.DEAD, _D.DISCARDED, _D.DECLINED),

@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from app.run import execute
+from app.run import models
 from tests.builders.nifti_images import save_image
 from tests.builders.stub_models import stub_bundle
 
@@ -27,7 +27,7 @@ def said(
     """What each cell prints, all of them in one process as a kernel runs them."""
     save_image(tmp_path / "sub-01_T2w.nii.gz")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(execute, "load_models", lambda *_, **__: stub_bundle())
+    monkeypatch.setattr(models, "load_models", lambda *_, **__: stub_bundle())
     mpl.use("agg")
     names: dict[str, object] = {"__name__": "__main__"}
     printed = []
