@@ -33,6 +33,30 @@ _NAME_LEVELS = frozenset({"level", "naming"})
 """Scopes that mean nothing where the reference's labels are running numbers."""
 
 
+@dataclass(frozen=True, slots=True)
+class Schemes:
+    """Whose numbers the masks have; None = SPINEPS's.
+
+    Attributes
+    ----------
+    reference, prediction : LabelScheme or None
+        Of either side.
+    """
+
+    reference: LabelScheme | None = None
+    prediction: LabelScheme | None = None
+
+    @property
+    def levels_can_be_known(self) -> bool:
+        """False where the reference's scheme has running numbers."""
+        return self.reference is None or self.reference.numbers == "levels"
+
+    def as_json(self) -> dict[str, str]:
+        """Name of both, for the report."""
+        sides = {"reference": self.reference, "prediction": self.prediction}
+        return {side: "SPINEPS" if s is None else s.name for side, s in sides.items()}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MethodScores:
     """What one method reached on one reference.
@@ -53,6 +77,8 @@ class MethodScores:
         False = the reference's labels are running numbers: no levels, no regions.
     series : dict of str to str
         Series Instance UID of cases, where it is known.
+    schemes : Schemes
+        Whose numbers the masks of either side had.
     """
 
     name: str
@@ -62,6 +88,7 @@ class MethodScores:
     refused: dict[str, str]
     levels_known: bool = True
     series: dict[str, str] = field(default_factory=dict)
+    schemes: Schemes = field(default_factory=Schemes)
 
     @property
     def values(self) -> dict[tuple[Item, str], dict[str, float]]:
@@ -80,25 +107,6 @@ class MethodScores:
     @staticmethod
     def _names_a_level(item: Item) -> bool:
         return item.scope in _NAME_LEVELS or item.region is not Region.WHOLE
-
-
-@dataclass(frozen=True, slots=True)
-class Schemes:
-    """Whose numbers the masks have; None = SPINEPS's.
-
-    Attributes
-    ----------
-    reference, prediction : LabelScheme or None
-        Of either side.
-    """
-
-    reference: LabelScheme | None = None
-    prediction: LabelScheme | None = None
-
-    @property
-    def levels_can_be_known(self) -> bool:
-        """False where the reference's scheme has running numbers."""
-        return self.reference is None or self.reference.numbers == "levels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +211,7 @@ def score_pairs(
         refused=refused,
         levels_known=levels_known and pairs.levels_can_be_known and told.levels_can_be_known,
         series=pairs.series,
+        schemes=told,
     )
 
 

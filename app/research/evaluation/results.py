@@ -156,6 +156,7 @@ def as_document(evaluation: Evaluation) -> dict[str, Any]:
                 "without_reference": list(method.without_reference),
                 "refused": method.refused,
                 "levels_known": method.levels_known,
+                "label_schemes": method.schemes.as_json(),
                 "summary": [
                     {**_item(item), "metric": metric, **_clean(asdict(found))}
                     for (item, metric), found in sorted(summary.items(), key=lambda kv: kv[0])

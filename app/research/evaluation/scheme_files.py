@@ -132,7 +132,9 @@ def _instances(text: str, numbers: range, wanted: str) -> Iterator[tuple[int, in
 
 
 def _of_nnunet(document: Mapping[str, Any], labels: Mapping[str, Any]) -> LabelScheme:
-    """Read nnU-Net's ``dataset.json``: names to numbers, of structures only."""
+    """Read nnU-Net's ``dataset.json``: names to numbers (of its first version the reverse)."""
+    if all(number.isdigit() and isinstance(name, str) for number, name in labels.items()):
+        labels = {str(name): int(number) for number, name in labels.items()}
     structures: dict[int, str] = {}
     known: set[int] = set()
     for name, number in labels.items():

@@ -41,6 +41,8 @@ def test_two_methods_are_compared_and_json_is_one_line(tmp_path: Path):
     assert result.exit_code == 0
     document = json.loads(result.stdout)
     assert [m["name"] for m in document["methods"]] == ["ours", "theirs"]
+    schemes = [m["label_schemes"] for m in document["methods"]]
+    assert schemes == [{"reference": "SPINEPS", "prediction": "SPINEPS"}] * 2
     assert document["comparison"]
     assert (tmp_path / "out" / "comparison.csv").exists()
 

@@ -98,6 +98,9 @@ def test_the_labels_of_an_nnunet_data_set_are_read_by_name(tmp_path: Path) -> No
     }
     scheme = read_scheme(written(tmp_path, {"name": "Dataset007", "labels": labels}))
     assert scheme.name == "Dataset007"
+    first_version = {str(number): name for name, number in labels.items()}
+    older = read_scheme(written(tmp_path, {"name": "Task007", "labels": first_version}))
+    assert (older.structures, older.known) == (scheme.structures, scheme.known)
     assert read(scheme, 0, 1, 2, 3, 4) == ([0, 49, 26, 100, 62], None)
 
 
