@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from app.node.journal.states import DeliveryState, JobState
+from app.node.journal.moves import move
+from app.node.journal.states import DeliveryEvent, JobState
 from app.node.journal.tables import DELIVERY, JOB, LEVEL_CORRECTION
 
 if TYPE_CHECKING:
@@ -86,14 +87,6 @@ def withdraw_replaced(c: Connection, job_id: str, now: float) -> int:
     others = sa.select(JOB.c.job_id).where(JOB.c.series_uid == series, JOB.c.job_id != job_id)
     revision = sa.select(JOB.c.revision).where(JOB.c.job_id == job_id)
     number = c.execute(revision).scalar_one()
-    changed = c.execute(
-        sa.update(DELIVERY)
-        .where(DELIVERY.c.state == DeliveryState.HELD, DELIVERY.c.job_id.in_(others), is_replaced())
-        .values(
-            state=DeliveryState.DISCARDED,
-            released_at=now,
-            next_attempt_at=None,
-            last_error=f"{REPLACED_BY}{number}",
-        )
-    )
-    return changed.rowcount
+    facts = {"released_at": now, "next_attempt_at": None, "last_error": f"{REPLACED_BY}{number}"}
+    theirs = (DELIVERY.c.job_id.in_(others), is_replaced())
+    return move(c, DeliveryEvent.WITHDRAW, *theirs, **facts)
