@@ -41,11 +41,11 @@ def serving_page(node: NodeSettings, prepare=None) -> Iterator[ServedPage]:
     options = {"stop": stop, "ready": ready, "emit": told}
     thread = threading.Thread(target=serve_web, args=(node,), kwargs=options)
     thread.start()
-    assert started.wait(30)
+    assert started.wait(90)
     try:
         yield ServedPage(ports[0], engine, told)
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(90)
         engine.dispose()
     assert not thread.is_alive()

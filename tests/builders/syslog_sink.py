@@ -75,7 +75,7 @@ def running_sink(authority: Authority, *, is_mutual: bool = False) -> Iterator[S
     client = PeerTlsSettings(trusted_file=authority.trusted, server_name="audit.site.example")
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    settings = SyslogSettings(host="127.0.0.1", port=port, tls=client, every_s=0.05, timeout_s=5)
+    settings = SyslogSettings(host="127.0.0.1", port=port, tls=client, every_s=0.2, timeout_s=5)
     sink = SyslogSink(port=port, settings=settings)
     thread = threading.Thread(target=sink.serve, args=(listener, context), daemon=True)
     thread.start()

@@ -65,7 +65,7 @@ def leave(client, back: str = "/jobs") -> str:
 
 def at_provider(address: str) -> str:
     """Log in there; path and query on the page that it leads back to."""
-    text = httpx.get(address).raise_for_status().text
+    text = httpx.get(address, timeout=60).raise_for_status().text
     back = html.unescape(re.search(r'href="([^"]+)"', text)[1])
     assert back.startswith(f"{ADDRESS}/log-in/openid/callback?")
     return back.removeprefix(ADDRESS)

@@ -44,7 +44,7 @@ def browser():
 @pytest.fixture
 def page(browser):
     context = browser.new_context(ignore_https_errors=True)
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     yield context.new_page()
     context.close()
 
