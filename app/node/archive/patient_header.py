@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from pydicom.charset import convert_encodings, decode_bytes
 
 from app.node.journal.patients import PatientAttributes
+from operators.dicom.frames import PARSE_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +73,7 @@ def _encodings(character_set: bytes) -> list[str]:
     words = character_set.decode("latin-1").split("\\")
     try:
         return convert_encodings([word.strip(" \0") for word in words])
-    except LookupError:
+    except PARSE_ERRORS:
         return ["latin-1"]
 
 
@@ -80,7 +81,7 @@ def _text(name: str, value: bytes, encodings: list[str]) -> str:
     is_name = name == "patient_name"
     try:
         decoded = decode_bytes(value, encodings, _NAME_DELIMITERS if is_name else _TEXT_DELIMITERS)
-    except (LookupError, UnicodeError):
+    except PARSE_ERRORS:
         decoded = value.decode("latin-1")
     whole = unicodedata.normalize("NFC", decoded)
     text = "".join(letter for letter in whole if letter.isprintable()).strip()

@@ -9,12 +9,16 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from app.node.journal.replaced import IS_LATER, LATER, MINE, ended_at
+from app.node.journal.replaced import LATER, MINE, ended_at
 from app.node.journal.states import DeliveryState, JobState
 from app.node.journal.tables import DELIVERY, INSTANCE, JOB, JOB_INPUT, STUDY
 
 THERE: Final = (DeliveryState.SENT, DeliveryState.DELIVERED)
 """States in which the destination has the object."""
+
+_IS_THERE: Final = sa.func.coalesce(DELIVERY.c.state, "").in_(THERE)
+"""`coalesce`, here and below, keeps the databases from answering a condition by its index and so
+from beginning there: deliveries are many, and what outdates some of them is little."""
 
 _OWNER: Final = JOB.alias("owner")
 _OLD_INPUT: Final = (
@@ -50,8 +54,8 @@ def wrong_patients() -> sa.Select[Any]:
             STUDY.c.patient_changed_at.label("stamp"),
         )
         .join_from(STUDY, _OWNER, _OWNER.c.study_uid == STUDY.c.study_uid)
-        .join(DELIVERY, DELIVERY.c.job_id == _OWNER.c.job_id)
-        .where(STUDY.c.patient_changed_at.is_not(None), DELIVERY.c.state.in_(THERE), _OLD_INPUT)
+        .join(DELIVERY, DELIVERY.c.job_id == sa.func.coalesce(_OWNER.c.job_id, ""))
+        .where(STUDY.c.patient_changed_at > 0, _IS_THERE, _OLD_INPUT)
     )
 
 
@@ -66,12 +70,21 @@ def superseded() -> sa.Select[Any]:
             sa.func.max(ended_at(LATER)).label("since"),
             sa.literal(0.0).label("stamp"),
         )
-        .join_from(LATER, MINE, IS_LATER)
-        .join(DELIVERY, DELIVERY.c.job_id == MINE.c.job_id)
+        .join_from(
+            LATER,
+            MINE,
+            sa.and_(
+                LATER.c.series_uid == MINE.c.series_uid,
+                LATER.c.job_id != MINE.c.job_id,
+                LATER.c.revision >= MINE.c.revision,
+                ended_at(LATER) > ended_at(MINE),
+            ),
+        )
+        .join(DELIVERY, DELIVERY.c.job_id == sa.func.coalesce(MINE.c.job_id, ""))
         .where(
-            LATER.c.predecessor_job_id.is_not(None),
-            LATER.c.state == JobState.SUCCEEDED,
-            DELIVERY.c.state.in_(THERE),
+            LATER.c.predecessor_job_id > "",
+            sa.func.coalesce(LATER.c.state, "") == JobState.SUCCEEDED,
+            _IS_THERE,
             ~is_of_another_patient(),
         )
         .group_by(DELIVERY.c.delivery_id)

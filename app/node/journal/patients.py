@@ -8,7 +8,7 @@ of it is logged, counted or sent.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from sqlalchemy.engine import Connection
+
+
+_LONGEST_KEY: Final = 512
+"""Width of the column; a few letters become many where case and ligatures are folded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +108,7 @@ def note_study(c: Connection, arrival: StudyArrival) -> None:
 def keep_patient(c: Connection, study_uid: str, patient: PatientAttributes) -> None:
     """Write down whom a study is about, in place of what was known."""
     c.execute(sa.delete(PATIENT).where(PATIENT.c.study_uid == study_uid))
-    values = asdict(patient) | {"name_key": name_key(patient.patient_name)}
+    values = asdict(patient) | {"name_key": name_key(patient.patient_name)[:_LONGEST_KEY]}
     c.execute(sa.insert(PATIENT).values(study_uid=study_uid, **values))
 
 

@@ -7,8 +7,7 @@ CREATE TABLE study (
   patient_changed_at DOUBLE PRECISION             -- when it came with another patient's attributes
 );
 CREATE INDEX study_by_arrival ON study (arrived_at, study_uid);
-CREATE INDEX study_with_another_patient ON study (study_uid)
-  WHERE patient_changed_at IS NOT NULL;
+CREATE INDEX study_with_another_patient ON study (patient_changed_at);
 
 CREATE TABLE patient (
   study_uid         VARCHAR(64) NOT NULL PRIMARY KEY,
@@ -23,7 +22,7 @@ CREATE TABLE patient (
 CREATE INDEX patient_by_id ON patient (patient_id);
 CREATE INDEX patient_by_accession ON patient (accession_number);
 CREATE INDEX job_by_study ON job (study_uid);
-CREATE INDEX job_that_replaces ON job (series_uid) WHERE predecessor_job_id IS NOT NULL;
+CREATE INDEX job_that_replaces ON job (predecessor_job_id);
 
 INSERT INTO study (study_uid, arrived_at, calling_ae_title)
   SELECT study_uid, MAX(last_activity_at), MAX(calling_ae_title) FROM series GROUP BY study_uid;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from pynetdicom.dsutils import encode
 
@@ -39,6 +41,8 @@ def test_the_header_of_an_object_names_its_patient():
         (b"ISO_IR 192", "Wang^XiaoDong=王^小东".encode(), "Wang^XiaoDong=王^小东"),
         (b"\\ISO 2022 IR 87", JAPANESE, "Yamada^Tarou=山田^太郎=やまだ^たろう"),
         (b"NO SUCH SET", b"DOE^JANE", "DOE^JANE"),
+        (b"ISO_IR\x00 100", b"DOE^JANE", "DOE^JANE"),
+        (b"hex", b"DOE^JANE", "DOE^JANE"),
         (b"ISO_IR 192", b"\xff\xfe^X", "\ufffd\ufffd^X"),
         (b"ISO_IR 100", b"DOE\x07^JANE\x00", "DOE^JANE"),
     ],
@@ -57,3 +61,16 @@ def test_names_are_read_in_their_character_set(
 )
 def test_what_is_no_date_is_none(value: bytes, expected: str):
     assert RawPatient(birth_date=value).decoded().birth_date == expected
+
+
+def test_2000_odd_names_in_odd_character_sets_raise_nothing_and_leave_no_control_characters():
+    draw = random.Random(7)  # noqa: S311 - not for secrets
+    parts = [b"\x1b$B", b"\x1b(B", b"\x1b-A", b"\x1b$)C", b"\x1b", b"^", b"=", b"\x00", b"\xff"]
+    sets = [b"", b"ISO_IR 192", b"GB18030", b"\\ISO 2022 IR 87", b"\\ISO 2022 IR 149", b"idna"]
+    for _ in range(2000):
+        name = b"".join(draw.choice([*parts, draw.randbytes(4)]) for _ in range(draw.randrange(8)))
+        character_set = draw.choice([*sets, draw.randbytes(draw.randrange(12))])
+        raw = RawPatient(character_set=character_set, patient_name=name, patient_id=name)
+        patient = raw.decoded()
+        assert patient.patient_name.isprintable()
+        assert len(patient.patient_id) <= 64

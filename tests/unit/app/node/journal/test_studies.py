@@ -212,3 +212,10 @@ def test_patients_are_forgotten_and_their_studies_stay(journal: Engine):
         assert forget_patients(c, float("inf"), 2) == 2
         assert forget_patients(c, float("inf"), 2) == 1
         assert patient_of(c, "1.5") is None
+
+
+def test_a_name_that_grows_when_it_is_folded_still_fits_its_column(journal: Engine):
+    with transaction(journal) as c:
+        keep_patient(c, "1.6", PatientAttributes(patient_name="\ufdfa" * 256))
+        (key,) = c.exec_driver_sql("SELECT name_key FROM patient WHERE study_uid = '1.6'").one()
+    assert len(key) == 512
