@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from app.cohort.colour_tables import colour_tables
 from app.cohort.outliers import oddness_of
 from app.cohort.progress import Standing, duration_text, left_s, text_of
+from app.cohort.sidecars import sidecar_of
 from operators.anatomy.colours import STRUCTURE_COLOURS, instance_colour
+from operators.anatomy.levels import ANATOMICAL, numbering_text
 
 
 def test_slicer_s_tables_name_every_label_once_without_blanks() -> None:
@@ -28,6 +32,27 @@ def test_slicer_s_tables_name_every_label_once_without_blanks() -> None:
     assert {int(row[0]): row[2:] for row in named} == {n: row[1:] for n, row in rows.items()}
     words = {int(row[0]): row[1] for row in named}
     assert (words[20], words[128]) == ("vertebra_20_L1", "disc_below_vertebra_28_T13")
+
+
+@pytest.mark.parametrize(
+    ("mask", "numbering", "table"),
+    [
+        ("a_seg-vert_msk.nii.gz", ANATOMICAL, "seg-vert-levels"),
+        ("a_seg-vert_msk.nii.gz", numbering_text((2, 3)), "seg-vert"),
+        ("a_seg-spine_msk.nii.gz", ANATOMICAL, "seg-spine"),
+    ],
+)
+def test_a_sidecar_names_the_table_that_fits_the_numbers(
+    mask: str, numbering: str, table: str
+) -> None:
+    keys = ("key", "stack", "levels", "confidence", "agreement", "volumes_ml", "quality", "facts")
+    entry = dict.fromkeys(keys) | {"numbering": numbering}
+    made = sidecar_of(mask, "a.nii.gz", dict.fromkeys(("models", "profile", "notice")), entry)
+    assert made is not None
+    document = json.loads(made[1])
+    assert document["LookupTable"] == [f"{table}.ctbl", f"{table}_itksnap.txt"]
+    assert document["Numbering"] == numbering
+    assert document["LookupTable"][0] in colour_tables()
 
 
 def test_itk_snap_s_tables_have_its_eight_columns() -> None:
