@@ -1,7 +1,7 @@
 """The quality gate on what networks answer: ``python -m tests.benchmarks.gate_networks FOLDER``.
 
-The bundled pair segments synthetic images (seeds from 995000, on which nothing was chosen), plain
-and spoiled, and, where SPINE_SHARED is set, real ones (`tests.benchmarks.gate_studies`); the gate
+The bundled pair segments synthetic images (seeds from 995000; no limit was chosen on what networks
+answer), plain and spoiled, and, where SPINE_SHARED is set, real ones (`tests.benchmarks.gate_studies`); the gate
 judges masks, image and confidence, as the pipeline does. Each answer is kept in FOLDER: a second
 run continues, and judges what is there by the rules of today without running a network.
 
