@@ -1,9 +1,10 @@
 """The quality gate on what networks answer: ``python -m tests.benchmarks.gate_networks FOLDER``.
 
-The bundled pair segments synthetic images (seeds from 995000, on which nothing was chosen), plain
-and spoiled, and, where SPINE_SHARED is set, real ones (`tests.benchmarks.gate_studies`); the gate
-judges masks, image and confidence, as the pipeline does. Each answer is kept in FOLDER: a second
-run continues, and judges what is there by the rules of today without running a network.
+The bundled pair segments synthetic images (seeds from 995000; no limit was chosen on what networks
+answer), plain and spoiled, and, where SPINE_SHARED is set, real ones
+(`tests.benchmarks.gate_studies`); the gate judges masks, image and confidence, as the pipeline
+does. Each answer is kept in FOLDER: a second run continues, and judges what is there by the rules
+of today without running a network.
 
 An answer is *gravely wrong* if the vertebrae in it are not those of the truth, which is known
 without any rule of the gate: one that is seen whole is lost (less than a quarter of its body
