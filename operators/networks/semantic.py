@@ -7,6 +7,7 @@ the first patient. The result is not cleaned: that is ``spine.semantic_cleanup``
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -14,8 +15,8 @@ import torch
 
 from operators.errors import IntensityError, ModelUnusableError
 from operators.imaging.components import fill_holes
-from operators.imaging.cropping import bounding_box
-from operators.imaging.intensity import prepare
+from operators.imaging.cropping import bounding_box, inside
+from operators.imaging.intensity import PAD_VOXELS, prepare
 from operators.imaging.orientation import reorient
 from operators.imaging.resampling import resample_to_spacing
 from operators.imaging.volume import LabelMap
@@ -29,7 +30,8 @@ from operators.networks.nnunet_plans import configuration_of, mirror_axes_of, re
 from operators.networks.normalisation import normalise
 from operators.networks.slab_decision import ALL_AGREE, Head
 from operators.networks.sliding_window import Tiling, predict
-from operators.networks.training_grid import in_axis_order, training_grid
+from operators.networks.tiled_part import field_of_view, tiled_part
+from operators.networks.training_grid import in_axis_order, trained_size, training_grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,11 +40,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from operators.imaging.cropping import Box
     from operators.imaging.volume import Volume
     from operators.networks.engines import Engine, Precision
     from operators.networks.inference_config import InferenceConfig
     from operators.networks.nnunet_plans import Plans
     from operators.networks.slab_decision import Prediction
+    from operators.networks.training_grid import Spacing
 
     Progress = Callable[[int, int], None]
 
@@ -143,7 +147,9 @@ class SemanticModel:
         turned = reorient(prepared.volume, self.config.model_expected_orientation)
         spacing = self.config.target_spacing_zyx_mm(turned.spacing_zyx_mm)
         on_grid = resample_to_spacing(turned, spacing)
-        return replace(self._predict(on_grid, progress), facts=prepared.facts)
+        shape = turned.grid.shape_zyx
+        view = field_of_view(shape, PAD_VOXELS, turned.spacing_zyx_mm, on_grid.spacing_zyx_mm)
+        return replace(self._predict(on_grid, progress, view), facts=prepared.facts)
 
     def predict_on_model_grid(self, volume: Volume, progress: Progress | None = None) -> LabelMap:
         """Run the network on an image that already has the model's orientation and spacing.
@@ -169,18 +175,23 @@ class SemanticModel:
         """
         return self._predict(volume, progress).labels
 
-    def _predict(self, volume: Volume, progress: Progress | None) -> SemanticResult:
-        """Labels, certainty and agreement on the grid of ``volume``."""
+    def _predict(
+        self, volume: Volume, progress: Progress | None, view: Box | None = None
+    ) -> SemanticResult:
+        """Labels, certainty and agreement on the grid of ``volume``; ``view``: what is no padding."""
         voxels = volume.voxels_zyx.astype(np.float32, copy=False)
         seen = np.abs(voxels) > _BLACK
         box = bounding_box(seen)
         if box is None:
             raise IntensityError("the image is black", reasons=("constant_image",))
-        found = self._decide(voxels[box], seen[box], volume.spacing_zyx_mm, progress)
+        spacing = volume.spacing_zyx_mm
+        normal = self._normalised(voxels[box], seen[box])
+        part = box if view is None else tiled_part(box, view, partial(self._tiles, spacing))
+        found = self._decide(normal[inside(part, box)], spacing, progress)
 
-        def whole(part: NDArray[np.unsignedinteger], outside: int) -> LabelMap:
-            full = np.full(voxels.shape, outside, part.dtype)
-            full[box] = part
+        def whole(of_part: NDArray[np.unsignedinteger], outside: int) -> LabelMap:
+            full = np.full(voxels.shape, outside, of_part.dtype)
+            full[part] = of_part
             return LabelMap(full, volume.affine_lps)
 
         sure, agreed = found.certainty, found.agreement  # nobody asked about black
@@ -191,23 +202,30 @@ class SemanticModel:
             agreement=None if agreed is None else whole(agreed, ALL_AGREE),
         )
 
-    def _decide(
-        self,
-        voxels: NDArray[np.float32],
-        seen: NDArray[np.bool_],
-        spacing_mm: tuple[float, float, float],
-        progress: Progress | None,
-    ) -> Prediction:
-        """Normalise, predict and decide, in the network's axis order; (Z, Y, X) in and out."""
+    def _normalised(
+        self, voxels: NDArray[np.float32], seen: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
         plans = self.plans
-        order = plans.transpose_forward
-        mask = fill_holes(seen) if plans.use_mask_for_norm[0] else None
-        normal = normalise(
+        return normalise(
             voxels,
             plans.normalization_schemes[0],
-            mask=mask,
+            mask=fill_holes(seen) if plans.use_mask_for_norm[0] else None,
             properties=plans.intensity_properties[0],
         )
+
+    def _tiles(self, spacing_mm: Spacing, axis: int, size: int) -> int:
+        """Tiles along an axis of the image for so many voxels."""
+        plans = self.plans
+        own = plans.transpose_forward.index(axis)
+        wanted = trained_size(size, spacing_mm[axis], plans.spacing_mm[own])
+        return Tiling(plans.patch_size, self.config.default_step_size).count(own, wanted)
+
+    def _decide(
+        self, normal: NDArray[np.float32], spacing_mm: Spacing, progress: Progress | None
+    ) -> Prediction:
+        """Predict and decide, in the network's axis order; (Z, Y, X) in and out."""
+        plans = self.plans
+        order = plans.transpose_forward
         ordered = np.ascontiguousarray(normal.transpose(order))
         grid = training_grid(ordered.shape, in_axis_order(spacing_mm, order), plans.spacing_mm)
         image = torch.from_numpy(grid.of(ordered)[None])

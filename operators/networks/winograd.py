@@ -31,6 +31,9 @@ OUT: Final = 4
 IN: Final = 6
 """Planes that go into a group: one more on either side; also the number of convolutions."""
 
+IN_EVERY_SUM: Final = 1
+"""The product that every plane of the result takes once: it may bring the layer's bias."""
+
 _KERNEL: Final = 3
 
 _MIXED_KERNELS: Final = (
@@ -60,7 +63,7 @@ def saves_work(layer: nn.Conv3d, planes: int) -> bool:
 
 
 def groups(planes: int) -> int:
-    """Groups of four that hold so many planes."""
+    """Count the groups of four that hold so many planes."""
     return -(-planes // OUT)
 
 
