@@ -122,7 +122,9 @@ def _convolve_by_planes(
     places = (planes[place :: winograd.OUT][:groups] for place in range(winograd.IN))
     mixed = winograd.mixed_planes(tuple(places), _plus)
     products = [
-        functional.conv2d(plane, kernel, layer.bias if place == winograd.IN_EVERY_SUM else None, padding=1)
+        functional.conv2d(
+            plane, kernel, layer.bias if place == winograd.IN_EVERY_SUM else None, padding=1
+        )
         for place, (plane, kernel) in enumerate(zip(mixed, kernels, strict=True))
     ]
     for place, found in enumerate(winograd.sums_of(products, _plus)):
