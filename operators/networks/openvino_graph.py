@@ -159,7 +159,9 @@ def _by_planes(layer: nn.Conv3d, x: Any) -> Any:  # noqa: ANN401
         [alone, *list(sizes)[1:]]
         for alone, sizes in ((0, layer.padding), (1, layer.stride), (1, layer.dilation))
     )
-    kernels = [_weights(kernel[:, :, None]) for kernel in winograd.mixed_kernels(layer.weight)]
+    kernels = [
+        _weights(kernel[:, :, None]) for kernel in winograd.mixed_kernels(layer.weight.detach())
+    ]
     _, channels, count, height, width = x.shape
     nothing = op.constant(np.zeros((1, channels, 1, height, width), np.float32))
     groups = winograd.groups(count)

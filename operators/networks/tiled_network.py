@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None]
 
-BODY_MM3 = 400.0
-"""Less of a vertebral body in every tile, mm^3, is none: half of the smallest that counts as one
-(`operators.spine.quality.presence`), of which two make the shortest spine."""
+BODY_MM3 = 800.0
+"""Vertebral body in one tile, mm^3: the smallest body that counts as one, of which the shortest
+spine has two (`operators.spine.quality.presence`)."""
 
 
 @dataclass(frozen=True, slots=True)

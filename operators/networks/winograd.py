@@ -80,8 +80,8 @@ def mixed_kernels(weight: Tensor) -> Tensor:
     (6, O, C, Y, X) Tensor
         Of the six plane convolutions, in the format of ``weight``.
     """
-    mixing = torch.tensor(_MIXED_KERNELS, dtype=torch.float64, device=weight.device)
-    return torch.einsum("tk,ockyx->tocyx", mixing, weight.double()).to(weight.dtype)
+    mixing = torch.tensor(_MIXED_KERNELS, dtype=weight.dtype, device=weight.device)
+    return torch.einsum("tk,ockyx->tocyx", mixing, weight)
 
 
 def mixed_planes(planes: Sequence[Plane], plus: Plus[Plane]) -> tuple[Plane, ...]:

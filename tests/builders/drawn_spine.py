@@ -84,7 +84,7 @@ class DrawnModels:
         volume: Volume,
         progress: Callable[[int, int], None] | None = None,
         *,
-        needs_body: bool = False,  # noqa: ARG002 - the stub never looks
+        needs_body: bool = False,
     ) -> StubResult:
         turned = reorient(volume, ("P", "I", "R"))
         drawn = centred(self.spine, turned)

@@ -66,7 +66,7 @@ class StubSemanticModel:
         volume: Volume,
         progress: Callable[[int, int], None] | None = None,
         *,
-        needs_body: bool = False,  # noqa: ARG002 - the stub never looks
+        needs_body: bool = False,
     ) -> StubResult:
         if self.fails_on(volume):
             raise SegmentationError("the stub was told to fail")
