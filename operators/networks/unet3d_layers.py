@@ -142,12 +142,13 @@ def _windows(
     """Yield planes from ``start`` to ``stop`` with one more at either end, zeros at the border.
 
     What was yielded may be overwritten in the parts: the plane that the next window needs of it
-    is kept.
+    is kept. ``whole_groups``: more planes of zeros at the end, for convolution by planes.
     """
     count, height, width = parts[0].shape[:3]
     plane_bytes = height * width * channels * parts[0].element_size()
     step = _at_a_time(_BYTES_AT_A_TIME, plane_bytes, count, parts[0].device)
-    step = winograd.OUT * winograd.groups(step)  # whole groups of planes
+    if whole_groups:
+        step = winograd.OUT * winograd.groups(step)
     window = parts[0].new_zeros((step + 2, height, width, channels))
     for start in range(0, count, step):
         stop = min(start + step, count)

@@ -26,7 +26,7 @@ from app.research.synthetic.phantom import generate
 from operators.errors import InterruptedRunError, NoSpineFoundError
 from operators.imaging.nifti import read_volume
 from operators.imaging.orientation import reorient
-from operators.imaging.volume import LabelMap, Volume
+from operators.imaging.volume import Volume
 from operators.networks.semantic import SemanticModel, load_semantic_model
 from tests.benchmarks.real_volumes import MODELS, PIR, thick_slices
 from tests.benchmarks.whole_spines import PROOF_SEED, SETTINGS
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+
+    from tests.benchmarks.whole_spines import Maps
 
 FIELDS_PER_SPINE = 25
 SHORTEST_MM, BODY_MM3, CORPUS = 90.0, 800.0, 49
@@ -77,18 +79,14 @@ def synthetic(spines: int) -> Iterator[Field]:
         rng = np.random.default_rng(number)
         made = 0
         while made < FIELDS_PER_SPINE:
-            kind, image, truth = _cut(case.images[0], case.instances, case.semantic, rng, made)
+            kind, image, truth = _cut(case.images[0], (case.semantic, case.instances), rng, made)
             if _bodies(truth, image) >= 2:
                 made += 1
                 yield Field(kind, image)
 
 
 def _cut(
-    image: Volume,
-    instances: LabelMap,
-    semantic: LabelMap,
-    rng: np.random.Generator,
-    number: int,
+    image: Volume, maps: Maps, rng: np.random.Generator, number: int
 ) -> tuple[str, Volume, NDArray[np.unsignedinteger]]:
     """One field with its truth of bodies, each with its number."""
     slices, rows, columns = image.voxels_zyx.shape
@@ -101,7 +99,7 @@ def _cut(
     left = int(rng.integers(0, columns - width + 1))
     box = slice(first, first + depth), slice(top, top + length), slice(left, left + width)
     voxels = image.voxels_zyx[box].astype(np.float32)
-    bodies = np.where(semantic.labels_zyx == CORPUS, instances.labels_zyx, 0)[box]
+    bodies = np.where(maps[0].labels_zyx == CORPUS, maps[1].labels_zyx, 0)[box]
     kinds = ["crop"]
     if number % 3 == 1:
         kinds = ["scoliosis"]

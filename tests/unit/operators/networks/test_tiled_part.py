@@ -24,14 +24,14 @@ def box(*sides: tuple[int, int]) -> Box:
 
 def test_20_slices_of_4_mm_lie_between_4_black_ones_on_either_side() -> None:
     found = field_of_view((28, 24, 24), 4, (4.0, 1.0, 1.0), (2.0, 1.0, 0.5))
-    # From 3.5 to 23.5 slices: 7 to 47 voxels of 2 mm, ends counted.
-    assert found == box((7, 48), (3, 21), (7, 42))
+    # The image begins at slice 3.5 and ends at 23.5: voxels 7 to 47 of 2 mm, ends counted.
+    assert found == box((7, 48), (3, 21), (7, 40))
 
 
 @pytest.mark.parametrize(
     ("whole", "view", "expected"),
     [
-        ((0, 11), (2, 9), (1, 9)),  # 2 tiles for 11, 1 for 7: as much padding as fits 8
+        ((0, 11), (2, 9), (2, 10)),  # 2 tiles for 11, 1 for 7: as much padding as fits 8
         ((0, 8), (2, 6), (0, 8)),  # one tile anyway
         ((0, 12), (0, 12), (0, 12)),  # no padding
         ((3, 16), (0, 10), (3, 11)),  # padding at one end only
@@ -66,7 +66,7 @@ def test_a_network_that_sees_one_voxel_at_a_time_labels_the_part_as_the_whole() 
     torch.manual_seed(1)
     voxels = torch.randn(1, 11, 20, 18)
     part = tiled_part(box((0, 11), (0, 20), (0, 18)), box((2, 9), (2, 18), (1, 17)), TILING.count)
-    assert part == box((1, 9), (2, 18), (1, 17))
+    assert part == box((2, 10), (2, 18), (1, 17))
     whole = predict_classes(voxels, TILING, threshold_head())
     alone = predict_classes(voxels[(slice(None), *part)].contiguous(), TILING, threshold_head())
     assert np.array_equal(alone, whole[part])
