@@ -77,9 +77,9 @@ def passes(model: SemanticModel, image: Volume) -> tuple[bool, int]:
     raise AssertionError("an image without a look")
 
 
-def synthetic(spines: int) -> Iterator[Field]:
+def synthetic(first: int, spines: int) -> Iterator[Field]:
     """Fields of unseen spines that hold two bodies."""
-    for number in range(spines):
+    for number in range(first, first + spines):
         case = generate(PROOF_SEED + 5_000 + number, SETTINGS)
         rng = np.random.default_rng(number)
         made = 0
@@ -179,14 +179,17 @@ def main() -> int:
     """Look at all fields and print what was refused."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--fields", type=int, default=300, help="synthetic fields")
+    parser.add_argument("--first", type=int, default=0, help="spine to begin with, for a share")
     parser.add_argument("--semantic", type=Path, default=MODELS / "spine_t2w_compact")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     model = load_semantic_model(options.semantic)
     shared = os.environ.get("SPINE_SHARED")
-    sources = [without_spine(), synthetic(-(-options.fields // FIELDS_PER_SPINE))]
-    if shared:
+    sources = [synthetic(options.first, -(-options.fields // FIELDS_PER_SPINE))]
+    if options.first == 0:
+        sources.insert(0, without_spine())
+    if options.first == 0 and shared:
         sources.insert(1, real(Path(shared) / "data" / "volumes"))
     seen: Counter[str] = Counter()
     refused: Counter[str] = Counter()
