@@ -38,6 +38,11 @@ _VOXELS_TOGETHER = 2**13
 mixtures of planes stay small beside the activations."""
 
 
+_LEAST_VOXELS = 2**9
+"""Of a plane that is worth it. The deepest layers hold most of the weights, which would take twice
+the memory and be slow to prepare, and 3 % of the work."""
+
+
 def compiled(networks: Sequence[nn.Module], shape: Sequence[int], threads: int) -> ov.CompiledModel:
     """Compile `graph_of` networks for the processor at hand.
 
@@ -145,7 +150,8 @@ def _biased(x: Any, bias: Tensor | None) -> Any:  # noqa: ANN401
 
 
 def _convolution(layer: nn.Conv3d, x: Any) -> Any:  # noqa: ANN401
-    if winograd.saves_work(layer, x.shape[_PLANES]):
+    _, _, count, height, width = x.shape
+    if height * width >= _LEAST_VOXELS and winograd.saves_work(layer, count):
         return _biased(_by_planes(layer, x), layer.bias)
     pads = [int(p) for p in layer.padding]
     stride, dilation = list(layer.stride), list(layer.dilation)

@@ -159,7 +159,8 @@ def predict(
     seen = {} if wanted is None else first_to_show(shows, ask, starts, patch)
     for start, following in pairwise([*starts[window.axis], shape[window.axis]]):
         for corner in _corners(starts, window.axis, start):
-            window.add(corner, seen.pop(corner, None) or ask(corner), weights)
+            answer = seen.pop(corner) if corner in seen else ask(corner)
+            window.add(corner, answer, weights)
             done += 1
             if progress is not None:
                 progress(done, total)

@@ -84,7 +84,7 @@ def _convolve(parts: tuple[Tensor, ...], layer: nn.Conv3d, out: Tensor) -> Tenso
     """
     sums = torch.zeros((2, out.shape[3]), dtype=torch.float64, device=out.device)
     kernels = _mixed_kernels(layer, out)
-    for start, stop, seen in _windows(parts, layer.in_channels, whole_groups=bool(kernels)):
+    for start, stop, seen in _windows(parts, layer.in_channels, whole_groups=kernels is not None):
         if kernels is None:
             y = functional.conv3d(seen, layer.weight, layer.bias, padding=(0, 1, 1))
             out[start:stop] = y[0].movedim(0, -1)
@@ -97,7 +97,7 @@ def _convolve(parts: tuple[Tensor, ...], layer: nn.Conv3d, out: Tensor) -> Tenso
     return sums
 
 
-def _mixed_kernels(layer: nn.Conv3d, out: Tensor) -> Sequence[Tensor] | None:
+def _mixed_kernels(layer: nn.Conv3d, out: Tensor) -> Tensor | None:
     """Kernels of the six plane convolutions (`winograd`), made once; None where they do not pay.
 
     bfloat16 keeps too few digits for the mixtures, and other devices have faster ways of their own.
@@ -107,16 +107,13 @@ def _mixed_kernels(layer: nn.Conv3d, out: Tensor) -> Sequence[Tensor] | None:
     if not winograd.saves_work(layer, out.shape[0]):
         return None
     kernels = getattr(layer, "mixed_kernels", None)
-    if kernels is None:
+    if not isinstance(kernels, Tensor):
         mixed = winograd.mixed_kernels(layer.weight)
-        kernels = [kernel.contiguous(memory_format=torch.channels_last) for kernel in mixed]
-        layer.mixed_kernels = kernels
+        layer.mixed_kernels = kernels = mixed.movedim(2, -1).contiguous().movedim(-1, 2)
     return kernels
 
 
-def _convolve_by_planes(
-    planes: Tensor, kernels: Sequence[Tensor], layer: nn.Conv3d, out: Tensor
-) -> None:
+def _convolve_by_planes(planes: Tensor, kernels: Tensor, layer: nn.Conv3d, out: Tensor) -> None:
     """Convolve (N + 2, C, I, R), channels last, into (N, I, R, O), four planes at a time."""
     groups = winograd.groups(len(out))
     places = (planes[place :: winograd.OUT][:groups] for place in range(winograd.IN))

@@ -74,8 +74,14 @@ def test_the_graph_convolves_by_planes(
     assert error(found, layer(tile)) < 2e-6
 
 
+def test_small_planes_stay_as_they_are() -> None:
+    shape = (1, 3, 16, 20, 20)
+    nodes = graph_of([nn.Sequential(made((3, 3, 3)))], shape).get_ops()
+    assert [node.get_type_name() for node in nodes].count("Convolution") == 1
+
+
 def test_the_graph_convolves_by_planes_with_a_stride_within_them() -> None:
-    shape, layer = (1, 3, 8, 12, 10), made((3, 3, 3), stride=(1, 2, 2))
+    shape, layer = (1, 3, 8, 24, 22), made((3, 3, 3), stride=(1, 2, 2))
     torch.manual_seed(6)
     tile = torch.randn(shape)
     found = next(OpenVinoNetworks([nn.Sequential(layer)], shape).answers(tile))
