@@ -50,12 +50,6 @@ def bounding_box(
     return k, j, i
 
 
-def inside(part: Box, box: Box) -> Box:
-    """Name a part of a box in the box's own indices."""
-    k, j, i = (slice(p.start - b.start, p.stop - b.start) for p, b in zip(part, box, strict=True))
-    return k, j, i
-
-
 def crop(placed: _Placed, box: Box) -> _Placed:
     """Keep only a box; every voxel keeps its place in the patient.
 

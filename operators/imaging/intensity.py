@@ -42,7 +42,7 @@ In real T2w images the factor is below 2 (fluid, fat near the coil); a hot voxel
 image of 0-1500 has 20 or more. A lower factor would begin to cut true fluid.
 """
 
-PAD_VOXELS = 4
+_PAD_VOXELS = 4
 """Border around the image, in native voxels on every side (SPINEPS)."""
 
 
@@ -108,7 +108,7 @@ def prepare(volume: Volume) -> Prepared:
         spacing = crop(volume, box).spacing_zyx_mm
         inner /= n4_field(inner, spacing, bright)
     scale_in_place(inner)
-    widths = [(PAD_VOXELS, PAD_VOXELS)] * 3
+    widths = [(_PAD_VOXELS, _PAD_VOXELS)] * 3
     return Prepared(pad(volume.with_voxels(voxels), widths, 0.0), tuple(facts))
 
 

@@ -7,15 +7,14 @@ the first patient. The result is not cleaned: that is ``spine.semantic_cleanup``
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 
 from operators.errors import IntensityError, ModelUnusableError
-from operators.imaging.cropping import bounding_box, inside
-from operators.imaging.intensity import PAD_VOXELS, prepare
+from operators.imaging.cropping import bounding_box
+from operators.imaging.intensity import prepare
 from operators.imaging.orientation import reorient
 from operators.imaging.resampling import resample_to_spacing
 from operators.imaging.volume import LabelMap
@@ -29,7 +28,6 @@ from operators.networks.nnunet_plans import configuration_of, mirror_axes_of, re
 from operators.networks.semantic_result import SemanticResult
 from operators.networks.slab_decision import ALL_AGREE
 from operators.networks.tiled_network import TiledNetwork, Ways
-from operators.networks.tiled_part import field_of_view, tiled_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -123,9 +121,7 @@ class SemanticModel:
         turned = reorient(prepared.volume, self.config.model_expected_orientation)
         spacing = self.config.target_spacing_zyx_mm(turned.spacing_zyx_mm)
         on_grid = resample_to_spacing(turned, spacing)
-        shape = turned.grid.shape_zyx
-        view = field_of_view(shape, PAD_VOXELS, turned.spacing_zyx_mm, on_grid.spacing_zyx_mm)
-        ways = Ways(progress, view, needs_body)
+        ways = Ways(progress, needs_body)
         return replace(self._predict(on_grid, ways), facts=prepared.facts)
 
     def predict_on_model_grid(self, volume: Volume, progress: Progress | None = None) -> LabelMap:
@@ -159,16 +155,12 @@ class SemanticModel:
         box = bounding_box(seen)
         if box is None:
             raise IntensityError("the image is black", reasons=("constant_image",))
-        spacing = volume.spacing_zyx_mm
         normal = self._tiled.normalised(voxels[box], seen[box])
-        part = box
-        if ways.view is not None:
-            part = tiled_part(box, ways.view, partial(self._tiled.tiles, spacing))
-        found = self._tiled.decide(normal[inside(part, box)], spacing, ways)
+        found = self._tiled.decide(normal, volume.spacing_zyx_mm, ways)
 
-        def whole(of_part: NDArray[np.unsignedinteger], outside: int) -> LabelMap:
-            full = np.full(voxels.shape, outside, of_part.dtype)
-            full[part] = of_part
+        def whole(part: NDArray[np.unsignedinteger], outside: int) -> LabelMap:
+            full = np.full(voxels.shape, outside, part.dtype)
+            full[box] = part
             return LabelMap(full, volume.affine_lps)
 
         sure, agreed = found.certainty, found.agreement  # nobody asked about black

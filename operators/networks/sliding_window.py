@@ -61,11 +61,6 @@ class Tiling:
         )
         return first, second, third
 
-    def count(self, axis: int, size: int) -> int:
-        """Tiles along an axis of so many voxels; fewer than the patch are padded."""
-        patch = self.patch_size[axis]
-        return len(_axis_starts(max(size, patch), patch, self.step_size))
-
 
 def _axis_starts(size: int, patch: int, step_size: float) -> list[int]:
     room = size - patch

@@ -14,14 +14,13 @@ from operators.networks.label_decision import decision_of
 from operators.networks.normalisation import normalise
 from operators.networks.slab_decision import Head
 from operators.networks.sliding_window import Tiling, predict
-from operators.networks.training_grid import in_axis_order, trained_size, training_grid
+from operators.networks.training_grid import in_axis_order, training_grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from operators.imaging.cropping import Box
     from operators.networks.fold_votes import Answer
     from operators.networks.inference_config import InferenceConfig
     from operators.networks.nnunet_network import Ensemble
@@ -44,14 +43,11 @@ class Ways:
     ----------
     progress : callable or None
         Called with (done, total) tiles; may raise to cancel.
-    view : tuple of 3 slices or None
-        What of the image is no padding (`tiled_part`); None: all.
     needs_body : bool
         Give up where a first look shows no vertebral body (`first_look`).
     """
 
     progress: Progress | None = None
-    view: Box | None = None
     needs_body: bool = False
 
 
@@ -93,13 +89,6 @@ class TiledNetwork:
             mask=fill_holes(seen) if plans.use_mask_for_norm[0] else None,
             properties=plans.intensity_properties[0],
         )
-
-    def tiles(self, spacing_mm: Spacing, axis: int, size: int) -> int:
-        """Tiles along an axis of the image for so many voxels."""
-        plans = self.plans
-        own = plans.transpose_forward.index(axis)
-        wanted = trained_size(size, spacing_mm[axis], plans.spacing_mm[own])
-        return Tiling(plans.patch_size, self.config.default_step_size).count(own, wanted)
 
     def decide(self, normal: NDArray[np.float32], spacing_mm: Spacing, ways: Ways) -> Prediction:
         """Run all tiles and decide every voxel.

@@ -81,16 +81,14 @@ def training_grid(shape: Sizes, spacing_mm: Spacing, trained_mm: Spacing) -> Tra
     TrainingGrid
         Differs from the image's grid only where the rounded size does (nnU-Net).
     """
-    k, j, i = (trained_size(*axis) for axis in zip(shape, spacing_mm, trained_mm, strict=True))
+    k, j, i = (
+        max(1, round(size * have / want))
+        for size, have, want in zip(shape, spacing_mm, trained_mm, strict=True)
+    )
     if (k, j, i) == tuple(shape):
         return TrainingGrid(shape, None)
     axes = [_slice_axis(spacing) for spacing in (spacing_mm, trained_mm)]
     return TrainingGrid((k, j, i), Finer(shape, next((a for a in axes if a is not None), None)))
-
-
-def trained_size(size: int, spacing_mm: float, trained_mm: float) -> int:
-    """Voxels along an axis on the network's grid for so many on the image's (nnU-Net)."""
-    return max(1, round(size * spacing_mm / trained_mm))
 
 
 def _slice_axis(spacing: Spacing) -> int | None:
