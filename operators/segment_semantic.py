@@ -54,7 +54,7 @@ class SegmentSemanticOperator(CaseStep):
         def tiles(done: int, total: int) -> None:
             self._progress(case.key, self.NAME, done / max(1, total))
 
-        result = self._model.segment(case.volume, tiles)
+        result = self._model.segment(case.volume, tiles, needs_body=True)
         return replace(
             case,
             semantic_model_grid=clean_semantic(result.labels),

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from operators.errors import ModelUnusableError
+from operators.networks import winograd
 
 # The package that comes with OpenVINO reports every import to a server, asked or not. OpenVINO runs
 # without it where it cannot be imported, and None here says just that to Python.
@@ -29,6 +30,17 @@ if TYPE_CHECKING:
 
 _SPACE = (2, 3, 4)
 """Axes of (1, C, Z, Y, X) that a norm sums over."""
+
+_PLANES = _SPACE[0]
+
+_VOXELS_TOGETHER = 2**13
+"""Of one plane of every group that is convolved at a time: enough for two threads, while the six
+mixtures of planes stay small beside the activations."""
+
+
+_LEAST_VOXELS = 2**9
+"""Of a plane that is worth it. The deepest layers hold most of the weights, which would take twice
+the memory and be slow to prepare, and 3 % of the work."""
 
 
 def compiled(networks: Sequence[nn.Module], shape: Sequence[int], threads: int) -> ov.CompiledModel:
@@ -138,10 +150,64 @@ def _biased(x: Any, bias: Tensor | None) -> Any:  # noqa: ANN401
 
 
 def _convolution(layer: nn.Conv3d, x: Any) -> Any:  # noqa: ANN401
+    _, _, count, height, width = x.shape
+    if height * width >= _LEAST_VOXELS and winograd.saves_work(layer, count):
+        return _biased(_by_planes(layer, x), layer.bias)
     pads = [int(p) for p in layer.padding]
     stride, dilation = list(layer.stride), list(layer.dilation)
     product = op.convolution(x, _weights(layer.weight), stride, pads, pads, dilation)
     return _biased(product, layer.bias)
+
+
+def _by_planes(layer: nn.Conv3d, x: Any) -> Any:  # noqa: ANN401
+    """Convolve groups of four planes (`winograd`), as many at a time as fill the processor."""
+    pads, stride, dilation = (
+        [alone, *list(sizes)[1:]]
+        for alone, sizes in ((0, layer.padding), (1, layer.stride), (1, layer.dilation))
+    )
+    kernels = [
+        _weights(kernel[:, :, None]) for kernel in winograd.mixed_kernels(layer.weight.detach())
+    ]
+    _, channels, count, height, width = x.shape
+    nothing = op.constant(np.zeros((1, channels, 1, height, width), np.float32))
+    groups = winograd.groups(count)
+    beyond = winograd.OUT * groups - count + 1
+    planes = op.split(x, op.constant(np.int64(_PLANES)), count).outputs()
+    planes = [nothing, *planes, *[nothing] * beyond]
+    together = max(1, _VOXELS_TOGETHER // (height * width))
+    found: list[Any] = []
+    for begin in range(0, groups, together):
+        some = range(begin, min(begin + together, groups))
+        seen = [
+            _joined([planes[winograd.OUT * group + place] for group in some])
+            for place in range(winograd.IN)
+        ]
+        mixed = winograd.mixed_planes(seen, _plus)
+        products = [
+            op.convolution(plane, kernel, stride, pads, pads, dilation)
+            for plane, kernel in zip(mixed, kernels, strict=True)
+        ]
+        sums = winograd.sums_of(products, _plus)
+        parts = [_parted(plane, len(some)) for plane in sums]
+        found.extend(part[group] for group in range(len(some)) for part in parts)
+    return _joined(found[:count])
+
+
+def _plus(a: Any, b: Any, factor: float) -> Any:  # noqa: ANN401
+    if factor == 1:
+        return op.add(a, b)
+    return op.subtract(a, b) if factor == -1 else op.add(a, op.multiply(b, _number(factor)))
+
+
+def _joined(planes: list[Any]) -> Any:  # noqa: ANN401
+    return planes[0] if len(planes) == 1 else op.concat(planes, _PLANES)
+
+
+def _parted(planes: Any, count: int) -> list[Any]:  # noqa: ANN401
+    if count == 1:
+        return [planes]
+    parts: list[Any] = op.split(planes, op.constant(np.int64(_PLANES)), count).outputs()
+    return parts
 
 
 def _upsampling(layer: nn.ConvTranspose3d, x: Any) -> Any:  # noqa: ANN401

@@ -6,14 +6,13 @@ the first patient. The result is not cleaned: that is ``spine.semantic_cleanup``
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 
 from operators.errors import IntensityError, ModelUnusableError
-from operators.imaging.components import fill_holes
 from operators.imaging.cropping import bounding_box
 from operators.imaging.intensity import prepare
 from operators.imaging.orientation import reorient
@@ -22,14 +21,13 @@ from operators.imaging.volume import LabelMap
 from operators.networks.checkpoints import read_checkpoint
 from operators.networks.engines import ready_networks
 from operators.networks.inference_config import find_config, read_config
-from operators.networks.label_decision import decision_of, label_table, lateral_mirror
+from operators.networks.label_decision import label_table, lateral_mirror
 from operators.networks.model_files import digest_of, fold_checkpoints, plans_folder
 from operators.networks.nnunet_network import Ensemble, build_network, load_weights
 from operators.networks.nnunet_plans import configuration_of, mirror_axes_of, read_plans
-from operators.networks.normalisation import normalise
-from operators.networks.slab_decision import ALL_AGREE, Head
-from operators.networks.sliding_window import Tiling, predict
-from operators.networks.training_grid import in_axis_order, training_grid
+from operators.networks.semantic_result import SemanticResult
+from operators.networks.slab_decision import ALL_AGREE
+from operators.networks.tiled_network import TiledNetwork, Ways
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,7 +40,6 @@ if TYPE_CHECKING:
     from operators.networks.engines import Engine, Precision
     from operators.networks.inference_config import InferenceConfig
     from operators.networks.nnunet_plans import Plans
-    from operators.networks.slab_decision import Prediction
 
     Progress = Callable[[int, int], None]
 
@@ -55,30 +52,6 @@ SPINEPS gets the same by rounding to integers.
 _CERTAIN = 255
 
 _KEPT = ("network_weights", "init_args", "inference_allowed_mirroring_axes")
-
-
-@dataclass(frozen=True, slots=True)
-class SemanticResult:
-    """What phase 1 found.
-
-    Attributes
-    ----------
-    labels : LabelMap
-        On the model's grid and orientation, over the padded field of view.
-    facts : tuple of str
-        What had to be repaired on the way, such as ``hot_voxels_capped: 3``.
-    certainty : LabelMap or None
-        Probability of each voxel's winner times 255, on the grid of ``labels``; None for models
-        that decide region by region.
-    agreement : LabelMap or None
-        Share of the answers (a network on a mirror image) that agree with the mean
-        (`fold_votes`) times `ALL_AGREE`, on the same grid; None for a single fold too.
-    """
-
-    labels: LabelMap
-    facts: tuple[str, ...]
-    certainty: LabelMap | None = None
-    agreement: LabelMap | None = None
 
 
 class SemanticModel:
@@ -104,8 +77,7 @@ class SemanticModel:
         self.plans = plans
         self.digest = digest
         self.profile = network.networks.runtime.profile
-        self._network = network
-        self._label_of_class = label_table(config, plans)
+        self._tiled = TiledNetwork(config, plans, network, label_table(config, plans))
 
     @property
     def name(self) -> str:
@@ -117,7 +89,9 @@ class SemanticModel:
         """Network class -> label."""
         return self.config.labels
 
-    def segment(self, volume: Volume, progress: Progress | None = None) -> SemanticResult:
+    def segment(
+        self, volume: Volume, progress: Progress | None = None, *, needs_body: bool = False
+    ) -> SemanticResult:
         """Segment an image in any orientation and spacing.
 
         Parameters
@@ -126,6 +100,8 @@ class SemanticModel:
             MR intensities on any scale.
         progress : callable, optional
             Called with (done, total) tiles; may raise to cancel.
+        needs_body : bool
+            Give up after a first look (`first_look`) where no tile shows a vertebral body.
 
         Returns
         -------
@@ -134,6 +110,8 @@ class SemanticModel:
 
         Raises
         ------
+        NoSpineFoundError
+            ``no_vertebral_body``: where one is needed.
         IntensityError
             ``constant_image`` or ``non_finite_voxels``.
         SegmentationError
@@ -143,7 +121,8 @@ class SemanticModel:
         turned = reorient(prepared.volume, self.config.model_expected_orientation)
         spacing = self.config.target_spacing_zyx_mm(turned.spacing_zyx_mm)
         on_grid = resample_to_spacing(turned, spacing)
-        return replace(self._predict(on_grid, progress), facts=prepared.facts)
+        ways = Ways(progress, needs_body)
+        return replace(self._predict(on_grid, ways), facts=prepared.facts)
 
     def predict_on_model_grid(self, volume: Volume, progress: Progress | None = None) -> LabelMap:
         """Run the network on an image that already has the model's orientation and spacing.
@@ -167,16 +146,17 @@ class SemanticModel:
         SegmentationError
             ``non_finite_logits``.
         """
-        return self._predict(volume, progress).labels
+        return self._predict(volume, Ways(progress)).labels
 
-    def _predict(self, volume: Volume, progress: Progress | None) -> SemanticResult:
+    def _predict(self, volume: Volume, ways: Ways) -> SemanticResult:
         """Labels, certainty and agreement on the grid of ``volume``."""
         voxels = volume.voxels_zyx.astype(np.float32, copy=False)
         seen = np.abs(voxels) > _BLACK
         box = bounding_box(seen)
         if box is None:
             raise IntensityError("the image is black", reasons=("constant_image",))
-        found = self._decide(voxels[box], seen[box], volume.spacing_zyx_mm, progress)
+        normal = self._tiled.normalised(voxels[box], seen[box])
+        found = self._tiled.decide(normal, volume.spacing_zyx_mm, ways)
 
         def whole(part: NDArray[np.unsignedinteger], outside: int) -> LabelMap:
             full = np.full(voxels.shape, outside, part.dtype)
@@ -185,49 +165,11 @@ class SemanticModel:
 
         sure, agreed = found.certainty, found.agreement  # nobody asked about black
         return SemanticResult(
-            labels=whole(self._label_of_class[found.classes], 0),
+            labels=whole(self._tiled.label_of_class[found.classes], 0),
             facts=(),
             certainty=None if sure is None else whole(sure, _CERTAIN),
             agreement=None if agreed is None else whole(agreed, ALL_AGREE),
         )
-
-    def _decide(
-        self,
-        voxels: NDArray[np.float32],
-        seen: NDArray[np.bool_],
-        spacing_mm: tuple[float, float, float],
-        progress: Progress | None,
-    ) -> Prediction:
-        """Normalise, predict and decide, in the network's axis order; (Z, Y, X) in and out."""
-        plans = self.plans
-        order = plans.transpose_forward
-        mask = fill_holes(seen) if plans.use_mask_for_norm[0] else None
-        normal = normalise(
-            voxels,
-            plans.normalization_schemes[0],
-            mask=mask,
-            properties=plans.intensity_properties[0],
-        )
-        ordered = np.ascontiguousarray(normal.transpose(order))
-        grid = training_grid(ordered.shape, in_axis_order(spacing_mm, order), plans.spacing_mm)
-        image = torch.from_numpy(grid.of(ordered)[None])
-        tiling = Tiling(plans.patch_size, self.config.default_step_size)
-        temperature = self.config.confidence_temperature
-        head = Head(
-            self._network.ask,
-            plans.heads,
-            decision_of(plans),
-            temperature if plans.regions_class_order is None else None,
-        )
-        networks = self._network.networks
-        try:
-            with torch.inference_mode():
-                found = predict(
-                    image.to(networks.runtime.device), tiling, head, progress, finer=grid.image
-                )
-        finally:
-            networks.release_memory()
-        return found.transpose(plans.transpose_backward)
 
 
 def load_semantic_model(

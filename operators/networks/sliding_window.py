@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from operators.networks.first_look import first_to_show
 from operators.networks.slab_decision import OnFinerGrid, SameGrid
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def predict(
     progress: Callable[[int, int], None] | None = None,
     *,
     finer: Finer | None = None,
+    wanted: Callable[[Answer], bool] | None = None,
 ) -> Prediction:
     """Sum weighted logits over all tiles and decide every voxel's class.
 
@@ -113,6 +115,8 @@ def predict(
         Called with (done, total) tiles after each tile; may raise to cancel.
     finer : Finer or None
         Grid to interpolate the logits to before they are decided; None = the image's own.
+    wanted : callable, optional
+        What the answer of at least one tile has to show (`first_look`).
 
     Returns
     -------
@@ -124,6 +128,8 @@ def predict(
     ------
     SegmentationError
         ``non_finite_logits``: the network's output is not finite.
+    NoSpineFoundError
+        No tile shows what is wanted.
     """
     padded, inner = _padded(voxels, tiling.patch_size)
     shape = _sizes(padded.shape[1:])
@@ -136,10 +142,20 @@ def predict(
     weights = torch.from_numpy(tile_weights(patch)).to(padded.device)[..., None]
     total = len(starts[0]) * len(starts[1]) * len(starts[2])
     done = 0
+
+    def ask(corner: Sizes) -> Answer:
+        return head.network(padded[(slice(None), *_sides(corner, patch))][None])
+
+    def shows(answer: Answer) -> bool:
+        if progress is not None:
+            progress(0, total)  # a look can be cancelled, too
+        return wanted is None or wanted(answer)
+
+    seen = {} if wanted is None else first_to_show(shows, ask, starts, patch)
     for start, following in pairwise([*starts[window.axis], shape[window.axis]]):
         for corner in _corners(starts, window.axis, start):
-            tile = padded[(slice(None), *_sides(corner, patch))]
-            window.add(corner, head.network(tile[None]), weights)
+            answer = seen.pop(corner) if corner in seen else ask(corner)
+            window.add(corner, answer, weights)
             done += 1
             if progress is not None:
                 progress(done, total)

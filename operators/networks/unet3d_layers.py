@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from operators.networks import winograd
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -81,9 +83,13 @@ def _convolve(parts: tuple[Tensor, ...], layer: nn.Conv3d, out: Tensor) -> Tenso
     (2, C) float64.
     """
     sums = torch.zeros((2, out.shape[3]), dtype=torch.float64, device=out.device)
-    for start, stop, seen in _windows(parts, layer.in_channels):
-        y = functional.conv3d(seen, layer.weight, layer.bias, padding=(0, 1, 1))
-        out[start:stop] = y[0].movedim(0, -1)
+    kernels = _mixed_kernels(layer, out)
+    for start, stop, seen in _windows(parts, layer.in_channels, whole_groups=kernels is not None):
+        if kernels is None:
+            y = functional.conv3d(seen, layer.weight, layer.bias, padding=(0, 1, 1))
+            out[start:stop] = y[0].movedim(0, -1)
+        else:
+            _convolve_by_planes(seen[0].movedim(1, 0), kernels, layer, out[start:stop])
         for portion in _portions(out[start:stop].flatten(0, 2)):
             values = portion.float()
             sums[0] += values.sum(dim=0)
@@ -91,15 +97,55 @@ def _convolve(parts: tuple[Tensor, ...], layer: nn.Conv3d, out: Tensor) -> Tenso
     return sums
 
 
-def _windows(parts: tuple[Tensor, ...], channels: int) -> Iterator[tuple[int, int, Tensor]]:
+def _mixed_kernels(layer: nn.Conv3d, out: Tensor) -> Tensor | None:
+    """Kernels of the six plane convolutions (`winograd`), made once; None where they do not pay.
+
+    bfloat16 keeps too few digits for the mixtures, and other devices have faster ways of their own.
+    """
+    if out.dtype != torch.float32 or out.device.type != "cpu":
+        return None
+    if not winograd.saves_work(layer, out.shape[0]):
+        return None
+    kernels = getattr(layer, "mixed_kernels", None)
+    if not isinstance(kernels, Tensor):
+        mixed = winograd.mixed_kernels(layer.weight)
+        layer.mixed_kernels = kernels = mixed.movedim(2, -1).contiguous().movedim(-1, 2)
+    return kernels
+
+
+def _convolve_by_planes(planes: Tensor, kernels: Tensor, layer: nn.Conv3d, out: Tensor) -> None:
+    """Convolve (N + 2, C, I, R), channels last, into (N, I, R, O), four planes at a time."""
+    groups = winograd.groups(len(out))
+    places = (planes[place :: winograd.OUT][:groups] for place in range(winograd.IN))
+    mixed = winograd.mixed_planes(tuple(places), _plus)
+    products = [
+        functional.conv2d(
+            plane, kernel, layer.bias if place == winograd.IN_EVERY_SUM else None, padding=1
+        )
+        for place, (plane, kernel) in enumerate(zip(mixed, kernels, strict=True))
+    ]
+    for place, found in enumerate(winograd.sums_of(products, _plus)):
+        rest = out[place :: winograd.OUT]
+        rest.copy_(found[: len(rest)].movedim(1, -1))
+
+
+def _plus(a: Tensor, b: Tensor, factor: float) -> Tensor:
+    return torch.add(a, b, alpha=factor)
+
+
+def _windows(
+    parts: tuple[Tensor, ...], channels: int, *, whole_groups: bool = False
+) -> Iterator[tuple[int, int, Tensor]]:
     """Yield planes from ``start`` to ``stop`` with one more at either end, zeros at the border.
 
     What was yielded may be overwritten in the parts: the plane that the next window needs of it
-    is kept.
+    is kept. ``whole_groups``: more planes of zeros at the end, for convolution by planes.
     """
     count, height, width = parts[0].shape[:3]
     plane_bytes = height * width * channels * parts[0].element_size()
     step = _at_a_time(_BYTES_AT_A_TIME, plane_bytes, count, parts[0].device)
+    if whole_groups:
+        step = winograd.OUT * winograd.groups(step)
     window = parts[0].new_zeros((step + 2, height, width, channels))
     for start in range(0, count, step):
         stop = min(start + step, count)
@@ -107,7 +153,8 @@ def _windows(parts: tuple[Tensor, ...], channels: int) -> Iterator[tuple[int, in
         window[0] = window[step] if start else 0
         torch.cat([part[start:behind] for part in parts], -1, out=window[1 : behind - start + 1])
         window[behind - start + 1 :] = 0
-        yield start, stop, _channels_first(window[: stop - start + 2])
+        filled = winograd.OUT * winograd.groups(stop - start) if whole_groups else stop - start
+        yield start, stop, _channels_first(window[: filled + 2])
 
 
 class _Shortcut:

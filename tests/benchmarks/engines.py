@@ -1,12 +1,14 @@
 """One tile of phase 1 on a CPU: PyTorch's layers, our own, OpenVINO; seconds, CPU seconds, error.
 
-``python -m tests.benchmarks.engines [--rounds N] [--threads 1,2] [--networks bundled,published]``
+``python -m tests.benchmarks.engines [--rounds N] [--threads 1,2] [--networks bundled,published]``;
+``--networks instance`` is a cutout of phase 2 (bundled; given a folder with ``--instance``, its).
 
 All hold the same weights and see the same tile, in one process, in turn (A B C, A B C, ...), so
 that a disturbance of the machine meets them alike; ratios are taken within a round, and their
 median is printed. On a busy machine the processor's seconds say more than the clock's.
+"twelve" is the product's graph without convolution by planes (`winograd`), in phase 2 its layers;
 "converted" is OpenVINO's own converter with its own instance norm, which the product does not use.
-The figures of decision 0016 come from here.
+The figures of decisions 0016 and 0026 come from here.
 """
 
 from __future__ import annotations
@@ -20,13 +22,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
+from unittest import mock
 
+import numpy as np
 import torch
 from torch import nn
 
 from operators.networks.checkpoints import read_checkpoint
 from operators.networks.cpu_layers import Head, install_cpu_layers
 from operators.networks.engines import OpenVinoNetworks
+from operators.networks.instances import load_instance_model
 from operators.networks.nnunet_network import build_network, load_weights
 from operators.networks.nnunet_plans import read_plans
 from operators.networks.openvino_graph import ov  # with its guard
@@ -34,6 +39,9 @@ from tests.builders.nnunet_folder import published_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+    from numpy.typing import NDArray
 
 _MODELS = Path(__file__).resolve().parents[2] / "models"
 
@@ -97,6 +105,17 @@ def in_openvino(network: nn.Module, shape: Sequence[int]) -> Callable[[Tile], Ti
     return lambda tile: next(ready.answers(tile))
 
 
+def in_twelve(network: nn.Module, shape: Sequence[int]) -> Callable[[Tile], Tile]:
+    """The product's graph with every convolution as it stands."""
+    with plain_convolutions():
+        return in_openvino(network, shape)
+
+
+def plain_convolutions() -> AbstractContextManager[object]:
+    """Convolve no layer by planes."""
+    return mock.patch("operators.networks.winograd.saves_work", return_value=False)
+
+
 def converted(network: nn.Module, shape: Sequence[int]) -> Callable[[Tile], Tile]:
     """OpenVINO's own graph, traced on the smallest input that the network takes."""
     sides = torch.tensor(network.encoder.strides).prod(0)  # type: ignore[arg-type, union-attr]
@@ -121,6 +140,7 @@ _CONTENDERS = {
     "pytorch": in_pytorch,
     "own layers": in_own_layers,
     "openvino": in_openvino,
+    "twelve": in_twelve,
     "converted": converted,
 }
 
@@ -158,6 +178,32 @@ def measure(name: str, threads: int, rounds: int) -> None:
         )
 
 
+def measure_cutout(folder: Path, threads: int, rounds: int) -> None:
+    """Print the table of one cutout of phase 2 at one number of threads."""
+    torch.set_num_threads(threads)
+    model = load_instance_model(folder)
+    rng = np.random.default_rng(3)
+    blocks = rng.integers(0, 10, [size // 8 for size in model.config.cutout_size_zyx])
+    classes = blocks.repeat(8, 0).repeat(8, 1).repeat(8, 2).astype(np.uint8)
+    _say(f"cutout of {folder.name}, {model.network.profile}, {threads} thread(s)")
+
+    def twelve() -> NDArray[np.uint8]:
+        with plain_convolutions():
+            return model.network.answer(classes)
+
+    ways = {"by planes": lambda: model.network.answer(classes), "twelve": twelve}
+    answers = {name: way() for name, way in ways.items()}
+    cpu: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            begun = time.process_time()
+            way()
+            cpu[name].append(time.process_time() - begun)
+    same = float((answers["by planes"] == answers["twelve"]).mean())
+    for name, seconds in cpu.items():
+        _say(f"  {name:10}  cpu {median(seconds):7.3f} s  same class {same:.6f}")
+
+
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
@@ -169,11 +215,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--networks", default="bundled,published")
+    parser.add_argument("--instance", type=Path, default=_MODELS / "vertebra_instance_compact")
     options = parser.parse_args()
     with torch.inference_mode():
         for name in options.networks.split(","):
             for threads in options.threads.split(","):
-                measure(name, int(threads), options.rounds)
+                if name == "instance":
+                    measure_cutout(options.instance, int(threads), options.rounds)
+                else:
+                    measure(name, int(threads), options.rounds)
 
 
 if __name__ == "__main__":

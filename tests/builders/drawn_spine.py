@@ -80,7 +80,11 @@ class DrawnModels:
         self.config = replace(self.config, has_c1=self.has_c1)
 
     def segment(
-        self, volume: Volume, progress: Callable[[int, int], None] | None = None
+        self,
+        volume: Volume,
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        needs_body: bool = False,
     ) -> StubResult:
         turned = reorient(volume, ("P", "I", "R"))
         drawn = centred(self.spine, turned)

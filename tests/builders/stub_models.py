@@ -62,7 +62,11 @@ class StubSemanticModel:
     profile: str = "stub"
 
     def segment(
-        self, volume: Volume, progress: Callable[[int, int], None] | None = None
+        self,
+        volume: Volume,
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        needs_body: bool = False,
     ) -> StubResult:
         if self.fails_on(volume):
             raise SegmentationError("the stub was told to fail")

@@ -17,7 +17,8 @@ from operators.anatomy.labels import Structure
 from operators.errors import InterruptedRunError
 from operators.imaging.orientation import reorient
 from operators.imaging.volume import LabelMap, Volume
-from operators.networks.semantic import SemanticResult, load_semantic_model
+from operators.networks.semantic import load_semantic_model
+from operators.networks.semantic_result import SemanticResult
 from tests.builders.nnunet_folder import write_folder
 
 MM = (3.3, 1.5, 1.5)

@@ -1,0 +1,154 @@
+"""The networks of phase 1 on one normalised image: its grid, its tiles, what is decided of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from operators.anatomy.labels import Structure
+from operators.imaging.components import fill_holes
+from operators.networks.label_decision import decision_of
+from operators.networks.normalisation import normalise
+from operators.networks.slab_decision import Head
+from operators.networks.sliding_window import Tiling, predict
+from operators.networks.training_grid import in_axis_order, training_grid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from operators.networks.fold_votes import Answer
+    from operators.networks.inference_config import InferenceConfig
+    from operators.networks.nnunet_network import Ensemble
+    from operators.networks.nnunet_plans import Plans
+    from operators.networks.slab_decision import Prediction
+    from operators.networks.training_grid import Spacing
+
+    Progress = Callable[[int, int], None]
+
+BODY_MM3 = 800.0
+"""Vertebral body in one tile, mm^3: the smallest body that counts as one, of which the shortest
+spine has two (`operators.spine.quality.presence`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How to go through an image.
+
+    Attributes
+    ----------
+    progress : callable or None
+        Called with (done, total) tiles; may raise to cancel.
+    needs_body : bool
+        Give up where a first look shows no vertebral body (`first_look`).
+    """
+
+    progress: Progress | None = None
+    needs_body: bool = False
+
+
+@dataclass(frozen=True)
+class TiledNetwork:
+    """A model's networks with what its plans and its configuration say about their input.
+
+    Attributes
+    ----------
+    config : InferenceConfig
+        The folder's configuration.
+    plans : Plans
+        The folder's nnU-Net plans.
+    ensemble : Ensemble
+        The networks.
+    label_of_class : (N,) ndarray
+        Label of every answer (`label_table`).
+    """
+
+    config: InferenceConfig
+    plans: Plans
+    ensemble: Ensemble
+    label_of_class: NDArray[np.unsignedinteger]
+
+    def normalised(
+        self, voxels: NDArray[np.float32], seen: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        """Bring the intensities of an image to where the networks expect them.
+
+        Parameters
+        ----------
+        voxels, seen : (Z, Y, X) ndarray
+            The image, and where it is not black.
+        """
+        plans = self.plans
+        return normalise(
+            voxels,
+            plans.normalization_schemes[0],
+            mask=fill_holes(seen) if plans.use_mask_for_norm[0] else None,
+            properties=plans.intensity_properties[0],
+        )
+
+    def decide(self, normal: NDArray[np.float32], spacing_mm: Spacing, ways: Ways) -> Prediction:
+        """Run all tiles and decide every voxel.
+
+        Parameters
+        ----------
+        normal : (Z, Y, X) ndarray of float32
+            Normalised image.
+        spacing_mm : tuple of 3 float
+            Its own.
+        ways : Ways
+            How to go through it.
+
+        Returns
+        -------
+        Prediction
+            On the grid of the image.
+
+        Raises
+        ------
+        NoSpineFoundError
+            ``no_vertebral_body``: where one is needed.
+        SegmentationError
+            ``non_finite_logits``.
+        """
+        plans = self.plans
+        order = plans.transpose_forward
+        ordered = np.ascontiguousarray(normal.transpose(order))
+        grid = training_grid(ordered.shape, in_axis_order(spacing_mm, order), plans.spacing_mm)
+        image = torch.from_numpy(grid.of(ordered)[None])
+        tiling = Tiling(plans.patch_size, self.config.default_step_size)
+        temperature = self.config.confidence_temperature
+        head = Head(
+            self.ensemble.ask,
+            plans.heads,
+            decision_of(plans),
+            temperature if plans.regions_class_order is None else None,
+        )
+        networks = self.ensemble.networks
+        try:
+            with torch.inference_mode():
+                found = predict(
+                    image.to(networks.runtime.device),
+                    tiling,
+                    head,
+                    ways.progress,
+                    finer=grid.image,
+                    wanted=self._shows_body(head) if ways.needs_body else None,
+                )
+        finally:
+            networks.release_memory()
+        return found.transpose(plans.transpose_backward)
+
+    def _shows_body(self, head: Head) -> Callable[[Answer], bool]:
+        """Tell whether a tile's answer has as much of a vertebral body as the smallest one."""
+        least = BODY_MM3 / float(np.prod(self.plans.spacing_mm))
+
+        def shows(answer: Answer) -> bool:
+            classes = head.decide(answer.logits[0].movedim(0, -1)).cpu().numpy()
+            bodies = self.label_of_class[classes] == Structure.CORPUS
+            return int(np.count_nonzero(bodies)) >= least
+
+        return shows
