@@ -59,16 +59,20 @@ class Runtime:
         For ``openvino``: the CPU.
     precision : {"fp32", "bf16"}
         Number format of the convolutions; for ``openvino``: fp32.
+    threads : int or None
+        Where the last bits depend on how many there are: that many.
     """
 
     engine: Engine
     device: torch.device
     precision: Precision
+    threads: int | None = None
 
     @property
     def profile(self) -> str:
-        """Name for results that agree bit by bit, such as ``cpu-openvino-fp32``."""
-        return f"{self.device.type}-{self.engine}-{self.precision}"
+        """Name for results that agree bit by bit, such as ``cpu-openvino-fp32-2threads``."""
+        name = f"{self.device.type}-{self.engine}-{self.precision}"
+        return name if self.threads is None else f"{name}-{self.threads}threads"
 
 
 class Networks(Protocol):
@@ -147,8 +151,9 @@ class OpenVinoNetworks:
         # Not at the top: only where this engine is chosen, and never without the guard in there.
         from operators.networks.openvino_graph import compiled  # noqa: PLC0415
 
-        self.runtime = Runtime("openvino", torch.device("cpu"), "fp32")
-        self._compiled = compiled(networks, shape, torch.get_num_threads())
+        threads = torch.get_num_threads()
+        self.runtime = Runtime("openvino", torch.device("cpu"), "fp32", threads)
+        self._compiled = compiled(networks, shape, threads)
         self._request = self._compiled.create_infer_request()
 
     def answers(self, tile: Tensor) -> Iterator[Tensor]:

@@ -43,6 +43,10 @@ _LEAST_VOXELS = 2**9
 the memory and be slow to prepare, and 3 % of the work."""
 
 
+_LEAST_CHANNELS = 16
+"""In and out: what narrower layers cost is passes through memory, of which this makes more. """
+
+
 def compiled(networks: Sequence[nn.Module], shape: Sequence[int], threads: int) -> ov.CompiledModel:
     """Compile `graph_of` networks for the processor at hand.
 
@@ -51,7 +55,7 @@ def compiled(networks: Sequence[nn.Module], shape: Sequence[int], threads: int) 
     networks, shape
         See `graph_of`.
     threads : int
-        How many it may use; the bits do not depend on it.
+        How many it may use; the last bits depend on it where layers are convolved by planes.
 
     Returns
     -------
@@ -151,7 +155,8 @@ def _biased(x: Any, bias: Tensor | None) -> Any:  # noqa: ANN401
 
 def _convolution(layer: nn.Conv3d, x: Any) -> Any:  # noqa: ANN401
     _, _, count, height, width = x.shape
-    if height * width >= _LEAST_VOXELS and winograd.saves_work(layer, count):
+    is_worth_it = height * width >= _LEAST_VOXELS and min(layer.weight.shape[:2]) >= _LEAST_CHANNELS
+    if is_worth_it and winograd.saves_work(layer, count):
         return _biased(_by_planes(layer, x), layer.bias)
     pads = [int(p) for p in layer.padding]
     stride, dilation = list(layer.stride), list(layer.dilation)

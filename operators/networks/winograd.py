@@ -87,6 +87,9 @@ def mixed_kernels(weight: Tensor) -> Tensor:
 def mixed_planes(planes: Sequence[Plane], plus: Plus[Plane]) -> tuple[Plane, ...]:
     """Mix six neighbouring planes: what the six convolutions see.
 
+    All factors are powers of two, so that a product is exact, whether a compiler rounds it before
+    the sum or not.
+
     Parameters
     ----------
     planes : sequence of 6
@@ -103,12 +106,12 @@ def mixed_planes(planes: Sequence[Plane], plus: Plus[Plane]) -> tuple[Plane, ...
     even, odd = plus(p4, p2, -4.0), plus(p3, p1, -4.0)
     near, far = plus(p4, p2, -1.0), plus(p3, p1, -1.0)
     return (
-        plus(plus(p4, p2, -5.0), p0, 4.0),
+        plus(near, plus(p0, p2, -1.0), 4.0),
         plus(even, odd, 1.0),
         plus(even, odd, -1.0),
         plus(near, far, 2.0),
         plus(near, far, -2.0),
-        plus(plus(p5, p3, -5.0), p1, 4.0),
+        plus(plus(p5, p3, -1.0), plus(p1, p3, -1.0), 4.0),
     )
 
 

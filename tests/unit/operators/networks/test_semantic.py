@@ -246,7 +246,10 @@ def test_the_digest_names_the_weights_and_not_the_place(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "a", tmp_path / "copy")
     assert load_semantic_model(tmp_path / "copy").digest == first.digest
     assert model("c", seed=1).digest != first.digest
-    assert (first.name, first.profile) == ("Tiny", "cpu-openvino-fp32")
+    assert (first.name, first.profile) == (
+        "Tiny",
+        f"cpu-openvino-fp32-{torch.get_num_threads()}threads",
+    )
     assert load_semantic_model(tmp_path / "a", precision="bf16").profile == "cpu-torch-bf16"
 
 

@@ -51,7 +51,7 @@ def test_which_layers_it_suits(change: dict[str, object], planes: int, expected:
 def made(kernel: tuple[int, int, int], stride: tuple[int, int, int] = (1, 1, 1)) -> nn.Conv3d:
     torch.manual_seed(5)
     padding = tuple(size // 2 for size in kernel)
-    layer = nn.Conv3d(3, 5, kernel, padding=padding, stride=stride)
+    layer = nn.Conv3d(16, 24, kernel, padding=padding, stride=stride)
     return layer.requires_grad_(requires_grad=False)
 
 
@@ -65,7 +65,7 @@ def error(found: Tensor, expected: Tensor) -> float:
 def test_the_graph_convolves_by_planes(
     width: int, kernel: tuple[int, int, int], planes: int
 ) -> None:
-    shape, layer = (1, 3, planes, 90, width), made(kernel)
+    shape, layer = (1, 16, planes, 90, width), made(kernel)
     torch.manual_seed(6)
     tile = torch.randn(shape)
     kinds = [node.get_type_name() for node in graph_of([nn.Sequential(layer)], shape).get_ops()]
@@ -75,13 +75,13 @@ def test_the_graph_convolves_by_planes(
 
 
 def test_small_planes_stay_as_they_are() -> None:
-    shape = (1, 3, 16, 20, 20)
+    shape = (1, 16, 16, 20, 20)
     nodes = graph_of([nn.Sequential(made((3, 3, 3)))], shape).get_ops()
     assert [node.get_type_name() for node in nodes].count("Convolution") == 1
 
 
 def test_the_graph_convolves_by_planes_with_a_stride_within_them() -> None:
-    shape, layer = (1, 3, 8, 24, 22), made((3, 3, 3), stride=(1, 2, 2))
+    shape, layer = (1, 16, 8, 24, 22), made((3, 3, 3), stride=(1, 2, 2))
     torch.manual_seed(6)
     tile = torch.randn(shape)
     found = next(OpenVinoNetworks([nn.Sequential(layer)], shape).answers(tile))
@@ -92,8 +92,8 @@ def test_the_graph_convolves_by_planes_with_a_stride_within_them() -> None:
 def test_phase_2_convolves_by_planes_and_counts_its_sums(planes: int) -> None:
     layer = made((3, 3, 3))
     torch.manual_seed(7)
-    seen = torch.randn(planes, 6, 9, 3)
-    out = torch.empty(planes, 6, 9, 5)
+    seen = torch.randn(planes, 6, 9, 16)
+    out = torch.empty(planes, 6, 9, 24)
     sums = _convolve((seen,), layer, out)
     assert hasattr(layer, "mixed_kernels")
     expected = layer(seen.movedim(-1, 0)[None])[0].movedim(0, -1)
