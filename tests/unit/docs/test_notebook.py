@@ -13,6 +13,7 @@ import pytest
 
 from app.run import models
 from tests.builders.nifti_images import save_image
+from tests.builders.shown_spine import spine_image
 from tests.builders.stub_models import stub_bundle
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -25,7 +26,7 @@ def said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> list[str]:
     """What each cell prints, all of them in one process as a kernel runs them."""
-    save_image(tmp_path / "sub-01_T2w.nii.gz")
+    save_image(tmp_path / "sub-01_T2w.nii.gz", spine_image((64, 92, 13)))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(models, "load_models", lambda *_, **__: stub_bundle())
     mpl.use("agg")
