@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from app.errors import ConfigurationError
@@ -21,6 +22,7 @@ from app.node.web.security import HEADERS
 from app.node.web.server import serve_web
 from app.settings import WorkerSettings
 from tests.builders.listener import running_listener
+from tests.builders.waiting import eventually
 from tests.builders.web_site import Told, node_of
 
 HEAVY = ("torch", "monai", "holoscan", "SimpleITK", "dbos", "scipy", "pydicom", "pynetdicom")
@@ -149,10 +151,17 @@ def test_an_answer_that_nobody_takes_is_broken_off(tmp_path: Path, monkeypatch: 
     with serving(tmp_path) as address, socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(("127.0.0.1", int(address.rsplit(":", 1)[1])))
+        ours = client.getsockname()
+
+        def is_held() -> bool:
+            held = psutil.Process().net_connections("tcp")
+            return any(tuple(one.raddr) == ours for one in held if one.raddr)
+
+        eventually(is_held)
         request = b"GET /static/htmx.min.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
         client.sendall(request * 200)  # 10 MB of answers
         client.settimeout(10)
-        time.sleep(1.0)  # longer than the page waits
+        eventually(lambda: not is_held(), within_s=60)
         assert received(client) < 8_000_000
 
 
