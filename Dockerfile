@@ -78,7 +78,7 @@ RUN sh /build/install-packages.sh finish
 # ---- the images: product + packages
 FROM product AS image
 
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 LABEL org.opencontainers.image.title="SPINEPS Node" \
       org.opencontainers.image.description="Spine MR segmentation: sagittal T2w series in, DICOM SEG out. Research use only." \
       org.opencontainers.image.version="$VERSION" \

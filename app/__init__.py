@@ -1,3 +1,3 @@
 """The house around the pipeline: command line, graph, models, set-up."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
