@@ -80,7 +80,7 @@ def perform(arguments: argparse.Namespace, folders: HostFolders) -> int:
 
 def leave_record(folder: Path, record: ResultRecord) -> None:
     """Write the result record into the host's log folder; a run does not fail for want of it."""
-    text = json.dumps(without_descriptions(record.as_dict()), indent=1) + "\n"
+    text = json.dumps(without_descriptions(record.without_uids().as_dict()), indent=1) + "\n"
     try:
         (folder / RESULT_FILE).write_text(text, encoding="utf-8")
     except OSError as error:

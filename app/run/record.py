@@ -6,7 +6,7 @@ Success is judged by this record and the files it names, never by the return of 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -137,6 +137,11 @@ class ResultRecord:
     error: ErrorRecord | None = None
     notice: str = RESEARCH_NOTICE
     numbering: str = NUMBERING
+
+    def without_uids(self) -> ResultRecord:
+        """Copy for places where UIDs, which lead to a patient, must not stand: journal and logs."""
+        series = tuple(replace(entry, series_uid="", study_uid="") for entry in self.series)
+        return replace(self, series=series)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dict for JSON."""

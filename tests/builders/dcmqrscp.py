@@ -20,7 +20,8 @@ from pathlib import Path
 import pydicom
 from pydicom.errors import InvalidDicomError
 
-from tests.builders.node_processes import free_port, wait_until
+from tests.builders.node_processes import free_port
+from tests.builders.waiting import comes_true
 
 PROGRAM = shutil.which("dcmqrscp") or ""
 _CONFIGURATION = """\
@@ -65,7 +66,7 @@ class Dcmqrscp:
                 env={**os.environ, "TCP_NODELAY": "1"},
                 start_new_session=True,
             )
-        assert wait_until(self._answers, 20), "dcmqrscp does not answer"
+        assert comes_true(self._answers, 20), "dcmqrscp does not answer"
         return self
 
     def kill(self) -> None:

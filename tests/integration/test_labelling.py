@@ -11,8 +11,9 @@ import pytest
 
 from app.cli.models import install
 from app.registry import folder_digest, read_registry, verify_model
-from app.run.execute import Job, ModelBundle, execute
+from app.run.execute import Job, execute
 from app.run.identity import identity_of
+from app.run.models import ModelBundle
 from app.run.record import ResultRecord
 from app.settings import load_settings
 from operators.dicom.provenance import ModelIdentity

@@ -30,6 +30,7 @@ SECRETS = {
 }
 PARTS = {
     "job_id": "j-dead",
+    "study_uid": "1.2.840.1",
     "series_uid": series_uid_of("held"),
     "delivery_id": "d-held",
     "kind": "job_failed",

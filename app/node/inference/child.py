@@ -157,7 +157,7 @@ def _perform(
     record = execute(job, models, progress=ProgressGate(request.job_id, answer))
     # Decisions quote identifiers and descriptions, and this goes into the engine's database; the
     # node has decided before, in its journal.
-    return replace(record, decisions=()).as_dict()
+    return replace(record.without_uids(), decisions=()).as_dict()
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

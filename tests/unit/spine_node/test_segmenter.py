@@ -297,14 +297,18 @@ class EndlessTiles(StubSemanticModel):
     """Presses Ctrl-C, then reports tiles for half a minute unless it is stopped."""
 
     def segment(
-        self, volume: Volume, progress: Callable[[int, int], None] | None = None
+        self,
+        volume: Volume,
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        needs_body: bool = False,
     ) -> StubResult:
         assert progress is not None
         os.kill(os.getpid(), signal.SIGINT)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             progress(1, 2)
-        return super().segment(volume, progress)
+        return super().segment(volume, progress, needs_body=needs_body)
 
 
 INTERRUPTED = """

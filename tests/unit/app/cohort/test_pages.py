@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from app.cohort.cases import Source
 from app.cohort.colour_tables import colour_tables
 from app.cohort.outliers import oddness_of
 from app.cohort.progress import Standing, duration_text, left_s, text_of
@@ -46,8 +47,9 @@ def test_a_sidecar_names_the_table_that_fits_the_numbers(
     mask: str, numbering: str, table: str
 ) -> None:
     keys = ("key", "stack", "levels", "confidence", "agreement", "volumes_ml", "quality", "facts")
-    entry = dict.fromkeys(keys) | {"numbering": numbering}
-    made = sidecar_of(mask, "a.nii.gz", dict.fromkeys(("models", "profile", "notice")), entry)
+    entry = dict.fromkeys(keys) | {"key": "a", "numbering": numbering}
+    source = Source("a.nii.gz", ("a.nii.gz",))
+    made = sidecar_of(mask, source, dict.fromkeys(("models", "profile", "notice")), entry)
     assert made is not None
     document = json.loads(made[1])
     assert document["LookupTable"] == [f"{table}.ctbl", f"{table}_itksnap.txt"]
