@@ -109,7 +109,9 @@ def test_points_of_the_oracle_agree_to_the_second_decimal(shared_data: Path, cas
         (folder / f"sub-{name}_mod-T2w_seg-spine_ctd.json").read_text()
     )
     header, ours = centroid_document(semantic, instances)
-    assert ours.keys() == theirs.keys()
+    # SPINEPS lists no discs beside the bodies.
+    bodies = [number for number, point in ours.items() if "50" in point]
+    assert bodies == list(theirs)
     for number, point in theirs.items():
         assert ours[number]["50"] == pytest.approx(point["50"], abs=0.0051)
     for entry in ("direction", "shape"):
