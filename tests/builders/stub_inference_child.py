@@ -59,6 +59,8 @@ def main() -> None:
         request = decode_request(line)
         word, dash, _ = request.job_id.partition("-")
         if dash:
+            if word == "busy":  # a hang that the journal can be seen to have begun
+                answer(Progress(job_id=request.job_id, step="stub_step", fraction=0.0))
             misbehave(word, answer)
         for number in range(1, 5):
             answer(Progress(job_id=request.job_id, step="stub_step", fraction=number / 4))
@@ -96,6 +98,7 @@ def misbehave(word: str, answer: AnswerPipe) -> None:
         "freeze": lambda: os.kill(os.getpid(), signal.SIGSTOP),
         "exit": lambda: sys.exit(3),
         "hang": hang,
+        "busy": hang,
         "spin": spin,
         "grandchild": lambda: (subprocess.Popen(SLEEPER), hang()),
         "garbage": lambda: (os.write(answer.descriptor, b"Segmenting [##  ] 40%\n"), hang()),

@@ -308,23 +308,24 @@ def test_sigterm_with_a_short_grace_leaves_the_job_for_the_next_start(make_node:
 
 def test_cancelling_kills_the_inference_of_a_running_job_and_drops_a_queued_one(make_node: Maker):
     node = make_node()
-    node.plan("hang-1", priority=10)
+    node.plan("busy-1", priority=10)
     node.plan("b")
     node.plan("c", priority=90)
     worker = node.worker()
-    eventually(node.is_in("running", "hang-1"))
+    # Not merely "running": a job cancelled before it reaches the child leaves the child alone.
+    eventually(lambda: node.job("busy-1").step == "stub_step")
     eventually(node.is_in("queued", "b", "c"))
     child = child_of(worker)
     with transaction(node.engine) as c:
         assert jobs.request_cancel(c, "b", 1.0)
-        assert jobs.request_cancel(c, "hang-1", 1.0)
+        assert jobs.request_cancel(c, "busy-1", 1.0)
     begin = time.monotonic()
-    eventually(node.is_in("cancelled", "hang-1"))
+    eventually(node.is_in("cancelled", "busy-1"))
     assert time.monotonic() - begin < 3
     assert not child.is_running()
     eventually(node.is_in("succeeded", "c"))
     assert node.job("b").state == "cancelled"
-    assert [event["job"] for event in worker.events(311)] == ["hang-1", "c"]
+    assert [event["job"] for event in worker.events(311)] == ["busy-1", "c"]
 
 
 def test_a_poison_job_dies_after_its_attempts_others_go_on_and_a_replay_starts_from_zero(
