@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import torch
@@ -14,7 +16,15 @@ from operators.networks.cpu_layers import Head, install_cpu_layers
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from openvino import InferRequest
+
     from operators.networks.nnunet_plans import Plans
+
+_SMALL_TILE = 2**19
+"""Voxels. Activations of larger tiles are hundreds of megabytes, too many to hold several times."""
+
+_MOST_ABREAST = 4
+"""Tiles at a time: a lumbar series has 18 to 36, and the last ones should not leave cores idle."""
 
 Precision = Literal["fp32", "bf16"]
 Engine = Literal["torch", "openvino"]
@@ -59,20 +69,19 @@ class Runtime:
         For ``openvino``: the CPU.
     precision : {"fp32", "bf16"}
         Number format of the convolutions; for ``openvino``: fp32.
-    threads : int or None
-        Where the last bits depend on how many there are: that many.
+    abreast : int
+        Tiles that may be asked at the same time, from as many threads.
     """
 
     engine: Engine
     device: torch.device
     precision: Precision
-    threads: int | None = None
+    abreast: int = 1
 
     @property
     def profile(self) -> str:
-        """Name for results that agree bit by bit, such as ``cpu-openvino-fp32-2threads``."""
-        name = f"{self.device.type}-{self.engine}-{self.precision}"
-        return name if self.threads is None else f"{name}-{self.threads}threads"
+        """Name for results that agree bit by bit, such as ``cpu-openvino-fp32``."""
+        return f"{self.device.type}-{self.engine}-{self.precision}"
 
 
 class Networks(Protocol):
@@ -125,7 +134,10 @@ class TorchNetworks:
 
 
 class OpenVinoNetworks:
-    """Networks that OpenVINO runs on the CPU, as one graph, one tile at a time.
+    """Networks that OpenVINO runs on the CPU, as one graph.
+
+    Small tiles are computed several at a time, each by a share of the threads. The bits are the
+    same for any number of threads.
 
     Attributes
     ----------
@@ -152,17 +164,24 @@ class OpenVinoNetworks:
         from operators.networks.openvino_graph import compiled  # noqa: PLC0415
 
         threads = torch.get_num_threads()
-        self.runtime = Runtime("openvino", torch.device("cpu"), "fp32", threads)
-        self._compiled = compiled(networks, shape, threads)
-        self._request = self._compiled.create_infer_request()
+        tiles = min(threads, _MOST_ABREAST) if prod(shape[2:]) <= _SMALL_TILE else 1
+        self.runtime = Runtime("openvino", torch.device("cpu"), "fp32", tiles)
+        self._compiled = compiled(networks, shape, threads, tiles)
+        self._idle: SimpleQueue[InferRequest] = SimpleQueue()
+        for _ in range(tiles):
+            self._idle.put(self._compiled.create_infer_request())
 
     def answers(self, tile: Tensor) -> Iterator[Tensor]:
         """Logits of every network in turn: see `Networks`."""
-        self._request.infer([tile.contiguous().numpy()], share_inputs=True)
-        for number in range(len(self._compiled.outputs)):
-            logits = self._request.get_output_tensor(number).data
-            # The next tile will overwrite OpenVINO's own.
-            yield torch.from_numpy(logits.copy()).permute(0, 4, 1, 2, 3)
+        request = self._idle.get()
+        try:
+            request.infer([tile.contiguous().numpy()], share_inputs=True)
+            for number in range(len(self._compiled.outputs)):
+                logits = request.get_output_tensor(number).data
+                # The next tile will overwrite OpenVINO's own.
+                yield torch.from_numpy(logits.copy()).permute(0, 4, 1, 2, 3)
+        finally:
+            self._idle.put(request)
 
     def release_memory(self) -> None:
         """Give up the activations' memory; the weights stay."""

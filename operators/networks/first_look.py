@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from operators.errors import NoSpineFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from operators.networks.fold_votes import Answer
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 def first_to_show(
     wanted: Callable[[Answer], bool],
-    ask: Callable[[Sizes], Answer],
-    starts: Starts,
-    patch: Sizes,
+    ask: Callable[[Sequence[Sizes]], Iterable[Answer]],
+    corners: Sequence[Sizes],
+    at_a_time: int = 1,
 ) -> dict[Sizes, Answer]:
     """Ask tiles until one shows what is wanted.
 
@@ -35,26 +35,28 @@ def first_to_show(
     wanted : callable
         Whether an answer shows it.
     ask : callable
-        First voxel of a tile -> answer.
-    starts : tuple of 3 lists of int
-        First voxels of the tiles per axis.
-    patch : tuple of 3 int
-        Tile in voxels.
+        First voxels of tiles -> their answers in the same order.
+    corners : sequence of tuple
+        First voxels of the tiles to ask, in this order (`spread_corners`).
+    at_a_time : int
+        Tiles to ask together.
 
     Returns
     -------
     dict of tuple to Answer
-        First voxel and answer of the one tile that shows it.
+        First voxel and answer of the tiles that were asked with the one that shows it, and of that
+        one.
 
     Raises
     ------
     NoSpineFoundError
-        ``no_vertebral_body``: tiles over the whole image, and none of them shows it.
+        ``no_vertebral_body``: none of them shows it.
     """
-    for corner in spread_corners(starts, patch):
-        answer = ask(corner)
-        if wanted(answer):
-            return {corner: answer}
+    for begin in range(0, len(corners), at_a_time):
+        together = corners[begin : begin + at_a_time]
+        answers = dict(zip(together, ask(together), strict=True))
+        if any(wanted(answer) for answer in answers.values()):
+            return answers
     raise NoSpineFoundError(reasons=("no_vertebral_body",))
 
 
@@ -63,8 +65,10 @@ def spread_corners(starts: Starts, patch: Sizes) -> list[Sizes]:
 
     Parameters
     ----------
-    starts, patch
-        As for `first_to_show`.
+    starts : tuple of 3 lists of int
+        First voxels of the tiles per axis.
+    patch : tuple of 3 int
+        Tile in voxels.
     """
     rows = [_spread(row, length) for row, length in zip(starts, patch, strict=True)]
     middle = [(row[0] + row[-1]) / 2 for row in starts]

@@ -6,14 +6,13 @@ overlapping answers, belongs to ``operators.spine``.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
 
 from operators.errors import ModelUnusableError, SegmentationError
 from operators.imaging.orientation import axis_codes
+from operators.networks.abreast import abreast
 from operators.networks.checkpoints import find_config, read_checkpoint, read_config
 from operators.networks.cutouts import (
     Centre,
@@ -27,13 +26,11 @@ from operators.networks.unet3d import unet3d_from_checkpoint
 from operators.networks.unet3d_inference import Precision, Unet3DInference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from operators.imaging.volume import LabelMap
     from operators.networks.inference_config import InferenceConfig
-
-    _Run = Callable[[Callable[[Centre], Prediction], Iterable[Centre]], Iterable[Prediction]]
 
 MAX_WORKERS = 4
 """Cutouts at a time; each needs 0.5 GB at the published size."""
@@ -97,7 +94,7 @@ class InstanceModel:
 
         predictions = []
         try:
-            with _one_cutout_per_core(self.network.profile) as run:
+            with abreast(_workers(self.network.profile)) as run:
                 for prediction in run(look, centres_zyx):
                     predictions.append(prediction)
                     if progress is not None:
@@ -107,24 +104,9 @@ class InstanceModel:
         return predictions
 
 
-@contextmanager
-def _one_cutout_per_core(profile: str) -> Iterator[_Run]:
-    """Work on several cutouts at a time, each on its own core.
-
-    Thousands of short operations on two cores each wait for one another, all the more on a busy
-    machine; cutouts need nothing of each other, and a cutout that stays on one core gives the same
-    bits however many there are.
-    """
-    threads = torch.get_num_threads()
-    workers = min(threads, MAX_WORKERS) if profile.startswith("cpu") else 1
-    executor = ThreadPoolExecutor(workers)
-    # New threads inherit this number; the calling thread gets its own back.
-    torch.set_num_threads(max(1, threads // workers))
-    try:
-        yield executor.map
-    finally:
-        executor.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)
+def _workers(profile: str) -> int:
+    """Cutouts at a time: one per core."""
+    return min(torch.get_num_threads(), MAX_WORKERS) if profile.startswith("cpu") else 1
 
 
 def load_instance_model(

@@ -8,13 +8,15 @@ for one patch length along the volume's longest axis only, and every slice is de
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from operators.networks.first_look import first_to_show
+from operators.networks.abreast import abreast
+from operators.networks.first_look import first_to_show, spread_corners
 from operators.networks.slab_decision import OnFinerGrid, SameGrid
 
 if TYPE_CHECKING:
@@ -140,26 +142,32 @@ def predict(
     if finer is not None:
         decisions = OnFinerGrid(head, inner, window.axis, finer)
     weights = torch.from_numpy(tile_weights(patch)).to(padded.device)[..., None]
+    slabs = list(pairwise([*starts[window.axis], shape[window.axis]]))
     total = len(starts[0]) * len(starts[1]) * len(starts[2])
-    done = 0
+    tell = progress or _silent
 
     def ask(corner: Sizes) -> Answer:
         return head.network(padded[(slice(None), *_sides(corner, patch))][None])
 
     def shows(answer: Answer) -> bool:
-        if progress is not None:
-            progress(0, total)  # a look can be cancelled, too
+        tell(0, total)  # a look can be cancelled, too
         return wanted is None or wanted(answer)
 
-    seen = {} if wanted is None else first_to_show(shows, ask, starts, patch)
-    for start, following in pairwise([*starts[window.axis], shape[window.axis]]):
-        for corner in _corners(starts, window.axis, start):
-            answer = seen.pop(corner) if corner in seen else ask(corner)
-            window.add(corner, answer, weights)
-            done += 1
-            if progress is not None:
-                progress(done, total)
-        window.finish(following - start, decisions)
+    rows = [list(_corners(starts, window.axis, start)) for start in starts[window.axis]]
+    done = 0
+    with abreast(head.abreast) as run:
+        seen: dict[Sizes, Answer] = {}
+        if wanted is not None:
+            corners = spread_corners(starts, patch)
+            seen = first_to_show(shows, partial(run, ask), corners, head.abreast)
+        asked = frozenset(seen)
+        others = run(ask, (corner for row in rows for corner in row if corner not in asked))
+        for row, (start, following) in zip(rows, slabs, strict=True):
+            for corner in row:
+                window.add(corner, seen.pop(corner, None) or next(others), weights)
+                done += 1
+                tell(done, total)
+            window.finish(following - start, decisions)
     return decisions.result()
 
 
@@ -195,6 +203,10 @@ class _Window:
             kept = held.narrow(self.axis, count, rest).clone()
             held.narrow(self.axis, 0, rest).copy_(kept)
             held.narrow(self.axis, rest, count).zero_()
+
+
+def _silent(_done: int, _total: int) -> None:
+    """No progress is asked for."""
 
 
 def _side(start: int, length: int) -> slice:

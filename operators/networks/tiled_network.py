@@ -121,13 +121,14 @@ class TiledNetwork:
         image = torch.from_numpy(grid.of(ordered)[None])
         tiling = Tiling(plans.patch_size, self.config.default_step_size)
         temperature = self.config.confidence_temperature
+        networks = self.ensemble.networks
         head = Head(
             self.ensemble.ask,
             plans.heads,
             decision_of(plans),
             temperature if plans.regions_class_order is None else None,
+            networks.runtime.abreast,
         )
-        networks = self.ensemble.networks
         try:
             with torch.inference_mode():
                 found = predict(

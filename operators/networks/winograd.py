@@ -80,8 +80,10 @@ def mixed_kernels(weight: Tensor) -> Tensor:
     (6, O, C, Y, X) Tensor
         Of the six plane convolutions, in the format of ``weight``.
     """
-    mixing = torch.tensor(_MIXED_KERNELS, dtype=weight.dtype, device=weight.device)
-    return torch.einsum("tk,ockyx->tocyx", mixing, weight)
+    # Not a product of matrices: its last bits depend on the number of threads.
+    first, second, third = weight.double().unbind(2)
+    mixed = (first * a + second * b + third * c for a, b, c in _MIXED_KERNELS)
+    return torch.stack([one.to(weight.dtype) for one in mixed])
 
 
 def mixed_planes(planes: Sequence[Plane], plus: Plus[Plane]) -> tuple[Plane, ...]:

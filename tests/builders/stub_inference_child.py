@@ -59,9 +59,7 @@ def main() -> None:
         request = decode_request(line)
         word, dash, _ = request.job_id.partition("-")
         if dash:
-            if word == "busy":  # a hang that the journal can be seen to have begun
-                answer(Progress(job_id=request.job_id, step="stub_step", fraction=0.0))
-            misbehave(word, answer)
+            misbehave(word, request.job_id, answer)
         for number in range(1, 5):
             answer(Progress(job_id=request.job_id, step="stub_step", fraction=number / 4))
             time.sleep(chosen.work / 4)
@@ -91,14 +89,15 @@ def serve_graph(answer: AnswerPipe, ready: Ready) -> None:
     serve(sys.stdin.buffer, answer, stub_bundle(), SelectionSettings())
 
 
-def misbehave(word: str, answer: AnswerPipe) -> None:
+def misbehave(word: str, job_id: str, answer: AnswerPipe) -> None:
     ways: dict[str, Callable[[], object]] = {
         "segv": lambda: os.kill(os.getpid(), signal.SIGSEGV),
         "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
         "freeze": lambda: os.kill(os.getpid(), signal.SIGSTOP),
         "exit": lambda: sys.exit(3),
         "hang": hang,
-        "busy": hang,
+        # A hang that the journal can be seen to have begun.
+        "busy": lambda: (answer(Progress(job_id=job_id, step="stub_step", fraction=0)), hang()),
         "spin": spin,
         "grandchild": lambda: (subprocess.Popen(SLEEPER), hang()),
         "garbage": lambda: (os.write(answer.descriptor, b"Segmenting [##  ] 40%\n"), hang()),

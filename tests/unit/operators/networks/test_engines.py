@@ -1,4 +1,4 @@
-"""OpenVINO answers as PyTorch does, in silence; its profile says with how many threads."""
+"""OpenVINO answers as PyTorch does, in silence; with the same bits on any number of cores."""
 
 import os
 import subprocess
@@ -13,6 +13,7 @@ from dynamic_network_architectures.architectures.unet import ResidualUNet
 from torch import Tensor, nn
 
 from operators.errors import ModelUnusableError
+from operators.networks.abreast import abreast
 from operators.networks.engines import (
     Engine,
     Networks,
@@ -28,11 +29,11 @@ from tests.builders.nnunet_folder import Recipe, network, write_folder
 ROOT = Path(__file__).resolve().parents[4]
 SHAPE = (1, 1, 8, 16, 16)
 CPU = torch.device("cpu")
-OPENVINO = f"cpu-openvino-fp32-{torch.get_num_threads()}threads"
+OPENVINO = "cpu-openvino-fp32"
 
 
 @pytest.fixture
-def threads() -> Iterator[None]:
+def own_threads() -> Iterator[None]:
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -109,17 +110,42 @@ def test_a_norm_far_from_zero_over_many_voxels_keeps_6_digits() -> None:
     assert (found - expected).abs().max() < 3e-5
 
 
-@pytest.mark.usefixtures("threads")
-def test_without_planes_the_bits_are_the_same_for_any_number_of_threads() -> None:
-    given = network(Recipe(), seed=2)
-    shape = (1, 1, 16, 64, 96)
+@pytest.mark.usefixtures("own_threads")
+@pytest.mark.parametrize("shape", [(1, 16, 12, 64, 48), (1, 16, 40, 128, 112)], ids=str)
+def test_the_bits_are_the_same_for_any_number_of_threads(shape: tuple[int, ...]) -> None:
     torch.manual_seed(4)
+    block = [nn.Conv3d(16, 24, 3, padding=1), nn.InstanceNorm3d(24), nn.LeakyReLU()]
+    given = nn.Sequential(*block, nn.Conv3d(24, 3, 1)).requires_grad_(requires_grad=False)
     wide = torch.randn(shape)
     found = []
     for count in (1, 2, 3):
         torch.set_num_threads(count)
         found.append(next(OpenVinoNetworks([given], shape).answers(wide)).numpy().tobytes())
     assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.usefixtures("own_threads")
+@pytest.mark.parametrize(("cores", "tiles"), [(1, 1), (2, 2), (3, 3), (8, 4)])
+def test_small_tiles_are_asked_several_at_a_time(cores: int, tiles: int) -> None:
+    torch.set_num_threads(cores)
+    runtime = OpenVinoNetworks([network(Recipe(), seed=2)], SHAPE).runtime
+    assert (runtime.abreast, runtime.profile) == (tiles, OPENVINO)
+
+
+@pytest.mark.usefixtures("own_threads")
+def test_a_large_tile_has_all_threads() -> None:
+    torch.set_num_threads(2)
+    layer = nn.Sequential(nn.Conv3d(1, 1, 1)).requires_grad_(requires_grad=False)
+    assert OpenVinoNetworks([layer], (1, 1, 64, 128, 128)).runtime.abreast == 1
+
+
+def test_several_threads_ask_at_the_same_time_and_each_gets_its_own_answer() -> None:
+    ready = OpenVinoNetworks([network(Recipe(), seed=2)], SHAPE)
+    tiles = [tile() * scale for scale in range(1, 9)]
+    alone = [next(ready.answers(one)) for one in tiles]
+    with abreast(max(2, ready.runtime.abreast)) as run:
+        together = list(run(lambda one: next(ready.answers(one)), tiles))
+    assert all(torch.equal(one, same) for one, same in zip(alone, together, strict=True))
 
 
 def test_folds_answer_in_their_order_and_a_tile_leaves_the_answers_before_it_alone() -> None:

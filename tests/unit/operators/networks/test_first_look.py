@@ -1,6 +1,7 @@
 """The look asks few tiles, the middle first, changes no label, and ends what shows no body."""
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,16 +42,27 @@ def answer() -> Answer:
     return Answer(torch.zeros(1, 2, *PATCH))
 
 
-def test_it_ends_with_the_first_tile_that_shows_it() -> None:
+CORNERS = [(0, 16, 0), (0, 0, 0), (0, 32, 0)]
+
+
+@pytest.mark.parametrize(
+    ("at_a_time", "asked_for", "kept"),
+    [(1, CORNERS[:2], CORNERS[1:2]), (2, CORNERS[:2], CORNERS[:2]), (4, CORNERS, CORNERS)],
+)
+def test_it_ends_with_the_first_tile_that_shows_it_and_keeps_those_asked_with_it(
+    at_a_time: int, asked_for: list[tuple[int, int, int]], kept: list[tuple[int, int, int]]
+) -> None:
     asked: list[tuple[int, int, int]] = []
+    shown = answer()
 
-    def ask(corner: tuple[int, int, int]) -> Answer:
-        asked.append(corner)
-        return answer()
+    def ask(corners: Sequence[tuple[int, int, int]]) -> list[Answer]:
+        asked.extend(corners)
+        return [shown if corner == CORNERS[1] else answer() for corner in corners]
 
-    found = first_to_show(lambda _: len(asked) == 2, ask, ([0], [0, 16, 32], [0]), PATCH)
-    assert asked == [(0, 16, 0), (0, 0, 0)]
-    assert list(found) == [(0, 0, 0)]
+    found = first_to_show(lambda one: one is shown, ask, CORNERS, at_a_time)
+    assert asked == asked_for
+    assert list(found) == kept
+    assert found[CORNERS[1]] is shown
 
 
 def test_a_model_without_an_answer_of_a_body_finds_no_spine(tmp_path: Path) -> None:

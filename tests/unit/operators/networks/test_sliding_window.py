@@ -71,6 +71,26 @@ def test_a_voxelwise_network_gives_the_same_answer_in_tiles_of_any_arrangement(
     assert np.array_equal(found, voxels[0].numpy() > 0.5)
 
 
+@pytest.mark.parametrize("abreast", [2, 3])
+def test_tiles_asked_at_the_same_time_are_summed_in_the_same_order(abreast: int) -> None:
+    torch.manual_seed(8)
+    voxels = torch.randn(1, 9, 40, 33)
+
+    def network(tile: Tensor) -> Answer:  # every tile has a sum of its own
+        return Answer(torch.cat([tile * tile.sum(), tile.roll(1, -1)], dim=1))
+
+    def asked(head: Head, *, looks: bool) -> np.ndarray:
+        wanted = (lambda answer: bool(answer.logits.sum() > 0)) if looks else None
+        return predict(voxels, Tiling((8, 16, 16), 0.5), head, wanted=wanted).classes
+
+    alone, together = Head(network, 2, winner), Head(network, 2, winner, abreast=abreast)
+    expected = asked(alone, looks=False)
+    assert 0 < expected.mean() < 1
+    for looks in (False, True):
+        assert np.array_equal(asked(together, looks=looks), expected)
+    assert np.array_equal(asked(alone, looks=True), expected)
+
+
 def test_a_network_that_errs_at_the_rim_of_its_tile_is_outvoted():
     def network(tile: Tensor) -> Answer:
         wrong = torch.ones_like(tile)

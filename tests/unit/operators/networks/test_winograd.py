@@ -28,6 +28,17 @@ def test_what_one_product_brings_to_every_sum() -> None:
     assert winograd.sums_of(products, plus) == (3.0, 3.0, 3.0, 3.0)
 
 
+def test_the_mixed_kernels_have_the_same_bits_for_any_number_of_threads() -> None:
+    weight = made((3, 3, 3)).weight
+    before, found = torch.get_num_threads(), []
+    for count in (1, 2, 3):
+        torch.set_num_threads(count)
+        found.append(winograd.mixed_kernels(weight))
+    torch.set_num_threads(before)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+
+
 @pytest.mark.parametrize(
     ("change", "planes", "expected"),
     [
