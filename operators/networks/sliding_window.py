@@ -164,7 +164,8 @@ def predict(
         others = run(ask, (corner for row in rows for corner in row if corner not in asked))
         for row, (start, following) in zip(rows, slabs, strict=True):
             for corner in row:
-                window.add(corner, seen.pop(corner, None) or next(others), weights)
+                answer = seen.pop(corner) if corner in seen else next(others)
+                window.add(corner, answer, weights)
                 done += 1
                 tell(done, total)
             window.finish(following - start, decisions)
