@@ -81,9 +81,8 @@ def mixed_kernels(weight: Tensor) -> Tensor:
         Of the six plane convolutions, in the format of ``weight``.
     """
     # Not a product of matrices: its last bits depend on the number of threads.
-    first, second, third = weight.double().unbind(2)
-    mixed = (first * a + second * b + third * c for a, b, c in _MIXED_KERNELS)
-    return torch.stack([one.to(weight.dtype) for one in mixed])
+    first, second, third = weight.movedim(2, 0).contiguous()
+    return torch.stack([first * a + second * b + third * c for a, b, c in _MIXED_KERNELS])
 
 
 def mixed_planes(planes: Sequence[Plane], plus: Plus[Plane]) -> tuple[Plane, ...]:
