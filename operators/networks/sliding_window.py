@@ -8,7 +8,6 @@ for one patch length along the volume's longest axis only, and every slice is de
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 
 from operators.networks.abreast import abreast
-from operators.networks.first_look import first_to_show, spread_corners
+from operators.networks.first_look import Tiles, look_at
 from operators.networks.slab_decision import OnFinerGrid, SameGrid
 
 if TYPE_CHECKING:
@@ -25,10 +24,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from operators.networks.first_look import Look
     from operators.networks.fold_votes import Answer
     from operators.networks.slab_decision import Box, Decisions, Finer, Head, Prediction
 
 Sizes = tuple[int, int, int]
+
+_COUNTS = 0.05
+"""Share of the largest weight from which on a voxel counts in the tile: nearer to the rim, tiles
+whose middle is nearer have twenty times as much to say."""
 
 _WEIGHT_PEAK = 10.0
 """Largest tile weight: far from overflow, and the smallest stays a normal float32."""
@@ -94,6 +98,21 @@ def tile_weights(patch_size: Sizes) -> NDArray[np.float32]:
     return weights
 
 
+def inner_part(patch_size: Sizes) -> NDArray[np.bool_]:
+    """Where a tile has something to say beside its neighbours.
+
+    Parameters
+    ----------
+    patch_size : tuple of 3 int
+        Tile in voxels.
+
+    Returns
+    -------
+    (Z, Y, X) ndarray of bool
+    """
+    return tile_weights(patch_size) >= _COUNTS * _WEIGHT_PEAK
+
+
 def predict(
     voxels: Tensor,
     tiling: Tiling,
@@ -101,7 +120,7 @@ def predict(
     progress: Callable[[int, int], None] | None = None,
     *,
     finer: Finer | None = None,
-    wanted: Callable[[Answer], bool] | None = None,
+    look: Look | None = None,
 ) -> Prediction:
     """Sum weighted logits over all tiles and decide every voxel's class.
 
@@ -117,8 +136,8 @@ def predict(
         Called with (done, total) tiles after each tile; may raise to cancel.
     finer : Finer or None
         Grid to interpolate the logits to before they are decided; None = the image's own.
-    wanted : callable, optional
-        What the answer of at least one tile has to show (`first_look`).
+    look : Look or None
+        Have a first look, and leave out the tiles that show nothing; None = ask all.
 
     Returns
     -------
@@ -136,39 +155,36 @@ def predict(
     padded, inner = _padded(voxels, tiling.patch_size)
     shape = _sizes(padded.shape[1:])
     patch = tiling.patch_size
-    starts = tiling.starts(shape)
+    weights = tile_weights(patch)
+    tiles = Tiles(tiling.starts(shape), patch, inner_part(patch))
     window = _Window(shape, patch, head.count, padded.device)
     decisions: Decisions = SameGrid(head, shape, inner, window.axis)
     if finer is not None:
         decisions = OnFinerGrid(head, inner, window.axis, finer)
-    weights = torch.from_numpy(tile_weights(patch)).to(padded.device)[..., None]
-    slabs = list(pairwise([*starts[window.axis], shape[window.axis]]))
-    total = len(starts[0]) * len(starts[1]) * len(starts[2])
-    tell = progress or _silent
 
     def ask(corner: Sizes) -> Answer:
-        return head.network(padded[(slice(None), *_sides(corner, patch))][None])
+        return head.network(padded[(slice(None), *tiles.box(corner))][None])
 
-    def shows(answer: Answer) -> bool:
-        tell(0, total)  # a look can be cancelled, too
-        return wanted is None or wanted(answer)
-
-    rows = [list(_corners(starts, window.axis, start)) for start in starts[window.axis]]
-    done = 0
     with abreast(head.abreast) as run:
+        tell = progress or _silent
         seen: dict[Sizes, Answer] = {}
-        if wanted is not None:
-            corners = spread_corners(starts, patch)
-            seen = first_to_show(shows, partial(run, ask), corners, head.abreast)
-        asked = frozenset(seen)
-        others = run(ask, (corner for row in rows for corner in row if corner not in asked))
-        for row, (start, following) in zip(rows, slabs, strict=True):
-            for corner in row:
-                answer = seen.pop(corner) if corner in seen else next(others)
-                window.add(corner, answer, weights)
-                done += 1
-                tell(done, total)
-            window.finish(following - start, decisions)
+        needed = tiles.all
+        if look is not None:
+
+            def asked(corners: Sequence[Sizes]) -> Iterator[Answer]:
+                for answer in run(ask, corners):
+                    tell(0, len(tiles.all))  # a look can be cancelled, too
+                    yield answer
+
+            seen, needed = look_at(look, asked, tiles, heads=head.count, at_a_time=head.abreast)
+        order = sorted(needed | seen.keys(), key=lambda corner: (corner[window.axis], corner))
+        others = run(ask, [corner for corner in order if corner in needed])
+        scale = torch.from_numpy(weights).to(padded.device)[..., None]
+        for done, (corner, following) in enumerate(pairwise([*order, shape]), 1):
+            answer = next(others) if corner in needed else seen.pop(corner)
+            window.add(corner, answer, scale)
+            tell(done, len(order))
+            window.finish(following[window.axis] - corner[window.axis], decisions)
     return decisions.result()
 
 
@@ -197,6 +213,8 @@ class _Window:
 
     def finish(self, count: int, decisions: Decisions) -> None:
         """Hand over the first ``count`` slices, which no later tile touches, and move on."""
+        if not count:
+            return
         tables = (self._sums, self._weights, *(() if self._agreed is None else (self._agreed,)))
         decisions.take(*(x.narrow(self.axis, 0, count) for x in tables))
         rest = self._sums.shape[self.axis] - count
@@ -221,14 +239,6 @@ def _sides(corner: Sequence[int], lengths: Sizes) -> list[slice]:
 def _sizes(shape: torch.Size) -> Sizes:
     k, j, i = shape
     return k, j, i
-
-
-def _corners(
-    starts: tuple[list[int], list[int], list[int]], axis: int, start: int
-) -> Iterator[Sizes]:
-    """First voxels of the tiles that begin at ``start`` on the rolling axis."""
-    rows = [[start] if a == axis else starts[a] for a in range(3)]
-    return ((k, j, i) for k in rows[0] for j in rows[1] for i in rows[2])
 
 
 def _padded(voxels: Tensor, patch: Sizes) -> tuple[Tensor, Box]:

@@ -10,6 +10,7 @@ import torch
 
 from operators.anatomy.labels import Structure
 from operators.imaging.components import fill_holes
+from operators.networks.first_look import Look
 from operators.networks.label_decision import decision_of
 from operators.networks.normalisation import normalise
 from operators.networks.slab_decision import Head
@@ -44,7 +45,8 @@ class Ways:
     progress : callable or None
         Called with (done, total) tiles; may raise to cancel.
     needs_body : bool
-        Give up where a first look shows no vertebral body (`first_look`).
+        Give up where a first look shows no vertebral body, and leave out tiles that show nothing
+        (`first_look`).
     """
 
     progress: Progress | None = None
@@ -137,19 +139,22 @@ class TiledNetwork:
                     head,
                     ways.progress,
                     finer=grid.image,
-                    wanted=self._shows_body(head) if ways.needs_body else None,
+                    look=self._look(head) if ways.needs_body else None,
                 )
         finally:
             networks.release_memory()
         return found.transpose(plans.transpose_backward)
 
-    def _shows_body(self, head: Head) -> Callable[[Answer], bool]:
-        """Tell whether a tile's answer has as much of a vertebral body as the smallest one."""
+    def _look(self, head: Head) -> Look:
+        """Look for as much of a vertebral body in one tile as the smallest one has."""
         least = BODY_MM3 / float(np.prod(self.plans.spacing_mm))
 
-        def shows(answer: Answer) -> bool:
-            classes = head.decide(answer.logits[0].movedim(0, -1)).cpu().numpy()
-            bodies = self.label_of_class[classes] == Structure.CORPUS
-            return int(np.count_nonzero(bodies)) >= least
+        def labels(answer: Answer) -> NDArray[np.unsignedinteger]:
+            classes = head.decide(answer.logits[0].movedim(0, -1))
+            found: NDArray[np.unsignedinteger] = self.label_of_class[classes.cpu().numpy()]
+            return found
 
-        return shows
+        def shows_body(answer: Answer) -> bool:
+            return int(np.count_nonzero(labels(answer) == Structure.CORPUS)) >= least
+
+        return Look(shows_body, lambda answer: labels(answer) != 0)

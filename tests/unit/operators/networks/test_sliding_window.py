@@ -7,6 +7,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from operators.errors import InterruptedRunError, SegmentationError
+from operators.networks.first_look import Look
 from operators.networks.fold_votes import Answer
 from operators.networks.slab_decision import Head
 from operators.networks.sliding_window import Tiling, predict, tile_weights
@@ -79,16 +80,37 @@ def test_tiles_asked_at_the_same_time_are_summed_in_the_same_order(abreast: int)
     def network(tile: Tensor) -> Answer:  # every tile has a sum of its own
         return Answer(torch.cat([tile * tile.sum(), tile.roll(1, -1)], dim=1))
 
-    def asked(head: Head, *, looks: bool) -> np.ndarray:
-        wanted = (lambda answer: bool(answer.logits.sum() > 0)) if looks else None
-        return predict(voxels, Tiling((8, 16, 16), 0.5), head, wanted=wanted).classes
+    def asked(head: Head, look: Look | None = None) -> np.ndarray:
+        return predict(voxels, Tiling((8, 16, 16), 0.5), head, look=look).classes
 
     alone, together = Head(network, 2, winner), Head(network, 2, winner, abreast=abreast)
-    expected = asked(alone, looks=False)
+    expected = asked(alone)
     assert 0 < expected.mean() < 1
-    for looks in (False, True):
-        assert np.array_equal(asked(together, looks=looks), expected)
-    assert np.array_equal(asked(alone, looks=True), expected)
+    assert np.array_equal(asked(together), expected)
+    everything = Look(lambda _: True, lambda answer: np.ones(answer.logits.shape[2:], bool))
+    assert np.array_equal(asked(alone, everything), expected)
+    assert np.array_equal(asked(together, everything), expected)
+
+
+def test_tiles_that_show_nothing_are_left_out_and_what_is_seen_stays_the_same() -> None:
+    voxels = torch.zeros(1, 8, 80, 16)
+    voxels[0, 3:5, 58:66, 6:10] = 1.0
+    told: list[tuple[int, int]] = []
+    look = Look(
+        lambda answer: bool((answer.logits[0, 1] > 0.5).any()),
+        lambda answer: (answer.logits[0, 1] > 0.5).numpy(),
+    )
+
+    def progress(done: int, total: int) -> None:
+        told.append((done, total))
+
+    tiling = Tiling((8, 16, 16), 0.5)
+    expected = predict(voxels, tiling, threshold_head(), progress).classes
+    assert told[-1] == (9, 9)
+    found = predict(voxels, tiling, threshold_head(), progress, look=look).classes
+    assert np.array_equal(found, expected)
+    assert told[9:14] == [(0, 9)] * 5  # starts 0, 16, 32, 48, 64
+    assert told[-1] == (6, 6)  # and 56 between them
 
 
 def test_a_network_that_errs_at_the_rim_of_its_tile_is_outvoted():
