@@ -10,7 +10,7 @@ from pathlib import Path
 from pynetdicom import AE
 from pynetdicom.sop_class import MRImageStorage
 
-from app.node.journal import deliveries
+from app.node.journal import delivery_decisions
 from app.node.journal.engine import journal_url, open_journal, transaction
 from tests.builders.counting_pacs import counting_pacs
 from tests.builders.killable_node import killable_node
@@ -43,7 +43,7 @@ def release_all(data: Path) -> None:
     engine = open_journal(journal_url(data, None))
     with transaction(engine) as c:
         for (name,) in c.exec_driver_sql("SELECT delivery_id FROM delivery").all():
-            deliveries.release(c, name, time.time())
+            delivery_decisions.release(c, name, time.time())
     engine.dispose()
 
 

@@ -15,7 +15,8 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.dsutils import decode
 
 from app.node.delivery.attempt import SLOTS, Courier, Verdict
-from app.node.journal.deliveries import discard, due, release, resend
+from app.node.journal.deliveries import due
+from app.node.journal.delivery_decisions import discard, release, resend
 from app.node.journal.destinations import health_of
 from app.node.journal.engine import reading, transaction
 from app.node.peers.dimse import PATIENT, Patience

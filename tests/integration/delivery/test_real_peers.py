@@ -20,7 +20,8 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossl
 
 from app.errors import PeerUnreachableError
 from app.node.delivery.attempt import Courier
-from app.node.journal.deliveries import due, resend
+from app.node.journal.deliveries import due
+from app.node.journal.delivery_decisions import resend
 from app.node.journal.engine import transaction
 from app.node.peers.dimse import echo
 from app.node.peers.store import read_storable, store_files

@@ -19,9 +19,10 @@ from pydicom.uid import (
 )
 from pynetdicom.dsutils import encode
 
-from app.node.archive.header import is_uid, read_header
+from app.node.archive.header import read_header
 from app.node.archive.header_stream import MOST_READS
 from app.node.archive.incoming import HEAD_BYTES
+from app.node.archive.raw_values import is_uid
 from tests.builders.dicom_sender import data_set_of
 from tests.builders.mr_series import make_series
 from tests.builders.mutations import mutate
