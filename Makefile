@@ -14,11 +14,12 @@ TEST_PROCESSES ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
 READY = $(VENV)/.ready
 PEERS = dcmtk dicom3tools orthanc orthanc-dicomweb libgdcm-tools ctn chromium postgresql gcc libc6-dev
 
-.PHONY: docs help setup demo test check bench campaign peers clean
+.PHONY: docs help setup demo test coverage check bench campaign peers clean
 
 help:
 	@echo 'make demo   a study through a node and a PACS: what was found, and a picture'
 	@echo 'make test   run the test suite'
+	@echo 'make coverage  which lines the tests reach: a table, and pages in build/coverage/html'
 	@echo 'make check  ruff, mypy, import contracts     make bench  side by side with SPINEPS'
 	@echo 'make campaign  faults against a working node, 45 minutes at a time'
 	@echo 'make wheel  one file for pip, models inside'
@@ -51,6 +52,14 @@ demo: $(READY)
 test: $(READY)
 	$(VENV)/bin/python -m pytest -q --timeout=900 --numprocesses=$(TEST_PROCESSES) --dist=loadfile
 
+# Slower than the tests alone. A process that a test kills leaves no figures.
+coverage: $(READY)
+	mkdir -p build/coverage
+	set -o pipefail; $(VENV)/bin/python -m pytest -q --timeout=1800 --numprocesses=$(TEST_PROCESSES) --dist=loadfile \
+	  --cov --cov-report=html --cov-report=term | tee build/coverage/table.txt
+	$(VENV)/bin/python -m tests.builders.untested_modules | tee build/coverage/without-a-test-of-their-own.txt | tail -n 1
+	@echo 'build/coverage/table.txt   build/coverage/html/index.html'
+
 check: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -74,7 +83,7 @@ peers:
 	else echo 'as root: apt-get install $(PEERS)'; fi
 
 clean:
-	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # Containers: docker, podman or buildah, whichever is there.
 CONTAINER ?= $(shell for p in docker podman buildah; do command -v $$p >/dev/null && echo $$p && break; done)

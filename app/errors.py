@@ -2,8 +2,7 @@
 
 Every code stands here or in `operators.errors`, and nowhere else (`app.node.telemetry.codes`).
 
-The exit codes are part of the product's contract (README, exit codes): hosts and scripts act
-on them.
+The exit codes are part of the product's contract (README): hosts and scripts act on them.
 """
 
 from __future__ import annotations
@@ -279,10 +278,8 @@ def exit_code_of(error: BaseException) -> ExitCode:
     >>> exit_code_of(ValueError()).name
     'INTERNAL'
     """
-    for cls in type(error).__mro__:
-        if cls in EXIT_CODES:
-            return EXIT_CODES[cls]
-    return ExitCode.INTERNAL
+    known = (EXIT_CODES[cls] for cls in type(error).__mro__ if cls in EXIT_CODES)
+    return next(known, ExitCode.INTERNAL)
 
 
 def crash_line(error: BaseException) -> str:

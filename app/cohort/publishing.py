@@ -7,7 +7,6 @@ when, where or in how many pieces the cohort was made.
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from contextlib import suppress
@@ -18,6 +17,7 @@ from app import __version__
 from app.cohort.folder import own_name, write_whole
 from app.cohort.rows import rows_of
 from app.cohort.sidecars import as_text, sidecar_of
+from operators.dicom.durable import sync
 from operators.dicom.uids import digest
 from operators.imaging.result_files import spineps_stem
 
@@ -149,11 +149,7 @@ def _link(source: Path, target: Path) -> None:
 def _sync(folder: Path) -> None:
     """Have everything on the disk before the rename that publishes it."""
     for path in (*folder.iterdir(), folder):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(path)
 
 
 def _put(final: Path, target: Path, aside: Path) -> None:

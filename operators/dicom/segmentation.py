@@ -281,24 +281,20 @@ def _fix_planes(result: Dataset, job: _Job) -> None:
         done.add(id(reference))
         k = int(reference.ReferencedSOPInstanceUID.removeprefix(STAND_IN))
         _refer(reference, job.volume.source[k])
+        if (frame_number := job.volume.source[k].frame_number) is not None:
+            reference.ReferencedFrameNumber = frame_number
         place = frame.PlanePositionSequence[0]
         place.ImagePositionPatient = job.headers.planes[k].ImagePositionPatient
     shared, first = result.SharedFunctionalGroupsSequence[0], job.headers.planes[0]
     shared.PlaneOrientationSequence[0].ImageOrientationPatient = first.ImageOrientationPatient
     shared.PixelMeasuresSequence[0].PixelSpacing = first.PixelSpacing
     distinct = {source.sop_instance_uid: source for source in job.volume.source}
-    items = []
-    for source in distinct.values():
-        item = Dataset()
-        item.ReferencedSOPClassUID = source.sop_class_uid
-        item.ReferencedSOPInstanceUID = source.sop_instance_uid
-        items.append(item)
+    items = [_refer(Dataset(), source) for source in distinct.values()]
     result.SourceImageSequence = items
     result.ReferencedSeriesSequence[0].ReferencedInstanceSequence = items
 
 
-def _refer(reference: Dataset, source: SliceSource) -> None:
+def _refer(reference: Dataset, source: SliceSource) -> Dataset:
     reference.ReferencedSOPClassUID = source.sop_class_uid
     reference.ReferencedSOPInstanceUID = source.sop_instance_uid
-    if source.frame_number is not None:
-        reference.ReferencedFrameNumber = source.frame_number
+    return reference

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydicom import dcmwrite
 
+from operators.dicom.durable import sync
 from operators.errors import EncodingError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def write_dataset(dataset: Dataset, path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync(path.parent)
     except (OSError, ValueError, TypeError, AttributeError) as error:
         temporary.unlink(missing_ok=True)
         reason = "disk" if isinstance(error, OSError) else "not_encodable"
@@ -65,11 +66,3 @@ def _encode(dataset: Dataset) -> bytes:
         warnings.simplefilter("ignore")  # pydicom's warnings may quote patient data
         dcmwrite(buffer, dataset, enforce_file_format=True)
     return buffer.getvalue()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,7 +1,7 @@
 """What a published model folder says about itself: ``inference_config.json``, found and read.
 
-Every key of SPINEPS 2.1.3 is understood. Unknown keys are kept by name as a fact, because newer
-folders may carry more; missing or malformed ones are refused by name. No weights are read here.
+Every key of SPINEPS 2.1.3 is read, or stands in `READ_AND_IGNORED`. Others are passed over: newer
+folders may carry more. Missing or malformed ones are refused by name. No weights are read here.
 """
 
 from __future__ import annotations
@@ -37,6 +37,16 @@ DEFAULT_MAPPING: Mapping[int, int] = MappingProxyType(
 """Semantic label -> input class of the instance network, where the config has no ``mapping``."""
 
 
+READ_AND_IGNORED: Mapping[str, str] = MappingProxyType(
+    {
+        "acquisition": "plane that SPINEPS compares with the image; here the selection judges it",
+        "corpus_border_threshold": "SPINEPS converts it to voxels, and reads it no further",
+        "needs_corp": "has SPINEPS crop to the spine with a network that it downloads",
+    }
+)
+"""Keys of SPINEPS whose value changes nothing here, and why."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferenceConfig:
     """One model's ``inference_config.json``.
@@ -47,8 +57,6 @@ class InferenceConfig:
         The model's name.
     modality : tuple of str
         For example ``("T2w",)``; ``SEG`` marks an instance model.
-    acquisition : str
-        sag, cor, ax or iso.
     modeltype : str
         nnunet, unet or classifier.
     model_expected_orientation : tuple of 3 str
@@ -66,13 +74,13 @@ class InferenceConfig:
         Network class -> label.
     expected_inputs : tuple of str
         Channels of the input: img, seg, ip, oop, water, fat.
-    has_c1, needs_corp : bool
-        Whether C1 is among the vertebrae; whether corpora must be given.
+    has_c1 : bool
+        Whether C1 is among the vertebrae.
     sacrum_ids, metal : tuple of int
         Labels of sacrum and metal.
     cutout_size : tuple of 3 int
         Instance cutout in voxels, in the order of the orientation codes (x, y, z).
-    corpus_size_cleaning, corpus_border_threshold, vert_size_threshold : int
+    corpus_size_cleaning, vert_size_threshold : int
         Sizes in voxels of the model's (smallest) spacing.
     mapping : mapping of int to int
         Semantic label -> input class of an instance network; labels not named become 0.
@@ -82,13 +90,10 @@ class InferenceConfig:
     confidence_temperature : float
         What logits are divided by before they become probabilities (calibration; 1 = as they are).
         A key of this product's.
-    unknown_keys : tuple of str
-        Keys that the file has beyond these.
     """
 
     log_name: str
     modality: tuple[str, ...]
-    acquisition: str
     modeltype: str
     model_expected_orientation: tuple[str, str, str]
     available_folds: tuple[str, ...]
@@ -98,17 +103,14 @@ class InferenceConfig:
     labels: Mapping[int, int]
     expected_inputs: tuple[str, ...] = ("img",)
     has_c1: bool = False
-    needs_corp: bool = False
     sacrum_ids: tuple[int, ...] = (26,)
     cutout_size: tuple[int, int, int] = (248, 304, 64)
     corpus_size_cleaning: int = 100
-    corpus_border_threshold: int = 10
     vert_size_threshold: int = 250
     metal: tuple[int, ...] = (80,)
     mirror_left_right: bool = False
     confidence_temperature: float = 1.0
     mapping: Mapping[int, int] = field(default_factory=lambda: dict(DEFAULT_MAPPING))
-    unknown_keys: tuple[str, ...] = ()
 
     @property
     def cutout_size_zyx(self) -> tuple[int, int, int]:
@@ -173,11 +175,9 @@ def read_config(path: Path) -> InferenceConfig:
     if missing:
         message = f"inference_config.json lacks {', '.join(missing)}"
         raise ModelUnusableError(message, reasons=("config_key_missing",))
-    values: dict[str, object] = {}
-    for key, parse in _PARSERS.items():
-        if key in content:
-            values[key] = _parsed(key, parse, content[key])
-    values["unknown_keys"] = tuple(sorted(content.keys() - _PARSERS.keys()))
+    values: dict[str, object] = {
+        key: _parsed(key, parse, content[key]) for key, parse in _PARSERS.items() if key in content
+    }
     return InferenceConfig(**values)  # type: ignore[arg-type]  # each parser gives its field's type
 
 
@@ -236,7 +236,6 @@ def _parsed(key: str, parse: Callable[[object], object], value: object) -> objec
 _PARSERS: dict[str, Callable[[object], object]] = {
     "log_name": as_text,
     "modality": as_texts,
-    "acquisition": as_text,
     "modeltype": as_text,
     "model_expected_orientation": as_codes,
     "available_folds": as_folds,
@@ -246,11 +245,9 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "labels": as_labels,
     "expected_inputs": as_texts,
     "has_c1": as_flag,
-    "needs_corp": as_flag,
     "sacrum_ids": as_counts,
     "cutout_size": as_cutout,
     "corpus_size_cleaning": as_count,
-    "corpus_border_threshold": as_count,
     "vert_size_threshold": as_count,
     "metal": as_counts,
     "mapping": as_labels,

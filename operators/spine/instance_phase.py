@@ -120,13 +120,10 @@ class InstancePhaseResult:
         model's grid, over the whole field of view of the semantic map.
     warnings : tuple of str
         ``name: detail`` of everything that did not go as intended.
-    body_count : int
-        Number of vertebral bodies the cutouts were placed on.
     """
 
     instances: LabelMap
     warnings: tuple[str, ...]
-    body_count: int
 
 
 def segment_vertebrae(
@@ -181,7 +178,7 @@ def segment_vertebrae(
     whole = np.zeros(placed.labels_zyx.shape, np.uint16)
     whole[box] = tidy
     warnings = (*found.warnings, *dropped, *_count_warnings(len(found.centres_zyx), count))
-    return InstancePhaseResult(placed.with_labels(whole), warnings, len(found.centres_zyx))
+    return InstancePhaseResult(placed.with_labels(whole), warnings)
 
 
 def _count_warnings(bodies: int, vertebrae: int) -> tuple[str, ...]:

@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class MailSink:
-    """Mails that were taken; `refusal` is answered to every recipient where it is set."""
+    """Mails that were taken; `refusal` is answered to every recipient where it is set.
+
+    A mute one takes connections, which it counts, and never says a word.
+    """
 
     port: int = 0
     refusal: str = ""
     is_mute: bool = False
+    callers: int = 0
     mails: list[EmailMessage] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
@@ -58,8 +62,9 @@ class _MailHandler(socketserver.StreamRequestHandler):
     server: _MailServer
 
     def handle(self) -> None:
+        self.server.sink.callers += 1
         if self.server.sink.is_mute:
-            self.server.sink.ended.wait(10)
+            self.server.sink.ended.wait(300)
             return
         self.say("220 sink ready")
         while line := self.rfile.readline():

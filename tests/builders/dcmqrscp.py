@@ -66,7 +66,7 @@ class Dcmqrscp:
                 env={**os.environ, "TCP_NODELAY": "1"},
                 start_new_session=True,
             )
-        assert comes_true(self._answers, 20), "dcmqrscp does not answer"
+        assert comes_true(self._answers), "dcmqrscp does not answer"
         return self
 
     def kill(self) -> None:

@@ -103,12 +103,12 @@ def running_listener(data: Path, **listener: object) -> Iterator[RunningListener
 
     thread = threading.Thread(target=serve, name="listener under test")
     thread.start()
-    assert bound.wait(10)
+    assert bound.wait(90)
     assert not failures
     try:
         yield running
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(90)
     assert not failures
     assert not thread.is_alive()

@@ -67,7 +67,7 @@ class Node:
                 env={**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2")},
             )
         threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         with self._ready:
             while not set(wait_for) <= self.ports.keys():
                 if self._process.poll() is not None or time.monotonic() > deadline:
@@ -117,7 +117,7 @@ class Node:
 
     def page(self, path: str) -> httpx.Response:
         """GET a page."""
-        return httpx.get(f"http://127.0.0.1:{self.ports['web']}{path}", timeout=20)
+        return httpx.get(f"http://127.0.0.1:{self.ports['web']}{path}", timeout=60)
 
     def wait_until(self, is_so: Any, timeout_s: float = 300) -> None:
         """Poll `is_so()` until it is true."""

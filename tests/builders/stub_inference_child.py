@@ -4,7 +4,8 @@ It writes two small DICOM Segmentation objects that follow from the objects of t
 that a repeat gives the same bytes and the same UIDs. What comes before a dash in a job id makes
 it misbehave; the ids of real jobs are hexadecimal digits.
 
-Run: ``python -m tests.builders.stub_inference_child [--work SECONDS] [--graph] [--refuse-start]``.
+Run: ``python -m tests.builders.stub_inference_child [--work SECONDS | --until FILE] [--graph]
+[--refuse-start]``.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ SLEEPER = (sys.executable, "-c", "import time; time.sleep(3600)")
 def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--work", type=float, default=0.0, help="seconds per request")
+    options.add_argument("--until", type=Path, help="a request is at work until this file is there")
     options.add_argument("--graph", action="store_true", help="the real graph, stand-in networks")
     options.add_argument("--refuse-start", action="store_true")
     options.add_argument("--hang-at-start", action="store_true")
@@ -56,17 +58,22 @@ def main() -> None:
         return
     answer(ready)
     for line in sys.stdin.buffer:
-        request = decode_request(line)
-        word, dash, _ = request.job_id.partition("-")
-        if dash:
-            misbehave(word, request.job_id, answer)
-        for number in range(1, 5):
-            answer(Progress(job_id=request.job_id, step="stub_step", fraction=number / 4))
-            time.sleep(chosen.work / 4)
-        if word == "echo":
-            answer(Done(job_id=request.job_id, record={"pid": os.getpid(), "exit_code": 0}))
-        else:
-            answer(Done(job_id=request.job_id, record=segment(request)))
+        serve_request(decode_request(line), answer, chosen)
+
+
+def serve_request(request: Request, answer: AnswerPipe, chosen: argparse.Namespace) -> None:
+    word, dash, _ = request.job_id.partition("-")
+    if dash:
+        misbehave(word, request.job_id, answer)
+    for number in range(1, 5):
+        answer(Progress(job_id=request.job_id, step="stub_step", fraction=number / 4))
+        time.sleep(chosen.work / 4)
+    while chosen.until is not None and not chosen.until.exists():
+        time.sleep(0.01)
+    if word == "echo":
+        answer(Done(job_id=request.job_id, record={"pid": os.getpid(), "exit_code": 0}))
+    else:
+        answer(Done(job_id=request.job_id, record=segment(request)))
 
 
 def serve_graph(answer: AnswerPipe, ready: Ready) -> None:

@@ -35,7 +35,6 @@ def config_of(kind: str) -> InferenceConfig:
     return InferenceConfig(
         log_name=f"stub_{kind}",
         modality=("T2w",) if kind == "semantic" else ("SEG",),
-        acquisition="sag",
         modeltype="nnunet" if kind == "semantic" else "unet",
         model_expected_orientation=("P", "I", "R"),
         available_folds=("0",),

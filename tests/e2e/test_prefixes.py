@@ -26,7 +26,7 @@ from tests.builders.worker_process import WorkerProcess
 
 SLICES = 12
 QUIET_S = 4.0
-PAUSE_S = 2.0
+PAUSE_S = 0.9
 DEADLINE_S = 10.0
 LIMITS = {"quiet_s": QUIET_S, "deadline_s": DEADLINE_S}
 
@@ -123,8 +123,8 @@ def test_senders_that_pause_after_each_k_of_12_slices_make_one_whole_job_each(
 ):
     node.each(pause_after, all_made)
     assert node.inputs() == {}
-    eventually(lambda: len(node.inputs()) == len(all_made), within_s=40)
-    time.sleep(1.0)
+    eventually(lambda: len(node.inputs()) == len(all_made))
+    time.sleep(0.5)
     assert node.inputs() == {made.series_uid: [SLICES] for made in all_made}
 
 
@@ -132,8 +132,8 @@ def test_senders_that_die_after_each_k_of_12_slices_start_nothing_until_they_com
     node: Node, all_made: list[MadeSeries]
 ):
     node.each(die_after, all_made)
-    eventually(lambda: node.states() == ["held"] * len(all_made), within_s=40)
+    eventually(lambda: node.states() == ["held"] * len(all_made))
     assert node.inputs() == {}
     node.each(lambda port, made, _: send_all(port, made), all_made)
-    eventually(lambda: len(node.inputs()) == len(all_made), within_s=40)
+    eventually(lambda: len(node.inputs()) == len(all_made))
     assert node.inputs() == {made.series_uid: [SLICES] for made in all_made}

@@ -39,6 +39,11 @@ def objects(pacs, modality):
     ]
 
 
+def objects_received(node):
+    """By all associations that have ended."""
+    return sum(row["objects"] for row in node.rows("association"))
+
+
 def test_a_study_sent_3_times_in_parallel_with_kills_in_between_gives_exactly_3_new_series(
     tmp_path, study
 ):
@@ -66,14 +71,16 @@ def test_a_study_sent_3_times_in_parallel_with_kills_in_between_gives_exactly_3_
             node.kill()
             pacs.kill()
             node.start()
-            node.wait_until(lambda: node.rows("delivery"))
-            time.sleep(2)  # deliveries begin while the PACS is down
+            # Deliveries begin while the PACS is down.
+            node.wait_until(lambda: any(row["last_error"] for row in node.rows("delivery")))
             pacs.start()
             node.wait_until(
                 lambda: {row["state"] for row in node.rows("delivery")} == {"delivered"}
             )
+            before = objects_received(node)
             pacs.send_study(first.StudyInstanceUID, "node")
-            time.sleep(3)  # nothing may come of it
+            node.wait_until(lambda: objects_received(node) == before + len(written.files))
+            time.sleep(0.5)  # the worker looks twice: nothing may come of it
             assert len(node.rows("job")) == 1
             assert node.rows("job")[0]["state"] == "succeeded"
             accepted = [

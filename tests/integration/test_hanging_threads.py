@@ -65,7 +65,7 @@ def test_a_read_that_never_ends_is_named_and_the_worker_started_again(tmp_path: 
     )
     serve.start()
     try:
-        eventually(lambda: "here-0: scan" in hanging_threads(engine, node), 40)
+        eventually(lambda: "here-0: scan" in hanging_threads(engine, node))
         assert not is_job_made(engine)
         file.unlink()
         file.write_bytes(content)

@@ -99,8 +99,8 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
             ended = "SELECT 1 FROM job WHERE state IN ('succeeded', 'refused', 'dead')"
             assert comes_true(lambda: node.journal.has(ended), 60, every_s=0.2)
             met = "SELECT count(*) FROM association"
-            assert comes_true(lambda: node.journal.rows(met)[0][0] == 2, 10), node.journal.rows(met)
-            with httpx.Client(base_url=f"http://127.0.0.1:{web.port}", timeout=10) as page:
+            assert comes_true(lambda: node.journal.rows(met)[0][0] == 2), node.journal.rows(met)
+            with httpx.Client(base_url=f"http://127.0.0.1:{web.port}", timeout=60) as page:
                 yield Trial(node, page, folder)
         finally:
             web.kill()

@@ -5,7 +5,9 @@ One test function, because the engine lives once per process and its start costs
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -39,10 +41,15 @@ class DeskDouble:
 
 @dataclass
 class SupervisorDouble:
+    """Works on nothing before `may_work` is set."""
+
+    may_work: threading.Event = field(default_factory=threading.Event)
+
     async def start(self) -> None:
         """Nothing to start."""
 
     async def run(self, job: SimpleNamespace, _note: object) -> dict[str, object]:
+        assert await asyncio.to_thread(self.may_work.wait, 60)
         return {"exit_code": 0, "job": job.job_id}
 
 
@@ -86,13 +93,13 @@ def nothing_begins_while_the_worker_leaves(queue: JobQueue, desk: DeskDouble) ->
 
 
 def test_what_is_submitted_twice_runs_once_urgent_first_and_is_forgotten_when_old(tmp_path: Path):
-    desk, settlement = DeskDouble(), SettlementDouble()
+    desk, settlement, supervisor = DeskDouble(), SettlementDouble(), SupervisorDouble()
     courier = CourierDouble([0.1, 0.1, None])
     threads = ThreadPoolExecutor(4)
     tools = Tools(
         desk=desk,  # type: ignore[arg-type]
         settlement=settlement,  # type: ignore[arg-type]
-        supervisor=SupervisorDouble(),  # type: ignore[arg-type]
+        supervisor=supervisor,  # type: ignore[arg-type]
         courier=courier,  # type: ignore[arg-type]
         journal_threads=threads,
         courier_threads=threads,
@@ -101,32 +108,34 @@ def test_what_is_submitted_twice_runs_once_urgent_first_and_is_forgotten_when_ol
     workflows = Workflows(tools)
     queue.start()
     try:
-        batch, urgent = run_of("batch", 90), run_of("urgent", 10)
+        first, batch, urgent = run_of("first"), run_of("batch", 90), run_of("urgent", 10)
+        queue.submit_segmentation(first)
+        eventually(lambda: desk.begun == ["first:1"])  # the one place is taken: the others wait
         for run in (batch, run_of("normal"), urgent, urgent, batch):
             queue.submit_segmentation(run)
         group = DeliveryGroup(job_id="urgent", destination="pacs", generation=1)
         queue.submit_delivery(group)
         queue.submit_delivery(group)
-        eventually(lambda: len(settlement.settled) == 3)
+        supervisor.may_work.set()
+        eventually(lambda: len(settlement.settled) == 4)
         eventually(lambda: courier.groups == [group] * 3)
         order = [name for name, _ in settlement.settled]
-        assert sorted(order) == ["batch", "normal", "urgent"]
-        assert order.index("urgent") < order.index("normal") or order[0] == "batch"
-        assert settlement.settled[0][1] == done({"exit_code": 0, "job": order[0]})
+        assert order == ["first", "urgent", "normal", "batch"]
+        assert settlement.settled[0][1] == done({"exit_code": 0, "job": "first"})
 
         ids = [segment_id(batch), "del:urgent:pacs:1", "seg:unknown:1"]
         eventually(lambda: {t.status for t in queue.tickets(ids).values()} == {"SUCCESS"})
         assert set(queue.tickets(ids)) == set(ids[:2])
         queue.submit_segmentation(batch)
         time.sleep(0.6)
-        assert len(settlement.settled) == 3
+        assert len(settlement.settled) == 4
 
         assert queue.take_over(["somebody-0"]) == 0
         assert queue.forget_finished(time.time() - 3600) == 0
-        assert queue.forget_finished(time.time() + 1) == 4
+        assert queue.forget_finished(time.time() + 1) == 5
         assert queue.tickets(ids) == {}
         queue.submit_segmentation(batch)
-        eventually(lambda: len(settlement.settled) == 4)
+        eventually(lambda: len(settlement.settled) == 5)
         workflows.drain(5.0)
         nothing_begins_while_the_worker_leaves(queue, desk)
     finally:

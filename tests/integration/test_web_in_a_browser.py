@@ -75,12 +75,12 @@ def serving(data: Path, *, description: str = "") -> Iterator[Served]:
     options = {"stop": stop, "ready": ready, "emit": Told()}
     thread = threading.Thread(target=serve_web, args=(node_of(data),), kwargs=options)
     thread.start()
-    assert started.wait(20)
+    assert started.wait(90)
     try:
         yield Served(f"http://127.0.0.1:{ports[0]}", engine)
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(90)
         engine.dispose()
     assert not thread.is_alive()
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -18,6 +19,7 @@ from app.errors import ConfigurationError
 from app.node.journal.engine import journal_url, open_journal, reading
 from app.node.journal.processes import heartbeats
 from app.node.journal.tables import PROCESS
+from app.node.web.http_connections import REQUEST_S
 from app.node.web.security import HEADERS
 from app.node.web.server import serve_web
 from app.settings import WorkerSettings
@@ -25,6 +27,10 @@ from tests.builders.listener import running_listener
 from tests.builders.waiting import eventually
 from tests.builders.web_site import Told, node_of
 
+THREADS = 40
+"""In which the page works (anyio's limit)."""
+WHOLE_REQUEST_S = REQUEST_S
+"""What a request may take; the test that shortens it has to end before."""
 HEAVY = ("torch", "monai", "holoscan", "SimpleITK", "dbos", "scipy", "pydicom", "pynetdicom")
 
 
@@ -40,12 +46,12 @@ def serving(data: Path, **worker: float) -> Iterator[str]:
     node = node_of(data).model_copy(update={"worker": WorkerSettings(**worker)})
     thread = threading.Thread(target=serve_web, args=(node,), kwargs=options)
     thread.start()
-    assert started.wait(20)
+    assert started.wait(90)
     try:
         yield f"http://127.0.0.1:{ports[0]}"
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(90)
     assert not thread.is_alive()
 
 
@@ -66,12 +72,16 @@ def test_page_and_listener_report_several_times_within_a_short_lease(tmp_path: P
     listener = running_listener(tmp_path, node={"worker": {"lease_s": 1.2}})
     with listener as door, serving(tmp_path, lease_s=1.2):
         heard: dict[str, set[float]] = {"listener": set(), "web": set()}
-        begun = time.monotonic()
-        while any(len(beats) < 4 for beats in heard.values()):
-            assert time.monotonic() - begun < 10  # with a beat every 5 s it would take 15
+
+        def have_4_beats() -> bool:
             for row in door.rows(PROCESS):
                 heard[str(row["role"])].add(float(str(row["beat"])))
-            time.sleep(0.05)
+            return all(len(beats) >= 4 for beats in heard.values())
+
+        eventually(have_4_beats)
+    for beats in heard.values():
+        # A busy machine makes them late, not early: one every 5 s, as with a long lease, shows.
+        assert min(later - one for one, later in pairwise(sorted(beats))) < 3
 
 
 def test_every_kind_of_answer_carries_the_policy_and_names_no_server(tmp_path: Path):
@@ -96,11 +106,9 @@ def test_30_silent_clients_and_garbage_do_not_keep_it_from_answering(tmp_path: P
         port = int(address.rsplit(":", 1)[1])
         silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(30)]
         silent[0].sendall(b"\x16\x03\x01 garbage\r\n\r\n")
-        start = time.monotonic()
         with ThreadPoolExecutor(8) as pool:
-            codes = list(pool.map(lambda _: httpx.get(f"{address}/jobs").status_code, range(24)))
-        assert set(codes) == {200}
-        assert time.monotonic() - start < 15
+            answers = list(pool.map(lambda _: codes(address, ("/jobs",)), range(24)))
+        assert answers == [[200]] * 24
         for client in silent:
             client.close()
 
@@ -109,7 +117,7 @@ PROBES = ("/healthz", "/readyz", "/metrics", "/")
 
 
 def codes(address: str, paths: tuple[str, ...] = PROBES) -> list[int]:
-    return [httpx.get(f"{address}{path}", timeout=5).status_code for path in paths]
+    return [httpx.get(f"{address}{path}", timeout=60).status_code for path in paths]
 
 
 def test_63_idle_connections_and_200_more_keep_nobody_out(tmp_path: Path):
@@ -125,7 +133,7 @@ def test_63_idle_connections_and_200_more_keep_nobody_out(tmp_path: Path):
             client.sendall(b"GET / HTTP/1.1\r\nHost: ")  # and never a word more
         clients += [connect() for _ in range(200)]
         assert codes(address) == [200, 503, 200, 200]
-        clients[0].settimeout(5)
+        clients[0].settimeout(60)
         assert clients[0].recv(1) == b""  # the longest idle one had to go
 
 
@@ -135,12 +143,12 @@ def test_a_request_that_does_not_come_whole_ends_in_time_and_a_whole_one_does_no
     monkeypatch.setattr("app.node.web.http_connections.REQUEST_S", 0.4)
     with serving(tmp_path) as address:
         port = int(address.rsplit(":", 1)[1])
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
             client.sendall(b"POST /actions/job/cancel HTTP/1.1\r\nHost: 127.0.0.1\r\n")
             begun = time.monotonic()
             assert client.recv(1) == b""
-            assert 0.2 < time.monotonic() - begun < 3
-        with httpx.Client(base_url=address) as browser:
+            assert 0.2 < time.monotonic() - begun < WHOLE_REQUEST_S
+        with httpx.Client(base_url=address, timeout=60) as browser:
             assert browser.get("/healthz").status_code == 200
             time.sleep(0.6)
             assert browser.get("/healthz").status_code == 200
@@ -160,7 +168,7 @@ def test_an_answer_that_nobody_takes_is_broken_off(tmp_path: Path, monkeypatch: 
         eventually(is_held)
         request = b"GET /static/htmx.min.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
         client.sendall(request * 200)  # 10 MB of answers
-        client.settimeout(10)
+        client.settimeout(60)
         eventually(lambda: not is_held(), within_s=60)
         assert received(client) < 8_000_000
 
@@ -177,15 +185,19 @@ def received(client: socket.socket) -> int:
 def test_probes_are_answered_while_every_thread_of_the_page_is_busy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    release = threading.Event()
-    monkeypatch.setattr("app.node.journal.overview.list_jobs", lambda *_: release.wait(20) and [])
+    release, busy = threading.Event(), threading.Semaphore(0)
+
+    def list_jobs(*_: object) -> list[object]:
+        busy.release()
+        release.wait(300)  # longer than the probes are given
+        return []
+
+    monkeypatch.setattr("app.node.journal.overview.list_jobs", list_jobs)
     with serving(tmp_path) as address, ThreadPoolExecutor(45) as pool:
-        stuck = [pool.submit(httpx.get, f"{address}/jobs", timeout=30) for _ in range(45)]
-        time.sleep(0.5)
-        begun = time.monotonic()
+        stuck = [pool.submit(httpx.get, f"{address}/jobs", timeout=300) for _ in range(45)]
         try:
+            assert all(busy.acquire(timeout=60) for _ in range(THREADS))
             assert codes(address, PROBES[:3]) == [200, 503, 200]
-            assert time.monotonic() - begun < 15  # and not the 20 s that the page takes
         finally:
             release.set()
         assert {one.result().status_code for one in stuck} == {200}

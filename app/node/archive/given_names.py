@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.errors import SpoolError
 from app.node.journal.tables import LEVEL_CORRECTION
+from operators.dicom.durable import sync
 from operators.dicom.uids import digest
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def keep_given_names(data: Path, row: Mapping[str, Any]) -> None:
             os.fsync(out.fileno())
         growing.replace(final)
         for changed in (folder, data):
-            _sync(changed)
+            sync(changed)
     except OSError as error:
         with suppress(OSError):
             growing.unlink(missing_ok=True)
@@ -71,11 +72,3 @@ def given_names(data: Path) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(row, dict) and row.keys() == _COLUMNS:
             yield row
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

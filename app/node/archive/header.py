@@ -8,14 +8,11 @@ A header longer than what is kept in memory (private elements of megabytes) is r
 
 from __future__ import annotations
 
-import math
-import re
 import warnings
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import TYPE_CHECKING, BinaryIO, Final, Literal, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
-from pydicom.charset import python_encoding
 from pydicom.dataelem import RawDataElement
 from pydicom.filereader import data_element_generator
 from pydicom.tag import BaseTag
@@ -34,6 +31,7 @@ from app.node.archive.header_stream import (
 )
 from app.node.archive.incoming import HEAD_BYTES
 from app.node.archive.patient_header import FILTERS, PATIENT_TAGS, RawPatient
+from app.node.archive.raw_values import RawValues
 from app.node.journal.facts import ArrivalFacts
 from operators.dicom.frames import PARSE_ERRORS
 from operators.dicom.mr_images import MR_IMAGE, MR_IMAGE_CLASSES
@@ -59,11 +57,9 @@ _TAGS: Final = {
     "image_position": 0x00200032,
     "image_orientation": 0x00200037,
     "temporal_position": 0x00200100,
-    "temporal_positions": 0x00200105,
     "images_in_acquisition": 0x00201002,
     "series_instances": 0x00201209,
     "concatenation_uid": 0x00209161,
-    "concatenation_parts": 0x00209163,
     "number_of_frames": 0x00280008,
     "rows": 0x00280010,
     "columns": 0x00280011,
@@ -75,11 +71,8 @@ _NAMES: Final = {tag: name for name, tag in _TAGS.items()}
 _BEHIND: Final = 0x20020000
 
 _PHILIPS: Final = "PHILIPS IMAGING DD 001"
-_UID: Final = re.compile(r"[0-9]+(\.[0-9]+)+", re.ASCII)
-_LONGEST_UID: Final = 64
 _LONGEST_MODALITY: Final = 16
 _LONGEST_DESCRIPTION: Final = 64
-_LARGEST_NUMBER: Final = 2**31
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,19 +101,6 @@ class ArrivedHeader:
     facts: ArrivalFacts = field(default_factory=ArrivalFacts)
     is_whole: bool = True
     patient: RawPatient = field(default_factory=RawPatient)
-
-
-def is_uid(text: str) -> bool:
-    """Whether a text can identify something: digits and dots, at most 64 (PS3.5, 9.1).
-
-    Leading zeros in a component are let pass: scanners in use write them.
-
-    Examples
-    --------
-    >>> is_uid("1.2.840.10008.1.1"), is_uid("../1.2"), is_uid("")
-    (True, False, False)
-    """
-    return len(text) <= _LONGEST_UID and _UID.fullmatch(text) is not None
 
 
 def read_header(
@@ -165,71 +145,7 @@ def read_header(
     )
 
 
-@dataclass(slots=True)
-class _Values:
-    """Raw values by name; every reader gives nothing for nonsense."""
-
-    raw: dict[str, bytes]
-    byte_order: Literal["little", "big"] = "little"
-    is_broken: bool = False
-    has_ended: bool = False
-    is_at_end: bool = False
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all of the header was there and could be read."""
-        return not self.is_broken and (self.has_ended or self.is_at_end)
-
-    def words(self, name: str) -> tuple[str, ...]:
-        """Values of a coded or numeric string (their repertoire is ASCII)."""
-        parts = self.raw.get(name, b"").decode("latin-1").split("\\")
-        return tuple(part.strip(" \0\t\r\n") for part in parts)
-
-    def uid(self, name: str) -> str:
-        word = self.words(name)[0]
-        return word if is_uid(word) else ""
-
-    def text(self, name: str) -> str:
-        """Text in the object's character set; what cannot be decoded is replaced."""
-        named = self.words("character_set")[-1]
-        codec = python_encoding.get(named, "latin_1")
-        try:
-            decoded = self.raw.get(name, b"").decode(codec, "replace")
-        except LookupError:
-            decoded = self.raw.get(name, b"").decode("latin_1")
-        return "".join(letter for letter in decoded if letter.isprintable()).strip()
-
-    def numbers(self, name: str, count: int) -> tuple[float, ...] | None:
-        try:
-            numbers = tuple(float(word) for word in self.words(name))
-        except ValueError:
-            return None
-        is_sound = len(numbers) == count and all(math.isfinite(number) for number in numbers)
-        return numbers if is_sound else None
-
-    def number(self, name: str) -> float | None:
-        numbers = self.numbers(name, 1)
-        return numbers[0] if numbers else None
-
-    def whole(self, name: str) -> int | None:
-        """Read an integer string (IS)."""
-        number = self.number(name)
-        is_sound = number is not None and abs(number) < _LARGEST_NUMBER
-        return int(number) if is_sound and number is not None else None
-
-    def first_whole(self, name: str) -> int | None:
-        """Read the first of several integer strings."""
-        first = self.words(name)[0]
-        return int(first) if first.isascii() and first.isdigit() and len(first) < 10 else None  # noqa: PLR2004 - below 2^31
-
-    def binary(self, name: str) -> int | None:
-        """Read a binary integer (US, SL)."""
-        value = self.raw.get(name, b"")
-        is_sound = len(value) in {2, 4}
-        return int.from_bytes(value, self.byte_order) if is_sound else None
-
-
-def _read_values(data_set: BinaryIO, bound: int, transfer_syntax_uid: str) -> _Values:
+def _read_values(data_set: BinaryIO, bound: int, transfer_syntax_uid: str) -> RawValues:
     """Read raw values up to group 2002, or until bytes that are needed are not there.
 
     Parameters
@@ -243,12 +159,12 @@ def _read_values(data_set: BinaryIO, bound: int, transfer_syntax_uid: str) -> _V
 
     Returns
     -------
-    _Values
+    RawValues
         `has_ended` tells whether all of the header was seen.
     """
     is_implicit = transfer_syntax_uid == ImplicitVRLittleEndian
     is_little = transfer_syntax_uid != ExplicitVRBigEndian
-    values = _Values({}, "little" if is_little else "big")
+    values = RawValues({}, "little" if is_little else "big")
     is_deflated = transfer_syntax_uid == DeflatedExplicitVRLittleEndian
     stream = Bounded(Inflated(data_set) if is_deflated else data_set, bound)
     with FILTERS, warnings.catch_warnings():
@@ -261,7 +177,7 @@ def _read_values(data_set: BinaryIO, bound: int, transfer_syntax_uid: str) -> _V
     return values
 
 
-def _take_values(stream: Bounded, values: _Values, *, is_implicit: bool, is_little: bool) -> bool:
+def _take_values(stream: Bounded, values: RawValues, *, is_implicit: bool, is_little: bool) -> bool:
     """Read up to the next element of undefined length; False: the header is over."""
     stopped: list[int] = []
 
@@ -287,7 +203,7 @@ def _take_values(stream: Bounded, values: _Values, *, is_implicit: bool, is_litt
     return not values.has_ended
 
 
-def _facts(values: _Values, sop_class_uid: str) -> ArrivalFacts:
+def _facts(values: RawValues, sop_class_uid: str) -> ArrivalFacts:
     creator = values.words("philips_creator")[0].upper()
     modality = values.words("modality")[0][:_LONGEST_MODALITY]
     return ArrivalFacts(
@@ -303,12 +219,10 @@ def _facts(values: _Values, sop_class_uid: str) -> ArrivalFacts:
         echo_number=values.first_whole("echo_number"),
         echo_time=values.number("echo_time"),
         temporal_position=values.whole("temporal_position"),
-        temporal_positions=values.whole("temporal_positions"),
         trigger_time=values.number("trigger_time"),
         images_in_acquisition=values.whole("images_in_acquisition"),
         series_instances=values.whole("series_instances"),
         number_of_slices=values.binary("philips_slices") if creator == _PHILIPS else None,
         image_type=tuple(word[:_LONGEST_MODALITY] for word in values.words("image_type") if word),
         is_concatenated=bool(values.uid("concatenation_uid")),
-        concatenation_parts=values.binary("concatenation_parts"),
     )

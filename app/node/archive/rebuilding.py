@@ -19,8 +19,9 @@ from pydicom.filereader import read_file_meta_info
 
 from app.errors import NodeRunningError
 from app.node.archive.given_names import given_names
-from app.node.archive.header import is_uid, read_header
+from app.node.archive.header import read_header
 from app.node.archive.incoming import HEAD_BYTES
+from app.node.archive.raw_values import is_uid
 from app.node.journal.arrivals import Arrival, record_arrival
 from app.node.journal.engine import journal_url, open_journal, transaction
 from app.node.journal.locks import is_held

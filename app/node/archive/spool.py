@@ -7,13 +7,13 @@ names no patient. A file appears under its final name only when all of it is on 
 from __future__ import annotations
 
 import hashlib
-import os
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from app.errors import SpoolError
 from app.node.archive.incoming import IncomingFile
+from operators.dicom.durable import sync
 from operators.dicom.uids import derived_uid
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Spool:
         self._abandoned: list[Path] = []
         self.incoming.mkdir(parents=True, exist_ok=True)
         (root / "series").mkdir(exist_ok=True)
-        _sync_folder(root)
+        sync(root)
 
     def receive(
         self,
@@ -139,7 +139,7 @@ class Spool:
         """
         try:
             for folder in folders:
-                _sync_folder(folder)
+                sync(folder)
         except OSError as error:
             raise SpoolError from error
 
@@ -183,20 +183,12 @@ class Spool:
         if folder.is_dir():
             return
         folder.mkdir(parents=True, exist_ok=True)
-        _sync_folder(folder.parent)
-        _sync_folder(folder.parent.parent)
+        sync(folder.parent)
+        sync(folder.parent.parent)
 
 
 def _hashed(uid: str) -> str:
     return hashlib.sha256(uid.encode("utf-8", "surrogatepass")).hexdigest()[:_NAME_DIGITS]
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _file_meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:

@@ -12,7 +12,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from app.node.delivery.backoff import delay_s, jitter, retry_pace
-from app.node.journal.deliveries import hurry
+from app.node.journal.delivery_decisions import hurry
 from app.node.journal.destinations import (
     claim_trial,
     health_of,

@@ -7,12 +7,12 @@ own backup is that copy.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from app.errors import JournalError
+from operators.dicom.durable import sync
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,9 +45,9 @@ def keep_copy(journal: Path, version: int) -> Path:
         half.unlink(missing_ok=True)
         with closing(sqlite3.connect(journal)) as here, closing(sqlite3.connect(half)) as there:
             here.backup(there)
-        _sync(half)
+        sync(half)
         half.replace(copy)
-        _sync(journal.parent)
+        sync(journal.parent)
     except (OSError, sqlite3.Error) as error:
         with suppress(OSError):
             half.unlink()
@@ -74,11 +74,3 @@ def copies_before(data: Path, before: float) -> list[str]:
     """
     copies = data.glob("journal-before-*.db")
     return sorted(copy.name for copy in copies if copy.stat().st_mtime < before)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -34,8 +34,8 @@ class ArrivalFacts:
         (0018,0086), the first.
     echo_time : float, optional
         (0018,0081), ms.
-    temporal_position, temporal_positions : int, optional
-        (0020,0100) and their number (0020,0105).
+    temporal_position : int, optional
+        (0020,0100).
     trigger_time : float, optional
         (0018,1060), ms.
     images_in_acquisition : int, optional
@@ -48,8 +48,6 @@ class ArrivalFacts:
         (0008,0008).
     is_concatenated : bool
         A part of an object that was split ((0020,9161) is there).
-    concatenation_parts : int, optional
-        (0020,9163).
     """
 
     modality: str = ""
@@ -64,14 +62,12 @@ class ArrivalFacts:
     echo_number: int | None = None
     echo_time: float | None = None
     temporal_position: int | None = None
-    temporal_positions: int | None = None
     trigger_time: float | None = None
     images_in_acquisition: int | None = None
     series_instances: int | None = None
     number_of_slices: int | None = None
     image_type: tuple[str, ...] = ()
     is_concatenated: bool = False
-    concatenation_parts: int | None = None
 
     def to_json(self) -> str:
         """As it is kept in the journal; what the header did not say is left out."""

@@ -6,24 +6,22 @@ columns are read.
 
 from __future__ import annotations
 
-import json
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from app.node.journal.outdated import is_of_another_patient
-from app.node.journal.replaced import replacing_revision
+from app.node.journal.row_queries import delivery_rows, job_rows, row_of, series_rows
 from app.node.journal.rows import DeliveryRow, JobRow, ResultRow, SeriesRow, StrayRow, Window
 from app.node.journal.states import InstanceState
-from app.node.journal.tables import DELIVERY, INSTANCE, JOB, JOB_INPUT, RESULT, SERIES
+from app.node.journal.tables import DELIVERY, INSTANCE, JOB, RESULT, SERIES
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from sqlalchemy.engine import Connection
 
-_Row = TypeVar("_Row")
+_IN_QUARANTINE: Final = INSTANCE.c.state == sa.literal_column(f"'{InstanceState.QUARANTINED}'")
+"""A literal, so that SQLite can see that the partial index answers it."""
 
 
 def list_series(connection: Connection, window: Window) -> list[SeriesRow]:
@@ -53,7 +51,7 @@ def list_series(connection: Connection, window: Window) -> list[SeriesRow]:
             .offset(window.offset)
         ).scalars()
     )
-    rows = _series(connection, chosen & SERIES.c.study_uid.in_(studies))
+    rows = series_rows(connection, chosen & SERIES.c.study_uid.in_(studies))
     place = {study: number for number, study in enumerate(studies)}
     return sorted(rows, key=lambda row: (place[row.study_uid], row.first_instance_at))
 
@@ -96,24 +94,24 @@ def page_of_series(connection: Connection, window: Window) -> list[SeriesRow]:
         ).scalars()
     )
     place = {uid: number for number, uid in enumerate(uids)}
-    rows = _series(connection, SERIES.c.series_uid.in_(uids))
+    rows = series_rows(connection, SERIES.c.series_uid.in_(uids))
     return sorted(rows, key=lambda row: place[row.series_uid])
 
 
 def find_series(connection: Connection, series_uid: str) -> SeriesRow | None:
     """One series, or None."""
-    return next(iter(_series(connection, SERIES.c.series_uid == series_uid)), None)
+    return next(iter(series_rows(connection, SERIES.c.series_uid == series_uid)), None)
 
 
 def list_jobs(connection: Connection, window: Window) -> list[JobRow]:
     """Jobs, the newest first."""
     chosen = sa.true() if not window.states else JOB.c.state.in_(window.states)
-    return _jobs(connection, chosen, window)
+    return job_rows(connection, chosen, window)
 
 
 def jobs_of_series(connection: Connection, series_uid: str) -> list[JobRow]:
     """Every job of a series, the newest first."""
-    return _jobs(connection, JOB.c.series_uid == series_uid, Window())
+    return job_rows(connection, JOB.c.series_uid == series_uid, Window())
 
 
 def series_of_study(connection: Connection, study_uid: str, *, limit: int) -> list[SeriesRow]:
@@ -125,18 +123,18 @@ def series_of_study(connection: Connection, study_uid: str, *, limit: int) -> li
         .limit(limit)
     )
     uids = list(connection.execute(query).scalars())
-    rows = _series(connection, SERIES.c.series_uid.in_(uids))
+    rows = series_rows(connection, SERIES.c.series_uid.in_(uids))
     return sorted(rows, key=lambda row: uids.index(row.series_uid))
 
 
 def jobs_of_study(connection: Connection, study_uid: str, window: Window) -> list[JobRow]:
     """Jobs of a study, the newest first."""
-    return _jobs(connection, JOB.c.study_uid == study_uid, window)
+    return job_rows(connection, JOB.c.study_uid == study_uid, window)
 
 
 def find_job(connection: Connection, job_id: str) -> JobRow | None:
     """One job, or None."""
-    return next(iter(_jobs(connection, JOB.c.job_id == job_id, Window(limit=1))), None)
+    return next(iter(job_rows(connection, JOB.c.job_id == job_id, Window(limit=1))), None)
 
 
 def successor_of(connection: Connection, job_id: str) -> str | None:
@@ -148,7 +146,7 @@ def successor_of(connection: Connection, job_id: str) -> str | None:
 def results_of_job(connection: Connection, job_id: str) -> list[ResultRow]:
     """Files of a job by name."""
     query = sa.select(RESULT).where(RESULT.c.job_id == job_id).order_by(RESULT.c.name)
-    return [_row(ResultRow, dict(row)) for row in connection.execute(query).mappings()]
+    return [row_of(ResultRow, dict(row)) for row in connection.execute(query).mappings()]
 
 
 def list_deliveries(
@@ -157,12 +155,12 @@ def list_deliveries(
     """Deliveries, the newest first; of one destination where it is given."""
     chosen = sa.true() if not window.states else DELIVERY.c.state.in_(window.states)
     there = sa.true() if destination is None else DELIVERY.c.destination == destination
-    return _deliveries(connection, chosen & there, window)
+    return delivery_rows(connection, chosen & there, window)
 
 
 def deliveries_of_job(connection: Connection, job_id: str) -> list[DeliveryRow]:
     """Every delivery of a job."""
-    rows = _deliveries(connection, DELIVERY.c.job_id == job_id, Window(limit=1000))
+    rows = delivery_rows(connection, DELIVERY.c.job_id == job_id, Window(limit=1000))
     return sorted(rows, key=lambda row: (row.destination, row.name or ""))
 
 
@@ -172,29 +170,29 @@ def deliveries_of_study(
     """Deliveries of a study, the newest first."""
     own = JOB.alias("own")
     jobs = sa.select(own.c.job_id).where(own.c.study_uid == study_uid)
-    return _deliveries(connection, DELIVERY.c.job_id.in_(jobs), window)
+    return delivery_rows(connection, DELIVERY.c.job_id.in_(jobs), window)
 
 
 def find_delivery(connection: Connection, delivery_id: str) -> DeliveryRow | None:
     """One delivery, or None."""
     chosen = DELIVERY.c.delivery_id == delivery_id
-    return next(iter(_deliveries(connection, chosen, Window(limit=1))), None)
+    return next(iter(delivery_rows(connection, chosen, Window(limit=1))), None)
 
 
 def series_named(connection: Connection, uids: Collection[str]) -> list[SeriesRow]:
     """Series of these UIDs, the last active first."""
-    rows = _series(connection, SERIES.c.series_uid.in_(uids))
+    rows = series_rows(connection, SERIES.c.series_uid.in_(uids))
     return sorted(rows, key=lambda row: (-row.last_activity_at, row.series_uid))
 
 
 def jobs_named(connection: Connection, ids: Collection[str]) -> list[JobRow]:
     """Jobs of these ids, the newest first."""
-    return _jobs(connection, JOB.c.job_id.in_(ids), Window(limit=len(ids)))
+    return job_rows(connection, JOB.c.job_id.in_(ids), Window(limit=len(ids)))
 
 
 def deliveries_named(connection: Connection, ids: Collection[str]) -> list[DeliveryRow]:
     """Deliveries of these ids, the newest first."""
-    return _deliveries(connection, DELIVERY.c.delivery_id.in_(ids), Window(limit=len(ids)))
+    return delivery_rows(connection, DELIVERY.c.delivery_id.in_(ids), Window(limit=len(ids)))
 
 
 def quarantined_at(connection: Connection, paths: Collection[str]) -> list[StrayRow]:
@@ -204,109 +202,4 @@ def quarantined_at(connection: Connection, paths: Collection[str]) -> list[Stray
         .where(_IN_QUARANTINE, INSTANCE.c.path.in_(paths))
         .order_by(INSTANCE.c.received_at.desc(), INSTANCE.c.path)
     )
-    return [_row(StrayRow, dict(row)) for row in connection.execute(query).mappings()]
-
-
-def _series(connection: Connection, chosen: sa.ColumnElement[bool]) -> list[SeriesRow]:
-    held = (
-        sa.select(sa.func.count(sa.distinct(INSTANCE.c.sop_instance_uid)))
-        .where(INSTANCE.c.series_uid == SERIES.c.series_uid)
-        .where(INSTANCE.c.state != InstanceState.QUARANTINED)
-        .scalar_subquery()
-    )
-    latest = [
-        sa.select(column)
-        .where(JOB.c.series_uid == SERIES.c.series_uid)
-        .order_by(JOB.c.created_at.desc(), JOB.c.job_id)
-        .limit(1)
-        .scalar_subquery()
-        .label(f"job_{name}")
-        for name, column in (("id", JOB.c.job_id), ("state", JOB.c.state))
-    ]
-    query = sa.select(SERIES, held.label("instances"), *latest).where(chosen)
-    return [_row(SeriesRow, dict(row)) for row in connection.execute(query).mappings()]
-
-
-def _jobs(connection: Connection, chosen: sa.ColumnElement[bool], window: Window) -> list[JobRow]:
-    inputs = sa.select(sa.func.count()).where(JOB_INPUT.c.job_id == JOB.c.job_id).scalar_subquery()
-    cut = (
-        sa.select(JOB.c.job_id)
-        .where(chosen)
-        .order_by(JOB.c.created_at.desc(), JOB.c.job_id)
-        .limit(window.limit)
-        .offset(window.offset)
-    )
-    query = (
-        sa.select(
-            JOB,
-            inputs.label("inputs"),
-            sa.func.coalesce(SERIES.c.description, "").label("description"),
-            sa.func.coalesce(SERIES.c.calling_ae_title, "").label("calling_ae_title"),
-        )
-        .select_from(JOB.outerjoin(SERIES, SERIES.c.series_uid == JOB.c.series_uid))
-        .where(JOB.c.job_id.in_(cut))
-        .order_by(JOB.c.created_at.desc(), JOB.c.job_id)
-    )
-    return [_row(JobRow, dict(row)) for row in connection.execute(query).mappings()]
-
-
-def _deliveries(
-    connection: Connection, chosen: sa.ColumnElement[bool], window: Window
-) -> list[DeliveryRow]:
-    same_object = (RESULT.c.job_id == DELIVERY.c.job_id) & (
-        RESULT.c.sop_instance_uid == DELIVERY.c.sop_instance_uid
-    )
-    tables = (
-        DELIVERY.outerjoin(RESULT, same_object)
-        .outerjoin(JOB, JOB.c.job_id == DELIVERY.c.job_id)
-        .outerjoin(SERIES, SERIES.c.series_uid == JOB.c.series_uid)
-    )
-    cut = (
-        sa.select(DELIVERY.c.delivery_id)
-        .where(chosen)
-        .order_by(DELIVERY.c.created_at.desc(), DELIVERY.c.delivery_id)
-        .limit(window.limit)
-        .offset(window.offset)
-    )
-    query = (
-        sa.select(
-            DELIVERY,
-            RESULT.c.name,
-            SERIES.c.description,
-            JOB.c.revision,
-            replacing_revision().label("replaced_by_revision"),
-            is_of_another_patient().label("is_of_another_patient"),
-        )
-        .select_from(tables)
-        .where(DELIVERY.c.delivery_id.in_(cut))
-        .order_by(DELIVERY.c.created_at.desc(), DELIVERY.c.delivery_id)
-    )
-    return [_row(DeliveryRow, dict(row)) for row in connection.execute(query).mappings()]
-
-
-_IN_QUARANTINE: Final = INSTANCE.c.state == sa.literal_column(f"'{InstanceState.QUARANTINED}'")
-"""A literal, so that SQLite can see that the partial index answers it."""
-
-_JSON: Final = frozenset({"completeness", "decision", "record"})
-_FLAGS: Final = frozenset(
-    {"is_forced", "cancel_requested", "is_uncompressed", "is_of_another_patient"}
-)
-
-
-def _row(kind: type[_Row], values: dict[str, Any]) -> _Row:
-    """Build a row from the columns it knows; JSON and flags become what they mean."""
-    for name in _JSON & values.keys():
-        values[name] = _plain(values[name])
-    for name in _FLAGS & values.keys():
-        values[name] = bool(values[name])
-    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    return kind(**{name: value for name, value in values.items() if name in known})
-
-
-def _plain(text: str) -> dict[str, Any]:
-    """Parse a JSON column; anything but an object shows as nothing rather than as an error."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+    return [row_of(StrayRow, dict(row)) for row in connection.execute(query).mappings()]

@@ -11,8 +11,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from app.errors import ObjectMismatchError, ObjectNotUnderstoodError, crash_line
-from app.node.archive.header import is_uid, read_header
+from app.node.archive.header import read_header
 from app.node.archive.incoming import DroppedObject
+from app.node.archive.raw_values import is_uid
 from app.node.journal.arrivals import Arrival, ArrivalOutcome
 from app.node.journal.associations import AssociationRecord
 from app.node.listener.association_log import rejected_contexts, tidy_title

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from app.node.journal import deliveries, jobs, overview, priorities, series
+from app.node.journal import delivery_decisions, jobs, overview, priorities, series
 from app.node.journal.audit import deed_of, record_deed
 from app.node.journal.engine import reading, transaction
 from app.node.journal.states import DeliveryState, JobState, SeriesState
@@ -98,13 +98,13 @@ ACTIONS: Final[Mapping[tuple[str, str], Action]] = {
         label="Release results",
         explanation="Send every held result of this job to its destinations.",
         offered=frozenset({DeliveryState.HELD}),
-        move=deliveries.release,
+        move=delivery_decisions.release,
     ),
     ("delivery", "release"): Action(
         label="Release",
         explanation="Send this object to its destination.",
         offered=frozenset({DeliveryState.HELD}),
-        move=deliveries.release,
+        move=delivery_decisions.release,
     ),
     ("delivery", "resend"): Action(
         label="Send again",
@@ -120,7 +120,7 @@ ACTIONS: Final[Mapping[tuple[str, str], Action]] = {
                 DeliveryState.SENT,
             }
         ),
-        move=deliveries.resend,
+        move=delivery_decisions.resend,
     ),
     ("delivery", "discard"): Action(
         label="Discard",
@@ -133,7 +133,7 @@ ACTIONS: Final[Mapping[tuple[str, str], Action]] = {
                 DeliveryState.DEAD,
             }
         ),
-        move=deliveries.discard,
+        move=delivery_decisions.discard,
         is_grave=True,
     ),
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.errors import PeerRefusedError, PeerUnreachableError
 from app.node.journal.audit import deed_of, record_deed
-from app.node.journal.deliveries import hurry
+from app.node.journal.delivery_decisions import hurry
 from app.node.journal.destinations import note_echo
 from app.node.journal.engine import transaction
 from app.node.telemetry import events

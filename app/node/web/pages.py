@@ -12,14 +12,14 @@ from app.node.journal.attention_kinds import Severity
 from app.node.journal.audit import list_deeds
 from app.node.journal.engine import reading
 from app.node.journal.prospects import Prospect, prospect_of
-from app.node.journal.rows import JobRow, ResultRow, SeriesRow, Window
+from app.node.journal.rows import JobRow, SeriesRow, Window
 from app.node.journal.states import DeliveryState, JobState
 from app.node.web import thumbnails, wording
 from app.node.web.actions import delivery_offers, offers
 from app.node.web.health import check_all, disk_of, silences
 from app.node.web.measured import said_of_entry
 from app.node.web.rendering import page
-from app.node.web.results import UNKNOWN_MEDIA_TYPE, find_result
+from app.node.web.results import UNKNOWN_MEDIA_TYPE, find_result, pictures_of, title_of
 from app.node.web.site import CurrentSite, Site
 from app.node.web.slice_map import slice_map_of
 from app.node.web.steps import steps_of
@@ -139,8 +139,8 @@ def show_job(request: Request, site: CurrentSite, job_id: str) -> Response:
             "results": results,
             "entries": [(entry, said_of_entry(entry)) for entry in _entries(row)],
             "columns": COLUMNS,
-            "pictures": _pictures(results, earlier),
-            "titles": {r.name: _title(r) for r in results},
+            "pictures": pictures_of(results, earlier),
+            "titles": {r.name: title_of(r) for r in results},
             "deliveries": [(d, delivery_offers(d)) for d in deliveries],
             "deeds": deeds,
             "replaced_by": replaced_by,
@@ -181,7 +181,7 @@ def give_file(site: CurrentSite, job_id: str, name: str) -> FileResponse:
         path,
         media_type=UNKNOWN_MEDIA_TYPE if kind is None else kind.media_type,
         filename=path.name,
-        content_disposition_type="inline" if _is_shown(row) else "attachment",
+        content_disposition_type="inline" if kind and kind.is_shown else "attachment",
     )
 
 
@@ -254,24 +254,6 @@ def show_system(request: Request, site: CurrentSite, offset: Offset = 0) -> Resp
 
 def _prospect(connection: Connection, site: Site, row: JobRow) -> Prospect | None:
     return prospect_of(connection, row, now=site.clock(), lease_s=site.node.worker.lease_s)
-
-
-def _is_shown(row: ResultRow) -> bool:
-    kind = kind_of(row.name)
-    return kind is not None and kind.is_shown
-
-
-def _pictures(
-    results: list[ResultRow], earlier: list[ResultRow]
-) -> list[tuple[ResultRow, ResultRow | None]]:
-    """Pictures of a job, each with that of the same series in the job that it replaces."""
-    before = {row.name: row for row in earlier if row.path and _is_shown(row)}
-    return [(row, before.get(row.name)) for row in results if row.path and _is_shown(row)]
-
-
-def _title(row: ResultRow) -> str:
-    kind = kind_of(row.name)
-    return row.kind if kind is None else kind.title
 
 
 def _entries(row: JobRow) -> list[dict[str, Any]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from operators.dicom.result_kinds import kind_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -41,3 +43,22 @@ def find_result(
     if not path.is_relative_to(folder) or not path.is_file():
         return None
     return row, path
+
+
+def pictures_of(
+    results: Sequence[ResultRow], earlier: Sequence[ResultRow]
+) -> list[tuple[ResultRow, ResultRow | None]]:
+    """Give the pictures of a job, each with that of the same series in the job that it replaces."""
+    before = {row.name: row for row in earlier if row.path and _is_shown(row)}
+    return [(row, before.get(row.name)) for row in results if row.path and _is_shown(row)]
+
+
+def title_of(row: ResultRow) -> str:
+    """Name what a file is; of no known kind, by the group it was kept under."""
+    kind = kind_of(row.name)
+    return row.kind if kind is None else kind.title
+
+
+def _is_shown(row: ResultRow) -> bool:
+    kind = kind_of(row.name)
+    return kind is not None and kind.is_shown

@@ -57,7 +57,6 @@ API_HEADER: Final = "X-Spine-Node"
 """Programs send it (any value) with every action: no foreign page can without our consent."""
 
 SESSION_COOKIE: Final = "spine_node_session"
-TOKEN_FIELD: Final = "csrf_token"  # noqa: S105 - a form field's name
 MAX_BODY_BYTES: Final = 65536
 """Forms of this page hold a token and a word; anything longer is not ours."""
 

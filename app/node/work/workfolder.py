@@ -17,6 +17,7 @@ import pydicom
 from app.errors import OutputUnwritableError, SpoolError
 from app.node.journal.runs import ResultFile
 from app.registry import sha256_of
+from operators.dicom.durable import sync
 from operators.dicom.result_kinds import SEGMENTATION, kind_of
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class WorkFolders:
         try:
             files = [self._result(folder / name) for name in names]
             for named_in in (folder, folder.parent, self.data):
-                _sync(named_in)
+                sync(named_in)
         except (OSError, pydicom.errors.InvalidDicomError) as error:
             raise OutputUnwritableError(
                 f"a result cannot be read back: {type(error).__name__}",
@@ -166,7 +167,7 @@ class WorkFolders:
             part.replace(target)
 
     def _result(self, file: Path) -> ResultFile:
-        _sync(file)
+        sync(file)
         kind, uids = kind_of(file.name), {}
         if kind is None:
             raise OutputUnwritableError(
@@ -187,11 +188,3 @@ class WorkFolders:
             size_bytes=file.stat().st_size,
             **uids,
         )
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

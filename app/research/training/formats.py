@@ -1,10 +1,8 @@
-"""Write trained networks in the published formats: nnU-Net v2 folder, Lightning checkpoint."""
+"""Write semantic networks in the published format, a folder of nnU-Net v2."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,7 +12,7 @@ from operators.anatomy.labels import MODEL_STRUCTURES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.research.training.presets import Design, InstancePreset, SemanticPreset
+    from app.research.training.presets import Design, SemanticPreset
 
 _NAMES = (
     "Arcus_Vertebrae",
@@ -37,10 +35,8 @@ _NAMES = (
 CLASS_NAMES = tuple(f"Sacrum_{name}" if name.isdigit() else name for name in _NAMES)
 """Names of the network's classes 1 to 14 in ``dataset.json``, where a number would be no name."""
 
-_INSTANCE_WEIGHTS = "*weights*.ckpt"
-
-_BODY_MM3, _VERTEBRA_MM3 = 42.0, 236.0
-"""Smallest body and vertebra that phase 2 keeps; the vertebra's is SPINEPS's own in mm3."""
+INSTANCE_WEIGHTS = "*weights*.ckpt"
+"""Of `app.research.training.instance_format`."""
 
 FOREGROUND_INTENSITIES = {
     "max": 1500.0,
@@ -54,7 +50,8 @@ FOREGROUND_INTENSITIES = {
 """nnU-Net wants the entry; z-scoring per image, which these models use, reads none of it."""
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a file of a model folder."""
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
@@ -147,7 +144,7 @@ def holds_weights(folder: Path, *, fold: int | None) -> bool:
         Whether there are weights of that fold, of phase 2, or of the other phase.
     """
     of_fold = folder.glob(f"fold_{'*' if fold is None else fold}/checkpoint_final.pth")
-    return any(of_fold) or any(folder.glob(_INSTANCE_WEIGHTS))
+    return any(of_fold) or any(folder.glob(INSTANCE_WEIGHTS))
 
 
 def write_semantic_model(
@@ -182,7 +179,7 @@ def write_semantic_model(
         "inference_allowed_mirroring_axes": None,
     }
     torch.save(checkpoint, folder / f"fold_{fold}" / "checkpoint_final.pth")
-    _write_json(folder / "plans.json", _plans(preset))
+    write_json(folder / "plans.json", _plans(preset))
     labels = {"background": 0, **{name: i for i, name in enumerate(CLASS_NAMES, start=1)}}
     dataset = {
         "channel_names": {"0": "T2w"},
@@ -191,7 +188,7 @@ def write_semantic_model(
         "file_ending": ".nii.gz",
         "name": "Dataset001_SyntheticSpine",
     }
-    _write_json(folder / "dataset.json", dataset)
+    write_json(folder / "dataset.json", dataset)
     write_inference_config(folder, preset, has_c1=has_c1, is_mirrored=preset.grid.mirror)
 
 
@@ -231,77 +228,4 @@ def write_inference_config(
         "expected_inputs": ["img"],
         "has_c1": has_c1,
     }
-    _write_json(folder / "inference_config.json", config)
-
-
-def write_instance_model(
-    folder: Path, weights: dict[str, torch.Tensor], preset: InstancePreset, *, steps: int
-) -> None:
-    """Write a Lightning-like checkpoint of the instance network with its configuration.
-
-    Parameters
-    ----------
-    folder : Path
-        Created if needed; receives inference_config.json and one ``*weights*.ckpt``.
-    weights : dict of str to Tensor
-        State dict of the Unet3D without prefix.
-    preset : InstancePreset
-        Size of the cut-out (divisible by 8) and spacing.
-    steps : int
-        Training steps, for the file's name.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_json(folder / "inference_config.json", _instance_config(folder.name, preset))
-    for old in folder.glob(_INSTANCE_WEIGHTS):
-        old.unlink()
-    checkpoint = _lightning_checkpoint(weights, preset, steps)
-    torch.save(checkpoint, folder / f"step={steps}-weights.ckpt")
-
-
-def _instance_config(name: str, preset: InstancePreset) -> dict[str, Any]:
-    voxel = math.prod(preset.cutout.spacing_mm)
-    return {
-        "log_name": name,
-        "modality": ["SEG"],
-        "acquisition": "sag",
-        "modeltype": "unet",
-        "model_expected_orientation": ["P", "I", "R"],
-        "available_folds": 1,
-        "inference_augmentation": False,
-        "resolution_range": list(preset.cutout.spacing_mm),
-        "default_step_size": 1.0,
-        "labels": {"1": 1, "2": 2, "3": 3},
-        "expected_inputs": ["seg"],
-        "cutout_size": list(preset.cutout.shape),
-        "corpus_size_cleaning": round(_BODY_MM3 / voxel),
-        "vert_size_threshold": round(_VERTEBRA_MM3 / voxel),
-    }
-
-
-def _lightning_checkpoint(
-    weights: dict[str, torch.Tensor], preset: InstancePreset, steps: int
-) -> dict[str, Any]:
-    dim, channels = weights["init_conv.weight"].shape[:2]
-    # SPINEPS reads its training options back when it loads a checkpoint, so all must be there.
-    options = argparse.Namespace(
-        channelwise=True,
-        dim=int(dim),
-        num_channels=int(channels),
-        n_epoch=1,
-        lr=preset.schedule.peak,
-        lr_end_factor=preset.schedule.floor,
-        l2_reg_w=1e-4,
-        dsc_loss_w=1.0,
-    )
-    return {
-        "state_dict": {f"network.{name}": tensor for name, tensor in weights.items()},
-        "hyper_parameters": {
-            "opt": options,
-            "do2D": False,
-            "dim": int(dim),
-            "num_channels": int(channels),
-        },
-        "pytorch-lightning_version": "2.5.0",
-        "epoch": 0,
-        "global_step": steps,
-    }
+    write_json(folder / "inference_config.json", config)

@@ -11,8 +11,8 @@ from torch.nn import functional
 from app.research.training.cutout_drawing import CutoutSample, draw_cutout
 from app.research.training.cutout_loss import CutoutLoss
 from app.research.training.fast_norms import with_fast_group_norms
-from app.research.training.formats import write_instance_model
 from app.research.training.held_out import PooledDice, held_out_samples
+from app.research.training.instance_format import write_instance_model
 from app.research.training.report import Example, fullest_slice
 from app.research.training.weights import channels_last
 from operators.errors import UnreadableInputError

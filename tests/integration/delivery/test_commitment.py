@@ -272,12 +272,12 @@ def test_orthanc_commits_and_says_what_it_has_lost(tmp_path: Path) -> None:
         )
         scene = Scene(data, peer)
         scene.attempt()
-        eventually(lambda: scene.states() == ["delivered"] * 3, 20)
+        eventually(lambda: scene.states() == ["delivered"] * 3)
         assert {row.confirmed_by for row in scene.rows()} == {"commitment"}
         # An object that it acknowledged, and has lost when it is asked to commit it.
         lost = plan_job(scene.engine, data, "b", objects=2)
         scene.courier.attempt(lost.group())
-        eventually(lambda: states_of(scene.engine, lost) == ["delivered"] * 2, 20)
+        eventually(lambda: states_of(scene.engine, lost) == ["delivered"] * 2)
         with scene.engine.begin() as c:
             c.execute(
                 sa.update(DELIVERY)
@@ -286,10 +286,10 @@ def test_orthanc_commits_and_says_what_it_has_lost(tmp_path: Path) -> None:
             )
         pacs.delete_instance(lost.sop_instance_uids[0])
         scene.courier.attempt(lost.group())
-        eventually(lambda: states_of(scene.engine, lost) == ["queued", "delivered"], 20)
+        eventually(lambda: states_of(scene.engine, lost) == ["queued", "delivered"])
         (row, _) = delivery_rows(scene.engine, lost)
         assert row.last_error.startswith("uncommitted_")
         scene.clock.advance(3600)
         scene.courier.attempt(lost.group())
-        eventually(lambda: states_of(scene.engine, lost) == ["delivered"] * 2, 20)
+        eventually(lambda: states_of(scene.engine, lost) == ["delivered"] * 2)
         assert pacs.count_instances() == 5

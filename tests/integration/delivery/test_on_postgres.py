@@ -11,7 +11,8 @@ from sqlalchemy.engine import Engine
 
 from app.node.delivery.attempt import Courier
 from app.node.delivery.circuit import FAILURES_ALLOWED, Breaker
-from app.node.journal.deliveries import due, resend
+from app.node.journal.deliveries import due
+from app.node.journal.delivery_decisions import resend
 from app.node.journal.destinations import health_of
 from app.node.journal.engine import journal_url, open_journal, reading, transaction
 from app.settings import DeliverySettings

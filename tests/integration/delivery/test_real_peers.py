@@ -20,7 +20,8 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossl
 
 from app.errors import PeerUnreachableError
 from app.node.delivery.attempt import Courier
-from app.node.journal.deliveries import due, resend
+from app.node.journal.deliveries import due
+from app.node.journal.delivery_decisions import resend
 from app.node.journal.engine import transaction
 from app.node.peers.dimse import echo
 from app.node.peers.store import read_storable, store_files
@@ -50,6 +51,7 @@ from tests.builders.planned_deliveries import (
     states_of,
 )
 from tests.builders.results import CONTEXT, label_maps, volume_of
+from tests.builders.waiting import comes_true, eventually
 
 # pynetdicom drops the socket of a refused connection without closing it.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
@@ -113,9 +115,7 @@ def test_orthanc_killed_in_the_middle_and_started_again_holds_each_object_once(
     courier = Courier(engine, node_of(data, peer_of(pacs)), clock=clock, emit=heard)
     first = threading.Thread(target=courier.attempt, args=(job.group(),))
     first.start()
-    deadline = time.monotonic() + 20
-    while states_of(engine, job).count("sent") < 5 and time.monotonic() < deadline:
-        time.sleep(0.002)
+    assert comes_true(lambda: states_of(engine, job).count("sent") >= 5, every_s=0.002)
     pacs.kill()
     first.join()
     before = states_of(engine, job)
@@ -247,12 +247,14 @@ def storescp(folder: Path, *options: str) -> Iterator[tuple[int, Path]]:
     )
     try:
         peer = DimsePeerSettings(name="pacs", ae_title="STORESCP", host=HOST, port=port)
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
+
+        def answers() -> bool:
             with suppress(PeerUnreachableError):
                 echo(peer, "SPINENODE")
-                break
-            time.sleep(0.05)
+                return True
+            return False
+
+        eventually(answers)
         yield port, folder
     finally:
         server.terminate()
@@ -261,28 +263,13 @@ def storescp(folder: Path, *options: str) -> Iterator[tuple[int, Path]]:
 
 @pytest.mark.skipif(STORESCP is None, reason="dcmtk is not installed (make peers)")
 def test_dcmtk_storescp_offers_no_c_find_and_is_taken_at_its_word(tmp_path: Path) -> None:
-    data, received = tmp_path / "node", tmp_path / "received"
-    received.mkdir()
-    port = free_port()
-    server = subprocess.Popen(
-        [str(STORESCP), "-q", "-od", str(received), "+B", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
+    data = tmp_path / "node"
+    with storescp(tmp_path / "received", "+B") as (port, received):
         engine = journal_in(data)
         job = plan_job(engine, data)
         peer = DimsePeerSettings(name="pacs", ae_title="STORESCP", host=HOST, port=port)
-        clock = VirtualClock()
-        courier = Courier(engine, node_of(data, peer), clock=clock)
-        for _ in range(5):  # the server may still be starting
-            if courier.attempt(job.group()).is_finished:
-                break
-            time.sleep(0.3)
-            clock.advance(60)
-    finally:
-        server.terminate()
-        server.wait()
+        courier = Courier(engine, node_of(data, peer), clock=VirtualClock())
+        assert courier.attempt(job.group()).is_finished
     assert [row.confirmed_by for row in delivery_rows(engine, job)] == ["c_store"] * 2
     files = sorted(received.iterdir())
     assert len(files) == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from pynetdicom.sop_class import (
 from app.node.journal.tables import ASSOCIATION, COUNTER
 from tests.builders.listener import RunningListener, running_listener
 from tests.builders.mr_series import make_series
+from tests.builders.waiting import eventually
 
 LITTLE = "1.2.840.10008.1.2.1"
 
@@ -45,11 +45,8 @@ def calling(node: RunningListener, *classes: str, called: str = "NODE") -> Itera
 
 
 def rows_of(node: RunningListener, is_enough: Callable[[list[dict[str, object]]], bool] = bool):
-    deadline = time.monotonic() + 10
-    while not is_enough(rows := node.rows(ASSOCIATION)):
-        assert time.monotonic() < deadline, rows
-        time.sleep(0.05)
-    return rows
+    eventually(lambda: is_enough(node.rows(ASSOCIATION)))
+    return node.rows(ASSOCIATION)
 
 
 def counters(node: RunningListener, name: str) -> dict[object, object]:

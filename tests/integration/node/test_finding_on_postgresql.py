@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.node.journal import deliveries
+from app.node.journal import delivery_decisions
 from app.node.journal.attention import Circumstances, read_attention
 from app.node.journal.engine import journal_url, open_journal, transaction
 from app.node.journal.overview import deliveries_of_study, find_job
@@ -73,7 +73,7 @@ def test_studies_are_found_and_outdated_results_kept_back(tmp_path: Path) -> Non
             rows = deliveries_of_study(c, "1.2.3", Window())
             assert {row.replaced_by_revision for row in rows} == {2}
             assert {row.is_of_another_patient for row in rows} == {True}
-            assert not deliveries.release(c, "d2", 9.0)
+            assert not delivery_decisions.release(c, "d2", 9.0)
             assert run_next(c, "j2", 9.0)
             waiting = find_job(c, "j2")
             assert waiting is not None

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[3]
+TIME_OUT_S = 60.0
 
 
 @pytest.fixture
@@ -109,10 +110,9 @@ def test_one_peer_cannot_take_all_places(tmp_path: Path) -> None:
         assert rejection(node.port) == (2, 3, 2)
 
 
-def test_200_silent_clients_delay_a_c_store_by_less_than_2_s(
-    slice_path: Path, tmp_path: Path
-) -> None:
-    with running_listener(tmp_path / "data", max_associations=2) as node, ExitStack() as held:
+def test_a_c_store_waits_for_none_of_200_silent_clients(slice_path: Path, tmp_path: Path) -> None:
+    limits = {"max_associations": 2, "acse_timeout_s": TIME_OUT_S}
+    with running_listener(tmp_path / "data", **limits) as node, ExitStack() as held:
         for number in range(200):
             client = socket.create_connection(("127.0.0.1", node.port))
             held.callback(client.close)
@@ -120,7 +120,7 @@ def test_200_silent_clients_delay_a_c_store_by_less_than_2_s(
                 client.sendall(struct.pack(">BBL", 1, 0, 200) + bytes(100))
         start = time.monotonic()
         assert send(node, slice_path) == 0
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < TIME_OUT_S / 2  # nor for the first of them to be left
 
 
 def test_20_senders_that_die_within_an_object_leave_no_file(
@@ -146,7 +146,7 @@ def test_a_peer_that_stops_within_a_pdu_is_dropped_and_its_place_is_free(
             connection = sender.take_over()
             connection.sendall(struct.pack(">BBL", 4, 0, 1000) + bytes(10))
             assert hung_up(connection)
-        eventually(lambda: rejection(node.port) == (), 5)
+        eventually(lambda: rejection(node.port) == ())
 
 
 def test_a_pdu_of_2_gb_is_not_waited_for(slice_path: Path, node: RunningListener) -> None:

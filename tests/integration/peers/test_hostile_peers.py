@@ -18,13 +18,14 @@ from app.errors import (
     PeerUnreachableError,
     ServiceError,
 )
-from app.node.peers.dimse import Patience, echo
+from app.node.peers.dimse import PATIENT, Patience, echo
 from app.node.peers.query import count_instances, find_instances
 from app.node.peers.store import StorableFile, read_storable, store_files
 from app.settings.peers import DimsePeerSettings
 from tests.builders.faulty_pacs import ABORT, CLOSE, HANG, HOST, faulty_pacs, silent_server
 from tests.builders.orthanc import free_port
 from tests.builders.planned_deliveries import segmentation_file
+from tests.builders.waiting import eventually
 
 # pynetdicom drops the socket of a refused connection without closing it.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
@@ -83,14 +84,14 @@ def test_a_peer_that_never_says_a_word_is_unreachable_after_the_limit() -> None:
         began = time.monotonic()
         with pytest.raises(PeerUnreachableError):
             echo(peer_at(port), "SPINENODE", QUICK)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < PATIENT.association_s
 
 
 def test_half_a_pdu_is_as_good_as_none() -> None:
     def talk(connection: socket.socket) -> None:
         connection.recv(4096)
         connection.sendall(b"\x02\x00\x00\x00\x10\x00AB")  # an A-ASSOCIATE-AC of 4096 bytes
-        connection.settimeout(5)
+        connection.settimeout(60)
         while connection.recv(4096):
             pass
 
@@ -98,7 +99,7 @@ def test_half_a_pdu_is_as_good_as_none() -> None:
         began = time.monotonic()
         with pytest.raises(PeerUnreachableError):
             echo(peer_at(port), "SPINENODE", QUICK)
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < PATIENT.association_s
 
 
 @pytest.mark.parametrize("noise", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff" * 200, b""])
@@ -146,7 +147,7 @@ def test_a_connection_lost_in_the_middle_ends_in_time(tmp_path: Path, fault: str
         began = time.monotonic()
         with pytest.raises(PeerUnreachableError):
             store(pacs.port, file_of(tmp_path))
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < PATIENT.message_s / 2
 
 
 def test_a_peer_that_stops_reading_does_not_hold_us(tmp_path: Path) -> None:
@@ -157,7 +158,7 @@ def test_a_peer_that_stops_reading_does_not_hold_us(tmp_path: Path) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         request = connection.recv(65536)
         connection.sendall(_accept(request))
-        accepting.wait(10)
+        accepting.wait(60)
 
     with raw_server(talk) as port:
         began = time.monotonic()
@@ -173,7 +174,7 @@ def test_a_peer_that_stops_reading_does_not_hold_us(tmp_path: Path) -> None:
             )
         took_s = time.monotonic() - began
         accepting.set()
-    assert took_s < 6
+    assert took_s < PATIENT.message_s / 2
 
 
 def test_a_refused_context_among_accepted_ones_concerns_only_its_objects(tmp_path: Path) -> None:
@@ -209,10 +210,7 @@ def test_many_associations_leave_no_thread_behind(tmp_path: Path) -> None:
         before = threading.active_count()
         for _ in range(15):
             store(pacs.port, file)
-        deadline = time.monotonic() + 5
-        while threading.active_count() > before and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert threading.active_count() <= before
+        eventually(lambda: threading.active_count() <= before)
 
 
 def _accept(request: bytes) -> bytes:

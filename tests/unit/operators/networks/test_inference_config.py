@@ -1,11 +1,17 @@
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from operators.errors import ModelUnusableError
-from operators.networks.inference_config import find_config, read_config
+from operators.networks.inference_config import (
+    READ_AND_IGNORED,
+    InferenceConfig,
+    find_config,
+    read_config,
+)
 
 REQUIRED: dict[str, Any] = {
     "log_name": "T2w",
@@ -65,8 +71,29 @@ def test_a_resolution_pair_clamps_the_native_spacing_axis_by_axis(tmp_path: Path
     assert config.target_spacing_zyx_mm((0.5, 2.0, 0.2)) == (1.0, 0.9, 0.5)
 
 
-def test_unknown_keys_are_kept_by_name(tmp_path: Path) -> None:
-    assert read_config(write(tmp_path, zebra=1, ant=2)).unknown_keys == ("ant", "zebra")
+@pytest.mark.parametrize("key", [*sorted(READ_AND_IGNORED), "zebra"])
+def test_a_key_that_steers_nothing_here_changes_nothing(key: str, tmp_path: Path) -> None:
+    plain = read_config(write(tmp_path))
+    assert read_config(write(tmp_path, **{key: 77})) == plain
+
+
+def test_keys_are_either_read_or_ignored() -> None:
+    # What SPINEPS 2.1.3 knows (`Segmentation_Inference_Config`), and two keys of this product.
+    ours = {"mirror_left_right", "confidence_temperature"}
+    known = {field.name for field in fields(InferenceConfig)} | READ_AND_IGNORED.keys()
+    assert known - ours == {
+        *REQUIRED,
+        "expected_inputs",
+        "has_c1",
+        "needs_corp",
+        "sacrum_ids",
+        "cutout_size",
+        "corpus_size_cleaning",
+        "corpus_border_threshold",
+        "vert_size_threshold",
+        "metal",
+        "mapping",
+    }
 
 
 @pytest.mark.parametrize("key", sorted(REQUIRED))

@@ -16,7 +16,8 @@ from pydicom import dcmread
 
 from app.errors import PeerUnreachableError
 from app.node.delivery.attempt import Courier
-from app.node.journal.deliveries import discard, due
+from app.node.journal.deliveries import due
+from app.node.journal.delivery_decisions import discard
 from app.node.journal.engine import reading, transaction
 from app.node.peers.destination import Locatable, Reply
 from app.node.peers.statuses import Answer, answer_of

@@ -7,15 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.node.journal.deliveries import (
-    DeliveryGroup,
-    discard,
-    due,
-    plan,
-    release,
-    resend,
-    withhold,
-)
+from app.node.journal.deliveries import DeliveryGroup, due, plan, withhold
+from app.node.journal.delivery_decisions import discard, release, resend
 from app.node.journal.destinations import health_of, note_failure, open_breaker
 from app.node.journal.engine import reading, transaction
 from app.node.journal.parcels import advance, count_attempt, note, parcels_asked, parcels_of

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import Engine
 
-from app.node.journal import deliveries
+from app.node.journal import delivery_decisions
 from app.node.journal.engine import reading, transaction
 from app.node.journal.overview import deliveries_of_job
 from app.node.journal.replaced import withdraw_replaced
@@ -38,7 +38,7 @@ def later(journal: Engine, **values: object) -> None:
 
 def released(journal: Engine) -> bool:
     with transaction(journal) as c:
-        return deliveries.release(c, "old", 99.0)
+        return delivery_decisions.release(c, "old", 99.0)
 
 
 def row(journal: Engine) -> tuple[str, int | None, str]:
@@ -107,7 +107,7 @@ def test_a_correction_of_another_content_or_before_the_run_stops_nothing(journal
         insert(c, "delivery", delivery_id="d2", job_id="old", state="dead", destination="x")
     correct(journal, 9.0)
     with transaction(journal) as c:
-        assert deliveries.resend(c, "d2", 99.0)
+        assert delivery_decisions.resend(c, "d2", 99.0)
 
 
 def test_what_is_held_is_withdrawn_by_the_result_that_replaces_it(journal: Engine):
@@ -118,7 +118,7 @@ def test_what_is_held_is_withdrawn_by_the_result_that_replaces_it(journal: Engin
         insert(c, "delivery", delivery_id="new", job_id="new", state="held")
         assert withdraw_replaced(c, "new", 41.0) == 1
         assert withdraw_replaced(c, "new", 41.0) == 0
-        assert not deliveries.resend(c, "d1", 50.0)
+        assert not delivery_decisions.resend(c, "d1", 50.0)
     with reading(journal) as c:
         states = {one.delivery_id: one.state for one in deliveries_of_job(c, "old")}
         (fresh,) = deliveries_of_job(c, "new")

@@ -7,10 +7,10 @@ import pytest
 
 from app.node.journal.deliveries import WITHHELD
 from app.node.journal.states import DeliveryState, JobState, SeriesState
+from app.node.web.reason_table import REASONS
 from app.node.web.wording import (
     DELIVERIES,
     JOBS,
-    REASONS,
     SERIES,
     VERDICTS,
     error_words,

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Engine
 
 from app.errors import InferenceLostError, SpoolError
 from app.node.archive.spool import Spool
-from app.node.journal import deliveries, jobs, overview, runs
+from app.node.journal import delivery_decisions, jobs, overview, runs
 from app.node.journal.engine import reading, transaction
 from app.node.telemetry.events import Event
 from app.node.work.settling import CANCELLED, OVER, Outcome, Settlement, disk_failed, done, failed
@@ -102,7 +102,7 @@ def test_a_success_withdraws_what_is_held_of_the_result_that_it_replaces(
         )
         insert(c, "delivery", delivery_id="d0", job_id="j0", state="held", destination="x")
         insert(c, "delivery", delivery_id="d9", job_id="j0", state="delivered", destination="y")
-        assert not deliveries.release(c, "j0", 40.0)
+        assert not delivery_decisions.release(c, "j0", 40.0)
     bench.settle(bench.succeeded(tmp_path))
     with reading(bench.engine) as c:
         rows = {row.delivery_id: row for row in overview.deliveries_of_job(c, "j0")}
@@ -130,7 +130,7 @@ def test_what_the_gate_withholds_waits_for_a_person_although_the_site_releases_b
     with transaction(bench.engine) as c:
         (row,) = overview.deliveries_of_job(c, "j1")
         assert row.last_error == "withheld: vertebra_missing"
-        assert deliveries.release(c, "j1", 60.0)
+        assert delivery_decisions.release(c, "j1", 60.0)
         (row,) = overview.deliveries_of_job(c, "j1")
     assert (row.state, row.last_error, row.released_at) == ("queued", "", 60.0)
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from app.research.training.formats import architecture, write_instance_model, write_semantic_model
+from app.research.training.formats import architecture, write_semantic_model
+from app.research.training.instance_format import write_instance_model
 from app.research.training.presets import INSTANCE_PRESETS, SEMANTIC_PRESETS, compact_design
 from operators.networks.inference_config import read_config
 
