@@ -85,9 +85,10 @@ peers:
 clean:
 	rm -rf $(VENV) build demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-# Containers: docker, podman or buildah, whichever is there.
-CONTAINER ?= $(shell for p in docker podman buildah; do command -v $$p >/dev/null && echo $$p && break; done)
-
+# Containers: docker, podman or buildah, whichever answers; a docker without its daemon builds nothing.
+CONTAINER ?= $(shell for p in docker podman buildah; do $$p info >/dev/null 2>&1 && echo $$p && break; done)
+BUILDER = $(or $(CONTAINER),$(error no docker, podman or buildah answers here; CONTAINER=... names another))
+IMAGE_FILE = dist/spine-node-$(VERSION)-image-cpu.tar
 
 
 # Installs anywhere: pip install -c constraints.txt dist/spine_node-*.whl
@@ -102,10 +103,10 @@ wheelhouse: $(READY)
 	  || $(PIP) download --no-deps --dest .ci/wheelhouse $(TORCH)
 
 image:
-	$(CONTAINER) build --target cpu --build-arg TORCH=$(TORCH) --build-arg TORCH_INDEX=$(TORCH_INDEX)/cpu --tag spine-node:cpu .
+	$(BUILDER) build --target cpu --build-arg TORCH=$(TORCH) --build-arg TORCH_INDEX=$(TORCH_INDEX)/cpu --tag spine-node:cpu .
 
 image-cuda:
-	$(CONTAINER) build --target cuda --build-arg TORCH=$(TORCH) --build-arg TORCH_INDEX=$(TORCH_INDEX)/cu130 --tag spine-node:cuda .
+	$(BUILDER) build --target cuda --build-arg TORCH=$(TORCH) --build-arg TORCH_INDEX=$(TORCH_INDEX)/cu130 --tag spine-node:cuda .
 
 trial: $(READY)
 	$(VENV)/bin/spine-node synthesize --output demo/trial-study --seed 20240
@@ -119,7 +120,7 @@ bundle: $(READY)
 	TORCH_INDEX=$(TORCH_INDEX)/$(TORCH_BUILD) app/deploy/offline/bundle.sh $(VENV)/bin/python dist
 
 # The tools that judge an environment stay outside of it.
-.PHONY: audit sbom release
+.PHONY: audit sbom release image-file
 PIP_AUDIT ?= pip-audit==2.10.1
 CYCLONEDX ?= cyclonedx-bom==7.5.0
 VERSION = $(shell $(VENV)/bin/python -c 'from app import __version__; print(__version__)')
@@ -138,6 +139,13 @@ sbom: $(READY)
 	$(VENV)/bin/python -m app.deploy.contents pyproject.toml dist/spine-node-$(VERSION).cdx.json
 
 release: wheel bundle sbom
-	@if [ -n "$(CONTAINER)" ]; then $(MAKE) image && $(CONTAINER) save spine-node:cpu | gzip > dist/spine-node-$(VERSION)-image-cpu.tar.gz; \
-	else echo 'no docker, podman or buildah here: the image is not part of this release folder'; fi
+	@if [ -n "$(CONTAINER)" ]; then $(MAKE) image image-file; \
+	else echo 'no docker, podman or buildah answers here: the image is not part of this release folder'; fi
 	cd dist && sha256sum spine?node-$(VERSION)* > SHA256SUMS && cat SHA256SUMS
+
+image-file:
+	rm -f $(IMAGE_FILE) $(IMAGE_FILE).gz
+	case $(notdir $(BUILDER)) in \
+	buildah) $(BUILDER) push --quiet spine-node:cpu docker-archive:$(IMAGE_FILE):spine-node:cpu;; \
+	*) $(BUILDER) save --output $(IMAGE_FILE) spine-node:cpu;; esac
+	gzip --fast $(IMAGE_FILE)

@@ -47,7 +47,7 @@ def test_its_tables_join_with_participants(
     pytest.importorskip("pandas", reason="comes with the extra train")
     assert len(COMMANDS) == 3
     (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    people = ["participant_id\tgroup", "sub-01\tyoung", "sub-02\told"]
+    people = ["participant_id\tgroup", "sub-01\tyoung", "sub-02\told", "sub-03\told"]
     (folder / "DATASET" / "participants.tsv").write_text("\n".join(people) + "\n")
     (folder / "OUT").mkdir()
     header = re.search(r"`measurements.csv` \| a row per measure: ([\w, ]+) \(", PAGE)
@@ -59,7 +59,11 @@ def test_its_tables_join_with_participants(
         "sub-02,,sub-02_T2w,21,L2,vertebral_body,slip,,mm,cut_off",
     ]
     (folder / "OUT" / "measurements.csv").write_text("\n".join(rows) + "\n")
+    cases = ["subject,session,series,status", "sub-01,,sub-01_T2w,ok", "sub-02,,sub-02_T2w,ok"]
+    (folder / "OUT" / "cohort.csv").write_text("\n".join(cases) + "\n")
     exec(compile(block, "docs/cohort.md", "exec"), {"__name__": "page"})  # noqa: S102
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["young", "ok", "1"] in lines
+    assert {tuple(line[-2:]) for line in lines} >= {("ok", "1"), ("NaN", "1")}
     assert ["young", "L1", "25.0", "NaN", "1"] in lines
     assert ["old", "L1", "21.0", "NaN", "1"] in lines

@@ -12,6 +12,7 @@ import yaml
 
 from app.cli import rules_page
 from app.cli.settings_page import as_markdown
+from tests.builders.architecture_pictures import FOLDER, LIFE, PICTURES
 from tests.builders.state_diagrams import with_diagrams
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -31,6 +32,17 @@ def test_the_page_of_rules_is_current():
 def test_the_state_diagrams_are_current():
     page = (ROOT / "docs/architecture.md").read_text("utf-8")
     assert page == with_diagrams(page)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_pictures_of_the_rooms_are_current(name: str):
+    assert (FOLDER / name).read_text("utf-8") == PICTURES[name]()
+
+
+def test_the_life_of_a_series_shows_every_room_of_the_node():
+    shown = re.findall(r"[a-z_]+", PICTURES[LIFE]())
+    rooms = {path.parent.name for path in (ROOT / "app" / "node").glob("*/__init__.py")}
+    assert rooms - {*shown} == set()
 
 
 def test_the_page_of_settings_is_current():

@@ -19,6 +19,8 @@ MOST = {
     "hold results against one more rule": 2,
     "let something need a person": 3,
     "tell one more event": 2,
+    "show one more page": 3,
+    "refuse a series": 3,
     "add a setting": 2,
 }
 """Task -> files of the product that may change for it."""
