@@ -93,7 +93,7 @@ def test_a_success_makes_results_planned_deliveries_and_the_end_true_at_once(
     assert not bench.folders.source("j1").exists()
 
 
-def test_a_success_withdraws_what_is_held_of_the_result_that_it_replaces(
+def test_a_success_withdraws_what_was_not_sent_of_the_result_that_it_replaces(
     bench: Bench, tmp_path: Path
 ):
     with transaction(bench.engine) as c:
@@ -102,12 +102,24 @@ def test_a_success_withdraws_what_is_held_of_the_result_that_it_replaces(
         )
         insert(c, "delivery", delivery_id="d0", job_id="j0", state="held", destination="x")
         insert(c, "delivery", delivery_id="d9", job_id="j0", state="delivered", destination="y")
+        insert(c, "delivery", delivery_id="d1", job_id="j0", state="queued", destination="z")
+        insert(
+            c,
+            "delivery",
+            delivery_id="d2",
+            job_id="j0",
+            state="queued",
+            destination="v",
+            attempts=1,
+        )
         assert not deliveries.release(c, "j0", 40.0)
     bench.settle(bench.succeeded(tmp_path))
     with reading(bench.engine) as c:
         rows = {row.delivery_id: row for row in overview.deliveries_of_job(c, "j0")}
-    assert {name: row.state for name, row in rows.items()} == {"d0": "discarded", "d9": "delivered"}
-    assert rows["d0"].last_error == "replaced_by_revision_1"
+    assert {name: row.state for name, row in rows.items()} == {
+        "d0": "discarded", "d1": "discarded", "d2": "queued", "d9": "delivered",
+    }  # fmt: skip
+    assert rows["d0"].last_error == rows["d1"].last_error == "replaced_by_revision_1"
     assert bench.deliveries() == [("pacs", "held")]
 
 
