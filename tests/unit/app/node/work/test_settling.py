@@ -12,7 +12,8 @@ from app.node.archive.spool import Spool
 from app.node.journal import deliveries, jobs, overview, runs
 from app.node.journal.engine import reading, transaction
 from app.node.telemetry.events import Event
-from app.node.work.settling import CANCELLED, OVER, Outcome, Settlement, disk_failed, done, failed
+from app.node.work.outcomes import CANCELLED, OVER, Done, Outcome, disk_failed, done, failed
+from app.node.work.settling import Settlement
 from app.node.work.workfolder import WorkFolders
 from app.settings import NodeSettings
 from tests.builders.journal_rows import insert
@@ -37,7 +38,7 @@ class Bench:
 
     def settle(self, outcome: Outcome, attempts: int = 0) -> tuple[float | None, int]:
         settled = self.settlement.settle("j1", 1, attempts, outcome)
-        return settled.delay_s, settled.attempts
+        return settled["delay_s"], settled["attempts"]
 
     @property
     def job(self) -> overview.JobRow:
@@ -51,7 +52,7 @@ class Bench:
             rows = overview.deliveries_of_job(c, "j1")
         return [(row.destination, row.state) for row in rows]
 
-    def succeeded(self, tmp_path: Path) -> Outcome:
+    def succeeded(self, tmp_path: Path) -> Done:
         """Outcome of a run that wrote one segmentation."""
         output = self.folders.output("j1")
         output.mkdir(parents=True, exist_ok=True)
