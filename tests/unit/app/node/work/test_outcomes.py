@@ -34,7 +34,7 @@ def test_an_outcome_is_read_as_it_was_kept(outcome: Outcome):
     ],
 )
 def test_a_failure_says_whether_it_counts_and_whether_another_attempt_is_of_use(
-    outcome: Failed, counts: bool, is_final: bool
+    outcome: Failed, *, counts: bool, is_final: bool
 ):
     assert (outcome["counts"], outcome.get("is_final", False)) == (counts, is_final)
 
