@@ -16,8 +16,8 @@ from types import SimpleNamespace
 
 from app.node.journal.deliveries import DeliveryGroup
 from app.node.journal.jobs import JobRun
+from app.node.work.outcomes import Outcome, Settled, done
 from app.node.work.queue import JobQueue, engine_url, segment_id
-from app.node.work.settling import Outcome, Settled, done
 from app.node.work.workflows import Tools, Workflows
 from tests.builders.waiting import eventually
 

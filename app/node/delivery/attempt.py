@@ -18,6 +18,7 @@ from app.node.delivery.circuit import Breaker
 from app.node.delivery.conditions import PeerCondition, Sent
 from app.node.delivery.ledger import Ledger
 from app.node.delivery.sending import Correspondent, confirm, send
+from app.node.delivery.superseded import ask_for, keep_back
 from app.node.journal.states import DeliveryState
 from app.node.peers.kinds import destination_of
 from app.node.telemetry.logs import silent
@@ -123,6 +124,7 @@ class Courier:
         return self._verdict(ledger)
 
     def _talk(self, ledger: Ledger, to: Correspondent, due: Sequence[Parcel]) -> None:
+        due = keep_back(ledger, due)
         if not due:
             return
         breaker = Breaker(
@@ -133,11 +135,14 @@ class Courier:
             ledger.postponed(due, wait_s)
             return
         queued = [one for one in due if one.state == DeliveryState.QUEUED]
-        if queued:
-            sent = send(ledger, to, queued)
-            _learn(breaker, sent)
-            if sent.condition is PeerCondition.FAILS:
-                return
+        superseded = [one for one in queued if one.is_superseded]
+        wanted = [one for one in queued if not one.is_superseded]
+        for talk, parcels in ((ask_for, superseded), (send, wanted)):
+            if parcels:
+                sent = talk(ledger, to, parcels)
+                _learn(breaker, sent)
+                if sent.condition is PeerCondition.FAILS:
+                    return
         acknowledged = [
             one for one in ledger.waiting() if one.state == DeliveryState.SENT and self._is_due(one)
         ]

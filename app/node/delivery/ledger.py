@@ -6,7 +6,6 @@ knowledge of at most one answer, and that object is asked for or sent again.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.node.delivery.backoff import (
@@ -23,6 +22,7 @@ from app.node.journal.attention_kinds import COMMITMENT_OVERDUE
 from app.node.journal.destinations import note_confirmation
 from app.node.journal.engine import reading, transaction
 from app.node.journal.parcels import advance, count_attempt, note, parcels_of
+from app.node.journal.replaced import withdrawn_by
 from app.node.journal.states import DeliveryEvent, DeliveryState
 from app.node.telemetry.events import (
     DELIVERY_CONFIRMED,
@@ -75,16 +75,9 @@ class Ledger:
             return parcels_of(c, self.group)
 
     def begin(self, parcels: Sequence[Parcel]) -> list[Parcel]:
-        """Count an attempt, before anything is sent; leaves out what was stopped meanwhile."""
-        wanted = {one.delivery_id for one in parcels}
+        """Count an attempt, before anything is sent; leaves out what was stopped or replaced."""
         with transaction(self.engine) as c:
-            chosen = [
-                one
-                for one in parcels_of(c, self.group)
-                if one.delivery_id in wanted and one.state == DeliveryState.QUEUED
-            ]
-            count_attempt(c, chosen, self.clock())
-        return [replace(one, attempts=one.attempts + 1) for one in chosen]
+            return count_attempt(c, self.group, parcels, self.clock())
 
     def sent(self, parcel: Parcel, status: int, *, is_uncompressed: bool = False) -> None:
         """Note that the peer acknowledged it, and whether it took no RLE Lossless."""
@@ -251,12 +244,18 @@ class Ledger:
         else:
             self.parked(parcel, "destination_unknown")
 
-    def postponed(self, parcels: Sequence[Parcel], pause_s: float) -> None:
-        """Postpone what the destination's pause holds up; give up what is out of time."""
+    def withdrawn(self, parcel: Parcel, revision: int) -> None:
+        """Note that it is not sent any more, since a revision has replaced it."""
+        self._move(parcel, DeliveryEvent.WITHDRAW, **withdrawn_by(revision, self.clock()))
+
+    def postponed(
+        self, parcels: Sequence[Parcel], pause_s: float, cause: str = "destination_paused"
+    ) -> None:
+        """Postpone what something holds up; give up what is out of time."""
         now = self.clock()
         for parcel in parcels:
             if is_expired(parcel.released_at, now, self.settings):
-                self.dead(parcel, parcel.last_error or "destination_paused")
+                self.dead(parcel, parcel.last_error or cause)
             else:
                 wait_s = min(pause_s, left_s(parcel.released_at, now, self.settings))
                 self._note(parcel, next_attempt_at=now + wait_s)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from app.node.journal.deliveries import OPEN, DeliveryGroup
 from app.node.journal.moves import move, origins_of
+from app.node.journal.replaced import is_replaced, is_superseded, replacing_revision
 from app.node.journal.states import DeliveryState
 from app.node.journal.tables import DELIVERY, JOB, RESULT
 from operators.dicom.result_kinds import OBJECT_CLASSES
@@ -53,6 +54,10 @@ class Parcel:
         Of the object.
     commit_asked_at : float or None
         When the peer took the request to commit its storage; None: not asked since it was sent.
+    replaced_by : int or None
+        Revision of what replaces it, or is to do so.
+    is_superseded : bool
+        Whether that has results.
     """
 
     delivery_id: str
@@ -71,6 +76,8 @@ class Parcel:
     last_error: str
     sop_class_uid: str = ""
     commit_asked_at: float | None = None
+    replaced_by: int | None = None
+    is_superseded: bool = False
 
 
 def parcels_of(c: Connection, group: DeliveryGroup) -> list[Parcel]:
@@ -132,6 +139,8 @@ def _parcels(c: Connection, *conditions: sa.ColumnElement[bool]) -> list[Parcel]
             DELIVERY.c.last_error,
             RESULT.c.sop_class_uid,
             DELIVERY.c.commit_asked_at,
+            replacing_revision().label("replaced_by"),
+            is_superseded().label("is_superseded"),
         )
         .join(JOB, JOB.c.job_id == DELIVERY.c.job_id)
         .join(
@@ -152,26 +161,39 @@ def _parcels(c: Connection, *conditions: sa.ColumnElement[bool]) -> list[Parcel]
     return sorted(parcels, key=lambda one: ranks.get(one.kind, len(ranks)))
 
 
-def count_attempt(c: Connection, parcels: Sequence[Parcel], now: float) -> None:
+def count_attempt(
+    c: Connection, group: DeliveryGroup, parcels: Sequence[Parcel], now: float
+) -> list[Parcel]:
     """Note, before anything is sent, that an attempt begins.
 
     Parameters
     ----------
     c : Connection
         A transaction.
+    group : DeliveryGroup
+        Whose objects.
     parcels : sequence of Parcel
-        What will be sent.
+        What is to be sent.
     now : float
         Epoch seconds; until the attempt says more, its next one counts from here.
+
+    Returns
+    -------
+    list of Parcel
+        What may be sent, as counted: without what was stopped meanwhile, or is replaced.
     """
-    c.execute(
+    counted = c.execute(
         sa.update(DELIVERY)
         .where(
+            *_belongs_to(group),
             DELIVERY.c.delivery_id.in_([parcel.delivery_id for parcel in parcels]),
             DELIVERY.c.state == DeliveryState.QUEUED,
+            ~is_replaced(),
         )
         .values(attempts=DELIVERY.c.attempts + 1, next_attempt_at=now)
+        .returning(DELIVERY.c.delivery_id)
     )
+    return _parcels(c, DELIVERY.c.delivery_id.in_(counted.scalars().all()))
 
 
 def advance(

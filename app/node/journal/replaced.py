@@ -1,8 +1,11 @@
-"""Results that a later run of their series replaces: what is held of them must not go out.
+"""Results that a later run of their series replaces: what was not sent of them must not go out.
 
 A later run is one of the same or a newer content that has results, or is on its way to some; a
 correction by a person counts from the moment it is made. What was sent already stays where it is:
 that is a person's task (`app.node.journal.attention`).
+
+Whoever is replaced waits until the later results are there, and is withdrawn then. A later run that
+comes to nothing gives back what waited.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from app.node.journal.moves import move
-from app.node.journal.states import DeliveryEvent, JobState
+from app.node.journal.states import DeliveryEvent, DeliveryState, JobState
 from app.node.journal.tables import DELIVERY, JOB, LEVEL_CORRECTION
 
 if TYPE_CHECKING:
@@ -55,6 +58,12 @@ def is_replaced() -> sa.ColumnElement[bool]:
     return sa.exists().where(MINE.c.job_id == DELIVERY.c.job_id, sa.or_(is_later, _IS_CORRECTED))
 
 
+def is_superseded() -> sa.ColumnElement[bool]:
+    """Whether what replaces a row of `DELIVERY` has results."""
+    has_results = sa.exists().where(IS_LATER, LATER.c.state == JobState.SUCCEEDED)
+    return sa.exists().where(MINE.c.job_id == DELIVERY.c.job_id, has_results)
+
+
 def replacing_revision() -> sa.ScalarSelect[int | None]:
     """Revision of what replaces the object of a row of `DELIVERY`; null: nothing does."""
     latest = sa.select(sa.func.max(LATER.c.revision)).where(IS_LATER).scalar_subquery()
@@ -67,7 +76,10 @@ def replacing_revision() -> sa.ScalarSelect[int | None]:
 
 
 def withdraw_replaced(c: Connection, job_id: str, now: float) -> int:
-    """Do not send what is still held of the results that a job has just replaced.
+    """Do not send what is still held, or was never tried, of the results that a job has replaced.
+
+    Where an attempt was made, the object may be at its destination: the next attempt asks
+    (`app.node.delivery.superseded`), so that an object that is there does not pass for withdrawn.
 
     Parameters
     ----------
@@ -87,6 +99,12 @@ def withdraw_replaced(c: Connection, job_id: str, now: float) -> int:
     others = sa.select(JOB.c.job_id).where(JOB.c.series_uid == series, JOB.c.job_id != job_id)
     revision = sa.select(JOB.c.revision).where(JOB.c.job_id == job_id)
     number = c.execute(revision).scalar_one()
-    facts = {"released_at": now, "next_attempt_at": None, "last_error": f"{REPLACED_BY}{number}"}
-    theirs = (DELIVERY.c.job_id.in_(others), is_replaced())
-    return move(c, DeliveryEvent.WITHDRAW, *theirs, **facts)
+    is_untried = sa.or_(DELIVERY.c.state == DeliveryState.HELD, DELIVERY.c.attempts == 0)
+    theirs = (DELIVERY.c.job_id.in_(others), is_replaced(), is_untried)
+    return move(c, DeliveryEvent.WITHDRAW, *theirs, **withdrawn_by(number, now))
+
+
+def withdrawn_by(revision: int, now: float) -> dict[str, str | float | None]:
+    """Give the columns of a delivery that is withdrawn at a time because of a revision."""
+    cause = f"{REPLACED_BY}{revision}"
+    return {"released_at": now, "next_attempt_at": None, "last_error": cause}

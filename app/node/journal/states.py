@@ -144,7 +144,7 @@ class DeliveryEvent(StrEnum):
     GIVE_UP = "give_up"
     """Refused for good, or the time allowed is over."""
     WITHDRAW = "withdraw"
-    """A later result of its series replaces it before anybody released it."""
+    """A later result of its series replaces it before it was sent."""
     DISCARD = "discard"
     """A person says: do not send it."""
     RESEND = "resend"
@@ -195,7 +195,7 @@ DELIVERY_MOVES: Final[dict[DeliveryEvent, Move[DeliveryState]]] = {
     DeliveryEvent.PARK: Move((_D.QUEUED,), _D.PARKED),
     DeliveryEvent.DECLINE: Move((_D.QUEUED,), _D.DECLINED),
     DeliveryEvent.GIVE_UP: Move((_D.QUEUED, _D.SENT), _D.DEAD),
-    DeliveryEvent.WITHDRAW: Move((_D.HELD,), _D.DISCARDED),
+    DeliveryEvent.WITHDRAW: Move((_D.HELD, _D.QUEUED), _D.DISCARDED),
     DeliveryEvent.DISCARD: Move((_D.HELD, _D.QUEUED, _D.SENT, _D.PARKED, _D.DEAD), _D.DISCARDED),
     DeliveryEvent.RESEND: Move(
         (_D.QUEUED, _D.SENT, _D.DELIVERED, _D.PARKED, _D.DEAD, _D.DISCARDED, _D.DECLINED),

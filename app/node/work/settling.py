@@ -14,7 +14,6 @@ from app.errors import (
     ExitCode,
     OutputUnwritableError,
     ServiceError,
-    SpoolError,
 )
 from app.node.delivery.routing import destinations_of, objects_for
 from app.node.delivery.withheld import withheld_objects
@@ -25,6 +24,7 @@ from app.node.journal.runs import RunEnd
 from app.node.journal.states import JobState
 from app.node.telemetry import events
 from app.node.work.agreeing import review
+from app.node.work.outcomes import Failed, Outcome, Settled, failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,71 +35,10 @@ if TYPE_CHECKING:
     from app.node.telemetry.logs import Emit
     from app.node.work.workfolder import WorkFolders
     from app.settings import NodeSettings
-    from operators.errors import SpineError
 
 LONGEST_PAUSE_S: Final = 300.0
 _START_PAUSES: Final = 3
 """An inference process that does not come up needs somebody, or at least some time."""
-
-Outcome = dict[str, Any]
-"""What one attempt came to, as plain data that the engine keeps: ``kind`` is ``done`` (with
-``record``), ``lost`` or ``failed`` (with ``code``, ``message``, ``counts``), ``cancelled`` or
-``over`` (somebody else ended the run)."""
-
-
-def done(record: Mapping[str, Any]) -> Outcome:
-    """Outcome of an attempt that came to its end, good or bad."""
-    return {"kind": "done", "record": dict(record)}
-
-
-def failed(error: SpineError, *, counts: bool = True) -> Outcome:
-    """Outcome of an attempt that broke off.
-
-    Parameters
-    ----------
-    error : SpineError
-        Why.
-    counts : bool
-        False where it was no fault of the job: the inference process never came up.
-
-    Returns
-    -------
-    dict
-        Plain data.
-    """
-    return {
-        "kind": "failed",
-        "code": error.code,
-        "message": ", ".join(error.reasons) or error.message,
-        "counts": counts,
-        "is_final": isinstance(error, SpoolError) and "images_deleted" in error.reasons,
-    }
-
-
-def disk_failed(error: OSError) -> Outcome:
-    """Outcome of an attempt that the disk did not permit: no job's fault, tried again."""
-    message = f"disk: {error.strerror}"
-    return {"kind": "failed", "code": SpoolError.code, "message": message, "counts": False}
-
-
-CANCELLED: Final[Outcome] = {"kind": "cancelled"}
-OVER: Final[Outcome] = {"kind": "over"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """What follows an attempt: nothing (`delay_s` None), or the next one after `delay_s`.
-
-    Attributes
-    ----------
-    delay_s : float or None
-        Pause before the next attempt, s.
-    attempts : int
-        Attempts that counted so far.
-    """
-
-    delay_s: float | None
-    attempts: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +74,8 @@ class Settlement:
             Which run.
         attempts : int
             Attempts that counted before this one.
-        outcome : dict
-            As `done`, `failed` and the others give it.
+        outcome : Outcome
+            What it came to.
 
         Returns
         -------
@@ -148,17 +87,16 @@ class Settlement:
         JournalError
             If the journal does not answer; settle again.
         """
-        kind = outcome["kind"]
-        if kind == "done":
+        if outcome["kind"] == "done":
             settled = self._judge(job_id, run_number, attempts, outcome["record"])
-        elif kind == "failed":
+        elif outcome["kind"] == "failed":
             settled = self._failed(job_id, run_number, attempts, outcome)
         else:
-            if kind == "cancelled":
+            if outcome["kind"] == "cancelled":
                 self._end(self._run_end(job_id, run_number, JobState.CANCELLED))
             settled = Settled(delay_s=None, attempts=attempts)
         # A run that is over may have been replaced by one that uses the same inputs.
-        if settled.delay_s is None and kind != "over":
+        if settled["delay_s"] is None and outcome["kind"] != "over":
             self.folders.clear(job_id)
         return settled
 
@@ -181,11 +119,13 @@ class Settlement:
             )
             self._end(end, reasons=",".join(error.get("reasons", ())))
             return Settled(delay_s=None, attempts=attempts)
-        outcome = {
-            "code": str(error.get("code", ServiceError.code)),
-            "message": str(error.get("message", "")),
-            "record": record,
-        }
+        outcome = Failed(
+            kind="failed",
+            code=str(error.get("code", ServiceError.code)),
+            message=str(error.get("message", "")),
+            counts=True,
+            record=record,
+        )
         return self._failed(job_id, run_number, attempts, outcome)
 
     def _publish(
@@ -227,11 +167,8 @@ class Settlement:
         # engine's note of it: then this changes nothing.
         self._end(self._run_end(job_id, run_number, JobState.CANCELLED))
 
-    def _failed(
-        self, job_id: str, run_number: int, attempts: int, outcome: Mapping[str, Any]
-    ) -> Settled:
-        limits, code = self.node.worker, str(outcome["code"])
-        counts = bool(outcome.get("counts", True))
+    def _failed(self, job_id: str, run_number: int, attempts: int, outcome: Failed) -> Settled:
+        limits, code, counts = self.node.worker, outcome["code"], outcome["counts"]
         attempts += counts
         if outcome.get("is_final") or attempts >= limits.attempts:
             end = self._run_end(
@@ -240,7 +177,7 @@ class Settlement:
                 JobState.DEAD,
                 record=outcome.get("record"),
                 code=code,
-                message=str(outcome["message"]),
+                message=outcome["message"],
             )
             with transaction(self.engine) as c:
                 runs.note_attempt(c, job_id, run_number, attempts=attempts, error_code=code)

@@ -10,15 +10,15 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from dbos import DBOS, DBOSConfiguredInstance
 
 from app.errors import InferenceLostError, JournalError, SpoolError
 from app.node.journal.deliveries import DeliveryGroup
+from app.node.work.outcomes import CANCELLED, OVER, disk_failed, done, failed
 from app.node.work.queue import DELIVER, SEGMENT, WORKFLOWS_CLASS, WORKFLOWS_INSTANCE
-from app.node.work.settling import CANCELLED, OVER, disk_failed, done, failed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from app.node.inference.protocol import Request
     from app.node.inference.supervisor import Supervisor
     from app.node.journal.runs import RunningJob
+    from app.node.work.outcomes import Outcome, Settled
     from app.node.work.segmenting import SegmentDesk
-    from app.node.work.settling import Outcome, Settlement
+    from app.node.work.settling import Settlement
 
 _T = TypeVar("_T")
 
@@ -110,8 +111,8 @@ class Workflows(DBOSConfiguredInstance):
                 outcome = await self.infer(job_id, run_number)
                 settled = await self.settle(job_id, run_number, attempts, outcome)
             if settled["delay_s"] is None:
-                return str(outcome["kind"])
-            attempts = int(settled["attempts"])
+                return outcome["kind"]
+            attempts = settled["attempts"]
             await self.pause(job_id, run_number, settled["delay_s"])
         return "over"
 
@@ -158,13 +159,10 @@ class Workflows(DBOSConfiguredInstance):
     @DBOS.step(name="settle")
     async def settle(
         self, job_id: str, run_number: int, attempts: int, outcome: Outcome
-    ) -> dict[str, Any]:
+    ) -> Settled:
         """Results, planned deliveries and the job's end, or the pause before the next attempt."""
-        settlement = self._tools.settlement
-        settled = await self._journal(
-            lambda: settlement.settle(job_id, run_number, attempts, outcome)
-        )
-        return asdict(settled)
+        settle = self._tools.settlement.settle
+        return await self._journal(lambda: settle(job_id, run_number, attempts, outcome))
 
     @DBOS.step(name="attempt")
     async def attempt(self, job_id: str, destination: str, generation: int) -> float | None:

@@ -11,12 +11,16 @@ from sqlalchemy.engine import Engine
 
 from app.node.delivery.attempt import Courier
 from app.node.delivery.circuit import FAILURES_ALLOWED, Breaker
+from app.node.delivery.superseded import AWAIT_S
 from app.node.journal.deliveries import due
 from app.node.journal.delivery_decisions import resend
 from app.node.journal.destinations import health_of
 from app.node.journal.engine import journal_url, open_journal, reading, transaction
+from app.node.journal.replaced import withdraw_replaced
+from app.node.journal.tables import JOB
 from app.settings import DeliverySettings
 from tests.builders.faulty_pacs import faulty_pacs
+from tests.builders.journal_rows import insert
 from tests.builders.planned_deliveries import (
     START,
     Heard,
@@ -90,6 +94,30 @@ def test_four_workers_with_the_same_attempt_end_in_one_delivery(
         all_at_once(lambda: courier.attempt(job.group()), 4)
         assert sorted(pacs.held) == list(job.sop_instance_uids)
     assert states_of(engine, job) == ["delivered"] * 3
+
+
+def test_what_is_replaced_waits_and_is_withdrawn_unless_an_attempt_was_counted(
+    engine: Engine, tmp_path: Path
+) -> None:
+    clock = VirtualClock()
+    with faulty_pacs([0xA700, 0xA700]) as pacs:
+        courier = Courier(engine, node_of(tmp_path, pacs.peer()), clock=clock)
+        tried, untried = (plan_job(engine, tmp_path, name) for name in "ab")
+        assert not courier.attempt(tried.group()).is_finished
+        with transaction(engine) as c:
+            insert(c, "job", job_id="newer", revision=2, created_at=START, state="running")
+        assert courier.attempt(untried.group()).delay_s == AWAIT_S
+        with transaction(engine) as c:
+            ended = {"state": "succeeded", "finished_at": START}
+            c.execute(JOB.update().where(JOB.c.job_id == "newer").values(ended))
+            assert withdraw_replaced(c, "newer", START) == 2
+        assert (states_of(engine, tried), states_of(engine, untried)) == (
+            ["queued"] * 2, ["discarded"] * 2,
+        )  # fmt: skip
+        clock.advance(AWAIT_S)
+        assert courier.attempt(tried.group()).is_finished
+        assert len(pacs.received) == 2
+    assert states_of(engine, tried) == ["discarded"] * 2
 
 
 def test_the_first_failures_of_a_destination_in_eight_workers_are_all_counted(

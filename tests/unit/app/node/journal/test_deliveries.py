@@ -137,7 +137,7 @@ def test_releasing_one_object_and_then_the_rest_gives_two_generations(tmp_path: 
 def test_sending_again_starts_from_the_first_attempt_with_the_whole_time(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     with transaction(desk.engine) as c:
-        count_attempt(c, parcels_of(c, desk.job.group()), START)
+        count_attempt(c, desk.job.group(), parcels_of(c, desk.job.group()), START)
         for parcel in parcels_of(c, desk.job.group()):
             advance(c, parcel, DeliveryEvent.GIVE_UP, last_error="status_C000", last_status=0xC000)
     assert desk.act(resend, desk.job.job_id, START + 1e6)

@@ -61,7 +61,8 @@ def test_try_now_ends_the_pause_and_gives_what_waits_a_new_round(site: Site):
     data = site.node.data
     job = plan_job(site.engine, data, "late", destinations=(PACS,), now=NOW)
     with transaction(site.engine) as connection:
-        count_attempt(connection, parcels_of(connection, job.group()), NOW + 600)
+        group = job.group()
+        count_attempt(connection, group, parcels_of(connection, group), NOW + 600)
         note_failure(connection, PACS, NOW, "unreachable")
         open_breaker(connection, PACS, NOW + 600)
     client = client_of(site)

@@ -12,7 +12,8 @@ from app.node.archive.spool import Spool
 from app.node.journal import delivery_decisions, jobs, overview, runs
 from app.node.journal.engine import reading, transaction
 from app.node.telemetry.events import Event
-from app.node.work.settling import CANCELLED, OVER, Outcome, Settlement, disk_failed, done, failed
+from app.node.work.outcomes import CANCELLED, OVER, Done, Outcome, disk_failed, done, failed
+from app.node.work.settling import Settlement
 from app.node.work.workfolder import WorkFolders
 from app.settings import NodeSettings
 from tests.builders.journal_rows import insert
@@ -37,7 +38,7 @@ class Bench:
 
     def settle(self, outcome: Outcome, attempts: int = 0) -> tuple[float | None, int]:
         settled = self.settlement.settle("j1", 1, attempts, outcome)
-        return settled.delay_s, settled.attempts
+        return settled["delay_s"], settled["attempts"]
 
     @property
     def job(self) -> overview.JobRow:
@@ -51,7 +52,7 @@ class Bench:
             rows = overview.deliveries_of_job(c, "j1")
         return [(row.destination, row.state) for row in rows]
 
-    def succeeded(self, tmp_path: Path) -> Outcome:
+    def succeeded(self, tmp_path: Path) -> Done:
         """Outcome of a run that wrote one segmentation."""
         output = self.folders.output("j1")
         output.mkdir(parents=True, exist_ok=True)
@@ -93,7 +94,7 @@ def test_a_success_makes_results_planned_deliveries_and_the_end_true_at_once(
     assert not bench.folders.source("j1").exists()
 
 
-def test_a_success_withdraws_what_is_held_of_the_result_that_it_replaces(
+def test_a_success_withdraws_what_was_not_sent_of_the_result_that_it_replaces(
     bench: Bench, tmp_path: Path
 ):
     with transaction(bench.engine) as c:
@@ -102,12 +103,24 @@ def test_a_success_withdraws_what_is_held_of_the_result_that_it_replaces(
         )
         insert(c, "delivery", delivery_id="d0", job_id="j0", state="held", destination="x")
         insert(c, "delivery", delivery_id="d9", job_id="j0", state="delivered", destination="y")
+        insert(c, "delivery", delivery_id="d1", job_id="j0", state="queued", destination="z")
+        insert(
+            c,
+            "delivery",
+            delivery_id="d2",
+            job_id="j0",
+            state="queued",
+            destination="v",
+            attempts=1,
+        )
         assert not delivery_decisions.release(c, "j0", 40.0)
     bench.settle(bench.succeeded(tmp_path))
     with reading(bench.engine) as c:
         rows = {row.delivery_id: row for row in overview.deliveries_of_job(c, "j0")}
-    assert {name: row.state for name, row in rows.items()} == {"d0": "discarded", "d9": "delivered"}
-    assert rows["d0"].last_error == "replaced_by_revision_1"
+    assert {name: row.state for name, row in rows.items()} == {
+        "d0": "discarded", "d1": "discarded", "d2": "queued", "d9": "delivered",
+    }  # fmt: skip
+    assert rows["d0"].last_error == rows["d1"].last_error == "replaced_by_revision_1"
     assert bench.deliveries() == [("pacs", "held")]
 
 
