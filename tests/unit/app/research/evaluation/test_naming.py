@@ -103,7 +103,7 @@ def unnamed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "x_instances.dcm"
 
 
-def renamed(source: Path, target: Path, vertebra: int, label: str, keyword: str = "") -> Path:
+def renamed(source: Path, target: Path, vertebra: int, label: str, *, keyword: str = "") -> Path:
     """Copy an object with another label of a vertebra, and the code of L4 where a keyword says."""
     seg = pydicom.dcmread(source)
     (segment,) = (s for s in seg.SegmentSequence if s.SegmentLabel == f"vertebra {vertebra}")
@@ -153,7 +153,7 @@ def test_a_segmentation_object_without_names_is_no_reference_of_names(
 def test_another_programs_vertebra_is_known_by_its_words_or_its_code(
     unnamed: Path, tmp_path: Path, label: str, keyword: str
 ):
-    truth = renamed(unnamed, tmp_path / "truth.dcm", 3, label, keyword)
+    truth = renamed(unnamed, tmp_path / "truth.dcm", 3, label, keyword=keyword)
     guess = renamed(unnamed, tmp_path / "guess.dcm", 3, "vertebra 3 (L4)")
     assert rates(truth, guess)["identified"] == 1.0
     assert set(read_reference(CaseFiles(instances=truth)).names.values()) == {"L4"}
