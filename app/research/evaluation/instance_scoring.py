@@ -10,7 +10,7 @@ import numpy as np
 from app.research.evaluation.detection import Match, match_instances, recognition
 from app.research.evaluation.measures import InstanceScore, Item, MaskPair, Measure, measures_of
 from app.research.evaluation.metrics import drawn_in, values_of
-from app.research.evaluation.naming import score_names
+from app.research.evaluation.naming import known_levels, score_names
 from app.research.evaluation.regions import Region, centres_mm, nearest, region_of
 from app.research.evaluation.structures import SUBSTRUCTURES, instances_of
 from operators.imaging.cropping import bounding_box
@@ -58,7 +58,7 @@ def score_kind(
             values = values_of(score, "instance", "level") | drawn
             measures += measures_of(Item("level", f"{kind.name} {score.reference}"), values)
     if kind.name == "vertebra":
-        measures += score_names(scores, prediction.names)
+        measures += score_names(scores, prediction.names, known_levels(reference))
     return scores, measures
 
 

@@ -106,6 +106,7 @@ class LabelScheme:
             if self.numbers == "levels"
             else {},
             tells=self.tells,
+            numbers_are_levels=self.numbers == "levels",
         )
 
 

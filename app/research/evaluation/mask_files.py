@@ -16,6 +16,7 @@ from pydicom.errors import InvalidDicomError
 
 from app.research.evaluation.label_schemes import require_known
 from app.research.evaluation.naming import names_beside, names_in_labels
+from app.research.evaluation.segment_names import segment_name
 from operators.anatomy.codes import STRUCTURES
 from operators.anatomy.labels import (
     DISC_OFFSET,
@@ -169,7 +170,7 @@ def _present(labels_zyx: NDArray[np.integer]) -> tuple[bool, bool]:
 
 
 def read_segments(path: Path) -> tuple[LabelMap, dict[int, str]]:
-    """Read segment numbers on the frames' own grid, and the segments' labels.
+    """Read segment numbers on the frames' own grid, and what the segments are called.
 
     Parameters
     ----------
@@ -179,7 +180,7 @@ def read_segments(path: Path) -> tuple[LabelMap, dict[int, str]]:
     Returns
     -------
     tuple of LabelMap, dict
-        Segment number per voxel, and number to Segment Label.
+        Segment number per voxel, and number to name (`segment_names.segment_name`).
 
     Raises
     ------
@@ -193,13 +194,13 @@ def read_segments(path: Path) -> tuple[LabelMap, dict[int, str]]:
         raise UnreadableInputError(
             "the file is not a readable DICOM segmentation", reasons=("unreadable_segmentation",)
         ) from error
-    names = {int(d.SegmentNumber): str(d.SegmentLabel) for d in seg.SegmentSequence}
+    names = {int(d.SegmentNumber): segment_name(d) for d in seg.SegmentSequence}
     array = np.asarray(volume.array, np.uint16)
     return LabelMap(array, np.asarray(volume.affine, float)), names
 
 
 def read_names(path: Path) -> dict[int, str]:
-    """Read the level names of a prediction's vertebrae: from a SEG, or from beside a NIfTI mask.
+    """Read the level names of a mask's vertebrae: from a SEG, or from beside a NIfTI mask.
 
     Parameters
     ----------
@@ -249,7 +250,7 @@ def _instances(names: dict[int, str]) -> dict[int, int]:
     labels, others = {}, {}
     for number, name in names.items():
         offset = _OFFSET_OF_FIRST_WORD.get(name.split(" ")[0])
-        if name == "sacrum":
+        if name.lower() == "sacrum":
             labels[number] = SACRUM_INSTANCE
         elif offset is not None and (own := _NUMBERED.fullmatch(name)):
             labels[number] = offset + int(own[1])

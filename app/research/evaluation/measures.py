@@ -29,6 +29,9 @@ class Masks:
         Either may be absent.
     names : mapping of int to str
         Level name of vertebrae, by their label (`app.research.evaluation.naming`).
+    numbers_are_levels : bool
+        Labels of vertebrae without names are their levels, as VerSe and SPINEPS number them; those
+        of a SEG are not.
     tells : frozenset of str or None
         Structures, substructures and kinds of instances that the author's label scheme can say
         (`app.research.evaluation.label_schemes`); None = all. Nothing else is scored.
@@ -38,6 +41,7 @@ class Masks:
     instances: LabelMap | None = None
     names: Mapping[int, str] = field(default_factory=dict)
     tells: frozenset[str] | None = None
+    numbers_are_levels: bool = True
 
 
 @dataclass(frozen=True, slots=True, order=True)

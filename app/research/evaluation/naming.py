@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from app.research.evaluation.measures import InstanceScore
+    from app.research.evaluation.measures import InstanceScore, Masks
 
 NAMING: Final = Item("naming", "vertebra")
 
@@ -68,8 +68,24 @@ def names_beside(mask: Path) -> dict[int, str]:
 _LEVELS: Final = frozenset(LEVEL_NAMES.values())
 
 
-def score_names(scores: Sequence[InstanceScore], names: Mapping[int, str]) -> list[Measure]:
-    """Hold names against the reference's labels, which are levels.
+def known_levels(reference: Masks) -> Mapping[int, str]:
+    """Tell the levels of a reference's vertebrae, by their labels.
+
+    Parameters
+    ----------
+    reference : Masks
+        Names count, except those with a reserve. Without names, labels are levels unless they are
+        known not to be.
+    """
+    if reference.names or not reference.numbers_are_levels:
+        return {n: name for n, name in reference.names.items() if name in _LEVELS}
+    return LEVEL_NAMES
+
+
+def score_names(
+    scores: Sequence[InstanceScore], names: Mapping[int, str], levels: Mapping[int, str]
+) -> list[Measure]:
+    """Hold names against the levels of the reference.
 
     Parameters
     ----------
@@ -77,19 +93,20 @@ def score_names(scores: Sequence[InstanceScore], names: Mapping[int, str]) -> li
         Of the vertebrae of one case.
     names : mapping of int to str
         Level name by predicted label.
+    levels : mapping of int to str
+        Level by label of the reference (`known_levels`).
 
     Returns
     -------
     list of Measure
-        Shares of the reference's vertebrae (`metrics.METRICS`). Empty where nothing is named or the
-        reference has no vertebra.
+        Shares of the reference's vertebrae of known level (`metrics.METRICS`). Empty where nothing
+        is named or the reference has none.
     """
-    known = [score for score in scores if score.reference is not None]
+    known = [score for score in scores if score.reference in levels]
     if not names or not known:
         return []
     pairs = [
-        (names.get(score.prediction or 0, ""), LEVEL_NAMES.get(score.reference or 0, ""))
-        for score in known
+        (names.get(score.prediction or 0, ""), levels[score.reference or 0]) for score in known
     ]
     right = sum(name.removeprefix(PROBABLY) == level for name, level in pairs if name)
     stated = [(name, level) for name, level in pairs if name and not name.startswith(PROBABLY)]

@@ -106,7 +106,12 @@ def _read(files: CaseFiles, grid: Grid | None, plain_kind: MaskKind | None) -> M
         grid = grid or mask.grid
         found[kind_name] = bring_onto(mask, grid)
     names = {} if files.instances is None else read_names(files.instances)
-    return Masks(semantic=found.get("semantic"), instances=found.get("instances"), names=names)
+    return Masks(
+        semantic=found.get("semantic"),
+        instances=found.get("instances"),
+        names=names,
+        numbers_are_levels=files.instances is None or files.instances.suffix != ".dcm",
+    )
 
 
 def _empty(labels: LabelMap | None) -> LabelMap | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pydicom
 from pydicom.uid import SegmentationStorage
 
+from app.research.evaluation.segment_names import segment_name
 from operators.dicom.normal_header import PARSE_ERRORS
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def object_kind(path: Path) -> MaskKind | None:
     header = _header(path)
     if header is None or header.get("SOPClassUID") != SegmentationStorage:
         return None
-    labels = [str(item.get("SegmentLabel", "")) for item in header.get("SegmentSequence") or []]
+    labels = [segment_name(item) for item in header.get("SegmentSequence") or []]
     return "instances" if any(s.startswith(_INSTANCE_WORDS) for s in labels) else "semantic"
 
 
