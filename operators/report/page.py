@@ -173,8 +173,10 @@ class _Pages(Canvas):  # type: ignore[misc] # reportlab has no types
             size = _NOTICE_SIZES[1]
         self.setFont(BOLD, size)
         self.setFillColor(FLAG)
-        for n, line in enumerate(simpleSplit(notice, BOLD, size, room)):
-            self.drawString(_MARGIN, 8 * mm - n * 1.1 * size, line)
+        lines = simpleSplit(notice, BOLD, size, room)
+        first = 8 * mm if len(lines) == 1 else 9.8 * mm
+        for n, line in enumerate(lines):
+            self.drawString(_MARGIN, first - n * 1.1 * size, line)
 
 
 _ON_EVERY_PAGE: Final = (PATIENT, PATIENT_ID, IMAGE)

@@ -168,7 +168,7 @@ def test_the_notice_is_written_where_there_is_one():
 
 
 def test_a_notice_too_long_for_a_line_goes_on_below_inside_the_picture():
-    warning = (255, 183, 140)
+    warning = (255, 180, 162)
     scene = scene_of(*phantom())
     usual = overview(scene, "phantom", NOTICE)
     long = overview(scene, "phantom", "for measuring spines " * 17)

@@ -142,7 +142,7 @@ def test_the_longest_intended_use_stays_on_the_page_and_clear_of_its_number(
     monkeypatch.setattr(Canvas, "drawString", noted)
     longest = f"{'measuring spines ' * 18}(responsible: {'N' * 64})"
     pdf_of(replace(REPORT, notice=longest), picture())
-    lines = [(end, y, text) for end, y, text in drawn if text.lower() in longest.lower()]
+    lines = [(end, y, text) for end, y, text in drawn if text and text.lower() in longest.lower()]
     assert " ".join(text for _, _, text in lines).lower() == longest.lower()
     assert 1 < len(lines) <= 4
     assert all(end < A4[0] - 36 * mm and y > 2 * mm for end, y, _ in lines)
