@@ -12,7 +12,7 @@ from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from operators.anatomy.codes import STRUCTURES
 from operators.anatomy.colours import STRUCTURE_COLOURS, Rgb, instance_colour
@@ -110,8 +110,25 @@ def overview(scene: Scene, title: str, notice: str) -> Image.Image:
     )
     sheet, draw = _sheet(rows, scene)
     draw.text((_MARGIN_PX, 14), title, font=font(_LARGE, bold=True), fill=_INK)
-    draw.text((_MARGIN_PX, sheet.height - 28), notice, font=font(_NORMAL), fill=_WARNING)
+    lines = _wrapped(notice, sheet.width - 2 * _MARGIN_PX)
+    first = sheet.height - 28
+    sheet = ImageOps.expand(sheet, (0, 0, 0, _LINE_PX * (len(lines) - 1)), _GROUND)
+    draw = ImageDraw.Draw(sheet)
+    for n, line in enumerate(lines):
+        draw.text((_MARGIN_PX, first + n * _LINE_PX), line, font=font(_NORMAL), fill=_WARNING)
     return sheet
+
+
+def _wrapped(text: str, width_px: int) -> list[str]:
+    """Lines that fit; an intended use may be as long as three."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and font(_NORMAL).getlength(longer) > width_px:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def page_jpeg(scene: Scene) -> bytes:

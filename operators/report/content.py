@@ -6,7 +6,7 @@ How it looks is the business of ``page``; nothing here is measured or decided an
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from operators.anatomy.labels import SACRUM_INSTANCE
 from operators.anatomy.levels import UNCERTAIN, short_name, texts_of
@@ -45,7 +45,7 @@ class Said:
     rows : tuple of (str, tuple of Cell)
         Level, then one cell per column of `operators.report.words.COLUMNS`.
     curves : tuple of (str, str)
-        Curve and its value, or why there is none.
+        Curve and its value; at the end "Not given" with the others and why.
     reasons : tuple of (str, str)
         Letters in the table and what they stand for.
     published : tuple of str
@@ -111,9 +111,7 @@ def said_of(measured: Measured) -> Said:
             (places.row(number), tuple(_cells(number, values, letters, flagged)))
             for number in numbers
         ),
-        curves=tuple(
-            _curve(key, values, places) for key in CURVE_NAMES if (WHOLE_SPINE, key) in values
-        ),
+        curves=_curves(values, places),
         reasons=tuple((letter, _reason(reason)) for reason, letter in letters.items()),
         published=published_for(measured.measurements, measured.levels),
     )
@@ -217,13 +215,25 @@ def _doubts(result: Measured, texts: Mapping[int, str]) -> tuple[str, ...]:
     return tuple(told)
 
 
-def _curve(
-    key: str, values: Mapping[tuple[int, str], MeasuredValue], places: _Places
-) -> tuple[str, str]:
-    name, row = CURVE_NAMES[key], values[WHOLE_SPINE, key]
-    if row.value is None:
-        return name, f"not given: {_reason(row.reason or '')}"
-    ends = [values.get((WHOLE_SPINE, f"{key}_{end}_vertebra")) for end in ("upper", "lower")]
-    levels = [places.level(int(end.value)) for end in ends if end is not None and end.value]
-    between = f" between {' and '.join(levels)}" if levels else ""
-    return name, f"{row.value:.0f}°{between} ({MEASURES[key].definition})"
+def _curves(
+    values: Mapping[tuple[int, str], MeasuredValue], places: _Places
+) -> tuple[tuple[str, str], ...]:
+    """Curves with a value, one each; those without in one line, by their reasons."""
+    given: list[tuple[str, str]] = []
+    missing: dict[str, list[str]] = {}
+    for key, name in CURVE_NAMES.items():
+        row = values.get((WHOLE_SPINE, key))
+        if row is None:
+            continue
+        if row.value is None:
+            missing.setdefault(_reason(row.reason or ""), []).append(name.lower())
+        else:
+            ends = [values.get((WHOLE_SPINE, f"{key}_{end}_vertebra")) for end in _COBB_ENDS]
+            levels = [places.level(int(end.value)) for end in ends if end is not None and end.value]
+            between = f" between {' and '.join(levels)}" if levels else ""
+            given.append((name, f"{row.value:.0f}°{between} ({MEASURES[key].definition})"))
+    why = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in missing.items())
+    return (*given, *((("Not given", why),) if why else ()))
+
+
+_COBB_ENDS: Final = ("upper", "lower")

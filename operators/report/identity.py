@@ -25,7 +25,9 @@ _LONGEST: Final = 80
 """Characters of one value: a name may have 64 in each of its five parts."""
 
 
-def identity_of(header: Dataset | None, key: str, stack: str = "") -> tuple[tuple[str, str], ...]:
+def identity_of(
+    header: Dataset | None, key: str, stack: str = "", description: str = ""
+) -> tuple[tuple[str, str], ...]:
     """Name the patient, the study and the series; the image alone where it is not from DICOM.
 
     Parameters
@@ -36,6 +38,8 @@ def identity_of(header: Dataset | None, key: str, stack: str = "") -> tuple[tupl
         Of the case, as the names of its files have it.
     stack : str
         Which stack of the series; empty for an only one.
+    description : str
+        What the scanner calls the series.
 
     Returns
     -------
@@ -48,7 +52,7 @@ def identity_of(header: Dataset | None, key: str, stack: str = "") -> tuple[tupl
     >>> header = Dataset()
     >>> header.PatientName, header.PatientBirthDate = "Doe^Jane^^Dr", "19570228"
     >>> identity_of(header, "series2_ab12")[0], identity_of(header, "series2_ab12")[2]
-    (('Patient', 'Doe, Jane Dr'), ('Born', '1957-02-28'))
+    (('Patient', 'Doe, Jane Dr'), ('Born, sex', '1957-02-28'))
     >>> identity_of(None, "sub-07_T2w")
     (('Image', 'sub-07_T2w'),)
     """
@@ -60,9 +64,9 @@ def identity_of(header: Dataset | None, key: str, stack: str = "") -> tuple[tupl
     return (
         (PATIENT, _name(header)),
         (PATIENT_ID, _text(header, "PatientID")),
-        ("Born", born),
+        ("Born, sex", born),
         ("Study", study),
-        ("Series", _joined(key, stack)),
+        ("Series", _joined(description.strip()[:_LONGEST], key, stack)),
     )
 
 

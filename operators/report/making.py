@@ -48,5 +48,6 @@ def report_pdf(case: Case, scene: Scene, context: ResultContext, header: Dataset
     origin = [("Made", time_text(header, context.clock))]
     if case.volume is not None:
         origin.append(("Source", source_text(case.volume, series_uid)))
-    identity = identity_of(header, case.key, context.stack.label)
+    described = "" if case.series is None else case.series.description
+    identity = identity_of(header, case.key, context.stack.label, described)
     return pdf_of(report_of(result, context, identity, origin), page_jpeg(scene))

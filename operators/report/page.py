@@ -14,6 +14,8 @@ from xml.sax.saxutils import escape
 
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
+from reportlab.lib.utils import simpleSplit
+from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Image, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
 
@@ -44,8 +46,14 @@ TITLE: Final = "Spine MR: automatic measurements"
 
 _MARGIN: Final = 12 * mm
 _WIDTH: Final = A4[0] - 2 * _MARGIN
-_PICTURE_HEIGHTS: Final = (100 * mm, 76 * mm)
+_PICTURE_HEIGHTS: Final = (100 * mm, 76 * mm, 66 * mm)
 """The highest that gets all onto one page; the first where none does."""
+_PAGE_NUMBER: Final = 24 * mm
+"""Width that the number of the page takes."""
+
+_NOTICE_SIZES: Final = (8.0, 5.5)
+"""The first fits a line; in the second the longest that settings take has four."""
+
 _LEGEND: Final = (
     ("vertebral body", Structure.CORPUS),
     ("disc", Structure.DISC),
@@ -155,14 +163,20 @@ class _Pages(Canvas):  # type: ignore[misc] # reportlab has no types
         self.drawRightString(right, 8 * mm, f"page {number} of {count}")
         self.setStrokeColor(LINE)
         self.line(_MARGIN, 12 * mm, right, 12 * mm)
-        if self._report.notice:
-            self.setFont(BOLD, 8)
-            self.setFillColor(FLAG)
-            self.drawString(_MARGIN, 8 * mm, _sentence(self._report.notice))
+        self._write_notice(right - _MARGIN - _PAGE_NUMBER)
 
-
-def _sentence(notice: str) -> str:
-    return notice[:1].upper() + notice[1:]
+    def _write_notice(self, room: float) -> None:
+        """Say what the result may be used for: smaller, in several lines, where it is long."""
+        notice = self._report.notice[:1].upper() + self._report.notice[1:]
+        size = _NOTICE_SIZES[0]
+        if stringWidth(notice, BOLD, size) > room:
+            size = _NOTICE_SIZES[1]
+        self.setFont(BOLD, size)
+        self.setFillColor(FLAG)
+        lines = simpleSplit(notice, BOLD, size, room)
+        first = 8 * mm if len(lines) == 1 else 9.8 * mm
+        for n, line in enumerate(lines):
+            self.drawString(_MARGIN, first - n * 1.1 * size, line)
 
 
 _ON_EVERY_PAGE: Final = (PATIENT, PATIENT_ID, IMAGE)

@@ -42,6 +42,9 @@ SACRUM_REACH: Final = 0.75
 """To front and to back, as a share of the lowest body's depth."""
 
 SACRUM_RIM_MM: Final = 3.0
+NEAR: Final = 0.15
+"""Within what `operators.spine.measurements.surfaces.NEAR_RIM` fits: nothing is drawn out there."""
+
 WIDTH_PERCENTILES: Final = (2.0, 98.0)
 SIDE_SHARE: Final = 0.35
 """Reach to the sides for the coronal direction, as a share of the width: inside the uncinate
@@ -56,22 +59,25 @@ class Build:
     ----------
     rim : float
         How far inside an end surface the depth is taken, as a share of the height.
-    margin : float
-        Where the points at the rims lie: share of the depth inside its ends.
+    near : float
+        Where a surface is read near its rims: share of the depth inside its ends.
+    reaches_rim : bool
+        Whether heights in front and behind are at the ends, or where the surface is read.
     tallest : float
         Largest height of a single one, as a share of its depth.
     """
 
     rim: float
-    margin: float
+    near: float
+    reaches_rim: bool
     tallest: float
 
 
-BODY: Final = Build(rim=0.15, margin=0.0, tallest=1.6)
+BODY: Final = Build(rim=0.15, near=NEAR, reaches_rim=True, tallest=1.6)
 """Depth above the waist. A taller one is C2 with its dens, or two that have grown together: the
 tallest typical body, C3, has 0.9 (`app.research.synthetic.anatomy_tables`)."""
 
-DISC: Final = Build(rim=0.5, margin=0.1, tallest=np.inf)
+DISC: Final = Build(rim=0.5, near=0.1, reaches_rim=False, tallest=np.inf)
 """Depth half way between the surfaces. Its outer tenth bulges over the rims and thins out."""
 
 
@@ -111,7 +117,14 @@ class Shape:
         return anterior, middle, posterior
 
 
-def shape_of(mask: PlacedMask, up: Numbers, canal_lps: Numbers, build: Build) -> Shape | Reason:
+def shape_of(
+    mask: PlacedMask,
+    up: Numbers,
+    canal_lps: Numbers,
+    build: Build,
+    *,
+    with_plates: PlacedMask | None = None,
+) -> Shape | Reason:
     """Measure a body or a disc.
 
     Parameters
@@ -124,6 +137,8 @@ def shape_of(mask: PlacedMask, up: Numbers, canal_lps: Numbers, build: Build) ->
         Voxels of canal and cord: what is behind, and where the middle is.
     build : Build
         What kind of structure.
+    with_plates : PlacedMask or None
+        The body with its end plates, where it has any.
 
     Returns
     -------
@@ -144,18 +159,23 @@ def shape_of(mask: PlacedMask, up: Numbers, canal_lps: Numbers, build: Build) ->
             return Reason.SURFACE_NOT_FOUND
         back = np.sum(found, axis=0)
         frame = Frame.along(frame.origin, np.cross(frame.left, back), back)
-    upper, lower, width = _ends(mask, frame, voxels, build)
+    upper, lower, width = _ends(mask, frame, voxels, build, with_plates=with_plates)
     if isinstance(upper, Reason) and isinstance(lower, Reason):
         return Reason.SURFACE_NOT_FOUND
     return Shape(frame, upper, lower, width)
 
 
 def _ends(
-    mask: PlacedMask, frame: Frame, voxels: Numbers, build: Build
+    mask: PlacedMask,
+    frame: Frame,
+    voxels: Numbers,
+    build: Build,
+    *,
+    with_plates: PlacedMask | None = None,
 ) -> tuple[EndSurface | Reason, EndSurface | Reason, float]:
     """Both end surfaces, and the width of the structure, mm."""
     window = _window(frame, voxels, build)
-    upper, lower = (_end(mask, frame, side, (window, voxels)) for side in (1, -1))
+    upper, lower = (_end((mask, with_plates), frame, side, (window, voxels)) for side in (1, -1))
     if not (isinstance(upper, Reason) or isinstance(lower, Reason)):
         height = float(np.linalg.norm(upper.middle - lower.middle))
         if height > build.tallest * max(upper.depth_mm, lower.depth_mm):
@@ -164,11 +184,14 @@ def _ends(
 
 
 def _end(
-    mask: PlacedMask, frame: Frame, side: int, given: tuple[Window, Numbers]
+    masks: tuple[PlacedMask, PlacedMask | None],
+    frame: Frame,
+    side: int,
+    given: tuple[Window, Numbers],
 ) -> EndSurface | Reason:
     """End surface on which nothing stands, such as a dens or a neighbour grown together with it."""
-    window, voxels = given
-    found = end_surface(mask, frame, side, window)
+    (mask, with_plates), (window, voxels) = masks, given
+    found = end_surface(mask, frame, side, window, with_plates=with_plates)
     if found is None:
         return Reason.SURFACE_NOT_FOUND
     rims = frame.coordinates(np.stack([found.anterior, found.middle, found.posterior]))
@@ -190,7 +213,8 @@ def _window(frame: Frame, voxels: Numbers, build: Build) -> Window:
         reach=float(back),
         half_width=min(half, float(left)),
         rim=4.0 * median_up * build.rim,
-        margin=build.margin,
+        near=build.near,
+        reaches_rim=build.reaches_rim,
     )
 
 
@@ -217,6 +241,7 @@ def sacral_surface(mask: PlacedMask, lowest: Shape) -> EndSurface | Reason:
         reach=SACRUM_REACH * surface.depth_mm,
         half_width=lowest.width_mm * BAND,
         rim=SACRUM_RIM_MM,
+        near=NEAR,
     )
     for _ in range(TURNS):
         frame = Frame.along(surface.middle, np.cross(left, surface.direction), surface.direction)

@@ -14,6 +14,7 @@ import numpy as np
 
 from operators.anatomy.labels import (
     DISC_OFFSET,
+    ENDPLATE_OFFSET,
     SACRUM_INSTANCE,
     VERTEBRA_INSTANCES,
     Structure,
@@ -98,6 +99,19 @@ class MeasuredSpine:
         """Body of a vertebra without its endplates."""
         return self.instance(number, _CORPUS)
 
+    def body_with_plates(self, number: int) -> PlacedMask | None:
+        """Body of a vertebra with its endplates; None where it has none."""
+        boxes = [self._boxes.get(n) for n in (number, ENDPLATE_OFFSET + number)]
+        if None in boxes:
+            return None
+        k, j, i = (
+            slice(min(side.start for side in sides), max(side.stop for side in sides))
+            for sides in zip(*(box for box in boxes if box is not None), strict=True)
+        )
+        numbers, parts = self.numbers[k, j, i], self.parts[k, j, i]
+        mask = (numbers == number) & is_one_of(parts, _CORPUS)
+        return PlacedMask.of(mask | (numbers == ENDPLATE_OFFSET + number), (k, j, i), self.extent)
+
     def structure(self, *labels: int) -> PlacedMask | None:
         """Structures of the semantic map as one mask."""
         mask = is_one_of(self.parts, labels)
@@ -135,7 +149,12 @@ class MeasuredSpine:
     @cached_property
     def bodies(self) -> dict[int, Shape | Reason]:
         """Shape of every vertebra's body."""
-        return {number: self._shape(self.body(number), number, BODY) for number in self.vertebrae}
+        return {
+            number: self._shape(
+                self.body(number), number, BODY, with_plates=self.body_with_plates(number)
+            )
+            for number in self.vertebrae
+        }
 
     @cached_property
     def discs(self) -> dict[int, Shape | Reason]:
@@ -150,12 +169,19 @@ class MeasuredSpine:
             for number in cranial_to_caudal(owners)
         }
 
-    def _shape(self, mask: PlacedMask | None, number: int, build: Build) -> Shape | Reason:
+    def _shape(
+        self,
+        mask: PlacedMask | None,
+        number: int,
+        build: Build,
+        *,
+        with_plates: PlacedMask | None = None,
+    ) -> Shape | Reason:
         if mask is None:
             return Reason.NOT_PRESENT
         candidates = (number, self.next_below(number), *self._axes)
         up = next((self._axes[n] for n in candidates if n in self._axes), UPRIGHT)
-        return shape_of(mask, up, self.canal_lps, build)
+        return shape_of(mask, up, self.canal_lps, build, with_plates=with_plates)
 
     @cached_property
     def sacrum(self) -> EndSurface | Reason:

@@ -104,15 +104,18 @@ _ROWS: Final = (
         "all voxels of the body without its endplates",
         _own("BODY-VOLUME", "Volume of vertebral body without endplates"), _VOXELS),
     Measure("body_anterior_height", _BODY, MM, 4, 50,
-        "distance of the front ends of both end surfaces, mid-sagittal",
+        "distance of the front ends of both end surfaces, mid-sagittal; with a quarter of each "
+        "end plate",
         _own("BODY-HEIGHT-ANT", "Anterior height of vertebral body"), _SIX_POINTS,
         source=SIX_POINTS),
     Measure("body_middle_height", _BODY, MM, 4, 50,
-        "distance of both end surfaces half way from front to back, mid-sagittal",
+        "distance of both end surfaces half way from front to back, mid-sagittal; with a quarter "
+        "of each end plate",
         _own("BODY-HEIGHT-MID", "Middle height of vertebral body"), _SIX_POINTS,
         source=SIX_POINTS),
     Measure("body_posterior_height", _BODY, MM, 4, 50,
-        "distance of the back ends of both end surfaces, mid-sagittal",
+        "distance of the back ends of both end surfaces, mid-sagittal; with a quarter of each "
+        "end plate",
         _own("BODY-HEIGHT-POST", "Posterior height of vertebral body"), _SIX_POINTS,
         source=SIX_POINTS),
     Measure("wedge_ratio", _BODY, RATIO, 0.2, 2,

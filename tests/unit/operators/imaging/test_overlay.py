@@ -12,7 +12,7 @@ from operators.anatomy.levels import LevelName
 from operators.errors import GeometryError
 from operators.imaging import overlay, panels
 from operators.imaging.orientation import reorient
-from operators.imaging.overlay import overview_png, page_jpeg
+from operators.imaging.overlay import overview, overview_png, page_jpeg
 from operators.imaging.scene import scene_of
 from operators.imaging.volume import LabelMap, Volume
 
@@ -165,6 +165,19 @@ def test_the_notice_is_written_where_there_is_one():
     scene = scene_of(*phantom())
     assert share_of(overview_png(scene, "phantom", NOTICE), warning) > 1e-5
     assert share_of(overview_png(scene, "phantom", ""), warning) == 0.0
+
+
+def test_a_notice_too_long_for_a_line_goes_on_below_inside_the_picture():
+    warning = (255, 180, 162)
+    scene = scene_of(*phantom())
+    usual = overview(scene, "phantom", NOTICE)
+    long = overview(scene, "phantom", "for measuring spines " * 17)
+    assert long.width == usual.width
+    assert long.height >= usual.height + 20
+    assert np.array_equal(np.asarray(long)[: usual.height - 28], np.asarray(usual)[:-28])
+    written = np.argwhere((np.asarray(long) == warning).all(axis=-1))
+    assert written[:, 0].max() < long.height - 5
+    assert written[:, 1].max() < long.width - 20
 
 
 def test_maps_of_another_shape_are_refused():

@@ -111,7 +111,8 @@ def test_doubts_name_uncertain_levels_findings_of_the_gate_and_warnings():
 
 def test_curves_are_given_or_say_why_not():
     curves = dict(said().curves)
-    assert curves["Lumbar lordosis"] == "not given: its levels are not named without reserve"
+    assert curves["Not given"] == "lumbar lordosis: its levels are not named without reserve"
+    assert list(curves)[-1] == "Not given"
     assert curves["Sacral slope"].startswith("38° (upper end surface of S1")
     assert curves["Coronal Cobb angle"].startswith("12° between L3 and vertebra 9 (")
     assert "Thoracic kyphosis" not in curves

@@ -40,7 +40,7 @@ def test_missing_values_stay_empty():
             header(PatientID="X" * 64, PatientName="A" * 40 + "^" + "B" * 20 + "^^" + "C"), "k"
         )
     )
-    assert found["Study"] == found["Born"] == ""
+    assert found["Study"] == found["Born, sex"] == ""
     assert found["Patient ID"] == "X" * 64
     assert found["Patient"] == "A" * 40 + ", " + "B" * 20 + " C"
 
@@ -50,7 +50,7 @@ def test_study_and_series_say_date_accession_and_stack():
     found = dict(identity_of(made, "series2_ab", "stack 2 of 3"))
     assert found["Study"] == "2026-03-04, accession A1"
     assert found["Series"] == "series2_ab, stack 2 of 3"
-    assert found["Born"] == ""
+    assert found["Born, sex"] == ""
 
 
 def test_the_time_is_that_of_the_objects_else_the_clock():
@@ -67,3 +67,8 @@ def test_the_source_is_described_whatever_the_order_of_its_axes():
     text = "40 sagittal slices, 0.5 mm apart, pixels 4.00 x 0.60 mm"
     assert source_text(volume) == text
     assert source_text(volume, "1.2.3") == f"{text}; series 1.2.3"
+
+
+def test_a_series_is_called_what_the_scanner_calls_it():
+    found = dict(identity_of(header(), "series2_ab", "", " t2_tse_sag "))
+    assert found["Series"] == "t2_tse_sag, series2_ab"

@@ -8,6 +8,8 @@ from io import BytesIO
 
 import pytest
 from PIL import Image
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
 
 from operators.report.content import Cell, Said
@@ -125,3 +127,22 @@ def test_european_and_vietnamese_names_are_shown_as_they_are(name: str):
 @pytest.mark.parametrize("name", ["山田, 太郎", "محمد", "כהן", "김희중"])
 def test_a_name_that_the_typeface_cannot_write_is_said_to_stand_in_the_header(name: str):
     assert shown(name) == "not in this typeface: see the DICOM header"
+
+
+def test_the_longest_intended_use_stays_on_the_page_and_clear_of_its_number(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    drawn: list[tuple[float, float, str]] = []
+    left = Canvas.drawString
+
+    def noted(canvas: Canvas, x: float, y: float, text: str, **others: object) -> None:
+        drawn.append((x + canvas.stringWidth(text), y, text))
+        left(canvas, x, y, text, **others)
+
+    monkeypatch.setattr(Canvas, "drawString", noted)
+    longest = f"{'measuring spines ' * 18}(responsible: {'N' * 64})"
+    pdf_of(replace(REPORT, notice=longest), picture())
+    lines = [(end, y, text) for end, y, text in drawn if text and text.lower() in longest.lower()]
+    assert " ".join(text for _, _, text in lines).lower() == longest.lower()
+    assert 1 < len(lines) <= 4
+    assert all(end < A4[0] - 36 * mm and y > 2 * mm for end, y, _ in lines)

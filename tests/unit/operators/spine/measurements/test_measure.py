@@ -75,6 +75,26 @@ def test_sizes_are_those_of_the_ring_whatever_the_slices_and_the_scanners_axes(
             assert rows[at, "cord_ap_diameter"].value == pytest.approx(7.0, abs=0.7)
 
 
+def test_a_quarter_of_an_end_plate_counts_to_the_height_of_its_body_and_to_nothing_else() -> None:
+    straight = replace(LORDOTIC, radius=4000.0, slips=(0.0,) * 3, lean_degrees=0.0)
+    semantic, instances = maps_of(straight)
+    parts, numbers = semantic.labels_zyx.copy(), instances.labels_zyx.copy()
+    for rows in (2, -2):
+        for number in (20, 21, 22):
+            plate = np.roll(instances.labels_zyx == number, rows, axis=1)
+            plate &= semantic.labels_zyx != Structure.CORPUS
+            parts[plate], numbers[plate] = Structure.ENDPLATE, 200 + number
+    without = rows_of((semantic, instances))
+    with_plates = rows_of((semantic.with_labels(parts), instances.with_labels(numbers)))
+    for number in (20, 21, 22):
+        for place in PLACES:
+            key = (number, f"body_{place}_height")
+            added = with_plates[key].value - without[key].value
+            assert added == pytest.approx(0.25 * 2 * 2 * USUAL[1], abs=0.15), key
+        volume = (number, "body_volume")
+        assert with_plates[volume].value == without[volume].value
+
+
 @pytest.mark.parametrize("turned", [0.0, 10.0])
 def test_angles_and_slips_are_those_of_the_ring(turned: float) -> None:
     rows = lordotic(USUAL, turned)
