@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from app.errors import PeerRefusedError
 from app.node.delivery.superseded import AWAIT_S
-from app.node.journal.deliveries import hurry
+from app.node.journal.delivery_decisions import hurry
 from app.node.journal.destinations import health_of, note_failure, open_breaker
 from app.node.journal.engine import transaction
 from app.node.journal.replaced import withdraw_replaced
