@@ -43,7 +43,7 @@ def test_turns_are_taken_until_it_is_to_stop(loops: Loops):
     eventually(lambda: len(turns) >= 3)
     loops.check()
     stop.set()
-    eventually(lambda: loops._running[0].done())
+    eventually(loops._running[0].done)
     loops.check()
 
 
@@ -71,7 +71,7 @@ def test_what_waiting_does_not_mend_ends_the_worker(loops: Loops, told: Told, er
         raise error
 
     loops.start("scan", turn, 0.001, threading.Event())
-    eventually(lambda: loops._running[0].done())
+    eventually(loops._running[0].done)
     with pytest.raises(type(error)):
         loops.check()
     assert told.numbers == []
