@@ -13,6 +13,7 @@ from app.node.journal import attention
 from app.node.journal.alert_channels import make_known, note_failure, note_sent
 from app.node.journal.attention import Circumstances, alarms, list_found, read_attention
 from app.node.journal.attention_kinds import KINDS, OBSERVED, Found, Severity
+from app.node.journal.attention_subjects import SUBJECTS
 from app.node.journal.destinations import note_failure as peer_failed
 from app.node.journal.destinations import note_success, open_breaker
 from app.node.journal.engine import journal_url, open_journal, transaction
@@ -218,7 +219,7 @@ def test_every_kind_is_found_in_the_journal_or_observed(filled: Connection):
 
 
 def test_the_quarantine_is_counted_by_its_partial_index(connection: Connection):
-    query = attention._SUBJECTS["object_quarantined"].compile(
+    query = SUBJECTS["object_quarantined"].compile(
         dialect=connection.dialect, compile_kwargs={"literal_binds": True}
     )
     plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").all()
