@@ -46,6 +46,7 @@ _USED: Final = {
         "inference_augmentation",
         "mirror_left_right",
         "resolution_range",
+        "slice_step_size",
     ),
     "instance": (
         "corpus_size_cleaning",

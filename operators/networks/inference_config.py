@@ -90,6 +90,9 @@ class InferenceConfig:
     confidence_temperature : float
         What logits are divided by before they become probabilities (calibration; 1 = as they are).
         A key of this product's.
+    slice_step_size : float or None
+        Tile step along the coarsest axis of the network's grid; None = `default_step_size`. A key
+        of this product's.
     """
 
     log_name: str
@@ -110,6 +113,7 @@ class InferenceConfig:
     metal: tuple[int, ...] = (80,)
     mirror_left_right: bool = False
     confidence_temperature: float = 1.0
+    slice_step_size: float | None = None
     mapping: Mapping[int, int] = field(default_factory=lambda: dict(DEFAULT_MAPPING))
 
     @property
@@ -242,6 +246,7 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "inference_augmentation": as_flag,
     "resolution_range": as_resolution,
     "default_step_size": as_positive,
+    "slice_step_size": as_positive,
     "labels": as_labels,
     "expected_inputs": as_texts,
     "has_c1": as_flag,

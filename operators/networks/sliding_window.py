@@ -46,12 +46,12 @@ class Tiling:
     ----------
     patch_size : tuple of 3 int
         Tile in voxels.
-    step_size : float
+    step_sizes : tuple of 3 float
         Largest step between tiles as a fraction of the patch.
     """
 
     patch_size: Sizes
-    step_size: float
+    step_sizes: tuple[float, float, float]
 
     def starts(self, shape: Sizes) -> tuple[list[int], list[int], list[int]]:
         """First voxel of the tiles per axis: evenly spaced, rounded, both ends covered.
@@ -62,8 +62,8 @@ class Tiling:
             At least the patch on every axis.
         """
         first, second, third = (
-            _axis_starts(size, patch, self.step_size)
-            for size, patch in zip(shape, self.patch_size, strict=True)
+            _axis_starts(size, patch, step)
+            for size, patch, step in zip(shape, self.patch_size, self.step_sizes, strict=True)
         )
         return first, second, third
 

@@ -121,7 +121,7 @@ class TiledNetwork:
         ordered = np.ascontiguousarray(normal.transpose(order))
         grid = training_grid(ordered.shape, in_axis_order(spacing_mm, order), plans.spacing_mm)
         image = torch.from_numpy(grid.of(ordered)[None])
-        tiling = Tiling(plans.patch_size, self.config.default_step_size)
+        tiling = Tiling(plans.patch_size, self._steps())
         temperature = self.config.confidence_temperature
         networks = self.ensemble.networks
         head = Head(
@@ -144,6 +144,14 @@ class TiledNetwork:
         finally:
             networks.release_memory()
         return found.transpose(plans.transpose_backward)
+
+    def _steps(self) -> tuple[float, float, float]:
+        """Step between tiles per axis, as a fraction of the patch."""
+        steps = [self.config.default_step_size] * 3
+        coarsest = int(np.argmax(self.plans.spacing_mm))
+        steps[coarsest] = self.config.slice_step_size or steps[coarsest]
+        k, j, i = steps
+        return k, j, i
 
     def _look(self, head: Head) -> Look:
         """Look for as much of a vertebral body in one tile as the smallest one has."""

@@ -24,7 +24,7 @@ PATCH = (8, 16, 16)
 
 @pytest.mark.parametrize("shape", [(8, 16, 16), (9, 40, 33), (20, 47, 16), (31, 64, 70)])
 def test_the_tiles_looked_at_hold_every_voxel(shape: Sizes) -> None:
-    starts = Tiling(PATCH, 0.5).starts(shape)
+    starts = Tiling(PATCH, (0.5,) * 3).starts(shape)
     corners = spread_corners(starts, PATCH)
     seen = np.zeros(shape, bool)
     for corner in corners:

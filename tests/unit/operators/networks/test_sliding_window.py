@@ -31,11 +31,15 @@ def threshold_head(limit: float = 0.5) -> Head:
 
 
 def test_100_voxels_in_tiles_of_64_start_at_0_18_and_36():
-    assert Tiling((64, 64, 64), 0.5).starts((100, 64, 65)) == ([0, 18, 36], [0], [0, 1])
+    assert Tiling((64, 64, 64), (0.5,) * 3).starts((100, 64, 65)) == ([0, 18, 36], [0], [0, 1])
 
 
 def test_a_step_of_a_whole_patch_gives_two_tiles_for_100_voxels():
-    assert Tiling((64, 64, 64), 1.0).starts((100, 128, 129)) == ([0, 36], [0, 64], [0, 32, 65])
+    assert Tiling((64, 64, 64), (1.0,) * 3).starts((100, 128, 129)) == (
+        [0, 36],
+        [0, 64],
+        [0, 32, 65],
+    )
 
 
 @given(
@@ -43,7 +47,7 @@ def test_a_step_of_a_whole_patch_gives_two_tiles_for_100_voxels():
 )
 def test_tiles_cover_every_voxel_and_stay_inside(size: int, patch: int, step: float) -> None:
     size = max(size, patch)
-    starts = Tiling((patch, 1, 1), step).starts((size, 1, 1))[0]
+    starts = Tiling((patch, 1, 1), (step,) * 3).starts((size, 1, 1))[0]
     covered = np.zeros(size, bool)
     for start in starts:
         covered[start : start + patch] = True
@@ -68,7 +72,7 @@ def test_a_voxelwise_network_gives_the_same_answer_in_tiles_of_any_arrangement(
     shape: tuple[int, int, int],
 ) -> None:
     voxels = torch.from_numpy(np.random.default_rng(0).random((1, *shape), np.float32))
-    found = predict_classes(voxels, Tiling((8, 16, 16), 0.5), threshold_head())
+    found = predict_classes(voxels, Tiling((8, 16, 16), (0.5,) * 3), threshold_head())
     assert np.array_equal(found, voxels[0].numpy() > 0.5)
 
 
@@ -81,7 +85,7 @@ def test_tiles_asked_at_the_same_time_are_summed_in_the_same_order(abreast: int)
         return Answer(torch.cat([tile * tile.sum(), tile.roll(1, -1)], dim=1))
 
     def asked(head: Head, look: Look | None = None) -> np.ndarray:
-        return predict(voxels, Tiling((8, 16, 16), 0.5), head, look=look).classes
+        return predict(voxels, Tiling((8, 16, 16), (0.5,) * 3), head, look=look).classes
 
     alone, together = Head(network, 2, winner), Head(network, 2, winner, abreast=abreast)
     expected = asked(alone)
@@ -104,7 +108,7 @@ def test_tiles_that_show_nothing_are_left_out_and_what_is_seen_stays_the_same() 
     def progress(done: int, total: int) -> None:
         told.append((done, total))
 
-    tiling = Tiling((8, 16, 16), 0.5)
+    tiling = Tiling((8, 16, 16), (0.5,) * 3)
     expected = predict(voxels, tiling, threshold_head(), progress).classes
     assert told[-1] == (9, 9)
     found = predict(voxels, tiling, threshold_head(), progress, look=look).classes
@@ -120,21 +124,21 @@ def test_a_network_that_errs_at_the_rim_of_its_tile_is_outvoted():
         return Answer(torch.cat([1 - wrong, wrong], dim=1))
 
     voxels = torch.zeros(1, 8, 8, 64)
-    found = predict_classes(voxels, Tiling((8, 8, 16), 0.5), Head(network, 2, winner))
+    found = predict_classes(voxels, Tiling((8, 8, 16), (0.5,) * 3), Head(network, 2, winner))
     assert not found[..., 3:-3].any()
     assert found[..., :3].all()
 
 
 def test_a_tie_goes_to_the_lowest_class():
     head = Head(lambda tile: Answer(torch.ones_like(tile).repeat(1, 3, 1, 1, 1)), 3, winner)
-    assert not predict_classes(torch.zeros(1, 4, 4, 4), Tiling((4, 4, 4), 0.5), head).any()
+    assert not predict_classes(torch.zeros(1, 4, 4, 4), Tiling((4, 4, 4), (0.5,) * 3), head).any()
 
 
 def test_progress_counts_6_tiles():
     seen: list[tuple[int, int]] = []
     predict_classes(
         torch.zeros(1, 8, 24, 32),
-        Tiling((8, 16, 16), 0.5),
+        Tiling((8, 16, 16), (0.5,) * 3),
         threshold_head(),
         lambda done, total: seen.append((done, total)),
     )
@@ -148,7 +152,7 @@ def test_an_error_in_progress_cancels_the_run():
 
     with pytest.raises(InterruptedRunError):
         predict_classes(
-            torch.zeros(1, 8, 24, 32), Tiling((8, 16, 16), 0.5), threshold_head(), cancel
+            torch.zeros(1, 8, 24, 32), Tiling((8, 16, 16), (0.5,) * 3), threshold_head(), cancel
         )
 
 
@@ -156,7 +160,7 @@ def test_an_error_in_progress_cancels_the_run():
 def test_logits_that_are_not_finite_are_an_error(bad: float) -> None:
     head = Head(lambda tile: Answer(torch.full_like(tile, bad).repeat(1, 2, 1, 1, 1)), 2, winner)
     with pytest.raises(SegmentationError) as caught:
-        predict_classes(torch.zeros(1, 4, 4, 4), Tiling((4, 4, 4), 0.5), head)
+        predict_classes(torch.zeros(1, 4, 4, 4), Tiling((4, 4, 4), (0.5,) * 3), head)
     assert caught.value.reasons == ("non_finite_logits",)
 
 
@@ -172,7 +176,7 @@ def test_logits_are_held_for_one_patch_length_only(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(torch, "zeros", counted)
     voxels = torch.ones(1, 4, 4, 400)
-    predict_classes(voxels, Tiling((4, 4, 8), 0.5), threshold_head())
+    predict_classes(voxels, Tiling((4, 4, 8), (0.5,) * 3), threshold_head())
     assert largest == 4 * 4 * 8 * 2
 
 
@@ -185,7 +189,7 @@ def test_the_certainty_is_the_softmax_of_the_mean_logits_at_the_temperature() ->
     logits = torch.cat([torch.zeros_like(voxels), 4 * voxels, -voxels])
     for temperature in (1.0, 2.0):
         head = Head(network, 3, winner, temperature)
-        found = predict(voxels, Tiling((8, 16, 16), 0.5), head)
+        found = predict(voxels, Tiling((8, 16, 16), (0.5,) * 3), head)
         expected = (logits / temperature).softmax(0).amax(0).numpy() * 255
         assert found.certainty is not None
         assert np.abs(found.certainty - expected).max() <= 1
@@ -193,5 +197,5 @@ def test_the_certainty_is_the_softmax_of_the_mean_logits_at_the_temperature() ->
 
 
 def test_a_head_without_a_temperature_asks_for_no_certainty() -> None:
-    found = predict(torch.zeros(1, 4, 4, 4), Tiling((4, 4, 4), 0.5), threshold_head())
+    found = predict(torch.zeros(1, 4, 4, 4), Tiling((4, 4, 4), (0.5,) * 3), threshold_head())
     assert found.certainty is None
