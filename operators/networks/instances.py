@@ -135,7 +135,7 @@ def load_instance_model(
     """
     config_path = find_config(folder)
     config = read_config(config_path)
-    checkpoint = read_checkpoint(_weights_in(config_path.parent), keep=("state_dict",))
+    checkpoint = read_checkpoint(weights_file(config_path.parent), keep=("state_dict",))
     unet = unet3d_from_checkpoint(checkpoint)
     if unet.shape.classes_out != _ANSWER_CLASSES:
         message = f"the instance network answers {unet.shape.classes_out} classes instead of 4"
@@ -147,7 +147,14 @@ def load_instance_model(
     return InstanceModel(config, Unet3DInference(unet, device=device, precision=precision))
 
 
-def _weights_in(folder: Path) -> Path:
+def weights_file(folder: Path) -> Path:
+    """Find the checkpoint of an instance model.
+
+    Raises
+    ------
+    ModelUnusableError
+        ``weights_missing`` or ``several_weights``.
+    """
     found = sorted(path for path in folder.rglob("*weights*.ckpt") if not path.name.startswith("."))
     if len(found) != 1:
         message = f"the instance model has {len(found)} *weights*.ckpt files instead of one"

@@ -15,8 +15,10 @@ from app.research.training.held_out import PooledDice, held_out_samples
 from app.research.training.instance_format import write_instance_model
 from app.research.training.report import Example, fullest_slice
 from app.research.training.weights import channels_last
-from operators.errors import UnreadableInputError
-from operators.networks.unet3d import Unet3D, Unet3DShape
+from operators.errors import ModelUnusableError, UnreadableInputError
+from operators.networks.checkpoints import read_checkpoint
+from operators.networks.instances import weights_file
+from operators.networks.unet3d import Unet3D, Unet3DShape, unet3d_from_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +86,29 @@ class InstancePhase:
         self.network: torch.nn.Module = build_network(preset.base, preset.first_kernel)
         self._preset, self._data, self._model, self._seed = preset, data, model, seed
         self._loss = CutoutLoss()
+
+    def start_from(self, folder: Path) -> None:
+        """Begin with the weights of a model folder instead of random ones.
+
+        Raises
+        ------
+        ModelUnusableError
+            If its weights cannot be read, or its network has another shape than the preset's, of
+            which an untrained rim of the first kernel is no part (``other_network``).
+        """
+        checkpoint = read_checkpoint(weights_file(folder), keep=("state_dict",))
+        weights = unet3d_from_checkpoint(checkpoint).state_dict()
+        first = "init_conv.weight"
+        rim = (weights[first].shape[-1] - self._preset.first_kernel) // 2
+        inner = functional.pad(weights[first], (-rim,) * 6)
+        fits = int(inner.count_nonzero()) == int(weights[first].count_nonzero())
+        try:
+            self.network.load_state_dict({**weights, first: inner} if fits else {})
+        except RuntimeError as error:
+            raise ModelUnusableError(
+                "the model to start from has another network than the preset",
+                reasons=("other_network",),
+            ) from error
 
     def sample(self, number: int) -> CutoutSample:
         """Cut-out of this number; cases without a body are passed over.

@@ -15,6 +15,7 @@ from app.research.training.presets import SEMANTIC_PRESETS
 from app.research.training.semantic import require_fold
 from app.research.training.sources import HELD_OUT_FIRST_SEED, SYNTHETIC
 from operators.errors import UnreadableInputError
+from operators.networks.instances import weights_file
 from operators.networks.semantic import load_semantic_model
 
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ class Request:
     steps : int or None
         Length of the schedule; None = the preset's epochs.
     start : Path or None
-        Phase 1 only: model folder to begin with, at half the preset's learning rate; None = random
-        weights.
+        Model folder to begin with, at half the preset's learning rate; None = random weights.
     predicted_by : Path or None
         Phase 2 only: semantic model folder. Half of what is drawn of every source are then its
         predictions (`app.research.training.predicted`) instead of true label maps.
@@ -197,9 +197,7 @@ def require_usable(request: Request) -> None:
         )
     require_device(request.device)
     _require_no_other_model(request)
-    if request.start is not None:
-        for fold in request.wanted_folds:
-            require_fold(request.start, fold)
+    _require_start(request)
     _require_predictor(request)
     for folder in (request.output, request.work):
         try:
@@ -253,6 +251,17 @@ def _require_no_other_model(request: Request) -> None:
                 "it; take another folder for the new one (--output), or remove the old one",
                 reasons=("other_model",),
             )
+
+
+def _require_start(request: Request) -> None:
+    """Refuse a model to begin with that lacks weights for a network that is wanted."""
+    if request.start is None:
+        return
+    if request.phase == "instance":
+        weights_file(request.start)
+        return
+    for fold in request.wanted_folds:
+        require_fold(request.start, fold)
 
 
 def _require_predictor(request: Request) -> None:

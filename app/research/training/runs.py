@@ -178,11 +178,13 @@ class _Fold:
 
     def _phase(self, data: TrainingData) -> SemanticPhase | InstancePhase:
         request = self.request
+        phase: SemanticPhase | InstancePhase
         if request.phase == "instance":
             instance = INSTANCE_PRESETS[request.preset]
-            return InstancePhase(instance, data, request.output, seed=request.seed)
-        semantic = SEMANTIC_PRESETS[request.preset]
-        phase = SemanticPhase(semantic, data, request.output, seed=request.seed, fold=self.fold)
+            phase = InstancePhase(instance, data, request.output, seed=request.seed)
+        else:
+            semantic = SEMANTIC_PRESETS[request.preset]
+            phase = SemanticPhase(semantic, data, request.output, seed=request.seed, fold=self.fold)
         if request.start is not None:
             phase.start_from(request.start)
         return phase

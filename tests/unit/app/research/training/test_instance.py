@@ -12,11 +12,12 @@ import torch
 from app.research.training.cases import Case, store
 from app.research.training.cutout_drawing import CutoutGrid
 from app.research.training.instance import InstancePhase, build_network, published_weights
+from app.research.training.instance_format import write_instance_model
 from app.research.training.loop import LoopOptions, Training
 from app.research.training.presets import INSTANCE_PRESETS, InstancePreset, Schedule
 from app.research.training.semantic import TrainingData
 from app.research.training.shelf import CaseShelf, Mix
-from operators.errors import UnreadableInputError
+from operators.errors import ModelUnusableError, UnreadableInputError
 from operators.networks.instances import load_instance_model
 from operators.networks.unet3d import Unet3D
 
@@ -78,3 +79,36 @@ def test_the_published_weights_give_the_same_answer_as_the_trained_network(kerne
     image = torch.randn(1, 11, 16, 16, 8)
     with torch.no_grad():
         assert torch.allclose(trained(image), published(image), atol=1e-4)
+
+
+def begun_with(preset: InstancePreset, model: Path) -> InstancePhase:
+    phase = InstancePhase(preset, TrainingData(training=Mix([])), model.parent / "new", seed=99)
+    phase.start_from(model)
+    return phase
+
+
+def written(preset: InstancePreset, folder: Path, kernel: int = 3) -> dict[str, torch.Tensor]:
+    """Weights of a model that was written, as they were trained."""
+    torch.manual_seed(1)
+    network = build_network(preset.base, kernel)
+    write_instance_model(folder, published_weights(network), preset, steps=7)
+    return dict(network.state_dict())
+
+
+def test_a_training_can_begin_with_the_weights_of_a_model(
+    preset: InstancePreset, tmp_path: Path
+) -> None:
+    weights = written(preset, tmp_path / "model")
+    begun = begun_with(preset, tmp_path / "model").network.state_dict()
+    assert begun.keys() == weights.keys()
+    assert all(torch.equal(begun[name], weights[name]) for name in weights)
+
+
+@pytest.mark.parametrize("change", [{"base": 16}, {"first_kernel": 3}], ids=str)
+def test_a_model_of_another_network_is_not_begun_with(
+    preset: InstancePreset, change: dict[str, int], tmp_path: Path
+) -> None:
+    written(preset, tmp_path / "model", kernel=7)
+    with pytest.raises(ModelUnusableError) as raised:
+        begun_with(replace(preset, **change), tmp_path / "model")  # type: ignore[arg-type]
+    assert raised.value.reasons == ("other_network",)

@@ -33,6 +33,7 @@ def spider(folder: Path) -> DatasetSource:
         ({"device": "banana"}, ConfigurationError, "no_such_device"),
         ({"device": "cuda:99"}, ConfigurationError, "no_such_device"),
         ({"start": Path("nowhere")}, ModelUnusableError, "fold_missing"),
+        ({"phase": "instance", "start": Path("no")}, ModelUnusableError, "weights_missing"),
         ({"predicted_by": Path()}, ConfigurationError, "predictions_in_phase_1"),
         (
             {"phase": "instance", "predicted_by": Path("nowhere")},
