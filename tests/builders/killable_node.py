@@ -80,6 +80,10 @@ class KillableNode:
         self.start(*names)
         return True
 
+    def silent(self) -> list[str]:
+        """Roles that do not answer though nobody holds them up."""
+        return []
+
     def _kill_inference(self) -> bool:
         children = self.worker.children()
         for child in children:
@@ -123,19 +127,7 @@ def killable_node(
     `environment`: of its processes, beside that of this one; `through`: module and arguments by
     which every process is started, before its own.
     """
-    data = folder / "data"
-    settings = {
-        "data": str(data),
-        "listener": {"port": free_port()},
-        "peers": [peer_entry("pacs", pacs)],
-        "routes": [{"destinations": ["pacs"]}],
-        "completeness": {"quiet_s": 3600},
-        "worker": {"lease_s": 2, "retry_after_s": 0.2, "attempts": 1000},
-        "delivery": {"release": "auto", "first_delay_s": 0.2, "longest_delay_s": 1},
-        "retention": {"disk_reserve_mb": 0},
-        **sections,
-    }
-    config = write_config(folder / "app.yaml", settings)
+    data, config = folder / "data", configure(folder, pacs, **sections)
     inference = ("--graph",) if with_graph else ("--work", str(work_s))
     worker = stub_worker_command(config, *inference)
     told = environment or {}
@@ -155,3 +147,19 @@ def killable_node(
     finally:
         node.listener.kill()
         node.worker.kill()
+
+
+def configure(folder: Path, pacs: CountingPacs, **sections: Any) -> Path:
+    """Write the settings of a node that sends everything to `pacs` at once; answers their file."""
+    settings = {
+        "data": str(folder / "data"),
+        "listener": {"port": free_port()},
+        "peers": [peer_entry("pacs", pacs)],
+        "routes": [{"destinations": ["pacs"]}],
+        "completeness": {"quiet_s": 3600},
+        "worker": {"lease_s": 2, "retry_after_s": 0.2, "attempts": 1000},
+        "delivery": {"release": "auto", "first_delay_s": 0.2, "longest_delay_s": 1},
+        "retention": {"disk_reserve_mb": 0},
+        **sections,
+    }
+    return write_config(folder / "app.yaml", settings)

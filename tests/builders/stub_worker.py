@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from app.node import roles
@@ -15,11 +16,8 @@ from app.node.work.worker import serve_worker
 from app.settings import Settings, load_settings
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("command", nargs="+")
-    chosen = parser.parse_args()
+def replace_inference(command: Sequence[str]) -> None:
+    """Have the worker of this process start another inference child."""
 
     def work(settings: Settings, life: roles.Life) -> None:
         serve_worker(
@@ -28,10 +26,18 @@ def main() -> int:
             stop=life.stop,
             ready=life.ready,
             emit=life.log,
-            options=WorkerOptions(command=tuple(chosen.command), beat=life.beat),
+            options=WorkerOptions(command=tuple(command), beat=life.beat),
         )
 
     roles.ROLES["worker"] = work
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("command", nargs="+")
+    chosen = parser.parse_args()
+    replace_inference(chosen.command)
     return roles.run_role("worker", lambda: load_settings(chosen.config), roles.Parent())
 
 

@@ -152,5 +152,7 @@ def check_rest(node: KillableNode, found: Findings) -> None:
     )
     if jobs != series:
         found.note("duplicate results", f"{jobs} jobs for {series} series")
+    for role in node.silent():
+        found.note("stuck", f"{role} does not answer")
     if left := list((node.data / "spool" / "incoming").iterdir()):
         found.note("stuck", f"{len(left)} temporary files in the spool")

@@ -26,6 +26,7 @@ from tests.builders.faulty_line import FaultyLine, faulty_line
 from tests.builders.killable_node import Journal, KillableNode, killable_node
 from tests.builders.node_processes import NodeProcess
 from tests.builders.orthanc import PROGRAM, running_orthanc
+from tests.builders.served_node import served_node
 from tests.builders.stubborn_sender import StubbornSender
 from tests.builders.waiting import comes_true
 
@@ -105,12 +106,14 @@ Inflict = Callable[[Site, random.Random], int]
 class Habits:
     """How a site differs from the plain one.
 
-    `steps`: processes die at steps; `disturbs`: disk and clock misbehave; `keeps`: and power can
-    fail; `settings`: sections of the node's settings; `sender`: attributes of the senders;
-    `journal`: where it is no SQLite file, and two workers share it.
+    `steps`: processes die at steps; `is_served`: `serve` starts them; `disturbs`: disk and clock
+    misbehave; `keeps`: and power can fail; `settings`: sections of the node's settings;
+    `sender`: attributes of the senders; `journal`: where it is no SQLite file, and two workers
+    share it.
     """
 
     steps: bool = False
+    is_served: bool = False
     disturbs: bool = False
     keeps: bool = False
     cuts: float = CUTS
@@ -144,7 +147,9 @@ def running_site(folder: Path, seed: int, habits: Habits) -> Iterator[Site]:
         if habits.disturbs:
             disturbance = Disturbance(folder / "disturbance", folder / "data", habits.keeps)
         node = stack.enter_context(
-            killable_node(
+            served_node(folder, CountingPacs(port=line.port), **habits.settings)
+            if habits.is_served
+            else killable_node(
                 folder,
                 CountingPacs(port=line.port),
                 environment=disturbance.environment if disturbance else {},

@@ -16,6 +16,7 @@ from tests.benchmarks.campaign import (
     kills,
     openapi,
     power,
+    serving,
     siege,
     traffic,
 )
@@ -54,6 +55,17 @@ FAMILIES: Final[dict[str, Family]] = {
         run=kills.run_at_steps,
         faults=dict.fromkeys(kills.AT_STEPS, ONCE),
         times=20 * len(kills.AT_STEPS),
+    ),
+    "serving": Family(
+        title="kill -9 of `serve`, with or without its processes, and of the page",
+        run=serving.run,
+        faults=dict.fromkeys(serving.FAULTS, f"{ONCE}; listener, worker and page answer again"),
+        remark=(
+            "Here the node is the real `spine-node serve`, which starts the other processes. With "
+            "them it is killed as a service manager kills a control group; alone, its processes "
+            "have to end by themselves before it is started again. The page, and here also "
+            "listener and worker, are started again by `serve`."
+        ),
     ),
     "power": Family(
         title="power loss: all processes killed, what was not synchronised forgotten",
