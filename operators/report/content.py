@@ -14,6 +14,7 @@ from operators.anatomy.vertebrae import cranial_to_caudal, vertebra_text
 from operators.report.flags import Flag, flags_of
 from operators.report.published import published_for
 from operators.report.words import COLUMNS, CURVE_NAMES, DISC, REASON_WORDS
+from operators.spine.measurements.quantities import Reason
 from operators.spine.measurements.table import MEASURES, WHOLE_SPINE
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
     from operators.anatomy.levels import LevelName
     from operators.report.flags import MeasuredValue
+
+
+_ABSENT: Final = str(Reason.NOT_PRESENT)
+"""Where this is all that is said of a vertebra and its disc, the image has its processes alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +108,19 @@ def said_of(measured: Measured) -> Said:
     places = _Places(numbers, bodies, texts)
     flags = flags_of(measured.measurements, measured.levels)
     flagged = {(flag.instance, flag.measure) for flag in flags}
-    letters = _letters(values, numbers)
+    seen = {
+        row.instance % DISC
+        for row in measured.measurements
+        if row.value is not None or row.reason != _ABSENT
+    }
+    letters = _letters(values, [number for number in numbers if number in seen])
     return Said(
         findings=_findings(flags, places),
         doubts=_doubts(measured, texts),
         rows=tuple(
             (places.row(number), tuple(_cells(number, values, letters, flagged)))
             for number in numbers
+            if number in seen
         ),
         curves=_curves(values, places),
         reasons=tuple((letter, _reason(reason)) for reason, letter in letters.items()),
@@ -226,7 +237,7 @@ def _curves(
         if row is None:
             continue
         if row.value is None:
-            missing.setdefault(_reason(row.reason or ""), []).append(name.lower())
+            missing.setdefault(_reason(row.reason or ""), []).append(name[:1].lower() + name[1:])
         else:
             ends = [values.get((WHOLE_SPINE, f"{key}_{end}_vertebra")) for end in _COBB_ENDS]
             levels = [places.level(int(end.value)) for end in ends if end is not None and end.value]

@@ -83,9 +83,9 @@ def report(study: WrittenStudy, folder: Path, clock: Clock) -> None:
     done = Finished(case=case, volume=volume, semantic=semantic, instances=instances)
     with clock("scene"):
         _ = done.scene
-    for kind in KINDS:
-        with clock(kind):
-            WRITERS[kind](done, CONTEXT, folder / f"{kind}.out")
+    for kind in KINDS.values():
+        with clock(kind.name):
+            WRITERS[kind.name](done, CONTEXT, folder / f"{case.key}{kind.suffix}")
 
 
 def run(studies: int, work: Callable[[WrittenStudy, Path, Clock], None] = report) -> Clock:

@@ -83,6 +83,13 @@ def test_a_missing_value_has_the_letter_of_its_reason():
     assert cell("area", 2) == "a"
 
 
+def test_a_vertebra_with_processes_alone_has_no_row_and_one_that_is_cut_has():
+    absent = missing(2, "body_anterior_height", Reason.NOT_PRESENT)
+    cut = missing(3, "body_anterior_height", Reason.CUT_BY_IMAGE_BORDER)
+    rows = said(measurements=(absent, cut, *ROWS)).rows
+    assert [name for name, _ in rows][:2] == ["3", "disc above"]
+
+
 def test_flagged_values_are_marked_and_listed_once_per_threshold():
     made = said()
     marked = [
