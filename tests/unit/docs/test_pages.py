@@ -12,6 +12,7 @@ import yaml
 
 from app.cli import rules_page
 from app.cli.settings_page import as_markdown
+from operators.dicom.result_kinds import KINDS
 from tests.builders.architecture_pictures import FOLDER, LIFE, PICTURES
 from tests.builders.state_diagrams import with_diagrams
 
@@ -32,6 +33,17 @@ def test_the_page_of_rules_is_current():
 def test_the_state_diagrams_are_current():
     page = (ROOT / "docs/architecture.md").read_text("utf-8")
     assert page == with_diagrams(page)
+
+
+def test_the_results_page_has_the_number_of_every_series_that_is_made():
+    page = (ROOT / "docs/reading-results.md").read_text("utf-8")
+    told = dict(re.findall(r"^\| SPINEPS (\w+) \(\w+\) \| 1000 N \+ (\d+) \|", page, re.MULTILINE))
+    made = {kind for kind in KINDS.values() if kind.sop_class_uid}
+    names = {
+        kind.name.removesuffix("_report").replace("measurement", "measurements") for kind in made
+    }
+    assert {int(number) for number in told.values()} == {kind.series_offset for kind in made}
+    assert told.keys() == names
 
 
 @pytest.mark.parametrize("name", PICTURES)
