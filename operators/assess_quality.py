@@ -31,6 +31,7 @@ class AssessQualityOperator(CaseStep):
             case.volume,
             confidence=case.confidence,
             agreement=case.agreement,
+            levels=case.levels,
         )
         quality = assess(evidence)
         measured = case.measurements

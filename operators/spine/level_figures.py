@@ -106,7 +106,7 @@ def figures_of(vertebra: Voxels, tube: Voxels, down: Points) -> dict[str, float]
     -------
     dict of str to float
         By the names of `operators.spine.level_tables.FEATURES`: natural logarithms of mm, mm2 and
-        mm3, degrees, shares.
+        mm3, degrees, mm, shares.
     """
     body = vertebra.of(*BODIES)
     if body.count < _LEAST_VOXELS or body.touches(_ROW) or body.touches(_COLUMN):
@@ -118,6 +118,7 @@ def figures_of(vertebra: Voxels, tube: Voxels, down: Points) -> dict[str, float]
         **_tube_figures(tube, body, axes),
         **_spinous_figures(vertebra.of(Structure.SPINOUS_PROCESS), centre, axes),
         **_articular_figures(vertebra),
+        **_facing_figures(vertebra, body, axes),
         **_costal_figures(vertebra, centre, axes),
     }
 
@@ -191,6 +192,21 @@ def _articular_figures(vertebra: Voxels) -> dict[str, float]:
                 np.log(np.mean([_length(side.lps[:, 1]) for side in sides]))
             )
     return figures
+
+
+def _facing_figures(vertebra: Voxels, body: Voxels, axes: Points) -> dict[str, float]:
+    """How far behind the body the upper joints lie: thoracic ones face back, lumbar ones inwards.
+
+    So the lumbar ones stand further back, in one step between the last thoracic and the first
+    lumbar vertebra.
+    """
+    sides = [vertebra.of(label) for label in _SUPERIOR]
+    if any(side.count < _LEAST_VOXELS for side in sides):
+        return {}
+    middle = _middle(body)
+    behind = axes[1] @ (middle.lps - body.lps.mean(axis=0)).T
+    back = axes[1] @ (np.concatenate([s.lps for s in sides]) - body.lps.mean(axis=0)).T
+    return {"superior_behind": float(back.mean() - _length(behind) / 2)}
 
 
 def _costal_figures(vertebra: Voxels, centre: Points, axes: Points) -> dict[str, float]:

@@ -38,9 +38,9 @@ DISC_SHARE: Final = 0.27
 SACRUM_MM3: Final = 1500.0
 """Less of label 26 is no sacrum: S1 alone has 30 ml."""
 
-SACRUM_MM: Final = 30.0
-"""Furthest the sacrum begins below the centre of the last vertebra's body: half a body of 30 mm, a
-disc of 12 mm, and an oblique end plate's share."""
+SACRUM_MM: Final = 38.0
+"""Furthest the sacrum begins below the centre of the last vertebra's body: half a body of 36 mm, a
+disc of 14 mm, and an oblique end plate's share. It is more than 45 where a vertebra is missing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from operators.anatomy.columns import LUMBAR, THORACIC
 from operators.anatomy.labels import (
     DISC_OFFSET,
     L6_INSTANCE,
@@ -52,7 +53,7 @@ from tests.benchmarks.whole_spines import (
 )
 
 LEAST_SLICES = 14
-C5, T6, T12, L3, L4, L5 = 5, 13, 19, 22, 23, 24
+AXIS, C5, C7, T1, T6, T12, L1, L3, L4, L5 = 2, 5, 7, 8, 13, 19, 20, 22, 23, 24
 FIELDS = {
     "lumbar": (L3, (260, 320)),
     "sacral": (L4, (180, 220)),
@@ -103,11 +104,38 @@ def named(semantic: LabelMap, truth: LabelMap) -> Named:
     ]
 
 
+def is_usual(of_spine: set[int]) -> bool:
+    """Twelve thoracic and five lumbar vertebrae."""
+    return L5 in of_spine and not of_spine & set(VARIANTS.values())
+
+
+def decided_by_counting(levels: list[int]) -> set[int]:
+    """Levels of a field that follow from what is in view by counting, whatever the person has.
+
+    Cervical and thoracic ones are counted from C2 or from the first thoracic vertebra, lumbar ones
+    from the last thoracic one. The topmost vertebra, which the border mostly cuts, shows no type.
+    Nobody can count the others: above a sacrum, four lumbar vertebrae in view are L2 to L5 or L1 to
+    L4, and the lowest rib is a twelfth or a thirteenth one. There, sizes and frequencies decide.
+    """
+    typed = set(levels if AXIS in levels else levels[1:])
+    ribs = set(THORACIC)
+    decided: set[int] = set()
+    if AXIS in levels or {C7, T1} <= typed:
+        decided |= {level for level in levels if level <= C7 or level in ribs}
+    if typed & ribs and L1 in levels:
+        decided |= {level for level in levels if level in set(LUMBAR)}
+    return decided
+
+
 def count(names: Named, of_spine: set[int]) -> Counter[str]:
     """Counts of one field: names by how right and how sure they are, and the variants."""
     counts: Counter[str] = Counter(fields=1)
+    decided = decided_by_counting([truth for truth, _ in names])
     for truth, name in names:
         right = name.level == truth
+        counts["decided"] += truth in decided
+        counts["decided right"] += right and truth in decided
+        counts["within reach"] += truth in decided or is_usual(of_spine)
         counts["names"] += 1
         counts["right"] += right
         counts["stated"] += name.is_certain
@@ -139,7 +167,10 @@ def tell(what: str, counts: Counter[str]) -> None:
         f"right {counts['right'] / names:.4f}, stated {counts['stated'] / names:.4f}, "
         f"stated wrong {counts['stated wrong'] / names:.4f}, "
         f"stated or probable {counts['said'] / names:.4f}, "
-        f"of these right {counts['said right'] / said:.4f} | {', '.join(variants)}\n"
+        f"of these right {counts['said right'] / said:.4f}, "
+        f"by counting {counts['decided'] / names:.4f}, of these right "
+        f"{counts['decided right'] / max(counts['decided'], 1):.4f}, counting and the usual column "
+        f"{counts['within reach'] / names:.4f} | {', '.join(variants)}\n"
     )
 
 
@@ -149,7 +180,6 @@ def synthetic(spines: int, folder: Path | None, first: int) -> None:
     for seed in range(first, first + spines):
         maps = whole_spine(seed, folder)
         of_spine = set(np.unique(maps[1].labels_zyx).tolist())
-        is_usual = L5 in of_spine and not of_spine & set(VARIANTS.values())
         for field, (semantic, truth) in fields_of(maps, np.random.default_rng(seed)):
             names = named(semantic, truth)
             if not names:
@@ -159,7 +189,7 @@ def synthetic(spines: int, folder: Path | None, first: int) -> None:
             levels = {level for level, _ in names}
             has_end = 2 in levels or (truth.labels_zyx == SACRUM_INSTANCE).any()
             group = "sacrum or C2 in view" if has_end else "neither in view"
-            for key in (field, group, f"{group}, no variant" if is_usual else ""):
+            for key in (field, group, f"{group}, no variant" if is_usual(of_spine) else ""):
                 totals.setdefault(key, Counter()).update(counts)
     totals.pop("", None)
     for key, counts in totals.items():

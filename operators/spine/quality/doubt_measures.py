@@ -1,10 +1,14 @@
-"""How certain the networks were, for the rules; figures of `operators.spine.confidence`."""
+"""How certain the networks and the names of levels are, for the rules.
+
+Figures of `operators.spine.confidence` and `operators.spine.level_names`.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from operators.anatomy.labels import Structure
+from operators.anatomy.labels import SACRUM_INSTANCE, Structure
+from operators.anatomy.vertebrae import vertebra_text
 
 if TYPE_CHECKING:
     from operators.spine.quality.evidence import Evidence
@@ -25,3 +29,12 @@ def body_confidences(evidence: Evidence) -> Values:
     """Mean confidence of the vertebral bodies together."""
     name = Structure.CORPUS.name.lower()
     return {place: value for place, value in confidences(evidence).items() if place == name}
+
+
+def sacral_pieces(evidence: Evidence) -> Values:
+    """How probably a vertebra of the masks is a piece of the sacrum, where nothing is more so."""
+    return {
+        vertebra_text(number).replace(" ", "_"): name.confidence
+        for number, name in evidence.levels.items()
+        if name.level == SACRUM_INSTANCE
+    }

@@ -5,7 +5,7 @@ Masks are looked at on voxels of about a millimetre, the image at full resolutio
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -22,8 +22,11 @@ from operators.spine.label_statistics import boxes_of, is_one_of
 from operators.spine.level_measures import coarser
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
+    from operators.anatomy.levels import LevelName
     from operators.imaging.volume import LabelMap, Volume
     from operators.spine.confidence import Agreement, Confidence
 
@@ -95,6 +98,8 @@ class Evidence:
         Intensities on the grid of ``fine``; None: nobody asks about them.
     confidence, agreement : Confidence, Agreement or None
         Of the networks, where known.
+    levels : mapping of int to LevelName
+        What is known of the levels, by vertebra id.
     """
 
     parts: LabelMap
@@ -103,6 +108,7 @@ class Evidence:
     image: NDArray[np.generic] | None = None
     confidence: Confidence | None = None
     agreement: Agreement | None = None
+    levels: Mapping[int, LevelName] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -113,6 +119,7 @@ class Evidence:
         *,
         confidence: Confidence | None = None,
         agreement: Agreement | None = None,
+        levels: Mapping[int, LevelName] | None = None,
     ) -> Evidence:
         """Turn what is on one grid, in any orientation."""
         image = None if volume is None else reorient(volume, ("P", "I", "R")).voxels_zyx
@@ -123,6 +130,7 @@ class Evidence:
             image=image,
             confidence=confidence,
             agreement=agreement,
+            levels=levels or {},
         )
 
     def places_lps(self, index: NDArray[np.intp]) -> Points:

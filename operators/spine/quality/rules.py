@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from operators.anatomy.levels import PROBABLE_LEVEL
 from operators.spine.confidence import LOW_AGREEMENT, LOW_CONFIDENCE
 from operators.spine.quality import doubt_measures, image_measures, mask_measures
 from operators.spine.quality.findings import Outcome
@@ -105,6 +106,15 @@ RULES: Final = (
         about="share of a body that is not connected with the rest of it",
         most=0.25,
         origin="two bones under one number give 0.3 to 0.5; at most 0.18 in 40 synthetic spines",
+    ),
+    Rule(
+        name="sacrum_as_vertebra",
+        outcome=Outcome.FLAG,
+        text="A piece of the sacrum seems to have been taken for a vertebra",
+        measure=doubt_measures.sacral_pieces,
+        about="confidence of the level, where it is a piece of the sacrum",
+        most=PROBABLE_LEVEL,
+        origin="from here on the level is said to be probable; an L6 above a sacrum can look so",
     ),
     # Sizes and shapes.
     Rule(
@@ -272,8 +282,7 @@ RULES: Final = (
         outcome=Outcome.FLAG,
         text="Part of a vertebra gives no signal: an implant, cement or dense bone",
         measure=image_measures.voids_mm3,
-        about="largest connected part, from the body on, darker than a fifth of the marrow over "
-        "1.5 mm",
+        about="largest connected part, from the body on, below a fifth of the marrow over 1.5 mm",
         unit=MM3,
         most=500.0,
         origin="a screw of 5 mm in 25 mm of bone has 490 mm3",
@@ -288,5 +297,4 @@ RULES: Final = (
         origin="at most 1.05 in 40 synthetic spines, 1.00 in SPIDER; 6 mm away 1.2 or more",
     ),
 )
-"""All rules of the gate. What is no spine at all never gets here: that is refused before
-(`operators.spine.quality.presence`), and there is no result to judge."""
+"""What is no spine at all never gets here: it is refused (`operators.spine.quality.presence`)."""

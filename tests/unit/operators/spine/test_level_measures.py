@@ -131,6 +131,35 @@ def test_the_sacrum_counts_where_the_next_vertebra_would_be() -> None:
     assert not any(measure_spine(*other).has_sacrum for other in (maps, high, scrap))
 
 
+@pytest.mark.parametrize(("gap_mm", "counts"), [(35, True), (45, False)])
+def test_a_tall_body_and_disc_leave_room_above_the_sacrum_but_a_missing_one_more(
+    gap_mm: int, *, counts: bool
+) -> None:
+    semantic, instances = (
+        LabelMap(np.pad(labels.labels_zyx, ((0, 0), (0, 40), (0, 0))), labels.affine_lps)
+        for labels in boxes()
+    )
+    centre = 6 + 3 * PITCH + ROWS // 2  # rows of 1 mm
+    first = centre + gap_mm
+    box = (slice(1, 9), slice(first, first + 12), slice(10, 30))
+    spine = measure_spine(*with_part((semantic, instances), Structure.SACRUM, 26, box))
+    assert spine.has_sacrum is counts
+
+
+def test_upper_joints_are_measured_from_the_back_of_the_body() -> None:
+    maps = boxes()
+    for part, across in (
+        (Structure.SUPERIOR_ARTICULAR_LEFT, slice(6, 8)),
+        (Structure.SUPERIOR_ARTICULAR_RIGHT, slice(2, 4)),
+    ):
+        maps = with_part(maps, part, 2, (across, slice(6, 14), slice(38, 42)))
+    figures = [v.figures for v in measure_spine(*maps).vertebrae]
+    # Columns 38 to 41 about a body of columns 10 to 29: 20 mm behind its centre; it is 20 deep.
+    half_depth = np.sqrt(COLUMNS**2 - 1) / 2
+    assert figures[0]["superior_behind"] == pytest.approx(20.0 - half_depth)
+    assert "superior_behind" not in figures[1]
+
+
 def test_the_cord_beside_a_vertebra_is_a_share_of_the_rows_with_canal() -> None:
     semantic, instances = boxes()
     labels = semantic.labels_zyx.copy()

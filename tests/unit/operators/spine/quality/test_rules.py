@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from operators.anatomy.labels import Structure
+from operators.anatomy.levels import LevelName
 from operators.imaging.orientation import reorient
 from operators.imaging.volume import LabelMap, Volume
 from operators.spine.confidence import LOW_AGREEMENT, LOW_CONFIDENCE, Agreement, Confidence
@@ -165,6 +166,18 @@ def test_doubt_is_flagged_by_place_and_withheld_where_it_is_about_the_bodies() -
     at_odds = Agreement(structures={100: LOW_AGREEMENT - 0.01, 49: 1.0}, vertebrae={})
     (found,) = [f for f in judged(clean(), agreement=at_odds).findings if f.rule != "ghosts"]
     assert (found.rule, found.places) == ("low_agreement", ("disc",))
+
+
+@pytest.mark.parametrize(("confidence", "is_flagged"), [(0.7, True), (0.5, False)])
+def test_what_is_probably_a_piece_of_the_sacrum_is_flagged(
+    confidence: float, *, is_flagged: bool
+) -> None:
+    levels = {6: LevelName(24, 0.9), 7: LevelName(26, confidence)}
+    found = {finding.rule: finding for finding in judged(clean(), levels=levels).findings}
+    assert ("sacrum_as_vertebra" in found) is is_flagged
+    if is_flagged:
+        assert found["sacrum_as_vertebra"].places == ("vertebra_7",)
+        assert found["sacrum_as_vertebra"].outcome is Outcome.FLAG
 
 
 def test_the_gravest_finding_comes_first_and_decides() -> None:
