@@ -292,7 +292,7 @@ def test_a_withheld_job_says_which_rule_it_breaks_and_offers_the_release(site: S
             .values(last_error="withheld: vertebra_missing")
         )
     page = client_of(site).get(f"/jobs/{held.job_id}").text
-    assert "Withheld until a person releases it" in page
+    assert page.index("Withheld until a person releases it") < page.index("<h3>Found</h3>")
     assert "A vertebra &lt;is&gt; missing: vertebra 4 (2.1, limit 1.65)." in page
     assert "Withheld by the quality gate: vertebra missing" in page
     assert "/actions/job/release" in page
