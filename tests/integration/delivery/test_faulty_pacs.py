@@ -42,7 +42,10 @@ from tests.builders.waiting import eventually
 # pynetdicom drops the socket of a refused connection without closing it.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
-QUICK = Patience(connect_s=2, association_s=1, message_s=1)
+CALM = Patience(connect_s=30, association_s=30, message_s=30)
+"""Where an answer comes: also from a busy machine."""
+QUICK = Patience(connect_s=30, association_s=30, message_s=2)
+"""Where none comes to one object, and one to the object before."""
 ENDLESS = Patience(connect_s=300, association_s=300, message_s=300)
 
 
@@ -53,7 +56,7 @@ class Scene:
         self,
         data: Path,
         *peers: DimsePeerSettings,
-        patience: Patience = QUICK,
+        patience: Patience = CALM,
         **delivery: float,
     ) -> None:
         self.data = data
@@ -320,7 +323,7 @@ def test_a_peer_that_refuses_the_segmentation_context_parks_all_objects(tmp_path
 @pytest.mark.parametrize("fault", [ABORT, CLOSE, HANG])
 def test_a_broken_association_is_repeated_for_what_is_missing(tmp_path: Path, fault: str) -> None:
     with faulty_pacs([0x0000, fault]) as pacs:
-        scene = Scene(tmp_path, pacs.peer())
+        scene = Scene(tmp_path, pacs.peer(), patience=QUICK)
         job = scene.plan(objects=3)
         began = time.monotonic()
         verdict = scene.courier.attempt(job.group())
@@ -337,7 +340,7 @@ def test_a_broken_association_is_repeated_for_what_is_missing(tmp_path: Path, fa
 
 def test_what_arrived_without_our_knowing_is_found_and_not_sent_twice(tmp_path: Path) -> None:
     with faulty_pacs([HANG]) as pacs:
-        scene = Scene(tmp_path, pacs.peer())
+        scene = Scene(tmp_path, pacs.peer(), patience=QUICK)
         job = scene.plan(objects=1)
         scene.courier.attempt(job.group())
         pacs.released.set()

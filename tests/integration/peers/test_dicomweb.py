@@ -23,7 +23,7 @@ from tests.builders.node_processes import write_config
 from tests.builders.planned_deliveries import segmentation_file
 from tests.builders.web_pacs import Response, WebPacs, web_pacs
 
-QUICK = Patience(connect_s=2, message_s=1)
+QUICK = Patience(connect_s=10, message_s=5)
 SECRET = "s3cret-of-the-site"  # noqa: S105 - of this test
 
 

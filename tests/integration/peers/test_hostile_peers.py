@@ -30,7 +30,10 @@ from tests.builders.waiting import eventually
 # pynetdicom drops the socket of a refused connection without closing it.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
+CALM = Patience(connect_s=30, association_s=30, message_s=30)
+"""Where an answer comes: also from a busy machine."""
 QUICK = Patience(connect_s=1, association_s=1, message_s=1)
+"""Where none does."""
 
 
 def peer_at(port: int, host: str = HOST) -> DimsePeerSettings:
@@ -67,14 +70,14 @@ def file_of(folder: Path, size: int = 0) -> StorableFile:
     return read_storable(path)
 
 
-def store(port: int, *files: StorableFile) -> list[int | None]:
+def store(port: int, *files: StorableFile, patience: Patience = CALM) -> list[int | None]:
     answers: list[int | None] = []
     store_files(
         peer_at(port),
         "SPINENODE",
         files,
         on_answer=lambda _file, status: answers.append(status),
-        patience=QUICK,
+        patience=patience,
     )
     return answers
 
@@ -125,7 +128,7 @@ def test_a_permanent_rejection_is_told_with_its_reason() -> None:
         faulty_pacs(known_callers=["SOMEBODY"]) as pacs,
         pytest.raises(PeerRefusedError, match="calling_ae_title_unknown"),
     ):
-        echo(peer_at(pacs.port), "SPINENODE", QUICK)
+        echo(peer_at(pacs.port), "SPINENODE", CALM)
 
 
 def test_a_peer_that_offers_no_query_says_so_by_its_contexts() -> None:
@@ -146,7 +149,7 @@ def test_a_connection_lost_in_the_middle_ends_in_time(tmp_path: Path, fault: str
     with faulty_pacs([fault]) as pacs:
         began = time.monotonic()
         with pytest.raises(PeerUnreachableError):
-            store(pacs.port, file_of(tmp_path))
+            store(pacs.port, file_of(tmp_path), patience=QUICK)
         assert time.monotonic() - began < PATIENT.message_s / 2
 
 
