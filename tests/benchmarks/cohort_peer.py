@@ -2,9 +2,10 @@
 
 ``python -m tests.benchmarks.cohort_peer [--subjects 3] [--slices 9] [--threads 2]``; needs
 PEER_VENV, an environment with SPINEPS 2.1.3 and TPTBox. Both take the bundled networks, which have
-the published format, on the CPU. Then TPTBox (in that environment), nibabel and ITK (in this one)
-read what the cohort wrote: labels, the place of the grid, and whether every point of the centroid
-file lies on the structure that it names. Processor time stands beside wall time, which a busy
+the published format, on the CPU. Then TPTBox and SPINEPS (in that environment), nibabel and
+ITK (in this one) read what the cohort wrote: labels, the place of the grid, whether every point of
+the centroid file lies on the structure that it names, and how far SPINEPS's own centroids of the
+bodies, from the same masks, are from ours. Processor time stands beside wall time, which a busy
 machine changes more.
 """
 
@@ -38,6 +39,7 @@ READ_BY_TPTBOX = """
 import json, sys
 from pathlib import Path
 from TPTBox import NII, POI
+from spineps.seg_pipeline import predict_centroids_from_both
 told = {}
 for file in sorted(Path(sys.argv[1]).rglob("*_ctd.json")):
     mask = NII.load(str(file).replace("seg-spine_ctd.json", "seg-vert_msk.nii.gz"), seg=True)
@@ -48,11 +50,16 @@ for file in sorted(Path(sys.argv[1]).rglob("*_ctd.json")):
         at = tuple(int(round(x)) for x in place)
         total += 1
         hit += mask.get_array()[at] in (vertebra, 100 + vertebra)
+    theirs = predict_centroids_from_both(mask, parts, [None, None], {})
+    bodies = [(n, 50) for n in mask.unique() if n < 100 and (n, 50) in points]
     told[file.name] = {
         "vertebrae": [int(n) for n in mask.unique() if n < 100],
         "structures": [int(n) for n in parts.unique()],
         "same place": bool(mask.affine.round(3).tolist() == parts.affine.round(3).tolist()),
-        "points": total, "on their structure": int(hit),
+        "points": total, "on their structure": int(hit), "bodies": len(bodies),
+        "voxels to SPINEPS's own": max(
+            abs(a - b) for body in bodies for a, b in zip(points[body], theirs[body])
+        ),
     }
 print("TOLD " + json.dumps(told))
 """

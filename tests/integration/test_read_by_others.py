@@ -1,4 +1,4 @@
-"""What a cohort writes, as others read it: ITK, nibabel, pandas, TPTBox, documented formats."""
+"""What a cohort writes, as others read it: ITK, nibabel, pandas, SPINEPS, documented formats."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_cohort_csv_joins_the_participants_of_a_bids_data_set(home: Path) -> Non
 
 
 @pytest.mark.skipif(not os.environ.get("PEER_VENV"), reason="PEER_VENV names no peer")
-def test_tptbox_reads_masks_and_points(home: Path) -> None:
+def test_tptbox_and_spineps_read_masks_and_points(home: Path) -> None:
     python = Path(os.environ["PEER_VENV"]) / "bin" / "python"
     read = subprocess.run(
         [python, "-c", READ_BY_TPTBOX, home / "out"], capture_output=True, text=True, check=True
@@ -164,3 +164,5 @@ def test_tptbox_reads_masks_and_points(home: Path) -> None:
         assert about["vertebrae"] == labels
         assert about["same place"]
         assert about["on their structure"] == about["points"] > 0
+        assert about["bodies"] == len(labels)
+        assert about["voxels to SPINEPS's own"] <= 0.01
