@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from app.node.journal import corrections, jobs
-from app.node.journal.audit import Deed, record_deed
+from app.node.journal.audit import Deed, list_deeds, record_deed
 from app.node.journal.level_inputs import (
     keep_stations,
     level_inputs,
@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 ACTOR: Final = "node"
 """In the audit trail."""
 
+CONTRADICTION: Final = "job.levels.contradiction"
+"""Action of the node that changes nothing: the results' pages show it."""
+
+_CONTRADICTED: Final = "persons named one bone differently in two series; both names are kept"
+
 
 def review(c: Connection, study_uid: str, now: float) -> list[str]:
     """Have the results of a study made anew whose names another one has changed.
@@ -49,11 +54,17 @@ def review(c: Connection, study_uid: str, now: float) -> list[str]:
     -------
     list of str
         Jobs that run again, and go on as other jobs. A series whose job is not finished is looked
-        at when it is; one whose images were deleted stays as it is.
+        at when it is; one whose images were deleted stays as it is. What two persons said against
+        each other changes nothing, and is written down with both results.
     """
     results = results_of_study(c, study_uid)
+    try:
+        changed = _changed(results)
+    except NamesRejectedError:
+        _record_contradiction(c, results, now)
+        return []
     again = []
-    for result, changes in _changed(results):
+    for result, changes in changed:
         if corrections.obstacle_of(c, result.job_id) is not None:
             continue
         content = result.series_uid, result.content_digest
@@ -71,8 +82,29 @@ def review(c: Connection, study_uid: str, now: float) -> list[str]:
     return again
 
 
+def _record_contradiction(c: Connection, results: Sequence[SeriesResult], now: float) -> None:
+    """Tell the results that a person has named, once each."""
+    for result in results:
+        is_named = any(station.get("named") for station in result.stations)
+        told = list_deeds(c, subject=result.job_id)
+        if is_named and not any(deed.action == CONTRADICTION for deed in told):
+            record_deed(
+                c,
+                Deed(
+                    at=now,
+                    actor=ACTOR,
+                    action=CONTRADICTION,
+                    subject=result.job_id,
+                    detail=_CONTRADICTED,
+                ),
+            )
+
+
 def _changed(results: Sequence[SeriesResult]) -> list[tuple[SeriesResult, str]]:
-    """Results of which the study as a whole says something else than they do, and what."""
+    """Results of which the study as a whole says something else than they do, and what.
+
+    Raises NamesRejectedError where what persons said of two series contradicts itself.
+    """
     shown = [
         (number, entry, station)
         for number, result in enumerate(results)
@@ -80,10 +112,7 @@ def _changed(results: Sequence[SeriesResult]) -> list[tuple[SeriesResult, str]]:
         if (station := from_json(entry.get("station") or {})) is not None
     ]
     stations = [station for _, _, station in shown]
-    try:
-        columns, names = link(stations), name_stations(stations)
-    except NamesRejectedError:
-        return []  # what persons said of two series contradicts itself
+    columns, names = link(stations), name_stations(stations)
     changes: dict[int, list[str]] = {}
     for column in columns:
         owners = {shown[member][0] for member in column.members}

@@ -15,7 +15,7 @@ from app.node.journal.audit import list_deeds
 from app.node.journal.engine import reading, transaction
 from app.node.journal.level_inputs import level_inputs
 from app.node.journal.tables import JOB_INPUT
-from app.node.work.agreeing import review
+from app.node.work.agreeing import CONTRADICTION, review
 from operators.anatomy.named_vertebrae import NamedVertebra
 from operators.anatomy.vertebrae import LEVEL_NAMES
 from operators.spine.level_names import name_stations
@@ -128,9 +128,14 @@ def test_a_persons_name_reaches_the_other_series(journal: Engine):
     assert beside.named == {2: IDS["T12"]}
 
 
-def test_what_two_persons_say_against_each_other_changes_nothing(journal: Engine):
+def test_what_two_persons_say_against_each_other_changes_nothing_and_is_told_once(journal: Engine):
     finish(journal, CHEST, chest(named={10: IDS["T12"]}))
     assert finish(journal, LOIN, station("T11", "L5", named={3: IDS["L1"]})) == []
+    with transaction(journal) as c:
+        assert review(c, "1.2.3", 10.0) == []
+        deeds = list_deeds(c)
+    told = sorted(deed.subject for deed in deeds if deed.action == CONTRADICTION)
+    assert told == [f"{CHEST}-1", f"{LOIN}-1"]
 
 
 def test_a_series_that_is_being_run_is_looked_at_when_it_is_done(journal: Engine):
