@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from app.settings.section import Section
 
@@ -94,8 +94,17 @@ class OutputSettings(Section):
         return frozenset(name for name, is_wanted in self if is_wanted)
 
 
-_Line = Annotated[str, Field(pattern=r"^[ -\[\]-~]*[A-Za-z][ -\[\]-~]*$")]
-"""One line that goes into DICOM objects of every character set: ASCII without backslash."""
+def _one_line_of_ascii(text: str) -> str:
+    """Refuse what a DICOM object of another character set, or of one line, cannot hold."""
+    strange = "".join(dict.fromkeys(c for c in text if not " " <= c <= "~" or c == "\\"))
+    if strange:
+        raise ValueError(f"may hold one line of ASCII without backslash, not {strange!r}")
+    if not any(c.isalpha() for c in text):
+        raise ValueError("needs words")
+    return text
+
+
+_Line = Annotated[str, AfterValidator(_one_line_of_ascii)]
 
 
 class IntendedUseSettings(Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,29 @@ def test_a_minimal_file_gets_the_defaults(tmp_path: Path) -> None:
 def test_a_wrong_file_is_refused_and_the_place_named(tmp_path: Path, text: str, named: str) -> None:
     with pytest.raises(ConfigurationError, match=named):
         load_settings(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("statement", "responsible", "named"),
+    [
+        (
+            "For reading spines",
+            "Dr. Müller",
+            "responsible: Value error, may hold one line of ASCII",
+        ),
+        ("For reading\nspines", "A. Person", "statement: Value error, may hold one line"),
+        ("1234567890", "A. Person", "needs words"),
+        ("For reading spines", None, "intended_use.responsible: Field required"),
+        ("a" * 301, "A. Person", "at most 300 characters"),
+    ],
+)
+def test_an_intended_use_that_no_object_can_hold_is_refused_with_what_is_wrong(
+    tmp_path: Path, statement: str, responsible: str | None, named: str
+) -> None:
+    said = {"statement": statement} | ({"responsible": responsible} if responsible else {})
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings(write(tmp_path, f"{MINIMAL}intended_use: {json.dumps(said)}\n"))
+    assert named in str(refused.value)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from app.node.journal.deliveries import release
 from app.node.journal.engine import transaction
 from app.node.journal.states import JobState, SeriesState
 from app.node.journal.tables import DELIVERY, INSTANCE, JOB, SERIES
@@ -296,6 +298,11 @@ def test_a_withheld_job_says_which_rule_it_breaks_and_offers_the_release(site: S
     assert "A vertebra &lt;is&gt; missing: vertebra 4 (2.1, limit 1.65)." in page
     assert "Withheld by the quality gate: vertebra missing" in page
     assert "/actions/job/release" in page
+    with transaction(site.engine) as c:
+        assert release(c, held.job_id, time.time())
+    after = client_of(site).get(f"/jobs/{held.job_id}").text
+    assert "Was withheld; a person has decided" in after
+    assert "until a person releases" not in after
 
 
 @pytest.mark.parametrize("address", ["/jobs/none", "/series/1.2.3", "/nowhere", "/jobs?offset=-1"])
