@@ -107,7 +107,7 @@ def _run(program: str, *arguments: str) -> None:
     if os.getuid() == 0 and other is not None:
         command = ["setpriv", f"--reuid={other}", f"--regid={other}", "--clear-groups", *command]
     subprocess.run(
-        command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60
+        command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300
     )
 
 

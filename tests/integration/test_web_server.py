@@ -57,8 +57,8 @@ def serving(data: Path, **worker: float) -> Iterator[str]:
 
 def test_it_answers_beats_and_is_not_ready_alone(tmp_path: Path):
     with serving(tmp_path) as address:
-        assert httpx.get(f"{address}/healthz").text == "ok\n"
-        answer = httpx.get(f"{address}/readyz")
+        assert httpx.get(f"{address}/healthz", timeout=60).text == "ok\n"
+        answer = httpx.get(f"{address}/readyz", timeout=60)
         assert answer.status_code == 503
         bad = {name for name, check in answer.json()["checks"].items() if not check["ok"]}
         assert bad >= {"listener", "worker"}
@@ -87,10 +87,10 @@ def test_page_and_listener_report_several_times_within_a_short_lease(tmp_path: P
 def test_every_kind_of_answer_carries_the_policy_and_names_no_server(tmp_path: Path):
     with serving(tmp_path) as address:
         for path in ("/", "/static/style.css", "/api/v1/status", "/none", "/metrics"):
-            answer = httpx.get(f"{address}{path}")
+            answer = httpx.get(f"{address}{path}", timeout=60)
             assert {name: answer.headers[name] for name in HEADERS} == HEADERS
             assert "server" not in answer.headers
-        rebound = httpx.get(f"{address}/", headers={"host": "evil.example"})
+        rebound = httpx.get(f"{address}/", headers={"host": "evil.example"}, timeout=60)
         assert (rebound.status_code, "SPINEPS" in rebound.text) == (403, False)
 
 

@@ -44,7 +44,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning
 
 CALM = Patience(connect_s=30, association_s=30, message_s=30)
 """Where an answer comes: also from a busy machine."""
-QUICK = Patience(connect_s=30, association_s=30, message_s=2)
+QUICK = Patience(connect_s=30, association_s=30, message_s=3)
 """Where none comes to one object, and one to the object before."""
 ENDLESS = Patience(connect_s=300, association_s=300, message_s=300)
 
@@ -323,7 +323,7 @@ def test_a_peer_that_refuses_the_segmentation_context_parks_all_objects(tmp_path
 @pytest.mark.parametrize("fault", [ABORT, CLOSE, HANG])
 def test_a_broken_association_is_repeated_for_what_is_missing(tmp_path: Path, fault: str) -> None:
     with faulty_pacs([0x0000, fault]) as pacs:
-        scene = Scene(tmp_path, pacs.peer(), patience=QUICK)
+        scene = Scene(tmp_path, pacs.peer(), patience=QUICK if fault == HANG else CALM)
         job = scene.plan(objects=3)
         began = time.monotonic()
         verdict = scene.courier.attempt(job.group())

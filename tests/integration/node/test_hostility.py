@@ -141,7 +141,7 @@ def test_20_senders_that_die_within_an_object_leave_no_file(
 def test_a_peer_that_stops_within_a_pdu_is_dropped_and_its_place_is_free(
     slice_path: Path, tmp_path: Path
 ) -> None:
-    with running_listener(tmp_path / "data", max_associations=1, network_timeout_s=0.5) as node:
+    with running_listener(tmp_path / "data", max_associations=1, network_timeout_s=2) as node:
         with associated(node.port) as sender:
             connection = sender.take_over()
             connection.sendall(struct.pack(">BBL", 4, 0, 1000) + bytes(10))

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning
 
 CALM = Patience(connect_s=30, association_s=30, message_s=30)
 """Where an answer comes: also from a busy machine."""
-QUICK = Patience(connect_s=30, association_s=30, message_s=2)
+QUICK = Patience(connect_s=30, association_s=30, message_s=3)
 """Where none comes to one object, and one to the object before."""
 OURS = "SPINENODE"
 
@@ -186,9 +186,9 @@ def test_a_question_that_fails_is_no_answer(tmp_path: Path, kind: Kind) -> None:
 def test_what_was_answered_before_a_fault_is_told_and_nothing_is_sent_behind_it(
     tmp_path: Path, kind: Kind, fault: str
 ) -> None:
-    desk = Desk(tmp_path, objects=3)
+    desk, patience = Desk(tmp_path, objects=3), QUICK if fault == HANG else CALM
     with kind([0x0000, fault]) as pacs, pytest.raises(PeerUnreachableError) as raised:
-        destination_of(pacs.peer(), OURS, QUICK).store(desk.files, desk.note)
+        destination_of(pacs.peer(), OURS, patience).store(desk.files, desk.note)
     assert raised.value.reasons == ("no_answer",)
     assert [file for file, _ in desk.replies] == desk.files[:1]
     assert pacs.received == [file.sop_instance_uid for file in desk.files[:2]]

@@ -161,7 +161,7 @@ def test_a_peer_that_stops_reading_does_not_hold_us(tmp_path: Path) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         request = connection.recv(65536)
         connection.sendall(_accept(request))
-        accepting.wait(60)
+        accepting.wait(600)
 
     with raw_server(talk) as port:
         began = time.monotonic()
@@ -177,7 +177,7 @@ def test_a_peer_that_stops_reading_does_not_hold_us(tmp_path: Path) -> None:
             )
         took_s = time.monotonic() - began
         accepting.set()
-    assert took_s < PATIENT.message_s / 2
+    assert took_s < 300  # it would stay for 600
 
 
 def test_a_refused_context_among_accepted_ones_concerns_only_its_objects(tmp_path: Path) -> None:
