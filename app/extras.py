@@ -23,7 +23,7 @@ MODULES: Final[dict[Extra, tuple[str, ...]]] = {
 """What each extra brings, by the names that are imported; the Deploy SDK, too, is in ``monai``."""
 
 _MEANS: Final[dict[Extra, str]] = {
-    "node": "a PACS node, and whatever talks to one",
+    "node": "a PACS node or a command that talks to one",
     "train": "training",
 }
 
