@@ -5,7 +5,7 @@ and shared with `tests.benchmarks.gate_networks`. SPIDER's subjects that the bun
 saw (`tests.benchmarks.spider.HELD_OUT`, slices of 3.6 mm), and VB1's and VB2's T2w volumes, which
 trained nothing (slices of 4 mm), all in ``$SPINE_SHARED/data``. References have no end plates; of
 ours a share counts to the body (`operators.spine.measurements.surfaces.PLATE_SHARE`), which was
-chosen on these SPIDER subjects: VB2 is the check. SPIDER's subjects are slabs of 12 to 27 mm,
+chosen on these SPIDER subjects with VB2 in view. SPIDER's subjects are slabs of 12 to 27 mm,
 narrower than a body: both masks are taken as all there is, which leaves heights and diameters in
 the middle comparable and nothing else. VB1 and VB2 mark bodies alone: heights and ratios. Bodies
 are matched at IoU >= 0.5; a disc by the body above it. SPIDER tells no cord from its canal and has

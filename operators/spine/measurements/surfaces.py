@@ -37,7 +37,7 @@ NEAR_RIM: Final = (0.08, 0.36)
 
 PLATE_SHARE: Final = 0.25
 """Of an end plate's thickness, what counts to the body: about there end the bodies that readers
-draw. Chosen on six SPIDER subjects, checked on VB2 (``tests.benchmarks.measured_spider``)."""
+draw. Chosen on six SPIDER subjects, VB2 in view (``tests.benchmarks.measured_spider``)."""
 
 MIDDLE: Final = (0.42, 0.58)
 
