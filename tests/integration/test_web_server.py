@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from sqlalchemy.engine import Connection, Engine
 
 from app.errors import ConfigurationError
 from app.node.journal.engine import journal_url, open_journal, reading
@@ -187,12 +188,14 @@ def test_probes_are_answered_while_every_thread_of_the_page_is_busy(
 ):
     release, busy = threading.Event(), threading.Semaphore(0)
 
-    def list_jobs(*_: object) -> list[object]:
+    @contextmanager
+    def reading_late(engine: Engine) -> Iterator[Connection]:
         busy.release()
         release.wait(300)  # longer than the probes are given
-        return []
+        with reading(engine) as connection:
+            yield connection
 
-    monkeypatch.setattr("app.node.journal.overview.list_jobs", list_jobs)
+    monkeypatch.setattr("app.node.web.pages.reading", reading_late)
     with serving(tmp_path) as address, ThreadPoolExecutor(45) as pool:
         stuck = [pool.submit(httpx.get, f"{address}/jobs", timeout=300) for _ in range(45)]
         try:
