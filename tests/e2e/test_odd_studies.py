@@ -151,7 +151,7 @@ def arrived(
             "SELECT 1 FROM series WHERE state = 'receiving' "
             "UNION ALL SELECT 1 FROM job WHERE state IN ('queued', 'running', 'waiting')"
         )
-        assert comes_true(lambda: not node.journal.has(busy), 120), node.journal.rows(busy)
+        assert comes_true(lambda: not node.journal.has(busy), 600), node.journal.rows(busy)
         assert comes_true(lambda: len(pacs.kept) >= expected, 60), len(pacs.kept)
         yield outcome
 

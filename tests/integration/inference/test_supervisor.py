@@ -71,6 +71,12 @@ def supervised(
     assert [p.pid for p in psutil.Process().children(recursive=True)] == []
 
 
+def tell(begun: asyncio.Event) -> Callable[[str, float], object]:
+    """Set the event at the first progress, which comes from the supervisor's thread."""
+    loop = asyncio.get_running_loop()
+    return lambda _step, _fraction: loop.call_soon_threadsafe(begun.set)
+
+
 def is_alive(pid: int) -> bool:
     """A zombie that nobody has waited for yet counts as dead."""
     try:
@@ -200,21 +206,24 @@ def test_a_cancelled_request_kills_the_child_and_its_children_at_once():
     assert told.events == [(401, "stub"), (401, "stub")]
 
 
-def test_a_request_cancelled_while_it_waits_its_turn_disturbs_nobody():
+def test_a_request_cancelled_while_it_waits_its_turn_disturbs_nobody(tmp_path: Path):
+    done = tmp_path / "done"
+
     async def work(supervisor: Supervisor) -> None:
-        await supervisor.run(request(ECHO))
+        await supervisor.start()
         pid = supervisor.pid
         begun = asyncio.Event()
-        first = asyncio.create_task(supervisor.run(request(ECHO), lambda *_: begun.set()))
+        first = asyncio.create_task(supervisor.run(request(ECHO), tell(begun)))
         await begun.wait()
         second = asyncio.create_task(supervisor.run(request("hang-1")))
         await asyncio.sleep(0.1)
         second.cancel()
         with pytest.raises(asyncio.CancelledError):
             await second
+        done.touch()
         assert (await first)["pid"] == supervisor.pid == pid
 
-    supervised(work, "--work", "1")
+    supervised(work, "--until", str(done))
 
 
 def test_an_idle_child_that_dies_is_replaced_before_anybody_asks():
@@ -300,7 +309,7 @@ def test_close_ends_a_request_in_mid_work_and_refuses_later_ones():
     async def work(supervisor: Supervisor) -> None:
         await supervisor.start()
         begun = asyncio.Event()
-        task = asyncio.create_task(supervisor.run(request("busy-1"), lambda *_: begun.set()))
+        task = asyncio.create_task(supervisor.run(request("busy-1"), tell(begun)))
         await begun.wait()
         await asyncio.wait_for(supervisor.close(), 60)  # it would work for an hour
         with pytest.raises(InferenceLostError) as caught:
@@ -309,7 +318,7 @@ def test_close_ends_a_request_in_mid_work_and_refuses_later_ones():
         with pytest.raises(InferenceLostError, match="closed"):
             await supervisor.run(request(ECHO))
 
-    supervised(work)
+    supervised(work, inference_idle_s=3600)  # it sleeps, which is to be noticed by `close` alone
 
 
 def test_an_error_of_the_listener_to_progress_is_passed_on():

@@ -77,7 +77,7 @@ def test_what_is_confirmed_or_given_up_is_no_parcel_any_more(c: Connection):
 def test_an_attempt_counts_for_what_is_queued_alone(c: Connection):
     parcels = parcels_of(c, GROUP)
     assert advance(c, parcels[0], DeliveryEvent.ACKNOWLEDGE, sent_at=1.0)
-    count_attempt(c, parcels, 5.0)
+    count_attempt(c, GROUP, parcels, 5.0)
     found = {one.delivery_id: (one.attempts, one.next_attempt_at) for one in parcels_of(c, GROUP)}
     assert found == {"d1": (0, None), "d2": (1, 5.0), "d0": (1, 5.0)}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from app.node.journal.deliveries import release
+from app.node.journal.delivery_decisions import release
 from app.node.journal.engine import transaction
 from app.node.journal.states import JobState, SeriesState
 from app.node.journal.tables import DELIVERY, INSTANCE, JOB, SERIES
