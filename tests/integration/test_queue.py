@@ -44,12 +44,14 @@ class SupervisorDouble:
     """Works on nothing before `may_work` is set."""
 
     may_work: threading.Event = field(default_factory=threading.Event)
+    is_asked: threading.Event = field(default_factory=threading.Event)
 
     async def start(self) -> None:
         """Nothing to start."""
 
     async def run(self, job: SimpleNamespace, _note: object) -> dict[str, object]:
-        assert await asyncio.to_thread(self.may_work.wait, 60)
+        self.is_asked.set()
+        assert await asyncio.to_thread(self.may_work.wait, 600)
         return {"exit_code": 0, "job": job.job_id}
 
 
@@ -110,7 +112,7 @@ def test_what_is_submitted_twice_runs_once_urgent_first_and_is_forgotten_when_ol
     try:
         first, batch, urgent = run_of("first"), run_of("batch", 90), run_of("urgent", 10)
         queue.submit_segmentation(first)
-        eventually(lambda: desk.begun == ["first:1"])  # the one place is taken: the others wait
+        assert supervisor.is_asked.wait(180)  # the one place is taken: the others wait
         for run in (batch, run_of("normal"), urgent, urgent, batch):
             queue.submit_segmentation(run)
         group = DeliveryGroup(job_id="urgent", destination="pacs", generation=1)
