@@ -7,6 +7,7 @@ end then. Anything else sends them again.
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import threading
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 CHANNEL: Final = "audit"
 """As which a failing server needs a person, beside mail and webhook."""
 _BATCH: Final = 500
+_ACCEPTANCE_S = 1.0
+"""A server that sends no ticket delays a batch by so long; one that refuses answers within a round
+trip."""
+
 _SLOWER: Final = 6.0
 """Times the usual pause after a failure."""
 
@@ -145,6 +150,7 @@ def send_all(server: SyslogSettings, rows: Sequence[ChainedDeed], source: str) -
             socket.create_connection(address, timeout=server.timeout_s) as plain,
             context.wrap_socket(plain, server_hostname=name) as connection,
         ):
+            _await_acceptance(connection)
             _hand_over(connection, frames)
     except ssl.SSLCertVerificationError as error:
         raise AuditNotSentError(reasons=("certificate_refused",)) from error
@@ -152,6 +158,27 @@ def send_all(server: SyslogSettings, rows: Sequence[ChainedDeed], source: str) -
         raise AuditNotSentError(reasons=("tls_failed",)) from error
     except OSError as error:
         raise AuditNotSentError(reasons=("connection_failed",)) from error
+
+
+def _await_acceptance(connection: ssl.SSLSocket) -> None:
+    """Read what the server says of our certificate, or of its absence.
+
+    In TLS 1.3 it does so after our side of the handshake is over (RFC 8446, 4.4.2.4), and a refusal
+    that is read behind our own "close notify" looks like an orderly end. Servers that take us send
+    session tickets then, or nothing.
+    """
+    if connection.version() != "TLSv1.3":
+        return
+    allowed_s = connection.gettimeout()
+    select.select([connection], [], [], _ACCEPTANCE_S)
+    connection.settimeout(0)
+    try:
+        if not connection.recv(1):
+            raise AuditNotSentError(reasons=("not_taken",))
+    except ssl.SSLWantReadError:
+        return
+    finally:
+        connection.settimeout(allowed_s)
 
 
 def _hand_over(connection: ssl.SSLSocket, frames: bytes) -> None:
