@@ -53,7 +53,7 @@ def perform(arguments: argparse.Namespace, folders: HostFolders) -> int:
         from app.run.execute import Job, execute  # noqa: PLC0415
         from app.run.models import load_models  # noqa: PLC0415
         from app.run.record import quality_lines  # noqa: PLC0415
-        from operators.dicom.selection import SelectionSettings  # noqa: PLC0415
+        from operators.dicom.selection.series_selection import SelectionSettings  # noqa: PLC0415
 
         bundle = load_models(models, settings.inference)
         job = Job(

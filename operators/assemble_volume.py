@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from operators.case_step import CaseStep
-from operators.dicom.assembly import assemble
-from operators.dicom.regularity import MIN_SLICES
+from operators.dicom.reading.assembly import assemble
+from operators.dicom.reading.regularity import MIN_SLICES
 from operators.errors import InputRejectedError
 from operators.imaging.nifti import read_volume
 from operators.imaging.spine_view import require_spine_view

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from operators.dicom.stack_identity import ONLY_STACK, StackIdentity
+from operators.dicom.identity.stack_identity import ONLY_STACK, StackIdentity
 from operators.errors import InterruptedRunError, SpineError
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from operators.anatomy.levels import LevelName
-    from operators.dicom.series import SeriesRecord
+    from operators.dicom.reading.series import SeriesRecord
     from operators.imaging.volume import LabelMap, Volume
     from operators.spine.confidence import Agreement, Confidence
-    from operators.spine.level_stations import Station
+    from operators.spine.levels.stations import Station
     from operators.spine.measurements.measure import Measurement
     from operators.spine.quality.findings import Quality
 

@@ -11,19 +11,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from operators.case_step import CaseStep
-from operators.dicom.uids import digest
+from operators.dicom.identity.uids import digest
 from operators.errors import NamesRejectedError, SegmentationError
-from operators.spine.level_measures import SpineMeasures, measure_spine
-from operators.spine.level_names import BY_A_STATION, name_stations
-from operators.spine.level_network import with_answers
-from operators.spine.level_numbers import (
+from operators.spine.levels.measures import SpineMeasures, measure_spine
+from operators.spine.levels.names import BY_A_STATION, name_stations
+from operators.spine.levels.network import with_answers
+from operators.spine.levels.numbers import (
     by_new_number,
     facts_with,
     levels_as_numbers,
     renumbered,
     station_with,
 )
-from operators.spine.level_stations import Station
+from operators.spine.levels.stations import Station
 
 if TYPE_CHECKING:
     from typing import Any

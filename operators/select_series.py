@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 from monai.deploy.core import Operator
 
 from operators.case import Case
-from operators.dicom.input_files import counted, is_nifti, nothing_found
-from operators.dicom.selection import SeriesDecision, decide
-from operators.dicom.series import scan, scan_files
-from operators.dicom.split_acquisition import SPLIT_ACQUISITION
-from operators.dicom.uids import digest
+from operators.dicom.identity.uids import digest
+from operators.dicom.reading.input_files import counted, is_nifti, nothing_found
+from operators.dicom.reading.series import scan, scan_files
+from operators.dicom.selection.series_selection import SeriesDecision, decide
+from operators.dicom.selection.split_acquisition import SPLIT_ACQUISITION
 from operators.errors import GeometryError, SeriesUnsuitableError
 from operators.imaging.result_files import case_name
 from operators.imaging.volume import Volume
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from operators.dicom.selection import SelectionSettings
-    from operators.dicom.series import SeriesRecord
+    from operators.dicom.reading.series import SeriesRecord
+    from operators.dicom.selection.series_selection import SelectionSettings
 
 
 IN_MEMORY: Final = "image"
@@ -75,7 +75,7 @@ def find_cases(
     ------
     UnreadableInputError
         If the input holds no readable image: ``missing_input``, or ``no_dicom`` with the names of
-        what is there instead (`operators.dicom.input_files`).
+        what is there instead (`operators.dicom.reading.input_files`).
     SeriesUnsuitableError
         If no series is a sagittal T2-weighted spine series.
     """
@@ -126,7 +126,7 @@ def key_of(stack: SeriesRecord) -> str:
 
     Examples
     --------
-    >>> from operators.dicom.series import SeriesRecord
+    >>> from operators.dicom.reading.series import SeriesRecord
     >>> key_of(SeriesRecord("1.2.3", "1.2", (), ()))
     'series0_8c8e4a0e'
     """

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from operators.case_step import CaseStep
-from operators.dicom.measurement_report import encode_measurement_report
-from operators.dicom.result_kinds import (
+from operators.dicom.identity.result_kinds import (
     INSTANCES,
     MEASUREMENT_REPORT,
     MEASUREMENTS,
@@ -22,8 +21,9 @@ from operators.dicom.result_kinds import (
     SEMANTIC,
     kinds_to_write,
 )
-from operators.dicom.segmentation import encode_segmentations
-from operators.dicom.whole_files import write_dataset
+from operators.dicom.reading.whole_files import write_dataset
+from operators.dicom.results.measurement_report import encode_measurement_report
+from operators.dicom.results.segmentation import encode_segmentations
 from operators.errors import EncodingError
 from operators.imaging.nifti import write_label_map
 from operators.imaging.result_files import (
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
     from operators.case import Case, Progress
-    from operators.dicom.provenance import ResultContext
+    from operators.dicom.identity.provenance import ResultContext
     from operators.imaging.scene import Scene
     from operators.imaging.volume import LabelMap, Volume
 
@@ -60,7 +60,7 @@ class WriteOptions:
     context : ResultContext
         Which software and models made the result, and when.
     extras : frozenset of str
-        Optional kinds of results that are written as well (`operators.dicom.result_kinds`).
+        Optional kinds of results that are written as well (`identity.result_kinds`).
     nifti : bool
         Also write the masks and the centroids of a DICOM series as NIfTI and JSON.
     """
@@ -217,7 +217,7 @@ def _write_report_file(done: Finished, context: ResultContext, path: Path) -> li
 
 
 def _write_pdf(done: Finished, context: ResultContext, path: Path) -> list[Path]:
-    from operators.dicom.documents import encode_pdf  # noqa: PLC0415 - as for the scene
+    from operators.dicom.results.documents import encode_pdf  # noqa: PLC0415 - as for the scene
     from operators.report.page import TITLE  # noqa: PLC0415
 
     pdf = _report_of(done, context)
@@ -226,7 +226,7 @@ def _write_pdf(done: Finished, context: ResultContext, path: Path) -> list[Path]
 
 
 def _write_preview(done: Finished, context: ResultContext, path: Path) -> list[Path]:
-    from operators.dicom.documents import encode_preview  # noqa: PLC0415 - as for the scene
+    from operators.dicom.results.documents import encode_preview  # noqa: PLC0415 - as for the scene
     from operators.imaging.overlay import overview  # noqa: PLC0415
 
     picture = np.asarray(overview(done.scene, done.case.key, context.notice))

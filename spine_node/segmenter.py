@@ -11,10 +11,10 @@ from app.errors import ConfigurationError
 from app.run.identity import intended_use_of
 from app.run.in_memory import load_graph, segment
 from app.settings import InferenceSettings, load_settings
-from operators.dicom.input_files import is_nifti
-from operators.dicom.outlook import as_json
-from operators.dicom.provenance import notice_of
-from operators.dicom.selection import SelectionSettings
+from operators.dicom.identity.provenance import notice_of
+from operators.dicom.reading.input_files import is_nifti
+from operators.dicom.selection.outlook import as_json
+from operators.dicom.selection.series_selection import SelectionSettings
 from operators.errors import NoSpineFoundError, UnreadableInputError
 from operators.imaging.nifti_array import volume_of
 from operators.imaging.spine_view import extent_text

@@ -16,7 +16,7 @@ prepare_process()  # holoscan needs the CUDA runtime, also on a machine without 
 
 from app.run.graph import CLASSES  # noqa: E402
 from operators.case import Case  # noqa: E402
-from operators.dicom.selection import SelectionSettings  # noqa: E402
+from operators.dicom.selection.series_selection import SelectionSettings  # noqa: E402
 
 FLOW = tuple(CLASSES)
 """Names of the steps in the order of the pipeline."""

@@ -29,7 +29,7 @@ from app.node.peers.store import read_storable, store_files
 from app.research.synthetic.dicom_series import write_study
 from app.settings.peers import DimsePeerSettings
 from operators.anatomy.levels import numbers_text
-from operators.dicom.result_kinds import DELIVERED, KINDS, OVERLAY
+from operators.dicom.identity.result_kinds import DELIVERED, KINDS, OVERLAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,7 +19,7 @@ from app.node.tls import check_certificates
 from app.registry import find_model, models_in
 from app.run.identity import intended_use_of
 from app.settings import load_settings, model_places
-from operators.dicom.provenance import notice_of
+from operators.dicom.identity.provenance import notice_of
 
 if TYPE_CHECKING:
     from app.settings import Settings

@@ -139,7 +139,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
         from app.run.execute import Job, execute
         from app.run.models import load_models
         from app.run.record import write_record
-        from operators.dicom.selection import SelectionSettings
+        from operators.dicom.selection.series_selection import SelectionSettings
 
         bundle = load_models(settings.models, settings.inference, given_mask=semantic_mask)
         job = Job(

@@ -21,7 +21,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from app.node.peers.store import read_storable
-from operators.dicom.uids import digest
+from operators.dicom.identity.uids import digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

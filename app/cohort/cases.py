@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from operators.dicom.uids import digest
+from operators.dicom.identity.uids import digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

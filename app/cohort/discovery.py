@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from app.cohort.cases import Source, labels_of, make_case
 from app.cohort.path_table import is_table, rows_of
-from operators.dicom.input_files import files_below
-from operators.dicom.study_index import belonging_of
-from operators.dicom.uids import digest
+from operators.dicom.identity.uids import digest
+from operators.dicom.reading.input_files import files_below
+from operators.dicom.reading.study_index import belonging_of
 from operators.errors import UnreadableInputError
 
 if TYPE_CHECKING:

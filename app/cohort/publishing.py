@@ -17,8 +17,8 @@ from app import __version__
 from app.cohort.folder import own_name, write_whole
 from app.cohort.rows import rows_of
 from app.cohort.sidecars import as_text, sidecar_of
-from operators.dicom.durable import sync
-from operators.dicom.uids import digest
+from operators.dicom.identity.uids import digest
+from operators.dicom.reading.durable import sync
 from operators.imaging.result_files import spineps_stem
 
 if TYPE_CHECKING:

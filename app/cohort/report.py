@@ -21,7 +21,7 @@ from app.cohort.outliers import LIMIT, Oddness, oddness_of
 from app.cohort.pictures import distributions, thumbnail
 from app.cohort.rows import OK
 from app.cohort.tables import rows_with_seconds
-from operators.dicom.provenance import RESEARCH_NOTICE
+from operators.dicom.identity.provenance import RESEARCH_NOTICE
 from operators.spine.measurements.table import GRADE, IDENTIFIER, MEASURES
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from app.cohort.colour_tables import (
 )
 from app.cohort.folder import STATE, write_whole
 from operators.anatomy.levels import ANATOMICAL
-from operators.dicom.provenance import RESEARCH_NOTICE
+from operators.dicom.identity.provenance import RESEARCH_NOTICE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

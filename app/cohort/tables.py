@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from app.cohort.folder import own_name
 from app.cohort.rows import OK
-from operators.dicom.result_kinds import MEASUREMENTS as MEASUREMENTS_TABLE
+from operators.dicom.identity.result_kinds import MEASUREMENTS as MEASUREMENTS_TABLE
 from operators.spine.measurements.rows import COLUMNS
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from app.cohort.cases import CohortCase, Source
     from app.cohort.folder import CohortFolder
     from app.node.inference.supervisor import Supervisor
-    from operators.dicom.provenance import IntendedUse
+    from operators.dicom.identity.provenance import IntendedUse
 
 _CLOSED: Final = "closed"
 

@@ -19,11 +19,11 @@ from app.run.bootstrap import prepare_process
 from app.run.identity import labelling_parameter
 from app.run.record import ErrorRecord, ResultRecord, common_numbering, entry_of, verdict
 from operators.anatomy.named_vertebrae import parameter_of
-from operators.dicom.input_files import is_nifti
-from operators.dicom.outlook import as_json
-from operators.dicom.provenance import ResultContext, notice_of
-from operators.dicom.result_kinds import USUAL_EXTRAS
-from operators.dicom.selection import SelectionSettings
+from operators.dicom.identity.provenance import ResultContext, notice_of
+from operators.dicom.identity.result_kinds import USUAL_EXTRAS
+from operators.dicom.reading.input_files import is_nifti
+from operators.dicom.selection.outlook import as_json
+from operators.dicom.selection.series_selection import SelectionSettings
 from operators.errors import (
     InterruptedRunError,
     SpineError,
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     from app.run.record import Status
     from operators.anatomy.named_vertebrae import NamedVertebra
     from operators.case import Case, Progress
-    from operators.dicom.provenance import IntendedUse, Predecessor
-    from operators.dicom.selection import SeriesDecision
-    from operators.spine.level_stations import Station
+    from operators.dicom.identity.provenance import IntendedUse, Predecessor
+    from operators.dicom.selection.series_selection import SeriesDecision
+    from operators.spine.levels.stations import Station
 
 
 _STATUS_OF_CODE: dict[ExitCode, Status] = {
@@ -72,7 +72,7 @@ class Job:
         Start at phase 2 from this NIfTI label map.
     extras : frozenset of str
         Optional kinds of results that are written as well, such as ``overlay``
-        (`operators.dicom.result_kinds`). The record has the measurements in any case.
+        (`operators.dicom.identity.result_kinds`). The record has the measurements in any case.
     nifti : bool
         Also write the masks and the centroids of a DICOM series as a NIfTI image has them.
     predecessors : tuple of Predecessor

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
     from operators.anatomy.named_vertebrae import NamedVertebra
     from operators.case import Case, Progress
-    from operators.dicom.selection import SelectionSettings, SeriesDecision
+    from operators.dicom.selection.series_selection import SelectionSettings, SeriesDecision
     from operators.imaging.volume import Volume
     from operators.networks.instances import InstanceModel
     from operators.networks.labelling import LabellingModel
     from operators.networks.semantic import SemanticModel
-    from operators.spine.level_stations import Station
+    from operators.spine.levels.stations import Station
 
 CLASSES: Final[dict[str, type[Operator]]] = {
     step.name: getattr(importlib.import_module(f"operators.{step.name}"), step.operator_name)

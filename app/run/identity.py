@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app import __version__
 from app.registry import find_model, folder_digest
-from operators.dicom.provenance import IntendedUse, WorkIdentity
+from operators.dicom.identity.provenance import IntendedUse, WorkIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

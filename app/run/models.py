@@ -9,7 +9,7 @@ from app.errors import ConfigurationError
 from app.registry import find_model, folder_digest, read_registry, sha256_of
 from app.run.bootstrap import prepare_process
 from app.run.checks import require_modality
-from operators.dicom.provenance import ModelIdentity
+from operators.dicom.identity.provenance import ModelIdentity
 from operators.errors import UnreadableInputError
 
 if TYPE_CHECKING:

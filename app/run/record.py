@@ -15,7 +15,7 @@ from app.errors import WORST_FIRST, ExitCode, OutputUnwritableError, exit_code_o
 from operators.anatomy.labels import Structure
 from operators.anatomy.levels import numbering_text
 from operators.anatomy.vertebrae import vertebrae_among
-from operators.dicom.provenance import RESEARCH_NOTICE
+from operators.dicom.identity.provenance import RESEARCH_NOTICE
 from operators.imaging.volume import voxel_volume_mm3
 from operators.spine.measurements.rows import documents, units_of
 
@@ -66,14 +66,14 @@ class SeriesRecordEntry:
     them. ``levels`` names the level of each, by its number, with confidence, rival and evidence
     (`operators.anatomy.levels`).
     ``station`` is what the levels rest on, for other series of the study
-    (`operators.spine.level_stations`).
+    (`operators.spine.levels.stations`).
     ``confidence`` holds the
     network's mean probability of what it decided, per structure name and per vertebra number,
     0 to 1; ``agreement`` the mean share of the folds that decided so by
     themselves, empty for models of one fold (`operators.networks.fold_votes`);
     ``quality`` says whether the result may leave and what a human should look at
     (`operators.spine.quality`); ``stack`` says which
-    stack of its series it is and where it lies (`operators.dicom.stack_identity`).
+    stack of its series it is and where it lies (`operators.dicom.identity.stack_identity`).
     ``measurements`` holds values and reasons by instance
     (`operators.spine.measurements.rows.documents`), ``measurement_units`` their UCUM units.
     """

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from app.settings.peers import AeTitle
 from app.settings.section import Section
 from app.settings.tls import ListenerTlsSettings
-from operators.dicom.mr_images import MR_IMAGE_CLASSES
+from operators.dicom.headers.mr_images import MR_IMAGE_CLASSES
 
 SopClassUid = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)+$", max_length=64)]
 

@@ -10,7 +10,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from app.settings.section import Section
 from app.settings.tls import PeerTlsSettings
-from operators.dicom.result_kinds import DELIVERED, OBJECT_CLASSES, SEGMENTATION
+from operators.dicom.identity.result_kinds import DELIVERED, OBJECT_CLASSES, SEGMENTATION
 
 AeTitle = Annotated[str, Field(pattern=r"^[!-\[\]-~][ -\[\]-~]{0,15}$")]
 """Application Entity title: 1-16 characters without backslash (DICOM PS3.5, 6.2, VR AE)."""
@@ -39,7 +39,7 @@ class _Named(Section):
 
     @property
     def sent_objects(self) -> tuple[str, ...]:
-        """Groups of results that it is sent (`operators.dicom.result_kinds`)."""
+        """Groups of results that it is sent (`operators.dicom.identity.result_kinds`)."""
         return DELIVERED if self.objects is None else tuple(self.objects)
 
     @property

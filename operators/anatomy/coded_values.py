@@ -1,7 +1,7 @@
 """A measured value with its codes: what is said of one structure in a report for machines.
 
 How it is measured is the business of `operators.spine.measurements`, how it is written that of
-`operators.dicom.measurement_report`; both know this.
+`operators.dicom.results.measurement_report`; both know this.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A level is a statement about an id in the masks. Ids are running numbers, except where every level
 is certain: then they are the levels themselves. How levels are found is the business of
-`operators.spine.level_names`.
+`operators.spine.levels.names`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 One DenseNet looks at a box about each vertebra, with the vertebra in its middle; a head per
 question answers in probabilities. What the answers say about levels is the business of
-``operators.spine.level_network``. MONAI, whose DenseNet it is, is imported where such a model is
+``operators.spine.levels.network``. MONAI, whose DenseNet it is, is imported where such a model is
 loaded and nowhere else.
 
 References

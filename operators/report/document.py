@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from operators.dicom.provenance import MODEL_NAME
+from operators.dicom.identity.provenance import MODEL_NAME
 from operators.report.content import Measured, Said, said_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from operators.dicom.provenance import ResultContext
+    from operators.dicom.identity.provenance import ResultContext
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
     from operators.case import Case
-    from operators.dicom.provenance import ResultContext
+    from operators.dicom.identity.provenance import ResultContext
     from operators.imaging.scene import Scene
 
 

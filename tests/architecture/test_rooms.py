@@ -44,7 +44,7 @@ def loaded_by(statement: str) -> set[str]:
     [
         "import app.cli.main, app.settings, app.registry, app.errors",
         "from spine_node import Segmenter",
-        "import operators.dicom.series, operators.dicom.selection",
+        "import operators.dicom.reading.series, operators.dicom.selection.series_selection",
         "import operators.anatomy.labels, operators.errors",
     ],
 )
@@ -112,7 +112,7 @@ def imports_of(file: Path) -> set[str]:
         ("operators/utils.py", '"""A module on no floor."""\n'),
         ("operators/spine/leak.py", '"""Up."""\nimport app.settings\n'),
         ("operators/imaging/leak.py", '"""Torch."""\nimport torch\n'),
-        ("operators/spine/cross.py", '"""Sideways."""\nimport operators.dicom.series\n'),
+        ("operators/spine/cross.py", '"""Sideways."""\nimport operators.dicom.reading.series\n'),
         ("app/run/front.py", '"""The front from inside."""\nimport spine_node\n'),
     ],
 )

@@ -38,7 +38,7 @@ from operators.imaging.nifti import read_label_map
 from operators.imaging.orientation import reorient
 from operators.imaging.volume import LabelMap
 from operators.spine.bodiless import without_bodiless
-from operators.spine.level_names import name_levels
+from operators.spine.levels.names import name_levels
 from operators.spine.postprocessing import PostprocessSettings, postprocess
 from tests.benchmarks import spider
 from tests.benchmarks.accuracy import PIR

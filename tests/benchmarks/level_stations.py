@@ -23,9 +23,9 @@ from operators.anatomy.levels import LevelName
 from operators.errors import SpineError
 from operators.imaging.volume import LabelMap
 from operators.spine.bodiless import without_bodiless
-from operators.spine.level_measures import SpineMeasures, measure_spine
-from operators.spine.level_names import name_stations
-from operators.spine.level_stations import Station, link
+from operators.spine.levels.measures import SpineMeasures, measure_spine
+from operators.spine.levels.names import name_stations
+from operators.spine.levels.stations import Station, link
 from operators.spine.postprocessing import PostprocessSettings, postprocess
 from tests.benchmarks.whole_spines import PROOF_SEED, Maps, cut_rows, whole_spine
 

@@ -1,7 +1,7 @@
-"""The numbers of `operators.spine.level_tables`, measured on synthetic spines.
+"""The numbers of `operators.spine.levels.tables`, measured on synthetic spines.
 
 Run: ``python -m tests.benchmarks.level_tables [--spines N] [--maps DIR]``. Prints the means and the
-spreads of every figure of `operators.spine.level_figures` level by level, over true maps of whole
+spreads of every figure of `operators.spine.levels.figures` level by level, over true maps of whole
 spines (seeds from 970000: no other benchmark and no training uses them), as that module states
 them. T13 and L6 get the numbers of T12 and L5, as the generator draws them.
 """
@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from operators.anatomy.vertebrae import CRANIAL_TO_CAUDAL, LEVEL_NAMES
-from operators.spine.level_measures import measure_spine
-from operators.spine.level_tables import FEATURES
+from operators.spine.levels.measures import measure_spine
+from operators.spine.levels.tables import FEATURES
 from tests.benchmarks.whole_spines import FIT_SEED, MOST_SLICES, cut_sides, whole_spine
 
 LEAST_SLICES = 14

@@ -21,7 +21,7 @@ from app.cli.sample_pacs import AE_TITLE, SamplePacs
 from app.node.peers.store import read_storable, store_files
 from app.research.synthetic.dicom_series import write_study
 from app.settings.peers import DimsePeerSettings
-from operators.dicom.result_kinds import DELIVERED, KINDS
+from operators.dicom.identity.result_kinds import DELIVERED, KINDS
 from tests.builders.node import TITLE, Node, running_node
 
 if TYPE_CHECKING:

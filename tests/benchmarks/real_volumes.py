@@ -26,8 +26,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from operators.dicom.assembly import assemble
-from operators.dicom.series import scan
+from operators.dicom.reading.assembly import assemble
+from operators.dicom.reading.series import scan
 from operators.errors import SpineError
 from operators.imaging.nifti import read_label_map, read_volume
 from operators.imaging.orientation import reorient

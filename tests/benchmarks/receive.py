@@ -39,7 +39,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage
 from pynetdicom import AE, evt
 
-from operators.dicom.uids import derived_uid
+from operators.dicom.identity.uids import derived_uid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -23,11 +23,11 @@ import numpy as np
 
 from app.research.synthetic.dicom_series import WrittenStudy, write_study
 from operators.case import Case
-from operators.dicom.assembly import assemble
-from operators.dicom.result_kinds import INSTANCES, KINDS, PDF, PREVIEW, SEMANTIC
-from operators.dicom.series import scan
+from operators.dicom.identity.result_kinds import INSTANCES, KINDS, PDF, PREVIEW, SEMANTIC
+from operators.dicom.reading.assembly import assemble
+from operators.dicom.reading.series import scan
 from operators.imaging.resampling import resample_labels_to_grid
-from operators.spine.level_names import name_levels
+from operators.spine.levels.names import name_levels
 from operators.spine.measurements.measure import measure
 from operators.spine.quality.assess import assess
 from operators.spine.quality.evidence import Evidence

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from app.research.synthetic.dicom_series import STUDY_PHANTOM
 from app.research.synthetic.phantom import generate
-from operators.dicom.segmentation import encode_segmentations
-from operators.dicom.whole_files import write_dataset
+from operators.dicom.reading.whole_files import write_dataset
+from operators.dicom.results.segmentation import encode_segmentations
 from operators.imaging.volume import LabelMap
 from tests.builders.mr_series import make_series
 from tests.builders.results import CONTEXT, volume_of

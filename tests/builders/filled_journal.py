@@ -16,7 +16,7 @@ from app.node.journal.states import DeliveryState, JobState, SeriesState
 from app.node.journal.tables import COUNTER, JOB_INPUT
 from app.run.record import ErrorRecord, ResultRecord, SeriesRecordEntry
 from operators.anatomy.levels import LevelName, numbering_text
-from operators.dicom.reasons import Reason, against, hint, in_favour
+from operators.dicom.selection.reasons import Reason, against, hint, in_favour
 from tests.builders.journal_rows import insert
 
 if TYPE_CHECKING:

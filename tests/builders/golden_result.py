@@ -4,7 +4,7 @@ Everything is whole numbers and powers of two, NumPy without a network, so that 
 every processor. The digest covers every voxel and every attribute; what only names a library's
 version, and UIDs that follow from `RESULT_VERSION`, count as placeholders.
 
-Where it changes on purpose: raise ``operators.dicom.provenance.RESULT_VERSION`` (once between two
+Where it changes on purpose: raise ``identity.provenance.RESULT_VERSION`` (once between two
 releases) and write down what this prints::
 
     python -m tests.builders.golden_result
@@ -24,18 +24,23 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from operators.anatomy.levels import LevelName
-from operators.dicom.assembly import assemble
-from operators.dicom.measurement_report import encode_measurement_report
-from operators.dicom.provenance import RESULT_VERSION, ModelIdentity, Predecessor, ResultContext
-from operators.dicom.segmentation import encode_segmentations
-from operators.dicom.series import scan
-from operators.dicom.uids import digest
-from operators.dicom.whole_files import write_dataset
+from operators.dicom.identity.provenance import (
+    RESULT_VERSION,
+    ModelIdentity,
+    Predecessor,
+    ResultContext,
+)
+from operators.dicom.identity.uids import digest
+from operators.dicom.reading.assembly import assemble
+from operators.dicom.reading.series import scan
+from operators.dicom.reading.whole_files import write_dataset
+from operators.dicom.results.measurement_report import encode_measurement_report
+from operators.dicom.results.segmentation import encode_segmentations
 from operators.imaging.resampling import resample_labels_to_grid
 from operators.imaging.volume import LabelMap, Volume
 from operators.spine.bodiless import without_bodiless
 from operators.spine.instance_phase import InstanceSettings, segment_vertebrae
-from operators.spine.level_names import name_levels
+from operators.spine.levels.names import name_levels
 from operators.spine.measurements.codes import coded
 from operators.spine.measurements.measure import Measurement
 from operators.spine.measurements.table import MEASURES

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from pydicom.dataset import Dataset
 
-    from operators.dicom.series import SeriesRecord
+    from operators.dicom.reading.series import SeriesRecord
 
 _CODES = {
     "tse": ("SE",),

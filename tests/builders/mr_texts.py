@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from operators.dicom.series import Frame, SeriesRecord
+from operators.dicom.reading.series import Frame, SeriesRecord
 from tests.builders.plain_headers import changed
 
 if TYPE_CHECKING:

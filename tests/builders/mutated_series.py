@@ -11,10 +11,10 @@ import pydicom
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
-from operators.dicom.assembly import assemble, header_findings
-from operators.dicom.selection import decide
-from operators.dicom.series import scan
-from operators.dicom.source_headers import read_source_headers
+from operators.dicom.reading.assembly import assemble, header_findings
+from operators.dicom.reading.series import scan
+from operators.dicom.results.source_headers import read_source_headers
+from operators.dicom.selection.series_selection import decide
 from operators.errors import InputRejectedError
 from tests.builders.mr_series import make_series
 from tests.builders.mutations import mutate
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydicom.dataset import Dataset
 
-    from operators.dicom.series import SeriesRecord
+    from operators.dicom.reading.series import SeriesRecord
     from operators.imaging.volume import Volume
     from tests.builders.mr_series import MadeSeries
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydicom.dataset import Dataset
 
-from operators.dicom.series import Frame, SeriesRecord
+from operators.dicom.reading.series import Frame, SeriesRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

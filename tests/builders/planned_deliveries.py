@@ -20,9 +20,9 @@ from app.node.journal.tables import DELIVERY
 from app.node.telemetry.events import Event
 from app.settings import NodeSettings
 from app.settings.peers import DimsePeerSettings
-from operators.dicom.result_kinds import MEASUREMENT_REPORT, SEMANTIC
-from operators.dicom.run_length import compress
-from operators.dicom.uids import derived_uid
+from operators.dicom.identity.result_kinds import MEASUREMENT_REPORT, SEMANTIC
+from operators.dicom.identity.uids import derived_uid
+from operators.dicom.results.run_length import compress
 from tests.builders.journal_rows import insert
 
 START = 1_800_000_000.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pydicom
 
-from operators.dicom.provenance import IntendedUse, ModelIdentity, ResultContext
+from operators.dicom.identity.provenance import IntendedUse, ModelIdentity, ResultContext
 from operators.imaging.volume import LabelMap, SliceSource, Volume
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from app.run.models import ModelBundle
-from operators.dicom.provenance import ModelIdentity
+from operators.dicom.identity.provenance import ModelIdentity
 from operators.errors import SegmentationError
 from operators.imaging.orientation import reorient
 from operators.imaging.volume import LabelMap, SparseMask, Volume

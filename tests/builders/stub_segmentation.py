@@ -16,8 +16,8 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from app.node.inference.protocol import Request
 from app.run.record import ErrorRecord, ResultRecord, SeriesRecordEntry
-from operators.dicom.uids import derived_uid, digest
-from operators.dicom.whole_files import write_dataset
+from operators.dicom.identity.uids import derived_uid, digest
+from operators.dicom.reading.whole_files import write_dataset
 from operators.errors import GeometryError
 
 SEGMENTATION_STORAGE = "1.2.840.10008.5.1.4.1.1.66.4"
@@ -59,7 +59,7 @@ def write_results(request: Request) -> ResultRecord:
         replaced = [item for item in request.predecessors if item.kind == kind][:1]
         if replaced:
             # Not at the top: it loads highdicom.
-            from operators.dicom.predecessors import name_predecessors  # noqa: PLC0415
+            from operators.dicom.results.predecessors import name_predecessors  # noqa: PLC0415
 
             name_predecessors(dataset, replaced)
         names.append(f"series1_{digest([str(source.SeriesInstanceUID)])[:8]}_{kind}.dcm")

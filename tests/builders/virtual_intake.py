@@ -17,8 +17,8 @@ from app.node.journal.arrivals import association_ended
 from app.node.journal.engine import reading, transaction
 from app.node.telemetry.events import Event
 from app.settings import NodeSettings
-from operators.dicom.provenance import WorkIdentity
-from operators.dicom.selection import SelectionSettings
+from operators.dicom.identity.provenance import WorkIdentity
+from operators.dicom.selection.series_selection import SelectionSettings
 from tests.builders.journals import empty_journal
 from tests.builders.received import Inbox
 

@@ -18,9 +18,9 @@ import pytest
 
 from app.run.bootstrap import prepare_process
 from app.run.execute import Job, execute
-from operators.dicom.provenance import Predecessor
-from operators.dicom.result_kinds import kind_of
-from operators.dicom.stack_identity import from_json
+from operators.dicom.identity.provenance import Predecessor
+from operators.dicom.identity.result_kinds import kind_of
+from operators.dicom.identity.stack_identity import from_json
 from operators.imaging.volume import Volume
 from tests.builders.nifti_images import noise, save_image
 from tests.builders.shown_spine import spine_image

@@ -16,7 +16,7 @@ from app.run.identity import identity_of
 from app.run.models import ModelBundle
 from app.run.record import ResultRecord
 from app.settings import load_settings
-from operators.dicom.provenance import ModelIdentity
+from operators.dicom.identity.provenance import ModelIdentity
 from operators.errors import ModelUnusableError
 from operators.networks.labelling import load_labelling_model
 from tests.builders.labelling_folder import WEIGHTS, write_labelling_folder

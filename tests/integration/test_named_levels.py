@@ -11,7 +11,7 @@ import pytest
 from app.run.execute import Job, execute
 from app.run.record import ResultRecord, SeriesRecordEntry
 from operators.anatomy.named_vertebrae import NamedVertebra, parse
-from operators.spine.level_stations import Station, from_json
+from operators.spine.levels.stations import Station, from_json
 from tests.builders.mr_series import SAGITTAL
 from tests.builders.shown_spine import PITCH_MM
 from tests.builders.stub_models import spine_series, stub_bundle

@@ -21,8 +21,8 @@ from app.run.record import ResultRecord, SeriesRecordEntry
 from operators.anatomy.levels import ANATOMICAL, UNCERTAIN, short_name
 from operators.anatomy.named_vertebrae import parse
 from operators.anatomy.vertebrae import LEVEL_NAMES, ordinal_text
-from operators.dicom.assembly import assemble
-from operators.dicom.series import scan
+from operators.dicom.reading.assembly import assemble
+from operators.dicom.reading.series import scan
 from operators.imaging import overlay, panels
 from operators.imaging.nifti import read_label_map, read_volume
 from operators.imaging.resampling import resample_labels_to_grid

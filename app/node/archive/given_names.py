@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.errors import SpoolError
 from app.node.journal.tables import LEVEL_CORRECTION
-from operators.dicom.durable import sync
-from operators.dicom.uids import digest
+from operators.dicom.identity.uids import digest
+from operators.dicom.reading.durable import sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

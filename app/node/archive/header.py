@@ -33,8 +33,8 @@ from app.node.archive.incoming import HEAD_BYTES
 from app.node.archive.patient_header import FILTERS, PATIENT_TAGS, RawPatient
 from app.node.archive.raw_values import RawValues
 from app.node.journal.facts import ArrivalFacts
-from operators.dicom.frames import PARSE_ERRORS
-from operators.dicom.mr_images import MR_IMAGE, MR_IMAGE_CLASSES
+from operators.dicom.headers.mr_images import MR_IMAGE, MR_IMAGE_CLASSES
+from operators.dicom.reading.frames import PARSE_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

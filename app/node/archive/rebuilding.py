@@ -28,7 +28,7 @@ from app.node.journal.locks import is_held
 from app.node.journal.patients import keep_patient, studies_without_patient
 from app.node.journal.states import DeliveryState, InstanceState, JobState, SeriesState
 from app.node.journal.tables import INSTANCE, LEVEL_CORRECTION, METADATA, SERIES
-from operators.dicom.frames import PARSE_ERRORS
+from operators.dicom.reading.frames import PARSE_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from app.errors import SpoolError
 from app.node.archive.incoming import IncomingFile
-from operators.dicom.durable import sync
-from operators.dicom.uids import derived_uid
+from operators.dicom.identity.uids import derived_uid
+from operators.dicom.reading.durable import sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from operators.dicom.uids import digest
+from operators.dicom.identity.uids import digest
 
 if TYPE_CHECKING:
     from app.settings import DeliverySettings

@@ -10,7 +10,7 @@ from app.errors import PeerRefusedError, PeerUnreachableError
 from app.node.peers.dimse import PATIENT
 from app.node.peers.statuses import Answer, answer_of
 from app.node.peers.store import read_storable, store_files
-from operators.dicom.input_files import files_below
+from operators.dicom.reading.input_files import files_below
 from operators.errors import UnreadableInputError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from app.node.peers.dimse import Patience, Peer
     from app.node.peers.store import StorableFile
-    from operators.dicom.input_files import PassedOver
+    from operators.dicom.reading.input_files import PassedOver
 
 DICOMDIR: Final = "1.2.840.10008.1.3.10"
 """Media Storage Directory: describes files, is never sent itself (PS3.3, annex F)."""
@@ -98,7 +98,7 @@ def collect(folder: Path) -> Batch:
     -------
     Batch
         In the order of their paths. No link is followed, as when a folder is segmented
-        (`operators.dicom.input_files`).
+        (`operators.dicom.reading.input_files`).
     """
     candidates, passed_over = files_below(folder)
     files: list[StorableFile] = []

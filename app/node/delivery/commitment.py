@@ -17,7 +17,7 @@ from app.node.journal.engine import reading
 from app.node.journal.parcels import parcels_asked
 from app.node.peers.statuses import Answer, answer_of
 from app.node.telemetry.events import COMMITMENT_REPORTED
-from operators.dicom.uids import derived_uid
+from operators.dicom.identity.uids import derived_uid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from operators.dicom.result_kinds import DELIVERED
+from operators.dicom.identity.result_kinds import DELIVERED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from app.node.inference.protocol import Answer, Request
     from app.run.models import ModelBundle
-    from operators.dicom.selection import SelectionSettings
+    from operators.dicom.selection.series_selection import SelectionSettings
 
 PROGRESS_EVERY_S: Final = 0.25
 """Networks report every tile; more often than this nobody looks."""
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _offer_to_the_oom_killer()
     quiet_libraries()
     # Not at the top: numpy starts threads, which must find the signals blocked.
-    from operators.dicom.selection import SelectionSettings  # noqa: PLC0415
+    from operators.dicom.selection.series_selection import SelectionSettings  # noqa: PLC0415
 
     try:
         bundle = _load(options.models, options.inference)
@@ -139,7 +139,7 @@ def _perform(
 ) -> dict[str, Any]:
     # After the signals are blocked.
     from app.run.execute import Job, execute  # noqa: PLC0415
-    from operators.spine.level_stations import from_json  # noqa: PLC0415
+    from operators.spine.levels.stations import from_json  # noqa: PLC0415
 
     job = Job(
         source=request.source,

@@ -13,8 +13,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 
 from app.errors import ProtocolError
 from operators.anatomy.named_vertebrae import NamedVertebra
-from operators.dicom.provenance import IntendedUse, Predecessor
-from operators.dicom.result_kinds import SERVED_EXTRAS
+from operators.dicom.identity.provenance import IntendedUse, Predecessor
+from operators.dicom.identity.result_kinds import SERVED_EXTRAS
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
 """Bytes; a record lists every series of a study with its reasons, some kilobytes each."""
@@ -51,7 +51,7 @@ class Request(_Message):
     named : tuple of NamedVertebra
         Levels that a person has given.
     others : tuple of dict
-        Results of other series of the study (`operators.spine.level_stations.Station.as_json`).
+        Results of other series of the study (`operators.spine.levels.stations.Station.as_json`).
     """
 
     type: Literal["request"] = "request"

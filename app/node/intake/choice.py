@@ -6,19 +6,19 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from operators.dicom.image_kind import dixon_image
-from operators.dicom.outlook import as_json
-from operators.dicom.regularity import MIN_SLICES
-from operators.dicom.selection import decide
-from operators.dicom.series import scan_files
+from operators.dicom.reading.regularity import MIN_SLICES
+from operators.dicom.reading.series import scan_files
+from operators.dicom.selection.image_kind import dixon_image
+from operators.dicom.selection.outlook import as_json
+from operators.dicom.selection.series_selection import decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from app.node.journal.series import HeldObject
-    from operators.dicom.selection import SelectionSettings, SeriesDecision
-    from operators.dicom.series import SeriesRecord
+    from operators.dicom.reading.series import SeriesRecord
+    from operators.dicom.selection.series_selection import SelectionSettings, SeriesDecision
 
 UNREADABLE: Final = "no_readable_image"
 REPEATED: Final = "repeated_sop_instance_uid"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from operators.dicom.geometry import COSINE_TOLERANCE
-from operators.dicom.in_plane import across, linked
+from operators.dicom.reading.geometry import COSINE_TOLERANCE
+from operators.dicom.selection.in_plane import across, linked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

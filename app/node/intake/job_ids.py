@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from operators.dicom.uids import digest
+from operators.dicom.identity.uids import digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.node.journal.series import HeldObject
-    from operators.dicom.provenance import WorkIdentity
+    from operators.dicom.identity.provenance import WorkIdentity
 
 _ID_DIGITS = 32
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from app.node.journal.series import HeldObject, SeriesMark
     from app.node.telemetry.logs import Emit
     from app.settings import NodeSettings
-    from operators.dicom.provenance import WorkIdentity
-    from operators.dicom.selection import SelectionSettings
+    from operators.dicom.identity.provenance import WorkIdentity
+    from operators.dicom.selection.series_selection import SelectionSettings
 
 
 @dataclass(slots=True)

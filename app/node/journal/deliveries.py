@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from app.node.journal.moves import move
 from app.node.journal.states import DeliveryEvent, DeliveryState
 from app.node.journal.tables import DELIVERY
-from operators.dicom.uids import digest
+from operators.dicom.identity.uids import digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,7 +12,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from app.errors import JournalError
-from operators.dicom.durable import sync
+from operators.dicom.reading.durable import sync
 
 if TYPE_CHECKING:
     from pathlib import Path

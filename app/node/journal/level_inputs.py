@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from operators.anatomy.named_vertebrae import NamedVertebra
 
 Stations = tuple[dict[str, Any], ...]
-"""Plain data of `operators.spine.level_stations.Station`."""
+"""Plain data of `operators.spine.levels.stations.Station`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

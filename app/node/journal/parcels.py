@@ -12,7 +12,7 @@ from app.node.journal.moves import move, origins_of
 from app.node.journal.replaced import is_replaced, is_superseded, replacing_revision
 from app.node.journal.states import DeliveryState
 from app.node.journal.tables import DELIVERY, JOB, RESULT
-from operators.dicom.result_kinds import OBJECT_CLASSES
+from operators.dicom.identity.result_kinds import OBJECT_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ from app.node.journal.moves import move
 from app.node.journal.states import JobEvent, JobState
 from app.node.journal.tables import JOB, RESULT, SERIES
 from app.steps import overall
-from operators.dicom.result_kinds import REPLACED
+from operators.dicom.identity.result_kinds import REPLACED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ class RunningJob:
 class ResultFile:
     """One file a job made; `path` is relative to the data folder.
 
-    `kind` is a group of `operators.dicom.result_kinds`.
+    `kind` is a group of `operators.dicom.identity.result_kinds`.
     """
 
     name: str

@@ -27,7 +27,7 @@ from pynetdicom.transport import AddressInformation
 from app.node.listener.handling import Offer
 from app.node.listener.responses import store_response
 from app.node.listener.upper_layer import Pace, PduSocket, UpperLayer, make_lively
-from operators.dicom.frames import PARSE_ERRORS
+from operators.dicom.reading.frames import PARSE_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

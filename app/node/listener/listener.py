@@ -31,7 +31,7 @@ from app.node.listener.transport import Ports, TransportAcceptor
 from app.node.telemetry import events
 from app.node.telemetry.logs import quiet_foreign_logs, site_secret
 from app.node.tls import server_context
-from operators.dicom.frames import PARSE_ERRORS
+from operators.dicom.reading.frames import PARSE_ERRORS
 
 if TYPE_CHECKING:
     import ssl

@@ -21,8 +21,8 @@ from pynetdicom.presentation import PresentationContext, build_context
 
 from app.node.archive.spool import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from app.node.peers.commitment import PUSH_MODEL
-from operators.dicom.mr_images import MR_IMAGE_CLASSES
-from operators.dicom.result_kinds import DELIVERED, OBJECT_CLASSES
+from operators.dicom.headers.mr_images import MR_IMAGE_CLASSES
+from operators.dicom.identity.result_kinds import DELIVERED, OBJECT_CLASSES
 
 if TYPE_CHECKING:
     from app.node.listener.services import ListenerServices

@@ -20,7 +20,7 @@ from pynetdicom.fsm import InvalidEventError
 from pynetdicom.timer import Timer
 from pynetdicom.transport import AssociationSocket
 
-from operators.dicom.frames import PARSE_ERRORS
+from operators.dicom.reading.frames import PARSE_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,8 +18,8 @@ from pydicom.uid import (
 from app.errors import PeerRefusedError, PeerUnreachableError
 from app.node.peers.statuses import Answer
 from app.node.peers.store import read_storable
-from operators.dicom.result_kinds import OBJECT_CLASSES, SEGMENTATION
-from operators.dicom.uids import derived_uid
+from operators.dicom.identity.result_kinds import OBJECT_CLASSES, SEGMENTATION
+from operators.dicom.identity.uids import derived_uid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

@@ -14,7 +14,7 @@ from pynetdicom.presentation import build_context
 
 from app.errors import ContextRefusedError, ObjectNotUnderstoodError, PeerRefusedError
 from app.node.peers.dimse import PATIENT, SUCCESS, association, status_of
-from operators.dicom.frames import PARSE_ERRORS
+from operators.dicom.reading.frames import PARSE_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

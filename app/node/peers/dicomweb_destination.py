@@ -17,7 +17,7 @@ from app.node.peers.http import conversation
 from app.node.peers.statuses import Answer
 from app.node.peers.store import content_in, syntaxes_of
 from app.node.peers.stow import Body, document_of, reply_of, values_of
-from operators.dicom.uids import derived_uid
+from operators.dicom.identity.uids import derived_uid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

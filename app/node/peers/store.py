@@ -26,7 +26,7 @@ from pynetdicom.presentation import build_context
 
 from app.errors import ContextRefusedError, PeerUnreachableError
 from app.node.peers.dimse import MAX_CONTEXTS, PATIENT, association, status_of
-from operators.dicom.result_kinds import SECONDARY_CAPTURE_STORAGE, SEGMENTATION_STORAGE
+from operators.dicom.identity.result_kinds import SECONDARY_CAPTURE_STORAGE, SEGMENTATION_STORAGE
 from operators.errors import UnreadableInputError
 
 if TYPE_CHECKING:

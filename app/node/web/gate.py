@@ -21,7 +21,7 @@ from app.node.telemetry import events
 from app.node.web.permissions import RULES, Rule
 from app.node.web.security import SESSION_COOKIE
 from app.node.web.site import Site, site_of
-from operators.dicom.result_kinds import kind_of
+from operators.dicom.identity.result_kinds import kind_of
 
 UNKNOWN: Final = "unknown"
 """Stands in the audit trail for what is not there: anything can be typed into an address."""

@@ -24,7 +24,7 @@ from app.node.web.site import CurrentSite, Site
 from app.node.web.slice_map import slice_map_of
 from app.node.web.steps import steps_of
 from operators.anatomy.vertebrae import LEVEL_NAMES
-from operators.dicom.result_kinds import kind_of
+from operators.dicom.identity.result_kinds import kind_of
 from operators.report.words import COLUMNS
 
 _Row = TypeVar("_Row")

@@ -83,7 +83,7 @@ REASONS: Final[dict[str, str]] = {
     "reformatted": "Reformatted from other images",
     "screen_capture": "A screen capture",
     "subtraction": "A subtraction",
-    # Assembly (operators.dicom.assembly.header_findings).
+    # Assembly (operators.dicom.reading.assembly.header_findings).
     "too_few_slices": "Too few slices for a volume",
     "missing_slice": "A slice is missing between others",
     "irregular_spacing": "The slices lie at irregular distances",

@@ -37,7 +37,7 @@ def shown_reasons(decision: dict[str, Any]) -> list[ShownReason]:
     Parameters
     ----------
     decision : dict
-        Of the selection (`operators.dicom.selection.as_json`), or with bare names of reasons.
+        Of the selection (`selection.series_selection.as_json`), or with bare names of reasons.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def decision_words(decision: dict[str, Any]) -> str:
 
 
 def problem_words(problem: str) -> str:
-    """Sentence for a problem of the files (`operators.dicom.series.SeriesRecord`)."""
+    """Sentence for a problem of the files (`operators.dicom.reading.series.SeriesRecord`)."""
     name, _, detail = problem.partition(": ")
     return f"{reason_words(name)}: {detail}" if detail else reason_words(name)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from operators.dicom.result_kinds import kind_of
+from operators.dicom.identity.result_kinds import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from app.node.lifeline import Beat
     from app.node.telemetry.logs import Emit
     from app.settings import NodeSettings, WebSettings
-    from operators.dicom.provenance import IntendedUse
+    from operators.dicom.identity.provenance import IntendedUse
 
 ROUTERS: Final = (
     *(PROBES, LOG_IN, OPENID, PEOPLE, LEVELS, API, DESTINATIONS, REFERENCE, FORMS, ATTENTION),

@@ -12,7 +12,7 @@ from app.node.journal.attention import AttentionRow
 from app.node.journal.lookout import Lookout, Moment
 from app.node.telemetry.logs import Emit
 from app.settings import NodeSettings
-from operators.dicom.provenance import IntendedUse, notice_of
+from operators.dicom.identity.provenance import IntendedUse, notice_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from app.node.journal.replaced import is_replaced
 from app.node.journal.states import DeliveryState
 from app.node.journal.tables import DELIVERY, JOB, RESULT
-from operators.dicom.result_kinds import OVERLAY, kind_of
+from operators.dicom.identity.result_kinds import OVERLAY, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

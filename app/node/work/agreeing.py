@@ -17,8 +17,8 @@ from app.node.journal.level_inputs import (
     stations_beside,
 )
 from operators.errors import NamesRejectedError
-from operators.spine.level_names import name_stations
-from operators.spine.level_stations import from_json, link
+from operators.spine.levels.names import name_stations
+from operators.spine.levels.stations import from_json, link
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

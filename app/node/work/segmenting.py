@@ -16,9 +16,9 @@ from app.node.journal.engine import reading, transaction
 from app.node.journal.level_inputs import keep_first_stations, level_inputs
 from app.node.journal.renewal import renew
 from app.node.telemetry import events
-from operators.dicom.provenance import Predecessor
-from operators.dicom.result_kinds import kind_of
-from operators.dicom.stack_identity import from_json
+from operators.dicom.identity.provenance import Predecessor
+from operators.dicom.identity.result_kinds import kind_of
+from operators.dicom.identity.stack_identity import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from app.node.journal.runs import RunningJob
     from app.node.telemetry.logs import Emit
     from app.node.work.workfolder import WorkFolders
-    from operators.dicom.provenance import WorkIdentity
+    from operators.dicom.identity.provenance import WorkIdentity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,7 +44,7 @@ from app.node.work.settling import Settlement
 from app.node.work.workflows import Tools, Workflows
 from app.node.work.workfolder import WorkFolders
 from app.run.identity import identity_of
-from operators.dicom.selection import SelectionSettings
+from operators.dicom.selection.series_selection import SelectionSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

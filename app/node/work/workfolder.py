@@ -17,8 +17,8 @@ import pydicom
 from app.errors import OutputUnwritableError, SpoolError
 from app.node.journal.runs import ResultFile
 from app.registry import sha256_of
-from operators.dicom.durable import sync
-from operators.dicom.result_kinds import SEGMENTATION, kind_of
+from operators.dicom.identity.result_kinds import SEGMENTATION, kind_of
+from operators.dicom.reading.durable import sync
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -21,7 +21,7 @@ from app.research.evaluation.referenced_series import (
     series_of,
     without_twins,
 )
-from operators.dicom.result_kinds import INSTANCES, SEMANTIC
+from operators.dicom.identity.result_kinds import INSTANCES, SEMANTIC
 from operators.errors import UnreadableInputError
 
 if TYPE_CHECKING:

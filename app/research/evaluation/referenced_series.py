@@ -14,7 +14,7 @@ import pydicom
 from pydicom.uid import SegmentationStorage
 
 from app.research.evaluation.segment_names import segment_name
-from operators.dicom.normal_header import PARSE_ERRORS
+from operators.dicom.headers.normal_header import PARSE_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

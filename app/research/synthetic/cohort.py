@@ -25,12 +25,12 @@ from app.errors import OutputUnwritableError
 from app.research.synthetic.devices import require_device
 from app.research.synthetic.dicom_series import write_study
 from app.research.synthetic.phantom import GENERATOR_VERSION
-from operators.dicom.assembly import assemble
-from operators.dicom.provenance import ModelIdentity, ResultContext
-from operators.dicom.result_kinds import INSTANCES, SEMANTIC
-from operators.dicom.segmentation import encode_segmentations
-from operators.dicom.series import scan
-from operators.dicom.whole_files import write_dataset
+from operators.dicom.identity.provenance import ModelIdentity, ResultContext
+from operators.dicom.identity.result_kinds import INSTANCES, SEMANTIC
+from operators.dicom.reading.assembly import assemble
+from operators.dicom.reading.series import scan
+from operators.dicom.reading.whole_files import write_dataset
+from operators.dicom.results.segmentation import encode_segmentations
 from operators.errors import EncodingError
 from operators.imaging.nifti import write_label_map, write_volume
 from operators.imaging.resampling import resample_labels_to_grid

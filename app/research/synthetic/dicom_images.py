@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 
-from operators.dicom.uids import derived_uid
+from operators.dicom.identity.uids import derived_uid
 
 if TYPE_CHECKING:
     from pathlib import Path

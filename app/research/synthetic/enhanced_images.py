@@ -10,7 +10,7 @@ from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID, EnhancedMRImageStorage, ExplicitVRLittleEndian
 
 from app.research.synthetic.dicom_images import grey_levels, series_part, slice_place
-from operators.dicom.uids import derived_uid
+from operators.dicom.identity.uids import derived_uid
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,6 +1,6 @@
 """How certain the networks and the names of levels are, for the rules.
 
-Figures of `operators.spine.confidence` and `operators.spine.level_names`.
+Figures of `operators.spine.confidence` and `operators.spine.levels.names`.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from operators.imaging.volume import voxel_volume_mm3
 from operators.spine.atlas import CERVICAL_DEPTH_MM
 from operators.spine.cut_above import EDGE_MM
 from operators.spine.label_statistics import boxes_of, is_one_of
-from operators.spine.level_measures import coarser
+from operators.spine.levels.measures import coarser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

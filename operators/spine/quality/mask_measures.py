@@ -15,7 +15,7 @@ from operators.anatomy.labels import LEFT_RIGHT_PAIRS, Structure
 from operators.anatomy.vertebrae import vertebra_text
 from operators.spine.bodiless import SLIVER_SHARE
 from operators.spine.label_statistics import is_one_of
-from operators.spine.level_measures import DISC_SHARE
+from operators.spine.levels.measures import DISC_SHARE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -60,7 +60,9 @@ STEPS: Final[dict[str, Step]] = {
     "run begun": Step("worker", "app.node.work.segmenting:SegmentDesk.begin"),
     "request made": Step("worker", "app.node.work.segmenting:SegmentDesk.request_of"),
     "request read": Step("inference", f"{CHILD}:decode_request"),
-    "a result encoded, not written": Step("inference", "operators.dicom.whole_files:_encode"),
+    "a result encoded, not written": Step(
+        "inference", "operators.dicom.reading.whole_files:_encode"
+    ),
     "one of two results written": Step(
         "inference", "tests.builders.stub_segmentation:write_dataset"
     ),

@@ -23,7 +23,7 @@ from app.node.peers.dimse import PATIENT, Patience
 from app.node.peers.kinds import destination_of
 from app.node.peers.store import read_storable, store_files
 from app.settings.peers import DimsePeerSettings
-from operators.dicom.result_kinds import ENHANCED_SR_STORAGE
+from operators.dicom.identity.result_kinds import ENHANCED_SR_STORAGE
 from tests.builders.faulty_pacs import ABORT, CLOSE, HANG, HOST, faulty_pacs, silent_server
 from tests.builders.orthanc import free_port
 from tests.builders.planned_deliveries import (

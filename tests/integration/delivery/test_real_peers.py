@@ -26,9 +26,9 @@ from app.node.journal.engine import transaction
 from app.node.peers.dimse import echo
 from app.node.peers.store import read_storable, store_files
 from app.settings.peers import DicomwebPeerSettings, DimsePeerSettings, PeerSettings
-from operators.dicom.documents import encode_pdf, encode_preview
-from operators.dicom.segmentation import encode_segmentations
-from operators.dicom.whole_files import write_dataset
+from operators.dicom.reading.whole_files import write_dataset
+from operators.dicom.results.documents import encode_pdf, encode_preview
+from operators.dicom.results.segmentation import encode_segmentations
 from tests.builders.destination_kinds import KINDS
 from tests.builders.faulty_pacs import HOST
 from tests.builders.golden_result import golden_report

@@ -18,7 +18,7 @@ from app.node.inference.protocol import Request
 from app.node.inference.supervisor import Supervisor, child_command
 from app.research.synthetic.dicom_series import STUDY_PHANTOM, StudyOptions, write_study
 from app.settings import ModelSettings, WorkerSettings, load_settings
-from operators.dicom.provenance import Predecessor
+from operators.dicom.identity.provenance import Predecessor
 from tests.builders.waiting import comes_true
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

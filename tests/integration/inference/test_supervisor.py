@@ -20,7 +20,7 @@ from app.node.inference.protocol import Request
 from app.node.inference.supervisor import Supervisor
 from app.node.telemetry.events import Event
 from app.settings import WorkerSettings
-from operators.dicom.provenance import Predecessor
+from operators.dicom.identity.provenance import Predecessor
 from tests.builders.mr_series import make_series
 from tests.builders.stub_inference_child import COMMAND
 from tests.builders.waiting import comes_true

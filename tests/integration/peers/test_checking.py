@@ -10,7 +10,7 @@ from app.cli.main import app
 from app.node.peers.checking import SOP_INSTANCE_UID, Finding, check_peer
 from app.node.peers.kinds import destination_of
 from app.settings.peers import DimsePeerSettings
-from operators.dicom.result_kinds import ENHANCED_SR_STORAGE, SEGMENTATION
+from operators.dicom.identity.result_kinds import ENHANCED_SR_STORAGE, SEGMENTATION
 from tests.builders.faulty_pacs import FaultyPacs, faulty_pacs
 from tests.builders.node_processes import write_config
 

@@ -12,7 +12,7 @@ import yaml
 
 from app.cli import rules_page
 from app.cli.settings_page import as_markdown
-from operators.dicom.result_kinds import KINDS
+from operators.dicom.identity.result_kinds import KINDS
 from tests.builders.architecture_pictures import FOLDER, LIFE, PICTURES
 from tests.builders.state_diagrams import with_diagrams
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.cohort.cases import CohortCase, Source, labels_of, make_case
-from operators.dicom.uids import digest
+from operators.dicom.identity.uids import digest
 
 NAMES, LABELS = ("patient 7", "first"), ("sub-patient7", "ses-first")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
-from operators.dicom import provenance
-from operators.dicom.provenance import RESULT_VERSION
-from operators.dicom.run_length import compress
-from operators.dicom.uids import digest
+from operators.dicom.identity import provenance
+from operators.dicom.identity.provenance import RESULT_VERSION
+from operators.dicom.identity.uids import digest
+from operators.dicom.results.run_length import compress
 from tests.builders.golden_result import golden_objects, golden_report, lines_of
 
 GOLDEN = ("7", "68c06eafd7af7758c3552e54ab4934e1beef44cad872814104073bf5c4aa4dbd")
@@ -22,7 +22,7 @@ GOLDEN_REPORT = "42deea42b77ac592f64a2c5c2146ac223d74d2e1c58a724464e0ae14012ec71
 
 SAME_VERSION = (
     "the same input now gives other voxels or attributes than results that are in archives under "
-    "the same UIDs: raise RESULT_VERSION in operators/dicom/provenance.py if it has not been "
+    "the same UIDs: raise RESULT_VERSION in provenance.py if it has not been "
     "raised since the last release, and put here what "
     "'python -m tests.builders.golden_result' prints"
 )

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from operators.anatomy.levels import LevelName
-from operators.dicom.provenance import IntendedUse
+from operators.dicom.identity.provenance import IntendedUse
 from operators.report.content import Measured, Said, said_of
 from operators.report.document import report_of
 from operators.report.words import COLUMNS, REASON_WORDS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.node.delivery.withheld import LONGEST_CAUSE, withheld_objects
 from app.node.journal.deliveries import WITHHELD
 from app.node.journal.runs import ResultFile
-from operators.dicom.result_kinds import SEGMENTATION
+from operators.dicom.identity.result_kinds import SEGMENTATION
 from operators.spine.quality.findings import Outcome
 from operators.spine.quality.rules import RULES
 

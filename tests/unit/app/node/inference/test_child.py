@@ -18,7 +18,7 @@ from app.node.inference.protocol import (
     decode_answer,
     encode,
 )
-from operators.dicom.selection import SelectionSettings
+from operators.dicom.selection.series_selection import SelectionSettings
 from tests.builders.stub_models import spine_series, stub_bundle
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -19,7 +19,7 @@ from app.node.inference.protocol import (
     decode_request,
     encode,
 )
-from operators.dicom.provenance import Predecessor
+from operators.dicom.identity.provenance import Predecessor
 
 REQUEST = Request(
     job_id="ab12",

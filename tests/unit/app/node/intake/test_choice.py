@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.node.intake.choice import choose
-from operators.dicom.selection import SelectionSettings
+from operators.dicom.selection.series_selection import SelectionSettings
 from tests.builders.mr_series import make_series
 
 

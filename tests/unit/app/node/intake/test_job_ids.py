@@ -10,7 +10,7 @@ from app.node.journal.series import HeldObject
 from app.run import identity
 from app.run.identity import NEUTRAL, identity_of, parameters_of
 from app.settings import Settings, load_settings
-from operators.dicom import provenance
+from operators.dicom.identity import provenance
 from operators.errors import ModelUnusableError
 from tests.builders.arrival_facts import slice_facts
 from tests.builders.results import USE

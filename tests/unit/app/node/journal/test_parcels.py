@@ -14,7 +14,7 @@ from app.node.journal.engine import transaction
 from app.node.journal.parcels import advance, count_attempt, note, parcels_asked, parcels_of
 from app.node.journal.states import DeliveryEvent, DeliveryState
 from app.node.journal.tables import DELIVERY
-from operators.dicom.result_kinds import MEASUREMENT_REPORT, SEMANTIC
+from operators.dicom.identity.result_kinds import MEASUREMENT_REPORT, SEMANTIC
 from tests.builders.journal_rows import insert
 from tests.builders.journals import empty_journal
 

@@ -13,7 +13,7 @@ from app.node.journal.parcels import advance, count_attempt, parcels_of
 from app.node.journal.states import DeliveryEvent
 from app.node.journal.tallies import DestinationRow, list_destinations
 from app.node.web.site import Site
-from operators.dicom.result_kinds import ENHANCED_SR_STORAGE
+from operators.dicom.identity.result_kinds import ENHANCED_SR_STORAGE
 from tests.builders.faulty_pacs import FaultyPacs, faulty_pacs
 from tests.builders.filled_journal import NOW, PACS
 from tests.builders.planned_deliveries import delivery_rows, plan_job

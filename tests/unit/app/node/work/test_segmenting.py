@@ -19,8 +19,8 @@ from app.node.telemetry.logs import silent
 from app.node.work.segmenting import SegmentDesk
 from app.node.work.workfolder import WorkFolders
 from operators.anatomy.named_vertebrae import NamedVertebra
-from operators.dicom.provenance import Predecessor
-from operators.dicom.stack_identity import ONLY_STACK, StackIdentity
+from operators.dicom.identity.provenance import Predecessor
+from operators.dicom.identity.stack_identity import ONLY_STACK, StackIdentity
 from tests.builders.journal_rows import insert
 from tests.builders.journals import empty_journal
 from tests.builders.virtual_intake import IDENTITY

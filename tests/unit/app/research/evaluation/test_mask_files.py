@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from app.research.evaluation.mask_files import kind_of, read_mask, read_segments
-from operators.dicom.segmentation import encode_segmentations
-from operators.dicom.whole_files import write_dataset
+from operators.dicom.reading.whole_files import write_dataset
+from operators.dicom.results.segmentation import encode_segmentations
 from operators.errors import UnreadableInputError
 from operators.imaging.nifti import write_label_map
 from operators.imaging.resampling import resample_labels_to_grid

@@ -20,8 +20,8 @@ from app.research.evaluation.pairing import CaseFiles
 from app.research.evaluation.reading import read_prediction, read_reference
 from app.research.evaluation.scoring import score_case
 from operators.anatomy.vertebrae import LEVEL_NAMES
-from operators.dicom.segmentation import encode_segmentations
-from operators.dicom.whole_files import write_dataset
+from operators.dicom.reading.whole_files import write_dataset
+from operators.dicom.results.segmentation import encode_segmentations
 from operators.imaging.volume import LabelMap
 from tests.builders.mr_series import make_series
 from tests.builders.results import CONTEXT, label_maps, volume_of

@@ -6,8 +6,8 @@ import pytest
 from app.research.evaluation.measures import Masks
 from app.research.evaluation.pairing import find_cases, pair_folders
 from app.research.evaluation.reading import read_prediction, read_reference
-from operators.dicom.segmentation import encode_segmentations
-from operators.dicom.whole_files import write_dataset
+from operators.dicom.reading.whole_files import write_dataset
+from operators.dicom.results.segmentation import encode_segmentations
 from operators.errors import GeometryError, UnreadableInputError
 from operators.imaging.nifti import write_label_map
 from operators.imaging.orientation import reorient

@@ -19,9 +19,9 @@ from app.research.synthetic.cohort import write_subject
 from app.research.synthetic.dicom_series import STUDY_PHANTOM, StudyOptions
 from app.research.synthetic.phantom import GENERATOR_VERSION
 from app.research.training.dataset_layouts import find_annotated
-from operators.dicom.assembly import assemble
-from operators.dicom.selection import decide
-from operators.dicom.series import scan
+from operators.dicom.reading.assembly import assemble
+from operators.dicom.reading.series import scan
+from operators.dicom.selection.series_selection import decide
 from operators.imaging.nifti import read_label_map, read_volume
 
 DCIODVFY = shutil.which("dciodvfy")

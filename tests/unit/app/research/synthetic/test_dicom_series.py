@@ -15,9 +15,9 @@ from app.research.synthetic.dicom_series import (
     WrittenStudy,
     write_study,
 )
-from operators.dicom.assembly import assemble
-from operators.dicom.selection import decide
-from operators.dicom.series import scan
+from operators.dicom.reading.assembly import assemble
+from operators.dicom.reading.series import scan
+from operators.dicom.selection.series_selection import decide
 from operators.imaging.nifti import read_label_map
 from tests.builders.pretended_device import PRETENDED, PretendedDevice
 

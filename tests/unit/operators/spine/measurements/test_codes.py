@@ -1,7 +1,7 @@
 """Codes of the measures: every measure has one that DICOM can carry, and no two share a meaning."""
 
 from operators.anatomy.codes import LOCAL_SCHEME
-from operators.dicom.measurement_report import _UNITS
+from operators.dicom.results.measurement_report import _UNITS
 from operators.spine.measurements.codes import coded
 from operators.spine.measurements.measure import Measurement
 from operators.spine.measurements.table import MEASURES

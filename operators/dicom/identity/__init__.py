@@ -1,0 +1,1 @@
+"""What makes a result this result: UIDs, stacks, model and settings, kinds of objects."""

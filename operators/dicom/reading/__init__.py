@@ -1,0 +1,1 @@
+"""From files to frames in their place: folders, headers, pixels, geometry."""

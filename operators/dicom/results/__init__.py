@@ -1,0 +1,1 @@
+"""Masks and measurements as DICOM objects: SEG, SR, PDF, Secondary Capture."""

@@ -1,0 +1,1 @@
+"""From masks to names: evidence, the best path through it, numbers, stations."""
