@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy.engine import Engine
-from tests.unit.operators.spine.test_level_stations import station
 
 from app.node.journal import corrections, jobs
 from app.node.journal.audit import list_deeds
@@ -23,6 +22,7 @@ from operators.spine.levels.names import name_stations
 from operators.spine.levels.stations import Station, from_json
 from tests.builders.journal_rows import insert
 from tests.builders.journals import empty_journal
+from tests.unit.operators.spine.levels.test_stations import station
 
 IDS = {name: level for level, name in LEVEL_NAMES.items()}
 CHEST, LOIN, NECK = "1.2.3.1", "1.2.3.2", "1.2.3.3"

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.unit.operators.spine.test_level_names import maps_of
 
 from operators.anatomy.columns import column_of
 from operators.anatomy.labels import SACRUM_INSTANCE
@@ -25,6 +24,7 @@ from operators.spine.levels.names import (
 )
 from operators.spine.levels.stations import Station, from_json, link
 from operators.spine.levels.tables import FEATURES, MEANS
+from tests.unit.operators.spine.levels.test_names import maps_of
 
 IDS = {name: level for level, name in LEVEL_NAMES.items()}
 SIZES = tuple(name for name in FEATURES if name != "costal_reach")
