@@ -46,7 +46,7 @@ _USED: Final = {
         "inference_augmentation",
         "mirror_left_right",
         "resolution_range",
-        "slice_step_size",
+        "largest_tile",
     ),
     "instance": (
         "corpus_size_cleaning",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
-from math import prod
-from queue import SimpleQueue
+from threading import Lock
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import torch
@@ -16,15 +16,11 @@ from operators.networks.cpu_layers import Head, install_cpu_layers
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from openvino import InferRequest
+    from openvino import CompiledModel
 
-    from operators.networks.nnunet_plans import Plans
-
-_SMALL_TILE = 2**19
-"""Voxels. Activations of larger tiles are hundreds of megabytes, too many to hold several times."""
-
-_MOST_ABREAST = 4
-"""Tiles at a time: a lumbar series has 18 to 36, and the last ones should not leave cores idle."""
+_SIZES_KEPT = 4
+"""Tile sizes that stay compiled: whole images come in the few sizes of a site's protocols, and a
+graph of the bundled network holds 60 MB of weights as the processor wants them."""
 
 Precision = Literal["fp32", "bf16"]
 Engine = Literal["torch", "openvino"]
@@ -69,14 +65,11 @@ class Runtime:
         For ``openvino``: the CPU.
     precision : {"fp32", "bf16"}
         Number format of the convolutions; for ``openvino``: fp32.
-    abreast : int
-        Tiles that may be asked at the same time, from as many threads.
     """
 
     engine: Engine
     device: torch.device
     precision: Precision
-    abreast: int = 1
 
     @property
     def profile(self) -> str:
@@ -134,10 +127,9 @@ class TorchNetworks:
 
 
 class OpenVinoNetworks:
-    """Networks that OpenVINO runs on the CPU, as one graph.
+    """Networks that OpenVINO runs on the CPU, as one graph per size of tile.
 
-    Small tiles are computed several at a time, each by a share of the threads. The bits are the
-    same for any number of threads.
+    The bits are the same for any number of threads.
 
     Attributes
     ----------
@@ -153,44 +145,51 @@ class OpenVinoNetworks:
         networks : sequence of Module
             One per fold, in evaluation mode; not to be used afterwards.
         shape : sequence of 5 int
-            Of every tile: (1, C, Z, Y, X).
+            Of the first tile: (1, C, Z, Y, X). For tiles of another size, as `largest_tile` allows
+            them, the graph is compiled when the first one comes.
 
         Raises
         ------
         ModelUnusableError
             ``not_for_openvino``: see `graph_of`.
         """
-        # Not at the top: only where this engine is chosen, and never without the guard in there.
-        from operators.networks.openvino_graph import compiled  # noqa: PLC0415
-
-        threads = torch.get_num_threads()
-        tiles = min(threads, _MOST_ABREAST) if prod(shape[2:]) <= _SMALL_TILE else 1
-        self.runtime = Runtime("openvino", torch.device("cpu"), "fp32", tiles)
-        self._compiled = compiled(networks, shape, threads, tiles)
-        self._idle: SimpleQueue[InferRequest] = SimpleQueue()
-        for _ in range(tiles):
-            self._idle.put(self._compiled.create_infer_request())
+        self.runtime = Runtime("openvino", torch.device("cpu"), "fp32")
+        self._networks = tuple(networks)
+        self._kept: OrderedDict[tuple[int, ...], CompiledModel] = OrderedDict()
+        self._guard = Lock()
+        self._compiled_for(tuple(shape))
 
     def answers(self, tile: Tensor) -> Iterator[Tensor]:
         """Logits of every network in turn: see `Networks`."""
-        request = self._idle.get()
-        try:
-            request.infer([tile.contiguous().numpy()], share_inputs=True)
-            for number in range(len(self._compiled.outputs)):
-                logits = request.get_output_tensor(number).data
-                # The next tile will overwrite OpenVINO's own.
-                yield torch.from_numpy(logits.copy()).permute(0, 4, 1, 2, 3)
-        finally:
-            self._idle.put(request)
+        compiled = self._compiled_for(tuple(tile.shape))
+        request = compiled.create_infer_request()  # a thread's own
+        request.infer([tile.contiguous().numpy()], share_inputs=True)
+        for number in range(len(compiled.outputs)):
+            # The next tile will overwrite OpenVINO's own.
+            logits = request.get_output_tensor(number).data.copy()
+            yield torch.from_numpy(logits).permute(0, 4, 1, 2, 3)
 
     def release_memory(self) -> None:
         """Give up the activations' memory; the weights stay."""
-        self._compiled.release_memory()
+        for compiled in self._kept.values():
+            compiled.release_memory()
+
+    def _compiled_for(self, shape: tuple[int, ...]) -> CompiledModel:
+        # Not at the top: only where this engine is chosen, and never without the guard in there.
+        from operators.networks.openvino_graph import compiled  # noqa: PLC0415
+
+        with self._guard:
+            if shape not in self._kept:
+                self._kept[shape] = compiled(self._networks, shape, torch.get_num_threads())
+            self._kept.move_to_end(shape)
+            while len(self._kept) > _SIZES_KEPT:
+                self._kept.popitem(last=False)
+            return self._kept[shape]
 
 
 def ready_networks(
     networks: Sequence[nn.Module],
-    plans: Plans,
+    shape: Sequence[int],
     device: torch.device,
     precision: Precision,
     *,
@@ -202,8 +201,8 @@ def ready_networks(
     ----------
     networks : sequence of Module
         One per fold, in evaluation mode, on the CPU; not to be used afterwards.
-    plans : Plans
-        Their configuration.
+    shape : sequence of 5 int
+        Of the first tile: (1, C, Z, Y, X).
     device : device
         Where they shall run.
     precision : {"fp32", "bf16"}
@@ -215,7 +214,7 @@ def ready_networks(
     Returns
     -------
     Networks
-        Ready for tiles of the plans' patch size.
+        Ready for tiles of this size; others take time to prepare.
 
     Raises
     ------
@@ -231,7 +230,7 @@ def ready_networks(
         raise ModelUnusableError(message, reasons=("not_for_openvino",))
     if engine == "openvino" or (engine == "auto" and is_meant):
         try:
-            return OpenVinoNetworks(networks, (1, plans.channels, *plans.patch_size))
+            return OpenVinoNetworks(networks, shape)
         except ModelUnusableError:
             if engine == "openvino":
                 raise

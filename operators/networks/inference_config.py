@@ -90,9 +90,10 @@ class InferenceConfig:
     confidence_temperature : float
         What logits are divided by before they become probabilities (calibration; 1 = as they are).
         A key of this product's.
-    slice_step_size : float or None
-        Tile step along the coarsest axis of the network's grid; None = `default_step_size`. A key
-        of this product's.
+    largest_tile : int or None
+        An image of up to so many voxels on the network's grid is one tile, a larger one is cut
+        along its longest axis; None = tiles as the plans name them. For networks that were trained
+        on whole fields: their norms know what a whole image has. A key of this product's.
     """
 
     log_name: str
@@ -113,7 +114,7 @@ class InferenceConfig:
     metal: tuple[int, ...] = (80,)
     mirror_left_right: bool = False
     confidence_temperature: float = 1.0
-    slice_step_size: float | None = None
+    largest_tile: int | None = None
     mapping: Mapping[int, int] = field(default_factory=lambda: dict(DEFAULT_MAPPING))
 
     @property
@@ -246,7 +247,7 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "inference_augmentation": as_flag,
     "resolution_range": as_resolution,
     "default_step_size": as_positive,
-    "slice_step_size": as_positive,
+    "largest_tile": as_count,
     "labels": as_labels,
     "expected_inputs": as_texts,
     "has_c1": as_flag,

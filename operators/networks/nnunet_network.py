@@ -145,16 +145,12 @@ class Ensemble:
         Average with the left/right mirror image too, sides exchanged.
     is_polled : bool
         Also say how many of the answers agree (`fold_votes`).
-    counts : (Z, Y, X) Tensor of bool or None
-        Ask the lateral mirror image only of tiles that show something other than the first class
-        there; None = of all.
     """
 
     networks: Networks
     mirror_axes: tuple[int, ...] = ()
     lateral: LateralMirror | None = None
     is_polled: bool = False
-    counts: Tensor | None = None
 
     def ask(self, tile: Tensor) -> Answer:
         """Mean logits over folds and mirror images, and whether these agree.
@@ -171,17 +167,12 @@ class Ensemble:
         """
         votes = Votes() if self.is_polled else None
         mean = self._mean_logits(tile, votes)
-        if self.lateral is not None and self._shows_something(mean):
+        if self.lateral is not None:
             side = self.lateral.axis + 2
             turned = self._mean_logits(tile.flip(side), votes, self.lateral)
             other = turned.flip(side)[:, list(self.lateral.heads)]
             mean = mean.add_(other).div_(2)
         return Answer(mean, None if votes is None else votes.agreement(mean))
-
-    def _shows_something(self, logits: Tensor) -> bool:
-        if self.counts is None:
-            return True
-        return bool((logits[0].argmax(0) != 0)[self.counts].any())
 
     def _mean_logits(
         self, tile: Tensor, votes: Votes | None, mirror: LateralMirror | None = None

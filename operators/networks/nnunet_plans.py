@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, cast
 
 from operators.errors import ModelUnusableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 Json = dict[str, object]
@@ -75,6 +76,13 @@ class Plans:
     def channels(self) -> int:
         """Number of input channels."""
         return len(self.normalization_schemes)
+
+    @property
+    def divisor(self) -> Sizes:
+        """What the sides of a tile have to be divisible by: the strides of all stages together."""
+        strides = cast("Sequence[Sequence[int]]", self.architecture.arguments["strides"])
+        k, j, i = (prod(int(stride) for stride in along) for along in zip(*strides, strict=True))
+        return k, j, i
 
 
 def read_plans(folder: Path, configuration: str) -> Plans:

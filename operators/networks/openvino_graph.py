@@ -47,9 +47,7 @@ _LEAST_CHANNELS = 16
 """In and out: what narrower layers cost is passes through memory, of which this makes more. """
 
 
-def compiled(
-    networks: Sequence[nn.Module], shape: Sequence[int], threads: int, tiles: int = 1
-) -> ov.CompiledModel:
+def compiled(networks: Sequence[nn.Module], shape: Sequence[int], threads: int) -> ov.CompiledModel:
     """Compile `graph_of` networks for the processor at hand.
 
     Parameters
@@ -58,8 +56,6 @@ def compiled(
         See `graph_of`.
     threads : int
         How many it may use.
-    tiles : int
-        How many of them it is asked at a time; they share the threads.
 
     Returns
     -------
@@ -73,8 +69,8 @@ def compiled(
     """
     options = {
         "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 where the processor has it
-        "INFERENCE_NUM_THREADS": threads // tiles * tiles,
-        "NUM_STREAMS": tiles,
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
         "ENABLE_CPU_PINNING": False,  # beside other work a pinned thread only waits
     }
     try:

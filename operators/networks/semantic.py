@@ -27,7 +27,6 @@ from operators.networks.nnunet_network import Ensemble, build_network, load_weig
 from operators.networks.nnunet_plans import configuration_of, mirror_axes_of, read_plans
 from operators.networks.semantic_result import SemanticResult
 from operators.networks.slab_decision import ALL_AGREE
-from operators.networks.sliding_window import inner_part
 from operators.networks.tiled_network import TiledNetwork, Ways
 
 if TYPE_CHECKING:
@@ -102,8 +101,7 @@ class SemanticModel:
         progress : callable, optional
             Called with (done, total) tiles; may raise to cancel.
         needs_body : bool
-            Give up after a first look where no tile shows a vertebral body, and leave out the tiles
-            that show nothing at all (`first_look`).
+            Give up after a first look where no tile shows a vertebral body (`first_look`).
 
         Returns
         -------
@@ -231,10 +229,11 @@ def load_semantic_model(
     used = (config_file, home / "plans.json", home / "dataset.json", *checkpoints)
     lateral = lateral_mirror(config, plans) if config.mirror_left_right else None
     is_by_class = plans.regions_class_order is None
-    where = torch.device(device)
-    ready = ready_networks(networks, plans, where, kind, engine=engine)
-    counts = torch.from_numpy(inner_part(plans.patch_size)).to(where) if is_by_class else None
-    ensemble = Ensemble(ready, mirror_axes, lateral, len(networks) > 1 and is_by_class, counts)
+    first = plans.patch_size if config.largest_tile is None else plans.divisor
+    ready = ready_networks(
+        networks, (1, plans.channels, *first), torch.device(device), kind, engine=engine
+    )
+    ensemble = Ensemble(ready, mirror_axes, lateral, len(networks) > 1 and is_by_class)
     return SemanticModel(config, plans, ensemble, digest_of(used, folder))
 
 

@@ -76,15 +76,12 @@ class Head:
     temperature : float or None
         What mean logits are divided by before their softmax gives the winner's probability; None
         where probabilities are not asked for.
-    abreast : int
-        How many tiles the network may be asked at the same time, from as many threads.
     """
 
     network: Callable[[Tensor], Answer]
     count: int
     decide: Callable[[Tensor], Tensor]
     temperature: float | None = None
-    abreast: int = 1
 
     def certainty(self, mean_logits: Tensor) -> NDArray[np.uint8]:
         """Probability of the best class of (..., count) logits, times 255."""

@@ -8,31 +8,26 @@ for one patch length along the volume's longest axis only, and every slice is de
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from operators.networks.abreast import abreast
-from operators.networks.first_look import Tiles, look_at
+from operators.networks.first_look import first_to_show
 from operators.networks.slab_decision import OnFinerGrid, SameGrid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from operators.networks.first_look import Look
     from operators.networks.fold_votes import Answer
     from operators.networks.slab_decision import Box, Decisions, Finer, Head, Prediction
 
 Sizes = tuple[int, int, int]
-
-_COUNTS = 0.05
-"""Share of the largest weight from which on a voxel counts in the tile: nearer to the rim, tiles
-whose middle is nearer have twenty times as much to say."""
 
 _WEIGHT_PEAK = 10.0
 """Largest tile weight: far from overflow, and the smallest stays a normal float32."""
@@ -46,12 +41,12 @@ class Tiling:
     ----------
     patch_size : tuple of 3 int
         Tile in voxels.
-    step_sizes : tuple of 3 float
+    step_size : float
         Largest step between tiles as a fraction of the patch.
     """
 
     patch_size: Sizes
-    step_sizes: tuple[float, float, float]
+    step_size: float
 
     def starts(self, shape: Sizes) -> tuple[list[int], list[int], list[int]]:
         """First voxel of the tiles per axis: evenly spaced, rounded, both ends covered.
@@ -62,8 +57,8 @@ class Tiling:
             At least the patch on every axis.
         """
         first, second, third = (
-            _axis_starts(size, patch, step)
-            for size, patch, step in zip(shape, self.patch_size, self.step_sizes, strict=True)
+            _axis_starts(size, patch, self.step_size)
+            for size, patch in zip(shape, self.patch_size, strict=True)
         )
         return first, second, third
 
@@ -73,6 +68,33 @@ def _axis_starts(size: int, patch: int, step_size: float) -> list[int]:
     steps = int(np.ceil(room / (patch * step_size))) + 1
     spacing = room / (steps - 1) if steps > 1 else 0.0
     return [int(np.rint(spacing * n)) for n in range(steps)]
+
+
+def whole_tile(image: Sequence[int], divisor: Sizes, largest: int) -> Sizes:
+    """Size of a tile that holds a whole image, as far as there is room for it.
+
+    Parameters
+    ----------
+    image : sequence of 3 int
+        Voxels of the image.
+    divisor : tuple of 3 int
+        What the sides of a tile have to be divisible by.
+    largest : int
+        Voxels that a tile may have. Where the image has more, the tile becomes shorter along its
+        longest axis, and several of them lie there.
+
+    Returns
+    -------
+    tuple of 3 int
+        At least the image along every axis that was not cut.
+    """
+    # Two voxels at least in the deepest stage, whose norms have nothing to divide one by.
+    sides = [max(2, -(-size // step)) * step for size, step in zip(image, divisor, strict=True)]
+    longest = max(range(3), key=sides.__getitem__)
+    while prod(sides) > largest and sides[longest] > 2 * divisor[longest]:
+        sides[longest] -= divisor[longest]
+    k, j, i = sides
+    return k, j, i
 
 
 def tile_weights(patch_size: Sizes) -> NDArray[np.float32]:
@@ -98,21 +120,6 @@ def tile_weights(patch_size: Sizes) -> NDArray[np.float32]:
     return weights
 
 
-def inner_part(patch_size: Sizes) -> NDArray[np.bool_]:
-    """Where a tile has something to say beside its neighbours.
-
-    Parameters
-    ----------
-    patch_size : tuple of 3 int
-        Tile in voxels.
-
-    Returns
-    -------
-    (Z, Y, X) ndarray of bool
-    """
-    return tile_weights(patch_size) >= _COUNTS * _WEIGHT_PEAK
-
-
 def predict(
     voxels: Tensor,
     tiling: Tiling,
@@ -120,7 +127,7 @@ def predict(
     progress: Callable[[int, int], None] | None = None,
     *,
     finer: Finer | None = None,
-    look: Look | None = None,
+    wanted: Callable[[Answer], bool] | None = None,
 ) -> Prediction:
     """Sum weighted logits over all tiles and decide every voxel's class.
 
@@ -136,8 +143,8 @@ def predict(
         Called with (done, total) tiles after each tile; may raise to cancel.
     finer : Finer or None
         Grid to interpolate the logits to before they are decided; None = the image's own.
-    look : Look or None
-        Have a first look, and leave out the tiles that show nothing; None = ask all.
+    wanted : callable, optional
+        What the answer of at least one tile has to show (`first_look`).
 
     Returns
     -------
@@ -155,36 +162,28 @@ def predict(
     padded, inner = _padded(voxels, tiling.patch_size)
     shape = _sizes(padded.shape[1:])
     patch = tiling.patch_size
-    weights = tile_weights(patch)
-    tiles = Tiles(tiling.starts(shape), patch, inner_part(patch))
+    starts = tiling.starts(shape)
     window = _Window(shape, patch, head.count, padded.device)
     decisions: Decisions = SameGrid(head, shape, inner, window.axis)
     if finer is not None:
         decisions = OnFinerGrid(head, inner, window.axis, finer)
+    weights = torch.from_numpy(tile_weights(patch)).to(padded.device)[..., None]
+    order = sorted(product(*starts), key=lambda corner: (corner[window.axis], corner))
+    tell = progress or _silent
 
     def ask(corner: Sizes) -> Answer:
-        return head.network(padded[(slice(None), *tiles.box(corner))][None])
+        return head.network(padded[(slice(None), *_sides(corner, patch))][None])
 
-    with abreast(head.abreast) as run:
-        tell = progress or _silent
-        seen: dict[Sizes, Answer] = {}
-        needed = tiles.all
-        if look is not None:
+    def shows(answer: Answer) -> bool:
+        tell(0, len(order))  # a look can be cancelled, too
+        return wanted is None or wanted(answer)
 
-            def asked(corners: Sequence[Sizes]) -> Iterator[Answer]:
-                for answer in run(ask, corners):
-                    tell(0, len(tiles.all))  # a look can be cancelled, too
-                    yield answer
-
-            seen, needed = look_at(look, asked, tiles, heads=head.count, at_a_time=head.abreast)
-        order = sorted(needed | seen.keys(), key=lambda corner: (corner[window.axis], corner))
-        others = run(ask, [corner for corner in order if corner in needed])
-        scale = torch.from_numpy(weights).to(padded.device)[..., None]
-        for done, (corner, following) in enumerate(pairwise([*order, shape]), 1):
-            answer = next(others) if corner in needed else seen.pop(corner)
-            window.add(corner, answer, scale)
-            tell(done, len(order))
-            window.finish(following[window.axis] - corner[window.axis], decisions)
+    seen = {} if wanted is None else first_to_show(shows, ask, starts, patch)
+    for done, (corner, following) in enumerate(pairwise([*order, shape]), 1):
+        answer = seen.pop(corner) if corner in seen else ask(corner)
+        window.add(corner, answer, weights)
+        tell(done, len(order))
+        window.finish(following[window.axis] - corner[window.axis], decisions)
     return decisions.result()
 
 

@@ -10,15 +10,14 @@ import torch
 
 from operators.anatomy.labels import Structure
 from operators.imaging.components import fill_holes
-from operators.networks.first_look import Look
 from operators.networks.label_decision import decision_of
 from operators.networks.normalisation import normalise
 from operators.networks.slab_decision import Head
-from operators.networks.sliding_window import Tiling, predict
+from operators.networks.sliding_window import Tiling, predict, whole_tile
 from operators.networks.training_grid import in_axis_order, training_grid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from operators.networks.training_grid import Spacing
 
     Progress = Callable[[int, int], None]
+    Sizes = tuple[int, int, int]
 
 BODY_MM3 = 800.0
 """Vertebral body in one tile, mm^3: the smallest body that counts as one, of which the shortest
@@ -45,8 +45,7 @@ class Ways:
     progress : callable or None
         Called with (done, total) tiles; may raise to cancel.
     needs_body : bool
-        Give up where a first look shows no vertebral body, and leave out tiles that show nothing
-        (`first_look`).
+        Give up where a first look shows no vertebral body (`first_look`).
     """
 
     progress: Progress | None = None
@@ -121,7 +120,7 @@ class TiledNetwork:
         ordered = np.ascontiguousarray(normal.transpose(order))
         grid = training_grid(ordered.shape, in_axis_order(spacing_mm, order), plans.spacing_mm)
         image = torch.from_numpy(grid.of(ordered)[None])
-        tiling = Tiling(plans.patch_size, self._steps())
+        tiling = Tiling(self._tile(image.shape[1:]), self.config.default_step_size)
         temperature = self.config.confidence_temperature
         networks = self.ensemble.networks
         head = Head(
@@ -129,7 +128,6 @@ class TiledNetwork:
             plans.heads,
             decision_of(plans),
             temperature if plans.regions_class_order is None else None,
-            networks.runtime.abreast,
         )
         try:
             with torch.inference_mode():
@@ -139,30 +137,25 @@ class TiledNetwork:
                     head,
                     ways.progress,
                     finer=grid.image,
-                    look=self._look(head) if ways.needs_body else None,
+                    wanted=self._shows_body(head) if ways.needs_body else None,
                 )
         finally:
             networks.release_memory()
         return found.transpose(plans.transpose_backward)
 
-    def _steps(self) -> tuple[float, float, float]:
-        """Step between tiles per axis, as a fraction of the patch."""
-        steps = [self.config.default_step_size] * 3
-        coarsest = int(np.argmax(self.plans.spacing_mm))
-        steps[coarsest] = self.config.slice_step_size or steps[coarsest]
-        k, j, i = steps
-        return k, j, i
+    def _tile(self, image: Sequence[int]) -> Sizes:
+        """Tile for an image of so many voxels: the plans' own, or the whole image."""
+        if self.config.largest_tile is None:
+            return self.plans.patch_size
+        return whole_tile(image, self.plans.divisor, self.config.largest_tile)
 
-    def _look(self, head: Head) -> Look:
-        """Look for as much of a vertebral body in one tile as the smallest one has."""
+    def _shows_body(self, head: Head) -> Callable[[Answer], bool]:
+        """Tell whether a tile's answer has as much of a vertebral body as the smallest one."""
         least = BODY_MM3 / float(np.prod(self.plans.spacing_mm))
 
-        def labels(answer: Answer) -> NDArray[np.unsignedinteger]:
-            classes = head.decide(answer.logits[0].movedim(0, -1))
-            found: NDArray[np.unsignedinteger] = self.label_of_class[classes.cpu().numpy()]
-            return found
+        def shows(answer: Answer) -> bool:
+            classes = head.decide(answer.logits[0].movedim(0, -1)).cpu().numpy()
+            bodies = self.label_of_class[classes] == Structure.CORPUS
+            return int(np.count_nonzero(bodies)) >= least
 
-        def shows_body(answer: Answer) -> bool:
-            return int(np.count_nonzero(labels(answer) == Structure.CORPUS)) >= least
-
-        return Look(shows_body, lambda answer: labels(answer) != 0)
+        return shows

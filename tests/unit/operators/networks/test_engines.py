@@ -22,7 +22,6 @@ from operators.networks.engines import (
     runs_in_bfloat16,
     runs_in_openvino,
 )
-from operators.networks.nnunet_plans import read_plans
 from operators.networks.semantic import load_semantic_model
 from tests.builders.nnunet_folder import Recipe, network, write_folder
 
@@ -124,26 +123,26 @@ def test_the_bits_are_the_same_for_any_number_of_threads(shape: tuple[int, ...])
     assert found[0] == found[1] == found[2]
 
 
-@pytest.mark.usefixtures("own_threads")
-@pytest.mark.parametrize(("cores", "tiles"), [(1, 1), (2, 2), (3, 3), (8, 4)])
-def test_small_tiles_are_asked_several_at_a_time(cores: int, tiles: int) -> None:
-    torch.set_num_threads(cores)
-    runtime = OpenVinoNetworks([network(Recipe(), seed=2)], SHAPE).runtime
-    assert (runtime.abreast, runtime.profile) == (tiles, OPENVINO)
-
-
-@pytest.mark.usefixtures("own_threads")
-def test_a_large_tile_has_all_threads() -> None:
-    torch.set_num_threads(2)
-    layer = nn.Sequential(nn.Conv3d(1, 1, 1)).requires_grad_(requires_grad=False)
-    assert OpenVinoNetworks([layer], (1, 1, 64, 128, 128)).runtime.abreast == 1
+def test_tiles_of_several_sizes_get_a_graph_each_and_the_oldest_go() -> None:
+    ready = OpenVinoNetworks([network(Recipe(), seed=2)], SHAPE)
+    theirs = network(Recipe(), seed=2)
+    sizes = [(1, 1, 8 * k, 16, 16) for k in (1, 2, 3, 4, 5, 1)]
+    for shape in sizes:
+        torch.manual_seed(shape[2])
+        seen = torch.randn(shape)
+        with torch.inference_mode():
+            expected = theirs(seen)
+        found = next(ready.answers(seen))
+        assert found.shape == expected.shape
+        assert (found - expected).abs().max() < 1e-5
+    assert len(ready._kept) == 4
 
 
 def test_several_threads_ask_at_the_same_time_and_each_gets_its_own_answer() -> None:
     ready = OpenVinoNetworks([network(Recipe(), seed=2)], SHAPE)
     tiles = [tile() * scale for scale in range(1, 9)]
     alone = [next(ready.answers(one)) for one in tiles]
-    with abreast(max(2, ready.runtime.abreast)) as run:
+    with abreast(2) as run:
         together = list(run(lambda one: next(ready.answers(one)), tiles))
     assert all(torch.equal(one, same) for one, same in zip(alone, together, strict=True))
 
@@ -163,10 +162,9 @@ def test_folds_answer_in_their_order_and_a_tile_leaves_the_answers_before_it_alo
 
 
 @pytest.mark.skipif(not runs_in_bfloat16("cpu"), reason="this processor has no bfloat16")
-def test_bf16_answers_in_float32_within_3_percent_of_the_range(tmp_path: Path) -> None:
-    plans = read_plans(write_folder(tmp_path), "3d_fullres")
+def test_bf16_answers_in_float32_within_3_percent_of_the_range() -> None:
     theirs = network(Recipe(), seed=5)
-    ready = ready_networks([network(Recipe(), seed=5)], plans, CPU, "bf16", engine="auto")
+    ready = ready_networks([network(Recipe(), seed=5)], SHAPE, CPU, "bf16", engine="auto")
     with torch.inference_mode():
         expected = theirs(tile())
     answer = answers_of(ready)[0]
@@ -186,14 +184,13 @@ def test_openvino_is_meant_for_float32_on_the_cpu() -> None:
 def test_both_engines_segment_a_folder_alike_under_different_names(
     engine: Engine, profile: str, tmp_path: Path
 ) -> None:
-    plans = read_plans(write_folder(tmp_path), "3d_fullres")
     given = network(Recipe(), seed=0)
     with torch.inference_mode():
         expected = given(tile()).argmax(1)
-    ready = ready_networks([given], plans, CPU, "fp32", engine=engine)
+    ready = ready_networks([given], SHAPE, CPU, "fp32", engine=engine)
     assert ready.runtime.profile == profile
     assert (answers_of(ready)[0].argmax(1) == expected).float().mean() > 0.999
-    assert load_semantic_model(tmp_path, engine=engine).profile == profile
+    assert load_semantic_model(write_folder(tmp_path), engine=engine).profile == profile
 
 
 class Undecided(nn.Module):
@@ -212,21 +209,19 @@ class Clamped(nn.Module):
 
 @pytest.mark.parametrize("strange", [nn.Sequential(nn.GroupNorm(1, 1)), Undecided(), Clamped()])
 def test_what_openvino_is_not_told_of_runs_in_pytorch_unless_openvino_is_asked_for(
-    strange: nn.Module, tmp_path: Path
+    strange: nn.Module,
 ) -> None:
-    plans = read_plans(write_folder(tmp_path), "3d_fullres")
-    ready = ready_networks([strange], plans, CPU, "fp32", engine="auto")
+    ready = ready_networks([strange], SHAPE, CPU, "fp32", engine="auto")
     assert ready.runtime.profile == "cpu-torch-fp32"
     assert torch.equal(answers_of(ready)[0], strange(tile()))
     with pytest.raises(ModelUnusableError) as caught:
-        ready_networks([strange], plans, CPU, "fp32", engine="openvino")
+        ready_networks([strange], SHAPE, CPU, "fp32", engine="openvino")
     assert caught.value.reasons == ("not_for_openvino",)
 
 
-def test_openvino_is_refused_where_it_is_not_meant(tmp_path: Path) -> None:
-    plans = read_plans(write_folder(tmp_path), "3d_fullres")
+def test_openvino_is_refused_where_it_is_not_meant() -> None:
     with pytest.raises(ModelUnusableError) as caught:
-        ready_networks([network(Recipe(), 0)], plans, CPU, "bf16", engine="openvino")
+        ready_networks([network(Recipe(), 0)], SHAPE, CPU, "bf16", engine="openvino")
     assert caught.value.reasons == ("not_for_openvino",)
 
 

@@ -45,26 +45,3 @@ def test_a_head_without_a_side_keeps_its_place() -> None:
 def test_without_a_mirror_the_answer_is_the_network_s_own() -> None:
     image = torch.zeros(1, 1, 6, 4, 4)
     assert torch.equal(ensemble(None).ask(image).logits, LeftHalf()(image))
-
-
-def test_the_mirror_image_is_asked_only_where_a_tile_shows_something_that_counts() -> None:
-    asked: list[int] = []
-
-    class Point(torch.nn.Module):
-        def forward(self, image: torch.Tensor) -> torch.Tensor:
-            asked.append(1)
-            answer = torch.zeros(1, HEADS, *image.shape[2:])
-            answer[:, 1] = image[:, 0]
-            return answer
-
-    counts = torch.zeros(6, 4, 4, dtype=torch.bool)
-    counts[2:4] = True
-    runtime = Runtime("torch", torch.device("cpu"), "fp32")
-    lateral = LateralMirror(axis=0, heads=(0, 2, 1))
-    networks = TorchNetworks((Point(),), runtime)
-    for plane, times in ((0, 1), (2, 2), (5, 1)):
-        image = torch.zeros(1, 1, 6, 4, 4)
-        image[..., plane, 1, 1] = 1.0
-        asked.clear()
-        Ensemble(networks, (), lateral, counts=counts).ask(image)
-        assert len(asked) == times

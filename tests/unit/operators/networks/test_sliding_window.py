@@ -7,10 +7,9 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from operators.errors import InterruptedRunError, SegmentationError
-from operators.networks.first_look import Look
 from operators.networks.fold_votes import Answer
 from operators.networks.slab_decision import Head
-from operators.networks.sliding_window import Tiling, predict, tile_weights
+from operators.networks.sliding_window import Tiling, predict, tile_weights, whole_tile
 
 
 def predict_classes(*asked) -> np.ndarray:
@@ -31,15 +30,11 @@ def threshold_head(limit: float = 0.5) -> Head:
 
 
 def test_100_voxels_in_tiles_of_64_start_at_0_18_and_36():
-    assert Tiling((64, 64, 64), (0.5,) * 3).starts((100, 64, 65)) == ([0, 18, 36], [0], [0, 1])
+    assert Tiling((64, 64, 64), 0.5).starts((100, 64, 65)) == ([0, 18, 36], [0], [0, 1])
 
 
 def test_a_step_of_a_whole_patch_gives_two_tiles_for_100_voxels():
-    assert Tiling((64, 64, 64), (1.0,) * 3).starts((100, 128, 129)) == (
-        [0, 36],
-        [0, 64],
-        [0, 32, 65],
-    )
+    assert Tiling((64, 64, 64), 1.0).starts((100, 128, 129)) == ([0, 36], [0, 64], [0, 32, 65])
 
 
 @given(
@@ -47,7 +42,7 @@ def test_a_step_of_a_whole_patch_gives_two_tiles_for_100_voxels():
 )
 def test_tiles_cover_every_voxel_and_stay_inside(size: int, patch: int, step: float) -> None:
     size = max(size, patch)
-    starts = Tiling((patch, 1, 1), (step,) * 3).starts((size, 1, 1))[0]
+    starts = Tiling((patch, 1, 1), step).starts((size, 1, 1))[0]
     covered = np.zeros(size, bool)
     for start in starts:
         covered[start : start + patch] = True
@@ -72,49 +67,8 @@ def test_a_voxelwise_network_gives_the_same_answer_in_tiles_of_any_arrangement(
     shape: tuple[int, int, int],
 ) -> None:
     voxels = torch.from_numpy(np.random.default_rng(0).random((1, *shape), np.float32))
-    found = predict_classes(voxels, Tiling((8, 16, 16), (0.5,) * 3), threshold_head())
+    found = predict_classes(voxels, Tiling((8, 16, 16), 0.5), threshold_head())
     assert np.array_equal(found, voxels[0].numpy() > 0.5)
-
-
-@pytest.mark.parametrize("abreast", [2, 3])
-def test_tiles_asked_at_the_same_time_are_summed_in_the_same_order(abreast: int) -> None:
-    torch.manual_seed(8)
-    voxels = torch.randn(1, 9, 40, 33)
-
-    def network(tile: Tensor) -> Answer:  # every tile has a sum of its own
-        return Answer(torch.cat([tile * tile.sum(), tile.roll(1, -1)], dim=1))
-
-    def asked(head: Head, look: Look | None = None) -> np.ndarray:
-        return predict(voxels, Tiling((8, 16, 16), (0.5,) * 3), head, look=look).classes
-
-    alone, together = Head(network, 2, winner), Head(network, 2, winner, abreast=abreast)
-    expected = asked(alone)
-    assert 0 < expected.mean() < 1
-    assert np.array_equal(asked(together), expected)
-    everything = Look(lambda _: True, lambda answer: np.ones(answer.logits.shape[2:], bool))
-    assert np.array_equal(asked(alone, everything), expected)
-    assert np.array_equal(asked(together, everything), expected)
-
-
-def test_tiles_that_show_nothing_are_left_out_and_what_is_seen_stays_the_same() -> None:
-    voxels = torch.zeros(1, 8, 80, 16)
-    voxels[0, 3:5, 58:66, 6:10] = 1.0
-    told: list[tuple[int, int]] = []
-    look = Look(
-        lambda answer: bool((answer.logits[0, 1] > 0.5).any()),
-        lambda answer: (answer.logits[0, 1] > 0.5).numpy(),
-    )
-
-    def progress(done: int, total: int) -> None:
-        told.append((done, total))
-
-    tiling = Tiling((8, 16, 16), (0.5,) * 3)
-    expected = predict(voxels, tiling, threshold_head(), progress).classes
-    assert told[-1] == (9, 9)
-    found = predict(voxels, tiling, threshold_head(), progress, look=look).classes
-    assert np.array_equal(found, expected)
-    assert told[9:14] == [(0, 9)] * 5  # starts 0, 16, 32, 48, 64
-    assert told[-1] == (6, 6)  # and 56 between them
 
 
 def test_a_network_that_errs_at_the_rim_of_its_tile_is_outvoted():
@@ -124,21 +78,21 @@ def test_a_network_that_errs_at_the_rim_of_its_tile_is_outvoted():
         return Answer(torch.cat([1 - wrong, wrong], dim=1))
 
     voxels = torch.zeros(1, 8, 8, 64)
-    found = predict_classes(voxels, Tiling((8, 8, 16), (0.5,) * 3), Head(network, 2, winner))
+    found = predict_classes(voxels, Tiling((8, 8, 16), 0.5), Head(network, 2, winner))
     assert not found[..., 3:-3].any()
     assert found[..., :3].all()
 
 
 def test_a_tie_goes_to_the_lowest_class():
     head = Head(lambda tile: Answer(torch.ones_like(tile).repeat(1, 3, 1, 1, 1)), 3, winner)
-    assert not predict_classes(torch.zeros(1, 4, 4, 4), Tiling((4, 4, 4), (0.5,) * 3), head).any()
+    assert not predict_classes(torch.zeros(1, 4, 4, 4), Tiling((4, 4, 4), 0.5), head).any()
 
 
 def test_progress_counts_6_tiles():
     seen: list[tuple[int, int]] = []
     predict_classes(
         torch.zeros(1, 8, 24, 32),
-        Tiling((8, 16, 16), (0.5,) * 3),
+        Tiling((8, 16, 16), 0.5),
         threshold_head(),
         lambda done, total: seen.append((done, total)),
     )
@@ -152,7 +106,7 @@ def test_an_error_in_progress_cancels_the_run():
 
     with pytest.raises(InterruptedRunError):
         predict_classes(
-            torch.zeros(1, 8, 24, 32), Tiling((8, 16, 16), (0.5,) * 3), threshold_head(), cancel
+            torch.zeros(1, 8, 24, 32), Tiling((8, 16, 16), 0.5), threshold_head(), cancel
         )
 
 
@@ -160,7 +114,7 @@ def test_an_error_in_progress_cancels_the_run():
 def test_logits_that_are_not_finite_are_an_error(bad: float) -> None:
     head = Head(lambda tile: Answer(torch.full_like(tile, bad).repeat(1, 2, 1, 1, 1)), 2, winner)
     with pytest.raises(SegmentationError) as caught:
-        predict_classes(torch.zeros(1, 4, 4, 4), Tiling((4, 4, 4), (0.5,) * 3), head)
+        predict_classes(torch.zeros(1, 4, 4, 4), Tiling((4, 4, 4), 0.5), head)
     assert caught.value.reasons == ("non_finite_logits",)
 
 
@@ -176,7 +130,7 @@ def test_logits_are_held_for_one_patch_length_only(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(torch, "zeros", counted)
     voxels = torch.ones(1, 4, 4, 400)
-    predict_classes(voxels, Tiling((4, 4, 8), (0.5,) * 3), threshold_head())
+    predict_classes(voxels, Tiling((4, 4, 8), 0.5), threshold_head())
     assert largest == 4 * 4 * 8 * 2
 
 
@@ -189,7 +143,7 @@ def test_the_certainty_is_the_softmax_of_the_mean_logits_at_the_temperature() ->
     logits = torch.cat([torch.zeros_like(voxels), 4 * voxels, -voxels])
     for temperature in (1.0, 2.0):
         head = Head(network, 3, winner, temperature)
-        found = predict(voxels, Tiling((8, 16, 16), (0.5,) * 3), head)
+        found = predict(voxels, Tiling((8, 16, 16), 0.5), head)
         expected = (logits / temperature).softmax(0).amax(0).numpy() * 255
         assert found.certainty is not None
         assert np.abs(found.certainty - expected).max() <= 1
@@ -197,5 +151,21 @@ def test_the_certainty_is_the_softmax_of_the_mean_logits_at_the_temperature() ->
 
 
 def test_a_head_without_a_temperature_asks_for_no_certainty() -> None:
-    found = predict(torch.zeros(1, 4, 4, 4), Tiling((4, 4, 4), (0.5,) * 3), threshold_head())
+    found = predict(torch.zeros(1, 4, 4, 4), Tiling((4, 4, 4), 0.5), threshold_head())
     assert found.certainty is None
+
+
+@pytest.mark.parametrize(
+    ("image", "largest", "tile"),
+    [
+        ((30, 216, 173), 10**7, (32, 224, 176)),
+        ((32, 224, 176), 10**7, (32, 224, 176)),
+        ((2, 40, 10), 10**7, (8, 48, 32)),  # two voxels are left in the deepest stage
+        ((30, 700, 173), 10**6, (32, 176, 176)),  # 32 * 176 * 176 = 991,232
+        ((200, 20, 20), 10**4, (8, 32, 32)),  # no smaller than that, whatever it is to be
+    ],
+)
+def test_a_whole_image_is_one_tile_and_a_larger_one_is_cut_along_its_longest_axis(
+    image: tuple[int, int, int], largest: int, tile: tuple[int, int, int]
+) -> None:
+    assert whole_tile(image, (4, 16, 16), largest) == tile
