@@ -27,7 +27,11 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
 WorkOption = Annotated[Path, typer.Option("--work", help="Cases, states to resume from, reports.")]
 ModelFolder = Annotated[Path, typer.Option("--output", "-o", help="Model folder to write.")]
 PresetOption = Annotated[
-    str, typer.Option(help="compact (hours on one core) or paper (days on a GPU).")
+    str,
+    typer.Option(
+        help="compact (hours on one core) or paper (days on a GPU); of phase 1 also fields: the "
+        "last stage of a compact model, on whole fields, which makes it several times faster."
+    ),
 ]
 DatasetOption = Annotated[
     list[str] | None,
@@ -205,7 +209,7 @@ def _train(asked: dict[str, Any], data: _Data, *, as_json: bool) -> None:
         from app.research.training.request import Request
         from app.research.training.runs import train
 
-        _require_known(asked["preset"])
+        _require_known(asked["phase"], asked["preset"])
         sources = _sources(data.datasets, data.spider)
         request = Request(**asked, datasets=sources, mix=_weights(data.mix, sources))
         with telling(as_json=as_json) as listener:
@@ -234,11 +238,12 @@ def _seconds(minutes: float | None) -> float | None:
     return None if minutes is None else 60 * minutes
 
 
-def _require_known(name: str) -> None:
-    from app.research.training.presets import SEMANTIC_PRESETS
+def _require_known(phase: str, name: str) -> None:
+    from app.research.training.presets import INSTANCE_PRESETS, SEMANTIC_PRESETS
 
-    if name not in SEMANTIC_PRESETS:
-        message = f"one of {', '.join(SEMANTIC_PRESETS)}"
+    known = INSTANCE_PRESETS if phase == "instance" else SEMANTIC_PRESETS
+    if name not in known:
+        message = f"one of {', '.join(known)}"
         raise typer.BadParameter(message, param_hint="--preset")
 
 

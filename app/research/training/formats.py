@@ -228,4 +228,6 @@ def write_inference_config(
         "expected_inputs": ["img"],
         "has_c1": has_c1,
     }
+    if preset.largest_tile is not None:
+        config["largest_tile"] = preset.largest_tile
     write_json(folder / "inference_config.json", config)

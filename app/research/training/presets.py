@@ -7,7 +7,7 @@ hours on one core (phase 1) and in about one and a half (phase 2).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from app.research.training.augmentation import TileGrid
@@ -123,6 +123,9 @@ class SemanticPreset:
     map_mm : tuple of 3 floats or None
         Spacing of the label map along (R, I, P), to which the logits are interpolated; None = the
         grid's.
+    largest_tile : int or None
+        What the model's configuration says of whole images
+        (`operators.networks.inference_config`).
     """
 
     name: str
@@ -138,6 +141,7 @@ class SemanticPreset:
     margin_mm: float | None = None
     class_weights: dict[int, float] = field(default_factory=dict)
     map_mm: tuple[float, float, float] | None = None
+    largest_tile: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,15 +173,30 @@ class InstancePreset:
 
 _COMPACT_WEIGHTS = {0: 0.8, 43: 1.6, 44: 1.6, 45: 1.3, 46: 1.3, 47: 1.3, 48: 1.3}
 
+_COMPACT = SemanticPreset(
+    name="compact",
+    design=compact_design(),
+    grid=TileGrid((16, 128, 96), COMPACT_GRID_MM, between=True),
+    schedule=Schedule(peak=4e-3),
+    epochs=72,
+    class_weights=_COMPACT_WEIGHTS,
+    map_mm=(1.65, 0.75, 0.75),
+)
+
+_LARGEST_TILE = 2_500_000
+"""Voxels: a lumbar field of 300 x 300 mm and 100 mm depth takes 1.8 million; a tile of this size
+1.5 GB."""
+
 SEMANTIC_PRESETS: dict[str, SemanticPreset] = {
-    "compact": SemanticPreset(
-        name="compact",
-        design=compact_design(),
-        grid=TileGrid((16, 128, 96), COMPACT_GRID_MM, between=True),
-        schedule=Schedule(peak=4e-3),
-        epochs=72,
-        class_weights=_COMPACT_WEIGHTS,
-        map_mm=(1.65, 0.75, 0.75),
+    "compact": _COMPACT,
+    # The last stage of a compact model: fields of 260 x 180 x 79 mm, so that its norms know whole
+    # images, which it then sees at once.
+    "fields": replace(
+        _COMPACT,
+        name="fields",
+        grid=replace(_COMPACT.grid, shape=(24, 208, 144)),
+        epochs=2,
+        largest_tile=_LARGEST_TILE,
     ),
     "paper": SemanticPreset(
         name="paper",

@@ -33,6 +33,13 @@ def test_the_semantic_folder_holds_plans_dataset_config_and_one_fold(tmp_path: P
     assert checkpoint["inference_allowed_mirroring_axes"] is None
 
 
+def test_a_model_trained_on_whole_fields_says_that_it_takes_whole_images(tmp_path: Path) -> None:
+    for name, largest in (("compact", None), ("paper", None), ("fields", 2_500_000)):
+        write_semantic_model(tmp_path / name, {"w": torch.zeros(1)}, SEMANTIC_PRESETS[name])
+        config = read_config(tmp_path / name / "inference_config.json")
+        assert config.largest_tile == largest
+
+
 def test_the_instance_folder_keeps_one_checkpoint_of_plain_types(tmp_path: Path) -> None:
     weights = {"init_conv.weight": torch.zeros(8, 11, 7, 7, 7)}
     for steps in (100, 200):
