@@ -1,8 +1,8 @@
 """Independent pieces of one image, several at a time, each on its own cores.
 
 Thousands of short operations on two cores each wait for one another, all the more on a busy
-machine. Tiles and cutouts need nothing of each other, and a piece that stays on one core gives the
-same bits however many cores there are.
+machine. Cutouts need nothing of each other, and a piece that stays on one core gives the same bits
+however many cores there are.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from operators.errors import InterruptedRunError, NoSpineFoundError
 from operators.imaging.nifti import read_volume
 from operators.imaging.orientation import reorient
 from operators.imaging.volume import Volume
-from operators.networks.first_look import look_at
+from operators.networks.first_look import first_to_show
 from operators.networks.semantic import SemanticModel, load_semantic_model
 from tests.benchmarks.real_volumes import MODELS, PIR, thick_slices
 from tests.benchmarks.whole_spines import PROOF_SEED, SETTINGS
@@ -63,12 +63,12 @@ def passes(model: SemanticModel, image: Volume) -> tuple[bool, int]:
         nonlocal looked
         looked += 1
 
-    def look(*arguments: Any, **options: Any) -> Never:
-        look_at(*arguments, **options)
+    def look(*arguments: Any) -> Never:
+        first_to_show(*arguments)
         raise InterruptedRunError  # seen: the other tiles are not of interest here
 
     try:
-        with mock.patch("operators.networks.sliding_window.look_at", look):
+        with mock.patch("operators.networks.sliding_window.first_to_show", look):
             model.segment(image, count, needs_body=True)
     except InterruptedRunError:
         return True, looked
