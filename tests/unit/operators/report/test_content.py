@@ -8,7 +8,7 @@ import pytest
 
 from operators.anatomy.levels import LevelName
 from operators.dicom.provenance import IntendedUse
-from operators.report.content import Measured, Said, said_of
+from operators.report.content import WITHHELD, Measured, Said, said_of
 from operators.report.document import report_of
 from operators.report.words import COLUMNS, REASON_WORDS
 from operators.spine.measurements.measure import Measurement
@@ -156,3 +156,14 @@ def test_a_result_without_measurements_is_reported_all_the_same(measurements: tu
     made = said(measurements=measurements)
     assert made.findings == ()
     assert len(made.rows) == len(measurements)
+
+
+def test_of_a_withheld_result_it_is_said_once_and_first_that_nothing_is_measured():
+    withheld = tuple(
+        replace(row, value=None, reason=str(Reason.WITHHELD)) if row.value is not None else row
+        for row in ROWS
+    )
+    made = said(measurements=withheld)
+    assert made.findings == (WITHHELD, *MEASURED.quality)
+    assert made.doubts == said(quality=()).doubts
+    assert (made.rows, made.curves, made.reasons, made.published) == ((), (), (), ())
