@@ -138,11 +138,12 @@ def test_published_values_are_said_beside_what_is_measured_of_a_named_level():
 def test_the_origin_names_software_models_and_digests():
     origin = dict(report_of(MEASURED, CONTEXT, (), (("Made", "now"),)).origin)
     assert origin["Made"] == "now"
-    assert origin["Software"] == "SPINEPS Node 0.1.0; research use only, not for diagnosis"
+    software = "SPINEPS Node 0.1.0, cpu-fp32"
+    assert origin["Software"] == f"{software}; research use only, not for diagnosis"
     assert origin["Model, phase 1"] == f"t2w_bundled 1.0.0, SHA-256 {'a1' * 32}"
     use = IntendedUse(statement="Trial 7 only", responsible="A. Person")
     intended = report_of(MEASURED, replace(CONTEXT, intended_use=use), ())
-    assert dict(intended.origin)["Software"] == f"SPINEPS Node 0.1.0; {use.text}"
+    assert dict(intended.origin)["Software"] == f"{software}; {use.text}"
     assert intended.notice == use.text
 
 
