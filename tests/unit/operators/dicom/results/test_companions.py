@@ -55,3 +55,6 @@ def test_a_series_is_described_by_what_it_is_its_stack_and_its_reserve():
     assert (
         series_description("SPINEPS semantic", second) == f"SPINEPS semantic, {second.stack.label}"
     )
+    old = Predecessor(kind="semantic", study_uid="1", series_uid="2", sop_instance_uid="3")
+    again = replace(CONTEXT, predecessors=(old,))
+    assert series_description("SPINEPS pdf", again) == "SPINEPS pdf, revised - research only"
