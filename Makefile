@@ -11,6 +11,9 @@ UNPINNED = $(if $(filter cpu,$(TORCH_BUILD)),^$$,^(cuda|nvidia)-)
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 # Test files run side by side; each process needs up to 2 GB.
 TEST_PROCESSES ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
+# A connection that breaks is taken up again (the second: pip 25.1 and later).
+export PIP_RETRIES ?= 10
+export PIP_RESUME_RETRIES ?= 10
 READY = $(VENV)/.ready
 PEERS = dcmtk dicom3tools orthanc orthanc-dicomweb libgdcm-tools ctn chromium postgresql gcc libc6-dev
 
@@ -89,7 +92,12 @@ clean:
 CONTAINER ?= $(shell for p in docker podman buildah; do $$p info >/dev/null 2>&1 && echo $$p && break; done)
 BUILDER = $(or $(CONTAINER),$(error no docker, podman or buildah answers here; CONTAINER=... names another))
 IMAGE_FILE = dist/spine-node-$(VERSION)-image-cpu.tar
-
+# BASE=IMAGE: another base than the Dockerfile's, with Python 3.11 and pip (a mirror, one's own Debian). BUILD_FLAGS: further words
+# for the builder, such as the certificate of a proxy: --volume /etc/ssl/certs/ca-certificates.crt:/etc/ssl/certs/ca-certificates.crt:ro
+BASE ?=
+BUILD_FLAGS ?=
+OFFICIAL_BASE = $(shell awk '/^FROM/ {print $$2; exit}' Dockerfile)
+BUILD = $(BUILDER) build $(if $(BASE),--build-context $(OFFICIAL_BASE)=docker-image://$(BASE)) $(BUILD_FLAGS) --build-arg TORCH=$(TORCH)
 
 # Installs anywhere: pip install -c constraints.txt dist/spine_node-*.whl
 .PHONY: wheel
@@ -103,10 +111,10 @@ wheelhouse: $(READY)
 	  || $(PIP) download --no-deps --dest .ci/wheelhouse $(TORCH)
 
 image:
-	$(BUILDER) build --target cpu --build-arg TORCH=$(TORCH) --build-arg TORCH_INDEX=$(TORCH_INDEX)/cpu --tag spine-node:cpu .
+	$(BUILD) --target cpu --build-arg TORCH_INDEX=$(TORCH_INDEX)/cpu --tag spine-node:cpu .
 
 image-cuda:
-	$(BUILDER) build --target cuda --build-arg TORCH=$(TORCH) --build-arg TORCH_INDEX=$(TORCH_INDEX)/cu130 --tag spine-node:cuda .
+	$(BUILD) --target cuda --build-arg TORCH_INDEX=$(TORCH_INDEX)/cu130 --tag spine-node:cuda .
 
 trial: $(READY)
 	$(VENV)/bin/spine-node synthesize --output demo/trial-study --seed 20240
