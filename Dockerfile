@@ -80,13 +80,14 @@ RUN --mount=type=cache,target=/var/cache/pip sh /build/install-packages.sh finis
 FROM product AS image
 
 ARG VERSION=0.2.0
+ARG BASE=python:3.11.14-slim-bookworm
 LABEL org.opencontainers.image.title="SPINEPS Node" \
       org.opencontainers.image.description="Spine MR segmentation: sagittal T2w series in, DICOM SEG out. Research use only." \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.nvidia.holoscan="4.2.0" \
       org.monai.deploy.app-sdk="4.0.0" \
-      base="python:3.11.14-slim-bookworm"
+      base="$BASE"
 
 RUN groupadd --gid 1000 holoscan \
  && useradd --uid 1000 --gid 1000 --home-dir /tmp --no-create-home --shell /bin/bash holoscan

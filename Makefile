@@ -97,18 +97,29 @@ IMAGE_FILE = dist/spine-node-$(VERSION)-image-cpu.tar
 BASE ?=
 BUILD_FLAGS ?=
 OFFICIAL_BASE = $(shell awk '/^FROM/ {print $$2; exit}' Dockerfile)
-BUILD = $(BUILDER) build $(if $(BASE),--build-context $(OFFICIAL_BASE)=docker-image://$(BASE)) $(BUILD_FLAGS) --build-arg TORCH=$(TORCH)
+BUILD = $(BUILDER) build $(if $(BASE),--build-context $(OFFICIAL_BASE)=docker-image://$(BASE) --build-arg BASE=$(BASE)) \
+  $(BUILD_FLAGS) --build-arg TORCH=$(TORCH)
 
 # Installs anywhere: pip install -c constraints.txt dist/spine_node-*.whl
 .PHONY: wheel
 wheel: $(READY)
 	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 
-.PHONY: wheelhouse image image-cuda trial trial-down bundle
+.PHONY: wheelhouse debian-base image image-cuda trial trial-down bundle
 
 wheelhouse: $(READY)
 	$(PIP) download --no-deps --dest .ci/wheelhouse --timeout 8 --retries 0 --index-url $(TORCH_INDEX)/cpu $(TORCH) 2>/dev/null \
 	  || $(PIP) download --no-deps --dest .ci/wheelhouse $(TORCH)
+
+# Where no container registry is reached: root and debootstrap; then BASE=$(DEBIAN_BASE). DEBIAN_MIRROR=URL: another than Debian's.
+DEBIAN_BASE = localhost/spine-node-base:bookworm
+debian-base:
+	rm -rf build/base && mkdir -p build/base
+	debootstrap --variant=minbase --include=python3,python3-venv,python3-pip,ca-certificates bookworm build/base/rootfs $(DEBIAN_MIRROR)
+	tar --create --numeric-owner --file build/base/rootfs.tar --directory build/base/rootfs \
+	  --exclude='./var/cache/apt/archives/*.deb' --exclude='./var/lib/apt/lists/*' .
+	$(BUILDER) build $(BUILD_FLAGS) --file app/deploy/debian-base.Dockerfile --tag $(DEBIAN_BASE) build/base
+	rm -rf build/base
 
 image:
 	$(BUILD) --target cpu --build-arg TORCH_INDEX=$(TORCH_INDEX)/cpu --tag spine-node:cpu .
