@@ -118,7 +118,7 @@ debian-base:
 	debootstrap --variant=minbase --include=python3,python3-venv,python3-pip,ca-certificates bookworm build/base/rootfs $(DEBIAN_MIRROR)
 	tar --create --numeric-owner --file build/base/rootfs.tar --directory build/base/rootfs \
 	  --exclude='./var/cache/apt/archives/*.deb' --exclude='./var/lib/apt/lists/*' .
-	$(BUILDER) build $(BUILD_FLAGS) --file app/deploy/debian-base.Dockerfile --tag $(DEBIAN_BASE) build/base
+	$(BUILDER) build $(BUILD_FLAGS) --file $(CURDIR)/app/deploy/debian-base.Dockerfile --tag $(DEBIAN_BASE) build/base
 	rm -rf build/base
 
 image:
