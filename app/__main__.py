@@ -50,11 +50,10 @@ def perform(arguments: argparse.Namespace, folders: HostFolders) -> int:
         models = models.model_copy(update={"directory": arguments.model})
     with stop_requests() as stop, reporting(as_json=False) as progress:
         # Not at the top: importing it starts threads, which must find the signals blocked.
-        from operators.dicom.selection.series_selection.series_selection import SelectionSettings  # noqa: PLC0415
-
         from app.run.execute import Job, execute  # noqa: PLC0415
         from app.run.models import load_models  # noqa: PLC0415
         from app.run.record import quality_lines  # noqa: PLC0415
+        from operators.dicom.selection.series_selection import SelectionSettings  # noqa: PLC0415
 
         bundle = load_models(models, settings.inference)
         job = Job(

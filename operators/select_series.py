@@ -10,8 +10,8 @@ from operators.case import Case
 from operators.dicom.identity.uids import digest
 from operators.dicom.reading.input_files import counted, is_nifti, nothing_found
 from operators.dicom.reading.series import scan, scan_files
-from operators.dicom.selection.series_selection.series_selection import SeriesDecision, decide
-from operators.dicom.selection.series_selection.split_acquisition import SPLIT_ACQUISITION
+from operators.dicom.selection.series_selection import SeriesDecision, decide
+from operators.dicom.selection.split_acquisition import SPLIT_ACQUISITION
 from operators.errors import GeometryError, SeriesUnsuitableError
 from operators.imaging.result_files import case_name
 from operators.imaging.volume import Volume
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from operators.dicom.reading.series import SeriesRecord
-    from operators.dicom.selection.series_selection.series_selection import SelectionSettings
+    from operators.dicom.selection.series_selection import SelectionSettings
 
 
 IN_MEMORY: Final = "image"

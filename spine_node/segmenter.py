@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NoReturn
 
-from operators.dicom.selection.series_selection.outlook import as_json
-from operators.dicom.selection.series_selection.series_selection import SelectionSettings
 from pydantic import ValidationError
 
 from app.errors import ConfigurationError
@@ -15,6 +13,8 @@ from app.run.in_memory import load_graph, segment
 from app.settings import InferenceSettings, load_settings
 from operators.dicom.identity.provenance import notice_of
 from operators.dicom.reading.input_files import is_nifti
+from operators.dicom.selection.outlook import as_json
+from operators.dicom.selection.series_selection import SelectionSettings
 from operators.errors import NoSpineFoundError, UnreadableInputError
 from operators.imaging.nifti_array import volume_of
 from operators.imaging.spine_view import extent_text

@@ -14,10 +14,9 @@ from app.run.bootstrap import prepare_process
 
 prepare_process()  # holoscan needs the CUDA runtime, also on a machine without a GPU
 
-from operators.dicom.selection.series_selection.series_selection import SelectionSettings  # noqa: E402
-
 from app.run.graph import CLASSES  # noqa: E402
 from operators.case import Case  # noqa: E402
+from operators.dicom.selection.series_selection import SelectionSettings  # noqa: E402
 
 FLOW = tuple(CLASSES)
 """Names of the steps in the order of the pipeline."""

@@ -29,14 +29,13 @@ def explain(
         If there is no series: ``missing_input``, or ``no_dicom`` with what is there instead.
     """
     # Not at the top: numpy starts threads, which must find the signals of `run` blocked.
-    from operators.dicom.selection.series_selection.outlook import as_json as outlook_as_json  # noqa: PLC0415
-    from operators.dicom.selection.series_selection.series_selection import (  # noqa: PLC0415
+    from operators.dicom.reading.input_files import nothing_found  # noqa: PLC0415
+    from operators.dicom.reading.series import scan  # noqa: PLC0415
+    from operators.dicom.selection.outlook import as_json as outlook_as_json  # noqa: PLC0415
+    from operators.dicom.selection.series_selection import (  # noqa: PLC0415
         SelectionSettings,
         decide,
     )
-
-    from operators.dicom.reading.input_files import nothing_found  # noqa: PLC0415
-    from operators.dicom.reading.series import scan  # noqa: PLC0415
 
     options = load_settings(config).selection
     found = scan(folder)

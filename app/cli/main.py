@@ -136,11 +136,10 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per documented option
             told = settings.models.model_copy(update={"other_modality": True})
             settings = settings.model_copy(update={"models": told})
         # Not at the top: importing it starts threads, which must find the signals blocked.
-        from operators.dicom.selection.series_selection.series_selection import SelectionSettings
-
         from app.run.execute import Job, execute
         from app.run.models import load_models
         from app.run.record import write_record
+        from operators.dicom.selection.series_selection import SelectionSettings
 
         bundle = load_models(settings.models, settings.inference, given_mask=semantic_mask)
         job = Job(

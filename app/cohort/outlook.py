@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from operators.dicom.selection.series_selection.series_selection import SelectionSettings, decide
-
 from app.cohort.conduct import checking
 from app.cohort.discovery import cases_of, open_dataset
 from app.cohort.folder import CohortFolder, require_usable
 from operators.dicom.reading.series import scan, scan_files
+from operators.dicom.selection.series_selection import SelectionSettings, decide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,9 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from operators.dicom.selection.series_selection.outlook import as_json
-from operators.dicom.selection.series_selection.series_selection import SelectionSettings
-
 from app import __version__
 from app.errors import ExitCode, OutputUnwritableError, exit_code_of
 from app.run.bootstrap import prepare_process
@@ -25,6 +22,8 @@ from operators.anatomy.named_vertebrae import parameter_of
 from operators.dicom.identity.provenance import ResultContext, notice_of
 from operators.dicom.identity.result_kinds import USUAL_EXTRAS
 from operators.dicom.reading.input_files import is_nifti
+from operators.dicom.selection.outlook import as_json
+from operators.dicom.selection.series_selection import SelectionSettings
 from operators.errors import (
     InterruptedRunError,
     SpineError,
@@ -42,13 +41,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from operators.dicom.selection.series_selection.series_selection import SeriesDecision
-
     from app.run.models import ModelBundle
     from app.run.record import Status
     from operators.anatomy.named_vertebrae import NamedVertebra
     from operators.case import Case, Progress
     from operators.dicom.identity.provenance import IntendedUse, Predecessor
+    from operators.dicom.selection.series_selection import SeriesDecision
     from operators.spine.levels.stations import Station
 
 

@@ -24,13 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from operators.dicom.selection.series_selection.series_selection import (
+    from operators.anatomy.named_vertebrae import NamedVertebra
+    from operators.case import Case, Progress
+    from operators.dicom.selection.series_selection import (
         SelectionSettings,
         SeriesDecision,
     )
-
-    from operators.anatomy.named_vertebrae import NamedVertebra
-    from operators.case import Case, Progress
     from operators.imaging.volume import Volume
     from operators.networks.instances import InstanceModel
     from operators.networks.labelling import LabellingModel

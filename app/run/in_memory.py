@@ -18,13 +18,12 @@ from operators.errors import InterruptedRunError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from operators.dicom.selection.series_selection.series_selection import (
+    from app.run.models import ModelBundle
+    from operators.case import Case, Progress
+    from operators.dicom.selection.series_selection import (
         SelectionSettings,
         SeriesDecision,
     )
-
-    from app.run.models import ModelBundle
-    from operators.case import Case, Progress
     from operators.imaging.volume import Volume
 
 _ONE_AT_A_TIME: Final = threading.Lock()

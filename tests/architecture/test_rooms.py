@@ -44,7 +44,7 @@ def loaded_by(statement: str) -> set[str]:
     [
         "import app.cli.main, app.settings, app.registry, app.errors",
         "from spine_node import Segmenter",
-        "import operators.dicom.reading.series, operators.dicom.selection.series_selection.series_selection",
+        "import operators.dicom.reading.series, operators.dicom.selection.series_selection",
         "import operators.anatomy.labels, operators.errors",
     ],
 )

@@ -6,8 +6,6 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
-from operators.dicom.selection.series_selection.reasons import Reason, against, hint, in_favour
-
 from app.node.intake.readiness import Readiness, Verdict
 from app.node.journal.audit import Deed, record_deed
 from app.node.journal.destinations import note_failure, note_success, open_breaker
@@ -18,6 +16,7 @@ from app.node.journal.states import DeliveryState, JobState, SeriesState
 from app.node.journal.tables import COUNTER, JOB_INPUT
 from app.run.record import ErrorRecord, ResultRecord, SeriesRecordEntry
 from operators.anatomy.levels import LevelName, numbering_text
+from operators.dicom.selection.reasons import Reason, against, hint, in_favour
 from tests.builders.journal_rows import insert
 
 if TYPE_CHECKING:

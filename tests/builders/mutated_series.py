@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pydicom
-from operators.dicom.selection.series_selection.series_selection import decide
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
 from operators.dicom.reading.assembly import assemble, header_findings
 from operators.dicom.reading.series import scan
 from operators.dicom.results.source_headers import read_source_headers
+from operators.dicom.selection.series_selection import decide
 from operators.errors import InputRejectedError
 from tests.builders.mr_series import make_series
 from tests.builders.mutations import mutate

@@ -79,10 +79,9 @@ def serve_request(request: Request, answer: AnswerPipe, chosen: argparse.Namespa
 def serve_graph(answer: AnswerPipe, ready: Ready) -> None:
     """Answer as the real child does, with networks that paint boxes."""
     # Not at the top: they load the graph, which the plain stand-in does without.
-    from operators.dicom.selection.series_selection.series_selection import SelectionSettings  # noqa: PLC0415
-
     from app.node.inference.child import serve  # noqa: PLC0415
     from app.run.bootstrap import prepare_process  # noqa: PLC0415
+    from operators.dicom.selection.series_selection import SelectionSettings  # noqa: PLC0415
     from operators.spine.quality import assess, image_measures  # noqa: PLC0415
     from tests.builders.stub_models import stub_bundle  # noqa: PLC0415
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from operators.dicom.selection.series_selection.series_selection import SelectionSettings
-
 from app.node.archive.spool import Spool
 from app.node.intake.arriving import Intake
 from app.node.intake.origin import OriginDesk, Questions
@@ -20,6 +18,7 @@ from app.node.journal.engine import reading, transaction
 from app.node.telemetry.events import Event
 from app.settings import NodeSettings
 from operators.dicom.identity.provenance import WorkIdentity
+from operators.dicom.selection.series_selection import SelectionSettings
 from tests.builders.journals import empty_journal
 from tests.builders.received import Inbox
 

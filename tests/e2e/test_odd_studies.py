@@ -15,12 +15,12 @@ from typing import Any
 
 import pydicom
 import pytest
-from operators.dicom.selection.series_selection.outlook import as_json
-from operators.dicom.selection.series_selection.series_selection import decide
 from pynetdicom import AE
 
 from app.run.execute import Job, execute
 from operators.dicom.reading.series import scan
+from operators.dicom.selection.outlook import as_json
+from operators.dicom.selection.series_selection import decide
 from tests.builders.counting_pacs import CountingPacs, counting_pacs
 from tests.builders.killable_node import KillableNode, killable_node
 from tests.builders.odd_studies import STUDIES, OddStudy

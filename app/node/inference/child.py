@@ -34,10 +34,9 @@ from operators.errors import SpineError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from operators.dicom.selection.series_selection.series_selection import SelectionSettings
-
     from app.node.inference.protocol import Answer, Request
     from app.run.models import ModelBundle
+    from operators.dicom.selection.series_selection import SelectionSettings
 
 PROGRESS_EVERY_S: Final = 0.25
 """Networks report every tile; more often than this nobody looks."""
@@ -87,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _offer_to_the_oom_killer()
     quiet_libraries()
     # Not at the top: numpy starts threads, which must find the signals blocked.
-    from operators.dicom.selection.series_selection.series_selection import SelectionSettings  # noqa: PLC0415
+    from operators.dicom.selection.series_selection import SelectionSettings  # noqa: PLC0415
 
     try:
         bundle = _load(options.models, options.inference)

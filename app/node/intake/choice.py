@@ -6,24 +6,22 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from operators.dicom.selection.series_selection.image_kind import dixon_image
-from operators.dicom.selection.series_selection.outlook import as_json
-from operators.dicom.selection.series_selection.series_selection import decide
-
 from operators.dicom.reading.regularity import MIN_SLICES
 from operators.dicom.reading.series import scan_files
+from operators.dicom.selection.image_kind import dixon_image
+from operators.dicom.selection.outlook import as_json
+from operators.dicom.selection.series_selection import decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from operators.dicom.selection.series_selection.series_selection import (
+    from app.node.journal.series import HeldObject
+    from operators.dicom.reading.series import SeriesRecord
+    from operators.dicom.selection.series_selection import (
         SelectionSettings,
         SeriesDecision,
     )
-
-    from app.node.journal.series import HeldObject
-    from operators.dicom.reading.series import SeriesRecord
 
 UNREADABLE: Final = "no_readable_image"
 REPEATED: Final = "repeated_sop_instance_uid"

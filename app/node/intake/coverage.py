@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from operators.dicom.selection.series_selection.in_plane import across, linked
 
 from operators.dicom.reading.geometry import COSINE_TOLERANCE
+from operators.dicom.selection.in_plane import across, linked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

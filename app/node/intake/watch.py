@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor, Future
 
-    from operators.dicom.selection.series_selection.series_selection import SelectionSettings
     from sqlalchemy.engine import Engine
 
     from app.node.archive.spool import Spool
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from app.node.telemetry.logs import Emit
     from app.settings import NodeSettings
     from operators.dicom.identity.provenance import WorkIdentity
+    from operators.dicom.selection.series_selection import SelectionSettings
 
 
 @dataclass(slots=True)

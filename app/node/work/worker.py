@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Final
 
-from operators.dicom.selection.series_selection.series_selection import SelectionSettings
-
 from app import __version__
 from app.errors import InferenceLostError, ServiceError
 from app.node.archive.patient_retention import apply_patient_retention
@@ -46,6 +44,7 @@ from app.node.work.settling import Settlement
 from app.node.work.workflows import Tools, Workflows
 from app.node.work.workfolder import WorkFolders
 from app.run.identity import identity_of
+from operators.dicom.selection.series_selection import SelectionSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

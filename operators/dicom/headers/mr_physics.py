@@ -1,7 +1,7 @@
 """What an MR header says about the acquisition, whichever vendor wrote it.
 
 Turns timing, sequence codes, sequence names and Enhanced MR's own attributes into one small record
-per stack of slices. It gives no verdict: that is `operators.dicom.selection.series_selection.contrast`.
+per stack of slices. It gives no verdict: that is `operators.dicom.selection.contrast`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ QUANTITIES = (
     "DiffusionBValue",
     "SliceThickness",
 )
-"""Numbers on which `operators.dicom.selection.series_selection.contrast` decides."""
+"""Numbers on which `operators.dicom.selection.contrast` decides."""
 
 SPIN_ECHO = "SE"
 GRADIENT_ECHO = "GR"

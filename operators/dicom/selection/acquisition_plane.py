@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from operators.dicom.headers.header_values import unreadable
 from operators.dicom.reading.geometry import axes_in
-from operators.dicom.selection.series_selection.reasons import Reason, against, hint, in_favour
+from operators.dicom.selection.reasons import Reason, against, hint, in_favour
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 A place may hold several stacks (echoes, Dixon images, repeats); the best acceptable one is taken,
 by a rule that leaves no tie to the order of the files. How the stacks are told apart is
-`operators.dicom.selection.series_selection.stacks`.
+`operators.dicom.selection.stacks`.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from operators.dicom.headers.mr_physics import MrPhysics, read_physics
-from operators.dicom.selection.series_selection.acquisition_plane import judge_plane
-from operators.dicom.selection.series_selection.contrast import (
+from operators.dicom.selection.acquisition_plane import judge_plane
+from operators.dicom.selection.contrast import (
     CONTRAST_UNKNOWN,
     ContrastLimits,
     judge_contrast,
 )
-from operators.dicom.selection.series_selection.field_of_view import judge_field
-from operators.dicom.selection.series_selection.reasons import (
+from operators.dicom.selection.field_of_view import judge_field
+from operators.dicom.selection.reasons import (
     Reason,
     against,
     hint,
     in_favour,
     is_rejected,
 )
-from operators.dicom.selection.series_selection.stacks import (
+from operators.dicom.selection.stacks import (
     Stack,
     distinct_echo_times_ms,
     split_series,
 )
-from operators.dicom.selection.series_selection.text_hints import judge_body_part, says_t2_weighted
+from operators.dicom.selection.text_hints import judge_body_part, says_t2_weighted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,7 @@ class SelectionSettings:
         stitching resamples them.
     reject_other_body_parts : bool
         Reject where several independent texts agree on another body part and none names the
-        spine (`operators.dicom.selection.series_selection.text_hints.judge_body_part`).
+        spine (`operators.dicom.selection.text_hints.judge_body_part`).
     contrast : ContrastLimits
         Borders between the weightings.
     """

@@ -20,7 +20,7 @@ from operators.dicom.headers.mr_physics import (
     INVERSION_RECOVERY,
     MrPhysics,
 )
-from operators.dicom.selection.series_selection.reasons import Reason, against, hint, in_favour
+from operators.dicom.selection.reasons import Reason, against, hint, in_favour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

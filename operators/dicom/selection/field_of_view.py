@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from operators.dicom.headers.header_values import numbers, positive_number
-from operators.dicom.selection.series_selection.acquisition_plane import slice_normal
-from operators.dicom.selection.series_selection.reasons import Reason, hint
+from operators.dicom.selection.acquisition_plane import slice_normal
+from operators.dicom.selection.reasons import Reason, hint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

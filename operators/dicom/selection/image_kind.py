@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from operators.dicom.headers.header_values import numbers, positive_number, texts, words
 from operators.dicom.headers.mr_images import MR_IMAGE_CLASSES
 from operators.dicom.identity.provenance import MODEL_NAME
-from operators.dicom.selection.series_selection.reasons import Reason, against, hint
+from operators.dicom.selection.reasons import Reason, against, hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

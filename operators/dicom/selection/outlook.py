@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from operators.dicom.reading.assembly import header_findings
-from operators.dicom.selection.series_selection.reasons import Reason, against, hint
+from operators.dicom.selection.reasons import Reason, against, hint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from operators.dicom.reading.regularity import Finding
-    from operators.dicom.selection.series_selection.series_selection import SeriesDecision
+    from operators.dicom.selection.series_selection import SeriesDecision
 
 __all__ = ["Outlook", "as_json", "foresee"]
 
@@ -51,7 +51,7 @@ def foresee(decision: SeriesDecision) -> Outlook:
     Parameters
     ----------
     decision : SeriesDecision
-        As `operators.dicom.selection.series_selection.series_selection.decide` gives it.
+        As `operators.dicom.selection.series_selection.decide` gives it.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def as_json(decisions: Sequence[SeriesDecision]) -> list[dict[str, Any]]:
     Parameters
     ----------
     decisions : sequence of SeriesDecision
-        As `operators.dicom.selection.series_selection.series_selection.decide` returns them.
+        As `operators.dicom.selection.series_selection.decide` returns them.
 
     Returns
     -------

@@ -2,7 +2,7 @@
 
 Physics decides (image kind, orientation, timing, sequence); text is a hint. Geometry is judged at
 assembly: a sagittal T2-weighted series with a missing slice is selected here and refused there, by
-name; `operators.dicom.selection.series_selection.outlook` says both at once. Why each rule is as it is:
+name; `operators.dicom.selection.outlook` says both at once. Why each rule is as it is:
 ``app/decisions/0003-series-selection-by-physics.md``.
 """
 
@@ -11,27 +11,27 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from operators.dicom.selection.series_selection.acquisition_plane import is_of_several_planes
-from operators.dicom.selection.series_selection.candidates import (
+from operators.dicom.selection.acquisition_plane import is_of_several_planes
+from operators.dicom.selection.candidates import (
     JudgedStack,
     SelectionSettings,
     choose_stack,
     judge_stacks,
     split_reasons,
 )
-from operators.dicom.selection.series_selection.image_kind import judge_kind
-from operators.dicom.selection.series_selection.reasons import Reason, against, hint, is_rejected
-from operators.dicom.selection.series_selection.spatial_stacks import (
+from operators.dicom.selection.image_kind import judge_kind
+from operators.dicom.selection.reasons import Reason, against, hint, is_rejected
+from operators.dicom.selection.spatial_stacks import (
     Arrangement,
     arrange,
     continues,
     identify,
 )
-from operators.dicom.selection.series_selection.split_acquisition import (
+from operators.dicom.selection.split_acquisition import (
     SPLIT_ACQUISITION,
     find_split_acquisitions,
 )
-from operators.dicom.selection.series_selection.stacks import place_of
+from operators.dicom.selection.stacks import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,7 +3,7 @@
 A scanner may store several stacks in one series or one multi-frame object. They differ by Stack ID
 or frame of reference, by orientation, or by where their planes lie in-plane. A hole along the
 normal never parts a stack: it stays a missing slice, for assembly to refuse. Contrast plays no
-part here (`operators.dicom.selection.series_selection.stacks`). Why the rules are as they are:
+part here (`operators.dicom.selection.stacks`). Why the rules are as they are:
 ``app/decisions/0013-several-stacks-in-one-series.md``.
 """
 
@@ -24,8 +24,8 @@ from operators.dicom.reading.geometry import (
     position_of,
 )
 from operators.dicom.reading.regularity import MIN_SLICES, judge
-from operators.dicom.selection.series_selection.acquisition_plane import tilt_of
-from operators.dicom.selection.series_selection.in_plane import across, in_plane, linked, middle_of
+from operators.dicom.selection.acquisition_plane import tilt_of
+from operators.dicom.selection.in_plane import across, in_plane, linked, middle_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -3,7 +3,7 @@
 Proton density and T2 echoes, repeated measurements, diffusion weightings and Dixon images are often
 stored in one series. A series is split only where positions repeat, and only by echo, temporal
 position, b-value and Dixon image; whatever else repeats is left for assembly to refuse. Stacks at
-different places are told apart before, by `operators.dicom.selection.series_selection.spatial_stacks`.
+different places are told apart before, by `operators.dicom.selection.spatial_stacks`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from operators.dicom.headers.header_values import median, numbers, positive_number
-from operators.dicom.selection.series_selection.image_kind import NO_DIXON, DixonImage, dixon_image
+from operators.dicom.selection.image_kind import NO_DIXON, DixonImage, dixon_image
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

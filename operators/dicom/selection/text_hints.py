@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from operators.dicom.headers.header_values import texts
-from operators.dicom.selection.series_selection.reasons import Reason, against, hint
+from operators.dicom.selection.reasons import Reason, against, hint
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

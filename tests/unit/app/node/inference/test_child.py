@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from operators.dicom.selection.series_selection.series_selection import SelectionSettings
 
 from app.errors import ProtocolError
 from app.node.inference.child import PROGRESS_EVERY_S, AnswerPipe, ProgressGate, serve
@@ -19,6 +18,7 @@ from app.node.inference.protocol import (
     decode_answer,
     encode,
 )
+from operators.dicom.selection.series_selection import SelectionSettings
 from tests.builders.stub_models import spine_series, stub_bundle
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -3,9 +3,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from operators.dicom.selection.series_selection.series_selection import SelectionSettings
-
 from app.node.intake.choice import choose
+from operators.dicom.selection.series_selection import SelectionSettings
 from tests.builders.mr_series import make_series
 
 

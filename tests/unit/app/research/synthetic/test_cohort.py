@@ -12,7 +12,6 @@ import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
-from operators.dicom.selection.series_selection.series_selection import decide
 from scipy.ndimage import binary_dilation
 
 from app.errors import ConfigurationError, OutputUnwritableError
@@ -22,6 +21,7 @@ from app.research.synthetic.phantom import GENERATOR_VERSION
 from app.research.training.dataset_layouts import find_annotated
 from operators.dicom.reading.assembly import assemble
 from operators.dicom.reading.series import scan
+from operators.dicom.selection.series_selection import decide
 from operators.imaging.nifti import read_label_map, read_volume
 
 DCIODVFY = shutil.which("dciodvfy")

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from operators.dicom.selection.series_selection.series_selection import decide
 
 from app.research.synthetic.dicom_series import (
     STUDY_PHANTOM,
@@ -18,6 +17,7 @@ from app.research.synthetic.dicom_series import (
 )
 from operators.dicom.reading.assembly import assemble
 from operators.dicom.reading.series import scan
+from operators.dicom.selection.series_selection import decide
 from operators.imaging.nifti import read_label_map
 from tests.builders.pretended_device import PRETENDED, PretendedDevice
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from pydicom.dataset import Dataset
 
-from operators.dicom.identity.provenance import IntendedUse
+from operators.dicom.identity.provenance import IntendedUse, Predecessor
 from operators.dicom.identity.result_kinds import INSTANCES, SEMANTIC
 from operators.dicom.identity.stack_identity import StackIdentity
 from operators.dicom.results.companions import (

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from operators.dicom.selection.series_selection.acquisition_plane import (
+
+from operators.dicom.selection.acquisition_plane import (
     judge_plane,
     slice_normal,
     tilt_of,
 )
-
 from tests.builders.plain_headers import header, place
 
 

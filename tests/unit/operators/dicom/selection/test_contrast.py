@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from operators.dicom.selection.series_selection.contrast import ContrastLimits, judge_contrast
 
 from operators.dicom.headers.mr_physics import MrPhysics
+from operators.dicom.selection.contrast import ContrastLimits, judge_contrast
 
 SE = frozenset({"SE"})
 SE_IR = frozenset({"SE", "IR"})

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from operators.dicom.selection.series_selection.field_of_view import judge_field
-
+from operators.dicom.selection.field_of_view import judge_field
 from tests.builders.plain_headers import t2_headers
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from operators.dicom.selection.series_selection.image_kind import dixon_image, judge_kind
 from pydicom.dataset import Dataset, FileMetaDataset
 
+from operators.dicom.selection.image_kind import dixon_image, judge_kind
 from tests.builders.plain_headers import MR_IMAGE, header
 
 

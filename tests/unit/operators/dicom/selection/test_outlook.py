@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from operators.dicom.selection.series_selection.outlook import as_json, foresee
-from operators.dicom.selection.series_selection.series_selection import decide
 from pydicom.uid import EnhancedMRImageStorage
 
 from operators.dicom.reading.assembly import assemble
 from operators.dicom.reading.series import scan
+from operators.dicom.selection.outlook import as_json, foresee
+from operators.dicom.selection.series_selection import decide
 from operators.errors import SpineError
 from tests.builders.mr_series import make_series
 from tests.builders.stations import two_stations

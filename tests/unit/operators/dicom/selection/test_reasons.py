@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from operators.dicom.selection.series_selection.reasons import against, hint, in_favour, is_rejected
+from operators.dicom.selection.reasons import against, hint, in_favour, is_rejected
 
 
 def test_one_reason_against_outweighs_two_in_favour():

@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
-from operators.dicom.selection.series_selection.candidates import SelectionSettings
-from operators.dicom.selection.series_selection.outlook import as_json, foresee
-from operators.dicom.selection.series_selection.series_selection import SeriesDecision, decide
 
 from operators.dicom.reading.series import SeriesRecord
+from operators.dicom.selection.candidates import SelectionSettings
+from operators.dicom.selection.outlook import as_json, foresee
+from operators.dicom.selection.series_selection import SeriesDecision, decide
 from tests.builders.plain_headers import changed, place, series_of, t2_headers
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from operators.dicom.selection.series_selection.series_selection import SeriesDecision, decide
 from pydicom.uid import JPEG2000, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage
 from pydicom.uid import MRImageStorage as ClassicMRImageStorage
 
 from operators.dicom.reading.series import scan
+from operators.dicom.selection.series_selection import SeriesDecision, decide
 from tests.builders.mr_series import SAGITTAL, make_series, turned
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from operators.dicom.selection.series_selection.outlook import as_json
-from operators.dicom.selection.series_selection.series_selection import decide
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
+from operators.dicom.selection.outlook import as_json
+from operators.dicom.selection.series_selection import decide
 from tests.builders.plain_headers import changed, series_of, t2_headers
 
 _KEYWORDS = (

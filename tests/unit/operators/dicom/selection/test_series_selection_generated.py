@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from operators.dicom.selection.series_selection.series_selection import SeriesDecision, decide
 
+from operators.dicom.selection.series_selection import SeriesDecision, decide
 from tests.builders.mr_headers import GeneratedSeries, generate
 from tests.builders.mr_other_protocols import PROTOCOLS
 from tests.builders.mr_texts import reworded

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from operators.dicom.selection.series_selection.series_selection import decide
 
 from operators.dicom.reading.series import scan
+from operators.dicom.selection.series_selection import decide
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
-from operators.dicom.selection.series_selection.spatial_stacks import arrange, continues, identify
 from pydicom.dataset import Dataset
 
+from operators.dicom.selection.spatial_stacks import arrange, continues, identify
 from tests.builders.plain_headers import AXES, changed, place, series_of, t2_headers
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from operators.dicom.selection.series_selection.stacks import distinct_echo_times_ms, split_series
-
+from operators.dicom.selection.stacks import distinct_echo_times_ms, split_series
 from tests.builders.plain_headers import changed, series_of, t2_headers
 
 

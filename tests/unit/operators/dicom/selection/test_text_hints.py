@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from operators.dicom.selection.series_selection.text_hints import judge_body_part, says_t2_weighted
 
+from operators.dicom.selection.text_hints import judge_body_part, says_t2_weighted
 from tests.builders.plain_headers import header
 
 
