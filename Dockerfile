@@ -5,6 +5,7 @@
 #
 # TORCH_INDEX names a package index for torch alone; empty: pip's own configuration decides. Wheels in
 # .ci/wheelhouse (make wheelhouse) are taken first by the cpu image, so that it never fetches the CUDA build.
+# What pip fetches stays in the builder's cache: a build that breaks off goes on with what it has.
 
 FROM python:3.11.14-slim-bookworm AS base
 
@@ -57,10 +58,10 @@ ARG TORCH_INDEX=
 ARG PIP_FIND_LINKS=/wheelhouse
 COPY .ci/wheelhouse /wheelhouse
 COPY pyproject.toml constraints.txt app/deploy/install-packages.sh /build/
-RUN sh /build/install-packages.sh install
+RUN --mount=type=cache,target=/var/cache/pip sh /build/install-packages.sh install
 COPY --from=product /opt/holoscan /opt/holoscan
 COPY --from=product /var/holoscan /var/holoscan
-RUN sh /build/install-packages.sh finish
+RUN --mount=type=cache,target=/var/cache/pip sh /build/install-packages.sh finish
 
 
 # ---- Python packages, CUDA build of torch
@@ -69,23 +70,24 @@ FROM base AS packages-cuda
 ARG TORCH=torch==2.13.0
 ARG TORCH_INDEX=
 COPY pyproject.toml constraints.txt app/deploy/install-packages.sh /build/
-RUN sh /build/install-packages.sh install
+RUN --mount=type=cache,target=/var/cache/pip sh /build/install-packages.sh install
 COPY --from=product /opt/holoscan /opt/holoscan
 COPY --from=product /var/holoscan /var/holoscan
-RUN sh /build/install-packages.sh finish
+RUN --mount=type=cache,target=/var/cache/pip sh /build/install-packages.sh finish
 
 
 # ---- the images: product + packages
 FROM product AS image
 
 ARG VERSION=0.2.0
+ARG BASE=python:3.11.14-slim-bookworm
 LABEL org.opencontainers.image.title="SPINEPS Node" \
       org.opencontainers.image.description="Spine MR segmentation: sagittal T2w series in, DICOM SEG out. Research use only." \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.nvidia.holoscan="4.2.0" \
       org.monai.deploy.app-sdk="4.0.0" \
-      base="python:3.11.14-slim-bookworm"
+      base="$BASE"
 
 RUN groupadd --gid 1000 holoscan \
  && useradd --uid 1000 --gid 1000 --home-dir /tmp --no-create-home --shell /bin/bash holoscan

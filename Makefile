@@ -11,6 +11,9 @@ UNPINNED = $(if $(filter cpu,$(TORCH_BUILD)),^$$,^(cuda|nvidia)-)
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 # Test files run side by side; each process needs up to 2 GB.
 TEST_PROCESSES ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
+# A connection that breaks is taken up again (the second: pip 25.1 and later).
+export PIP_RETRIES ?= 10
+export PIP_RESUME_RETRIES ?= 10
 READY = $(VENV)/.ready
 PEERS = dcmtk dicom3tools orthanc orthanc-dicomweb libgdcm-tools ctn chromium postgresql gcc libc6-dev
 
@@ -89,24 +92,40 @@ clean:
 CONTAINER ?= $(shell for p in docker podman buildah; do $$p info >/dev/null 2>&1 && echo $$p && break; done)
 BUILDER = $(or $(CONTAINER),$(error no docker, podman or buildah answers here; CONTAINER=... names another))
 IMAGE_FILE = dist/spine-node-$(VERSION)-image-cpu.tar
-
+# BASE=IMAGE: another base than the Dockerfile's, with Python 3.11 and pip (a mirror, one's own Debian). BUILD_FLAGS: further words
+# for the builder, such as the certificate of a proxy: --volume /etc/ssl/certs/ca-certificates.crt:/etc/ssl/certs/ca-certificates.crt:ro
+BASE ?=
+BUILD_FLAGS ?=
+OFFICIAL_BASE = $(shell awk '/^FROM/ {print $$2; exit}' Dockerfile)
+BUILD = $(BUILDER) build $(if $(BASE),--build-context $(OFFICIAL_BASE)=docker-image://$(BASE) --build-arg BASE=$(BASE)) \
+  $(BUILD_FLAGS) --build-arg TORCH=$(TORCH)
 
 # Installs anywhere: pip install -c constraints.txt dist/spine_node-*.whl
 .PHONY: wheel
 wheel: $(READY)
 	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 
-.PHONY: wheelhouse image image-cuda trial trial-down bundle
+.PHONY: wheelhouse debian-base image image-cuda trial trial-down bundle
 
 wheelhouse: $(READY)
 	$(PIP) download --no-deps --dest .ci/wheelhouse --timeout 8 --retries 0 --index-url $(TORCH_INDEX)/cpu $(TORCH) 2>/dev/null \
 	  || $(PIP) download --no-deps --dest .ci/wheelhouse $(TORCH)
 
+# Where no container registry is reached: root and debootstrap; then BASE=$(DEBIAN_BASE). DEBIAN_MIRROR=URL: another than Debian's.
+DEBIAN_BASE = localhost/spine-node-base:bookworm
+debian-base:
+	rm -rf build/base && mkdir -p build/base
+	debootstrap --variant=minbase --include=python3,python3-venv,python3-pip,ca-certificates bookworm build/base/rootfs $(DEBIAN_MIRROR)
+	tar --create --numeric-owner --file build/base/rootfs.tar --directory build/base/rootfs \
+	  --exclude='./var/cache/apt/archives/*.deb' --exclude='./var/lib/apt/lists/*' .
+	$(BUILDER) build $(BUILD_FLAGS) --file $(CURDIR)/app/deploy/debian-base.Dockerfile --tag $(DEBIAN_BASE) build/base
+	rm -rf build/base
+
 image:
-	$(BUILDER) build --target cpu --build-arg TORCH=$(TORCH) --build-arg TORCH_INDEX=$(TORCH_INDEX)/cpu --tag spine-node:cpu .
+	$(BUILD) --target cpu --build-arg TORCH_INDEX=$(TORCH_INDEX)/cpu --tag spine-node:cpu .
 
 image-cuda:
-	$(BUILDER) build --target cuda --build-arg TORCH=$(TORCH) --build-arg TORCH_INDEX=$(TORCH_INDEX)/cu130 --tag spine-node:cuda .
+	$(BUILD) --target cuda --build-arg TORCH_INDEX=$(TORCH_INDEX)/cu130 --tag spine-node:cuda .
 
 trial: $(READY)
 	$(VENV)/bin/spine-node synthesize --output demo/trial-study --seed 20240

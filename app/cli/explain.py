@@ -32,7 +32,10 @@ def explain(
     from operators.dicom.reading.input_files import nothing_found  # noqa: PLC0415
     from operators.dicom.reading.series import scan  # noqa: PLC0415
     from operators.dicom.selection.outlook import as_json as outlook_as_json  # noqa: PLC0415
-    from operators.dicom.selection.series_selection import SelectionSettings, decide  # noqa: PLC0415
+    from operators.dicom.selection.series_selection import (  # noqa: PLC0415
+        SelectionSettings,
+        decide,
+    )
 
     options = load_settings(config).selection
     found = scan(folder)

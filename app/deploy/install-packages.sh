@@ -10,14 +10,19 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 venv=/opt/venv
 application=/opt/holoscan/app
 pip="python3 -m pip --python $venv/bin/python3"
-export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CACHE_DIR=/var/cache/pip PIP_ROOT_USER_ACTION=ignore
+# A connection that breaks is taken up again (PIP_RESUME_RETRIES: pip 25.1 and later).
+export PIP_RETRIES=10 PIP_RESUME_RETRIES=10 PIP_DEFAULT_TIMEOUT=60
+
+# A download that was lost all the same: once more, what is complete comes from the cache.
+persistently() { "$@" || "$@" || "$@"; }
 
 install() {
   python3 -m venv --without-pip "$venv"
   if [ -n "${TORCH_INDEX:-}" ]; then
-    $pip install --timeout 8 --retries 1 --index-url "$TORCH_INDEX" "$TORCH" || $pip install "$TORCH"
+    $pip install --timeout 8 --retries 1 --index-url "$TORCH_INDEX" "$TORCH" || persistently $pip install "$TORCH"
   else
-    $pip install "$TORCH"
+    persistently $pip install "$TORCH"
   fi
   python3 - <<'PYTHON' >/build/requirements.txt
 import tomllib
@@ -31,13 +36,13 @@ PYTHON
   else
     cp /build/constraints.txt /build/pins.txt
   fi
-  $pip install --constraint /build/pins.txt --requirement /build/requirements.txt
+  persistently $pip install --constraint /build/pins.txt --requirement /build/requirements.txt
   # holoscan makes its library links at the first start of Python that may write: now, not at run time.
   "$venv/bin/python3" -W ignore -c 'pass'
 }
 
 finish() {
-  $pip install --no-deps --editable "$application"
+  persistently $pip install --no-deps --editable "$application"
   "$venv/bin/python3" -m app.deploy.image_packages "$application/pyproject.toml" --unneeded >/build/unneeded.txt
   $pip uninstall --yes --quiet --requirement /build/unneeded.txt
   torch=$("$venv/bin/python3" -c 'import sysconfig; print(sysconfig.get_path("purelib") + "/torch")')
@@ -55,7 +60,7 @@ finish() {
 # In an environment of its own: what lists the contents is not among them.
 list_contents() {
   python3 -m venv --without-pip /build/list
-  python3 -m pip --python /build/list/bin/python3 install --quiet 'cyclonedx-bom==7.5.0'
+  persistently python3 -m pip --python /build/list/bin/python3 install --quiet 'cyclonedx-bom==7.5.0'
   /build/list/bin/cyclonedx-py environment --output-reproducible --output-format JSON \
     --pyproject "$application/pyproject.toml" --output-file /opt/holoscan/docs/sbom.cdx.json "$venv/bin/python3"
 }

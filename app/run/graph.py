@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
     from operators.anatomy.named_vertebrae import NamedVertebra
     from operators.case import Case, Progress
-    from operators.dicom.selection.series_selection import SelectionSettings, SeriesDecision
+    from operators.dicom.selection.series_selection import (
+        SelectionSettings,
+        SeriesDecision,
+    )
     from operators.imaging.volume import Volume
     from operators.networks.instances import InstanceModel
     from operators.networks.labelling import LabellingModel

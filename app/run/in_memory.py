@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from app.run.models import ModelBundle
     from operators.case import Case, Progress
-    from operators.dicom.selection.series_selection import SelectionSettings, SeriesDecision
+    from operators.dicom.selection.series_selection import (
+        SelectionSettings,
+        SeriesDecision,
+    )
     from operators.imaging.volume import Volume
 
 _ONE_AT_A_TIME: Final = threading.Lock()

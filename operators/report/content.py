@@ -5,7 +5,7 @@ How it looks is the business of ``page``; nothing here is measured or decided an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from operators.anatomy.labels import SACRUM_INSTANCE
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _ABSENT: Final = str(Reason.NOT_PRESENT)
 """Where this is all that is said of a vertebra and its disc, the image has its processes alone."""
 
+WITHHELD: Final = "Nothing is measured here: the quality gate withholds this result"
+"""In place of findings, values and the letters that would say it of each of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -44,11 +47,12 @@ class Said:
     Attributes
     ----------
     findings : tuple of str
-        Values beyond a threshold, one line per threshold.
+        Values beyond a threshold, one line per threshold; of a withheld result that, and why.
     doubts : tuple of str
         What a reader should check: uncertain names, low confidence, warnings.
     rows : tuple of (str, tuple of Cell)
-        Level, then one cell per column of `operators.report.words.COLUMNS`.
+        Level, then one cell per column of `operators.report.words.COLUMNS`; none of a withheld
+        result.
     curves : tuple of (str, str)
         Curve and its value; at the end "Not given" with the others and why.
     reasons : tuple of (str, str)
@@ -101,6 +105,9 @@ def said_of(measured: Measured) -> Said:
         Free of patient data.
     """
     texts = texts_of(measured.levels)
+    if any(row.reason == str(Reason.WITHHELD) for row in measured.measurements):
+        doubts = _doubts(replace(measured, quality=()), texts)
+        return Said((WITHHELD, *measured.quality), doubts, (), (), (), ())
     values = {(row.instance, row.measure): row for row in measured.measurements}
     instances = [row.instance for row in measured.measurements if row.instance != WHOLE_SPINE]
     numbers = cranial_to_caudal(instance % DISC for instance in instances)

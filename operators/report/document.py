@@ -70,11 +70,11 @@ def report_of(
 
 def _origin(context: ResultContext) -> tuple[tuple[str, str], ...]:
     models = (("Phase 1", context.semantic_model), ("Phase 2", context.instance_model))
+    software = f"{MODEL_NAME} {context.software_version}, {context.numeric_profile}"
     return (
-        ("Software", f"{MODEL_NAME} {context.software_version}; {context.notice}"),
+        ("Software", f"{software}; {context.notice}"),
         *(
             (f"Model, {phase.lower()}", f"{model.name} {model.version}, SHA-256 {model.digest}")
             for phase, model in models
         ),
-        ("Computed with", context.numeric_profile),
     )

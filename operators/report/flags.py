@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from operators.anatomy.labels import T13_INSTANCE
+from operators.anatomy.labels import DISC_OFFSET, T13_INSTANCE
 from operators.anatomy.levels import PROBABLE_LEVEL
 from operators.spine.measurements.grades import LEAST_SLIP_MM
 from operators.spine.measurements.table import DEGREES, GRADE, MEASURES, RATIO
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _SHOWN_DECIMALS: Final = 1
 _GENANT_LEVELS: Final = frozenset((*range(11, 20), T13_INSTANCE, *range(20, 24)))
 """T4 to L4, for which Genant defined his grades."""
+_LUMBAR: Final = frozenset(range(20, 26))
+"""L1 to L6, and the discs below them."""
 
 
 class MeasuredValue(Protocol):
@@ -59,8 +61,8 @@ class Threshold:
     source : str
         Whose threshold it is.
     levels : frozenset of int or None
-        Levels (ids of `operators.anatomy.vertebrae.LEVEL_NAMES`) that it holds for; None: all. A
-        vertebra whose level is not named is flagged, too.
+        Levels (ids of `operators.anatomy.vertebrae.LEVEL_NAMES`) that it holds for, a disc by the
+        vertebra above it; None: all. A vertebra whose level is not named is flagged, too.
     is_magnitude : bool
         Whether the sign of a value does not matter.
     """
@@ -110,6 +112,7 @@ THRESHOLDS: Final = (
         None,
         "canal narrower than 10 mm from front to back",
         "Verbiest 1975, Orthop Clin North Am 6:177 (absolute stenosis, lumbar)",
+        _LUMBAR,
     ),
     Threshold(
         "coronal_cobb",
@@ -189,5 +192,5 @@ def flags_of(
         if row.value is not None
         and (threshold := by_measure.get(row.measure)) is not None
         and threshold.is_crossed(row.value)
-        and threshold.holds_for(levels.get(row.instance))
+        and threshold.holds_for(levels.get(row.instance % DISC_OFFSET))
     )

@@ -114,8 +114,7 @@ def _laid_out(report: Report, picture: bytes, highest: float) -> tuple[bytes, in
         Paragraph(_legend(), style("legend")),
         *_list("To look at first", said.findings or ("No value beyond a threshold below.",)),
         *_list("To check", said.doubts),
-        measurement_table(said.rows, _WIDTH),
-        *_notes(report),
+        *_table(report),
         KeepTogether(_pairs("Curves", said.curves)),
         *_list("Published values of healthy adults (not limits)", said.published, "small"),
         *_list("Limits", LIMITS, "small"),
@@ -226,6 +225,12 @@ def _pairs(title: str, pairs: Sequence[tuple[str, str]], kind: str = "text") -> 
         return []
     text = "<br/>".join(f"<b>{escape(name)}</b>: {escape(value)}" for name, value in pairs)
     return [Paragraph(title, style("heading")), Paragraph(text, style(kind))]
+
+
+def _table(report: Report) -> list[Any]:
+    """Give the table with its notes, where there is anything in it."""
+    rows = report.said.rows
+    return [measurement_table(rows, _WIDTH), *_notes(report)] if rows else []
 
 
 def _notes(report: Report) -> list[Any]:

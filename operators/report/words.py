@@ -93,8 +93,8 @@ LIMITS: Final = (
         "Genant defined his for T4 to L4."
     ),
     (
-        "A level with ? is probable, not certain; a number instead of a level is the running "
-        "number in the masks. Transitional vertebrae outside the image cannot be seen."
+        "A level with ? is probable; a number instead of a level is the running number in the "
+        "masks. Transitional vertebrae outside the image cannot be seen."
     ),
     (
         "Not examined: signal, tumour, infection, herniation, foramina, soft tissue. A value "

@@ -1,9 +1,10 @@
 """Cohorts at a larger scale: killed at random and compared, and their pace against a shell loop.
 
-``python -m tests.benchmarks.cohort kills [--subjects 40] [--spoiled 5] [--kills 3] [--seed 1]``:
-stand-in networks in the real graph, small noise volumes, three stations per subject; killed with
-SIGKILL at random moments and called again until it is done; every published byte against a cohort
-that nobody disturbed.
+``python -m tests.benchmarks.cohort kills [--subjects 40] [--spoiled 5] [--kills 3] [--seed 1]
+[--layout dicom]``: stand-in networks in the real graph, small volumes, three stations per subject
+(three images of a BIDS subject, three series of a DICOM study); killed with SIGKILL at random
+moments and called again until it is done; every published byte against a cohort that nobody
+disturbed.
 
 ``python -m tests.benchmarks.cohort pace [--subjects 3] [--slices 9]``: the bundled networks on
 small synthetic spines; `spine-node run` once per image, then `spine-node cohort` with 1 and 2
@@ -29,9 +30,15 @@ from pathlib import Path
 from app.research.synthetic.cohort import write_subject
 from app.research.synthetic.dicom_series import StudyOptions
 from tests.builders.cohort_process import CohortProcess
+from tests.builders.mr_series import SAGITTAL
 from tests.builders.nifti_images import noise, save_image
+from tests.builders.stub_models import spine_series
 
 STATIONS = (1, 2, 3)
+APART_MM = 300.0
+"""From one station to the next: they do not overlap."""
+SLICE_LOST = 6
+"""Of twelve: a gap, and so a refusal of the series."""
 COMMAND = (sys.executable, "-W", "ignore", "-m", "app.cli.main")
 
 
@@ -44,6 +51,23 @@ def noise_dataset(root: Path, subjects: int, spoiled: int) -> Path:
             save_image(path, noise(seed=10 * n + station))
         if n > subjects - spoiled:
             path.write_bytes(b"spoiled")
+    return root
+
+
+def dicom_dataset(root: Path, subjects: int, spoiled: int) -> Path:
+    """Studies of three series, one below the other; of the last ones, one series lacks a slice."""
+    for n in range(1, subjects + 1):
+        name = f"sub-{n:04d}"
+        for station in STATIONS:
+            lost = (SLICE_LOST,) if n > subjects - spoiled and station == STATIONS[-1] else ()
+            spine_series(
+                root / name / f"station-{station}",
+                study=name,
+                name=f"{name} {station}",
+                orientation=SAGITTAL,
+                origin=(31.5, -84.25, 417.75 - APART_MM * station),
+                missing=lost,
+            )
     return root
 
 
@@ -61,7 +85,8 @@ def published(output: Path) -> dict[str, str]:
 
 
 def kills(home: Path, chosen: argparse.Namespace) -> list[str]:
-    data = noise_dataset(home / "data", chosen.subjects, chosen.spoiled)
+    made = {"bids": noise_dataset, "dicom": dicom_dataset}[chosen.layout]
+    data = made(home / "data", chosen.subjects, chosen.spoiled)
     options = {"workers": chosen.workers}
     begun = time.monotonic()
     standing = CohortProcess(data, home / "quiet", options).run(7200)
@@ -138,6 +163,7 @@ def main() -> None:
     )
     options.add_argument("what", choices=("kills", "pace"))
     options.add_argument("--subjects", type=int)
+    options.add_argument("--layout", choices=("bids", "dicom"), default="bids")
     options.add_argument("--spoiled", type=int, default=5)
     options.add_argument("--kills", type=int, default=3)
     options.add_argument("--workers", type=int, default=1)

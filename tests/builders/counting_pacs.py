@@ -79,8 +79,7 @@ class CountingPacs:
                 source_series_uid=str(dataset.ReferencedSeriesSequence[0].SeriesInstanceUID),
                 description=str(dataset.SeriesDescription),
                 replaces=tuple(
-                    str(item.ReferencedSOPInstanceUID)
-                    for item in dataset.get("ReferencedImageSequence", ())
+                    str(item.SeriesInstanceUID) for item in dataset.get("RelatedSeriesSequence", ())
                 ),
             )
             has_hiccup = self.generator.random() < self.hiccups

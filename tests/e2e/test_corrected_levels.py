@@ -142,7 +142,9 @@ def test_a_named_vertebra_renames_all_that_show_it_and_stays_named_when_run_agai
         second, renamed = (latest(node, made.series_uid) for made in (lower, upper))
         new = sent(node, second)
         assert comes_true(lambda: new <= pacs.kept.keys(), 30)
-        assert {pacs.kept[uid].replaces for uid in new} == {(uid,) for uid in old}
+        assert {pacs.kept[uid].replaces for uid in new} == {
+            (pacs.kept[uid].series_uid,) for uid in old
+        }
         named = names_in(node, second)
         assert "named by a person" in named[f"vertebra {second_bone} (L1)"]
         assert "follows from a name that a person gave" in named[f"vertebra {third_bone} (L2)"]

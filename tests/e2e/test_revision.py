@@ -42,7 +42,7 @@ def test_two_late_slices_give_a_new_pair_of_objects_that_names_the_old_pair(tmp_
             send(node.listener.port, made.paths[8:])
             second = {uid: kept for uid, kept in results(pacs, 4).items() if uid not in first}
             jobs = node.journal.rows("SELECT revision, state FROM job ORDER BY revision")
-        by_kind = {kept.description: uid for uid, kept in first.items()}
+        by_kind = {kept.description: kept.series_uid for kept in first.values()}
         assert sorted(by_kind) == sorted(KINDS)
         assert all(kept.replaces == () for kept in first.values())
         assert {kept.description: kept.replaces for kept in second.values()} == {
@@ -68,12 +68,12 @@ def test_a_station_that_comes_late_into_a_series_replaces_the_result_of_no_other
             send(running.listener.port, upper.paths)
             second = {uid: kept for uid, kept in results(pacs, 6).items() if uid not in first}
             names = running.journal.rows("SELECT name FROM result WHERE kind = 'segmentation'")
-    old = {kept.description.split(" - ")[0]: uid for uid, kept in first.items()}
+    old = {kept.description.split(" - ")[0]: kept.series_uid for kept in first.values()}
     assert sorted(old) == sorted(KINDS)
     replaced = {kept.description.split(" - ")[0]: kept.replaces for kept in second.values()}
     assert replaced == {
         **{f"{kind}, stack 1 of 2": () for kind in KINDS},
-        **{f"{kind}, stack 2 of 2": (old[kind],) for kind in KINDS},
+        **{f"{kind}, stack 2 of 2, revised": (old[kind],) for kind in KINDS},
     }
     assert len({kept.series_uid for kept in (*first.values(), *second.values())}) == 6
     assert len(set(names)) == 6

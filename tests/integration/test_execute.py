@@ -258,14 +258,14 @@ def test_a_later_revision_replaces_the_result_of_the_same_station_and_no_other(
     earlier = predecessors_of(before.as_dict(), tmp_path / "before")
     after = execute(job(tmp_path / "all", tmp_path / "after", predecessors=earlier), stub_bundle())
     replaced = [replaces(tmp_path / "after" / name) for name in files_in(tmp_path / "after")]
-    old = {one.kind: one.sop_instance_uid for one in earlier}
+    old = {one.kind: one.series_uid for one in earlier}
     # The upper station is stack 1 now; what was the only stack is stack 2.
     kinds = ("instances", "measurement_report", "semantic")
     assert replaced == [[], [], [], *([old[kind]] for kind in kinds)]
     later = (*predecessors_of(after.as_dict(), tmp_path / "after"), *earlier)
     again = execute(job(tmp_path / "second", tmp_path / "again", predecessors=later), stub_bundle())
     assert again.exit_code == 0
-    upper_uids = [one.sop_instance_uid for one in later if one.stack.number == 1][:3]
+    upper_uids = [one.series_uid for one in later if one.stack.number == 1][:3]
     named = [replaces(tmp_path / "again" / name) for name in files_in(tmp_path / "again")]
     assert [uid for uids in named for uid in uids] == upper_uids
 
@@ -277,10 +277,10 @@ def referenced(result: pydicom.Dataset) -> set[str]:
 
 def replaces(path: Path) -> list[str]:
     result = pydicom.dcmread(path)
-    items = list(result.get("ReferencedImageSequence") or ())
+    series = list(result.get("RelatedSeriesSequence") or ())
     for study in result.get("PredecessorDocumentsSequence") or ():
-        items += [item for s in study.ReferencedSeriesSequence for item in s.ReferencedSOPSequence]
-    return [item.ReferencedSOPInstanceUID for item in items]
+        series += study.ReferencedSeriesSequence
+    return [item.SeriesInstanceUID for item in series]
 
 
 def predecessors_of(record: dict[str, Any], folder: Path) -> tuple[Predecessor, ...]:

@@ -5,7 +5,7 @@
 #
 # PYTHON is that of an environment in which the product is installed: its very packages are packed, minus those the
 # product never loads (app/deploy/image_packages.py). Wheels come from pip's own sources; TORCH_INDEX names the index that has
-# this build of torch.
+# this build of torch. What was fetched stays in pip's cache: a second call, after one that broke off, fetches only the rest.
 set -euo pipefail
 
 (($# == 2)) || { echo 'usage: bundle.sh PYTHON OUTPUT_DIR' >&2; exit 2; }
@@ -18,6 +18,8 @@ mkdir -p "$2"
 output=$(cd "$2" && pwd)
 stage=$output/$name
 pip=("$python" -m pip --disable-pip-version-check --quiet --quiet)
+# A download that was lost although pip retries: once more, what is complete comes from the cache.
+persistently() { "$@" || "$@" || "$@"; }
 
 rm -rf "$stage"
 mkdir -p "$stage/wheels"
@@ -26,14 +28,14 @@ cd "$root"
 torch=$(grep '^torch==' "$stage/requirements.txt")
 # From its own index, where that answers soon; the packages below come from pip's configuration alone.
 "${pip[@]}" download --no-deps --dest "$stage/wheels" --timeout 8 --retries 0 --index-url "${TORCH_INDEX:-}" "$torch" 2>/dev/null \
-  || "${pip[@]}" download --no-deps --dest "$stage/wheels" "$torch"
+  || persistently "${pip[@]}" download --no-deps --dest "$stage/wheels" "$torch"
 grep --invert-match '^torch==' "$stage/requirements.txt" >"$stage/others.txt"
-"${pip[@]}" wheel --no-deps --wheel-dir "$stage/wheels" --requirement "$stage/others.txt"
+persistently "${pip[@]}" wheel --no-deps --wheel-dir "$stage/wheels" --requirement "$stage/others.txt"
 rm "$stage/others.txt"
-"${pip[@]}" wheel --no-deps --wheel-dir "$stage/wheels" .
+persistently "${pip[@]}" wheel --no-deps --wheel-dir "$stage/wheels" .
 printf 'spine-node==%s\n' "$version" >>"$stage/requirements.txt"
 # The installer brings its own pip: a bare Python has none.
-"${pip[@]}" download --no-deps --dest "$stage/wheels" pip
+persistently "${pip[@]}" download --no-deps --dest "$stage/wheels" pip
 cp -R models app.yaml LICENSE README.md CHANGELOG.md "$stage/"
 install -m 755 app/deploy/offline/install.sh "$stage/install.sh"
 cp app/deploy/offline/spine-node.service "$stage/"

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from app.node.journal.series import HeldObject
     from operators.dicom.reading.series import SeriesRecord
-    from operators.dicom.selection.series_selection import SelectionSettings, SeriesDecision
+    from operators.dicom.selection.series_selection import (
+        SelectionSettings,
+        SeriesDecision,
+    )
 
 UNREADABLE: Final = "no_readable_image"
 REPEATED: Final = "repeated_sop_instance_uid"

@@ -24,6 +24,7 @@ from app.node.web.site import CurrentSite, Site
 from app.node.web.slice_map import slice_map_of
 from app.node.web.steps import steps_of
 from operators.anatomy.vertebrae import LEVEL_NAMES
+from operators.dicom.identity.provenance import RESEARCH_NOTICE
 from operators.dicom.identity.result_kinds import kind_of
 from operators.report.words import COLUMNS
 
@@ -138,6 +139,7 @@ def show_job(request: Request, site: CurrentSite, job_id: str) -> Response:
             "is_alive": row.state in _ALIVE,
             "results": results,
             "entries": [(entry, said_of_entry(entry)) for entry in _entries(row)],
+            "made_for": row.record.get("notice") or RESEARCH_NOTICE,
             "columns": COLUMNS,
             "pictures": pictures_of(results, earlier),
             "titles": {r.name: title_of(r) for r in results},

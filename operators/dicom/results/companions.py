@@ -72,7 +72,7 @@ def companion_series_number(semantic: Dataset, kind: ResultKind) -> int:
 
 
 def series_description(words: str, context: ResultContext) -> str:
-    """Series Description of a result: what it is, its stack, its reserve.
+    """Series Description of a result: what it is, its stack, that it replaces one, its reserve.
 
     Parameters
     ----------
@@ -84,7 +84,9 @@ def series_description(words: str, context: ResultContext) -> str:
     Returns
     -------
     str
-        At most 64 characters for words of up to 24.
+        At most 64 characters for words of up to 23. Viewers list the old result and the new one
+        side by side, with one Series Number: "revised" tells them apart.
     """
-    named = ", ".join(filter(None, (words, context.stack.label)))
+    revised = "revised" if context.predecessors else ""
+    named = ", ".join(filter(None, (words, context.stack.label, revised)))
     return named + (" - research only" if context.is_research_only else "")

@@ -133,8 +133,7 @@ def encode_preview(
     result.TimeOfSecondaryCapture = semantic.ContentTime
     result.SourceImageSequence = list(semantic.SourceImageSequence)
     result.DerivationDescription = _DERIVATION
-    # The source series alone: the segmentation's other items are objects that it replaces.
-    result.ReferencedSeriesSequence = [semantic.ReferencedSeriesSequence[0]]
+    result.ReferencedSeriesSequence = list(semantic.ReferencedSeriesSequence)
     replaced = [one for one in context.predecessors if one.kind == PREVIEW.name]
     if replaced:
         name_predecessors(result, replaced)

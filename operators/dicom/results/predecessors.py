@@ -1,18 +1,23 @@
 """The results that a new segmentation object replaces, named in the object itself.
 
 Late slices or corrected headers give a new object; the old one stays where it was sent. DICOM has
-no attribute of the Segmentation IOD for this relation and no standard code among the purposes of
-reference (PS3.16 CID 7201), so it is a referenced image with a purpose of our own scheme.
+no attribute of the Segmentation IOD for this relation and no standard code for it. Every result
+is a series of its own, so the replaced one is named as a related series, with a purpose of our own
+scheme.
+
+A reference to the old *instance* would have to be repeated in Referenced Series Sequence (Common
+Instance Reference, Type 1C), and viewers look there for the image to lay a segmentation on: OHIF
+takes whichever of the listed series it read first, and shows nothing if that is the old
+segmentation (decision 0006).
 
 References
 ----------
-DICOM PS3.3 C.12.4 (General Reference), C.12.2 (Common Instance Reference: every object that is
-referenced is listed by its series, or by study and series outside this study).
+DICOM PS3.3 C.7.3.1 (General Series: Related Series Sequence), C.12.2 (Common Instance Reference),
+PS3.16 CID 7210 (purposes of reference of related series; extensible).
 """
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from highdicom.sr import CodedConcept
@@ -38,50 +43,21 @@ def name_predecessors(result: Dataset, replaced: Sequence[Predecessor]) -> None:
     Parameters
     ----------
     result : Dataset
-        With Referenced Series Sequence; the source series stays its first item, where viewers
-        look for it.
+        Gets Related Series Sequence, one item per series, in this study or another one.
     replaced : sequence of Predecessor
         Of the same kind as `result`; none changes nothing.
     """
     ordered = sorted(replaced, key=lambda item: (item.study_uid, item.series_uid))
-    if not ordered:
-        return
-    result.ReferencedImageSequence = [
-        _reference(predecessor, with_purpose=True) for predecessor in ordered
-    ]
-    for study_uid, of_study in groupby(ordered, key=lambda item: item.study_uid):
-        series = [
-            _series(series_uid, list(of_series))
-            for series_uid, of_series in groupby(of_study, key=lambda item: item.series_uid)
-        ]
-        if study_uid == result.StudyInstanceUID:
-            result.ReferencedSeriesSequence.extend(series)
-        else:
-            _other_study(result, study_uid, series)
+    related = {(item.study_uid, item.series_uid): _related(item) for item in ordered}
+    if related:
+        result.RelatedSeriesSequence = list(related.values())
 
 
-def _reference(predecessor: Predecessor, *, with_purpose: bool = False) -> Dataset:
+def _related(predecessor: Predecessor) -> Dataset:
+    kind = KINDS[predecessor.kind]
+    meaning = REPLACED_MEANING if kind.group == SEGMENTATION else _OTHER_MEANING
     item = Dataset()
-    item.ReferencedSOPClassUID = KINDS[predecessor.kind].sop_class_uid
-    item.ReferencedSOPInstanceUID = predecessor.sop_instance_uid
-    if with_purpose:
-        kind = KINDS[predecessor.kind]
-        meaning = REPLACED_MEANING if kind.group == SEGMENTATION else _OTHER_MEANING
-        purpose = CodedConcept(REPLACED, LOCAL_SCHEME, meaning, "1")
-        item.PurposeOfReferenceCodeSequence = [purpose]
+    item.StudyInstanceUID = predecessor.study_uid
+    item.SeriesInstanceUID = predecessor.series_uid
+    item.PurposeOfReferenceCodeSequence = [CodedConcept(REPLACED, LOCAL_SCHEME, meaning, "1")]
     return item
-
-
-def _series(series_uid: str, members: Sequence[Predecessor]) -> Dataset:
-    item = Dataset()
-    item.SeriesInstanceUID = series_uid
-    item.ReferencedInstanceSequence = [_reference(member) for member in members]
-    return item
-
-
-def _other_study(result: Dataset, study_uid: str, series: list[Dataset]) -> None:
-    item = Dataset()
-    item.StudyInstanceUID = study_uid
-    item.ReferencedSeriesSequence = series
-    others = result.get("StudiesContainingOtherReferencedInstancesSequence") or []
-    result.StudiesContainingOtherReferencedInstancesSequence = [*others, item]

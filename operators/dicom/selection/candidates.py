@@ -13,10 +13,24 @@ from typing import TYPE_CHECKING
 
 from operators.dicom.headers.mr_physics import MrPhysics, read_physics
 from operators.dicom.selection.acquisition_plane import judge_plane
-from operators.dicom.selection.contrast import CONTRAST_UNKNOWN, ContrastLimits, judge_contrast
+from operators.dicom.selection.contrast import (
+    CONTRAST_UNKNOWN,
+    ContrastLimits,
+    judge_contrast,
+)
 from operators.dicom.selection.field_of_view import judge_field
-from operators.dicom.selection.reasons import Reason, against, hint, in_favour, is_rejected
-from operators.dicom.selection.stacks import Stack, distinct_echo_times_ms, split_series
+from operators.dicom.selection.reasons import (
+    Reason,
+    against,
+    hint,
+    in_favour,
+    is_rejected,
+)
+from operators.dicom.selection.stacks import (
+    Stack,
+    distinct_echo_times_ms,
+    split_series,
+)
 from operators.dicom.selection.text_hints import judge_body_part, says_t2_weighted
 
 if TYPE_CHECKING:

@@ -21,8 +21,16 @@ from operators.dicom.selection.candidates import (
 )
 from operators.dicom.selection.image_kind import judge_kind
 from operators.dicom.selection.reasons import Reason, against, hint, is_rejected
-from operators.dicom.selection.spatial_stacks import Arrangement, arrange, continues, identify
-from operators.dicom.selection.split_acquisition import SPLIT_ACQUISITION, find_split_acquisitions
+from operators.dicom.selection.spatial_stacks import (
+    Arrangement,
+    arrange,
+    continues,
+    identify,
+)
+from operators.dicom.selection.split_acquisition import (
+    SPLIT_ACQUISITION,
+    find_split_acquisitions,
+)
 from operators.dicom.selection.stacks import place_of
 
 if TYPE_CHECKING:

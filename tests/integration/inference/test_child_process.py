@@ -64,7 +64,7 @@ def test_two_requests_share_the_loaded_models_and_a_revision_names_what_it_repla
         assert sorted(p.name for p in (tmp_path / f"out{number}").iterdir()) == sorted(names)
         dataset = pydicom.dcmread(tmp_path / f"out{number}" / names[0])
         assert dataset.ReferencedSeriesSequence[0].SeriesInstanceUID == study.lumbar.uid
-        assert ("ReferencedImageSequence" in dataset) == (number == 1)
+        assert ("RelatedSeriesSequence" in dataset) == (number == 1)
 
 
 def test_a_model_that_is_missing_is_named_by_the_child_and_not_a_crash(tmp_path: Path):

@@ -90,6 +90,16 @@ def test_every_decision_is_in_the_contents():
     assert listed == sorted(f"decisions/{p.name}" for p in (ROOT / "app/decisions").glob("*.md"))
 
 
+def test_the_unit_of_the_administrators_page_is_the_one_of_the_bundle():
+    page = (ROOT / "docs/administrator.md").read_text("utf-8")
+    unit = (ROOT / "app/deploy/offline/spine-node.service").read_text("utf-8")
+    (block,) = re.findall(r"```ini\n\[Service\]\n(.*?)```", page, re.DOTALL)
+    shown = [re.sub(r"\s+#.*", "", line) for line in block.splitlines()]
+    installed = unit.replace("@FOLDER@", "/opt/spine-node").splitlines()
+    assert len(shown) > 10
+    assert [line for line in shown if line not in installed] == []
+
+
 @pytest.mark.parametrize("page", ["architecture.md", "threat-model.md"])
 def test_files_that_a_page_names_are_there(page: str):
     text = (ROOT / "docs" / page).read_text("utf-8")

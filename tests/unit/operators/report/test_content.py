@@ -8,7 +8,7 @@ import pytest
 
 from operators.anatomy.levels import LevelName
 from operators.dicom.identity.provenance import IntendedUse
-from operators.report.content import Measured, Said, said_of
+from operators.report.content import WITHHELD, Measured, Said, said_of
 from operators.report.document import report_of
 from operators.report.words import COLUMNS, REASON_WORDS
 from operators.spine.measurements.measure import Measurement
@@ -138,11 +138,12 @@ def test_published_values_are_said_beside_what_is_measured_of_a_named_level():
 def test_the_origin_names_software_models_and_digests():
     origin = dict(report_of(MEASURED, CONTEXT, (), (("Made", "now"),)).origin)
     assert origin["Made"] == "now"
-    assert origin["Software"] == "SPINEPS Node 0.1.0; research use only, not for diagnosis"
+    software = "SPINEPS Node 0.1.0, cpu-fp32"
+    assert origin["Software"] == f"{software}; research use only, not for diagnosis"
     assert origin["Model, phase 1"] == f"t2w_bundled 1.0.0, SHA-256 {'a1' * 32}"
     use = IntendedUse(statement="Trial 7 only", responsible="A. Person")
     intended = report_of(MEASURED, replace(CONTEXT, intended_use=use), ())
-    assert dict(intended.origin)["Software"] == f"SPINEPS Node 0.1.0; {use.text}"
+    assert dict(intended.origin)["Software"] == f"{software}; {use.text}"
     assert intended.notice == use.text
 
 
@@ -156,3 +157,14 @@ def test_a_result_without_measurements_is_reported_all_the_same(measurements: tu
     made = said(measurements=measurements)
     assert made.findings == ()
     assert len(made.rows) == len(measurements)
+
+
+def test_of_a_withheld_result_it_is_said_once_and_first_that_nothing_is_measured():
+    withheld = tuple(
+        replace(row, value=None, reason=str(Reason.WITHHELD)) if row.value is not None else row
+        for row in ROWS
+    )
+    made = said(measurements=withheld)
+    assert made.findings == (WITHHELD, *MEASURED.quality)
+    assert made.doubts == said(quality=()).doubts
+    assert (made.rows, made.curves, made.reasons, made.published) == ((), (), (), ())

@@ -54,6 +54,24 @@ def test_a_grade_is_flagged_at_the_levels_that_genant_defined_it_for(
     assert bool(flags) == is_flagged
 
 
+@pytest.mark.parametrize(
+    ("instance", "level", "is_flagged"),
+    [
+        (7, 23, True),  # behind L4
+        (107, 23, True),  # behind the disc L4/L5
+        (7, 18, False),  # T11: the threshold is one of lumbar canals
+        (107, 18, False),
+        (107, 5, False),
+    ],
+)
+def test_a_narrow_canal_is_flagged_where_the_threshold_was_published_for(
+    instance: int, level: int, *, is_flagged: bool
+):
+    rows = [row("canal_ap_diameter", 8.0, instance)]
+    assert bool(flags_of(rows, {7: LevelName(level, 1.0)})) == is_flagged
+    assert flags_of(rows, {})  # running numbers alone: rather one flag too many
+
+
 def test_every_threshold_lies_inside_the_plausible_range_of_its_measure_and_names_its_source():
     for threshold in THRESHOLDS:
         about = MEASURES[threshold.measure]

@@ -13,7 +13,8 @@ from app.node.journal.engine import reading
 from app.node.web.intended_use import NOT_SET, note_intended_use
 from app.run.identity import identity_of, intended_use_of
 from app.settings import IntendedUseSettings, load_settings
-from tests.builders.filled_journal import NOW
+from operators.dicom.identity.provenance import RESEARCH_NOTICE
+from tests.builders.filled_journal import NOW, fill
 from tests.builders.results import USE
 from tests.builders.web_site import client_of, site_of
 
@@ -76,3 +77,17 @@ def test_page_and_api_say_it_where_the_research_notice_was(tmp_path: Path):
         assert SAID in page
         assert "not for diagnosis" not in page
         assert client.get("/api/v1/status").json()["notice"] == SAID
+
+
+def test_a_result_keeps_the_use_that_it_was_made_for(tmp_path: Path):
+    since = "the intended use in the settings is another one now"
+    site = site_of(tmp_path)
+    fill(site.engine, tmp_path)
+    with client_of(site) as client:
+        before = client.get("/jobs/j-succeeded").text
+    assert RESEARCH_NOTICE[1:] in before
+    assert since not in before
+    with client_of(replace(site, intended_use=USE)) as client:
+        page = client.get("/jobs/j-succeeded").text
+    assert f"{RESEARCH_NOTICE[1:]}. So it stands in these results; {since}" in page
+    assert SAID in page  # below every page: what new results are for

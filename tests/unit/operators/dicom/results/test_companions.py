@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from pydicom.dataset import Dataset
 
-from operators.dicom.identity.provenance import IntendedUse
+from operators.dicom.identity.provenance import IntendedUse, Predecessor
 from operators.dicom.identity.result_kinds import INSTANCES, SEMANTIC
 from operators.dicom.identity.stack_identity import StackIdentity
 from operators.dicom.results.companions import (
@@ -55,3 +55,6 @@ def test_a_series_is_described_by_what_it_is_its_stack_and_its_reserve():
     assert (
         series_description("SPINEPS semantic", second) == f"SPINEPS semantic, {second.stack.label}"
     )
+    old = Predecessor(kind="semantic", study_uid="1", series_uid="2", sop_instance_uid="3")
+    again = replace(CONTEXT, predecessors=(old,))
+    assert series_description("SPINEPS pdf", again) == "SPINEPS pdf, revised - research only"

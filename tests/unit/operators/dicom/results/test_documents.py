@@ -128,15 +128,12 @@ def test_each_names_the_object_of_its_own_kind_that_it_replaces(source: Source):
     (reference,) = series.ReferencedSOPSequence
     assert (study.StudyInstanceUID, series.SeriesInstanceUID) == (study_uid, "1.2.0")
     assert reference.ReferencedSOPInstanceUID == "1.3.0"
-    (named,) = preview.ReferencedImageSequence
-    assert named.ReferencedSOPInstanceUID == "1.3.1"
+    (named,) = preview.RelatedSeriesSequence
+    assert (named.StudyInstanceUID, named.SeriesInstanceUID) == (study_uid, "1.2.1")
     (purpose,) = named.PurposeOfReferenceCodeSequence
     assert (purpose.CodeValue, purpose.CodeMeaning) == ("REPLACED", "Object replaced by this one")
-    assert [item.SeriesInstanceUID for item in preview.ReferencedSeriesSequence] == [
-        source.first.SeriesInstanceUID,
-        "1.2.1",
-    ]
-    assert len(source.semantic.ReferencedSeriesSequence) == 1  # left alone
+    (source_series,) = preview.ReferencedSeriesSequence
+    assert source_series.SeriesInstanceUID == source.first.SeriesInstanceUID
 
 
 @pytest.mark.parametrize("is_revision", [False, True])

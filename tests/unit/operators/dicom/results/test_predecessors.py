@@ -9,7 +9,6 @@ from pathlib import Path
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import SegmentationStorage
 
 from operators.dicom.identity.provenance import Predecessor, ResultContext
 from operators.dicom.reading.whole_files import write_dataset
@@ -55,29 +54,32 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Volume, list[Path], 
     return volume, first, encode(volume, folder / "second", context), folder
 
 
-def test_each_object_names_the_one_of_its_own_kind(made: tuple):
+def test_each_object_names_the_series_of_the_one_of_its_own_kind(made: tuple):
     _, first, second, _ = made
     for old, new in zip(map(pydicom.dcmread, first), map(pydicom.dcmread, second), strict=True):
-        (named,) = new.ReferencedImageSequence
-        assert named.ReferencedSOPClassUID == SegmentationStorage
-        assert named.ReferencedSOPInstanceUID == old.SOPInstanceUID
-        (purpose,) = named.PurposeOfReferenceCodeSequence
-        assert (purpose.CodeValue, purpose.CodingSchemeDesignator) == (
-            "REPLACED",
-            "99SPINENODE",
+        (named,) = new.RelatedSeriesSequence
+        assert (named.StudyInstanceUID, named.SeriesInstanceUID) == (
+            old.StudyInstanceUID,
+            old.SeriesInstanceUID,
         )
+        (purpose,) = named.PurposeOfReferenceCodeSequence
+        assert (purpose.CodeValue, purpose.CodingSchemeDesignator) == ("REPLACED", "99SPINENODE")
         schemes = [item.CodingSchemeDesignator for item in new.CodingSchemeIdentificationSequence]
         assert schemes == ["99SPINENODE"]
+        # Viewers list both, with one Series Number.
+        what = old.SeriesDescription.removesuffix(" - research only")
+        assert new.SeriesDescription == f"{what}, revised - research only"
 
 
-def test_the_source_series_stays_first_and_the_replaced_one_is_listed(made: tuple):
-    volume, first, second, _ = made
+def test_viewers_find_the_source_series_alone_to_lay_it_on(made: tuple):
+    # OHIF lays a segmentation on whichever series of this sequence it has read first.
+    volume, _, second, _ = made
     source = pydicom.dcmread(volume.source[0].path, stop_before_pixels=True)
-    for old, new in zip(map(pydicom.dcmread, first), map(pydicom.dcmread, second), strict=True):
-        series = [item.SeriesInstanceUID for item in new.ReferencedSeriesSequence]
-        assert series == [source.SeriesInstanceUID, old.SeriesInstanceUID]
-        (item,) = new.ReferencedSeriesSequence[1].ReferencedInstanceSequence
-        assert item.ReferencedSOPInstanceUID == old.SOPInstanceUID
+    for new in map(pydicom.dcmread, second):
+        (series,) = new.ReferencedSeriesSequence
+        assert series.SeriesInstanceUID == source.SeriesInstanceUID
+        # Nothing else of it points at the old instance, which would have to be listed here.
+        assert "ReferencedImageSequence" not in new
 
 
 def test_no_identifier_is_shared_with_the_predecessor(made: tuple):
@@ -109,7 +111,7 @@ def test_the_same_images_without_or_with_another_predecessor_are_other_objects(
     third = encode(volume, folder / "third", grandchild)
     uids = {pydicom.dcmread(path).SOPInstanceUID for path in alone + second + third}
     assert len(uids) == 6
-    assert "ReferencedImageSequence" not in pydicom.dcmread(alone[0])
+    assert "RelatedSeriesSequence" not in pydicom.dcmread(alone[0])
 
 
 def test_dciodvfy_finds_no_error(made: tuple):
@@ -123,15 +125,8 @@ def test_dciodvfy_finds_no_error(made: tuple):
         assert any(line.strip() == "Segmentation" for line in said)
 
 
-def bare(study_uid: str) -> Dataset:
+def test_every_series_is_named_once_whatever_study_it_is_in():
     result = Dataset()
-    result.StudyInstanceUID = study_uid
-    result.ReferencedSeriesSequence = [Dataset()]
-    return result
-
-
-def test_a_predecessor_in_another_study_is_listed_by_study_and_series():
-    result = bare("9")
     replaced = [
         Predecessor(kind="semantic", study_uid=study, series_uid=series, sop_instance_uid=sop)
         for study, series, sop in (
@@ -141,16 +136,12 @@ def test_a_predecessor_in_another_study_is_listed_by_study_and_series():
         )
     ]
     name_predecessors(result, replaced)
-    assert len(result.ReferencedSeriesSequence) == 1
-    listed = [
-        (study.StudyInstanceUID, series.SeriesInstanceUID, len(series.ReferencedInstanceSequence))
-        for study in result.StudiesContainingOtherReferencedInstancesSequence
-        for series in study.ReferencedSeriesSequence
-    ]
-    assert listed == [("7", "7.1", 1), ("8", "8.1", 2)]
+    assert [
+        (item.StudyInstanceUID, item.SeriesInstanceUID) for item in result.RelatedSeriesSequence
+    ] == [("7", "7.1"), ("8", "8.1")]
 
 
 def test_without_predecessors_nothing_is_written():
-    result = bare("9")
+    result = Dataset()
     name_predecessors(result, ())
-    assert result == bare("9")
+    assert result == Dataset()

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from operators.dicom.selection.acquisition_plane import judge_plane, slice_normal, tilt_of
+from operators.dicom.selection.acquisition_plane import (
+    judge_plane,
+    slice_normal,
+    tilt_of,
+)
 from tests.builders.plain_headers import header, place
 
 
