@@ -36,6 +36,11 @@ _LYING = 0.99
 _LEAST_MM = 1.0
 """A length below a voxel's is the voxel's own."""
 
+TALL: Final = 1.25
+"""A body of which more than this many times its depth is in view is C2's, with its dens or the base
+of it: C2's own is 1.5 times as high as deep, C3 to C7 are 0.8 to 0.9 times (Panjabi et al. 1991), the
+others less."""
+
 _SLICE, _ROW, _COLUMN = 0, 1, 2
 
 
@@ -106,12 +111,15 @@ def figures_of(vertebra: Voxels, tube: Voxels, down: Points) -> dict[str, float]
     -------
     dict of str to float
         By the names of `operators.spine.level_tables.FEATURES`: natural logarithms of mm, mm2 and
-        mm3, degrees, mm, shares.
+        mm3, degrees, mm, shares. Of a body that the upper or lower border cuts, no more than
+        ``tall``, and that only if it is so (`TALL`): what is not in view says nothing.
     """
     body = vertebra.of(*BODIES)
-    if body.count < _LEAST_VOXELS or body.touches(_ROW) or body.touches(_COLUMN):
+    if body.count < _LEAST_VOXELS or body.touches(_COLUMN):
         return {}
     axes = _axes(down)
+    if body.touches(_ROW):
+        return _cut_figures(body, axes)
     centre = body.lps.mean(axis=0)
     return {
         **_body_figures(body, axes),
@@ -156,6 +164,14 @@ def _body_figures(body: Voxels, axes: Points) -> dict[str, float]:
         sideways = axes[2] @ body.lps.T
         figures["width"] = np.log(_length(sideways))
     return {name: float(value) for name, value in figures.items()}
+
+
+def _cut_figures(body: Voxels, axes: Points) -> dict[str, float]:
+    """Logarithm of the height in view over the depth, where it is more than most bodies have."""
+    middle = _middle(body)
+    along, behind, _ = axes @ (middle.lps - middle.lps.mean(axis=0)).T
+    slenderness = float(np.ptp(along)) / _length(behind)
+    return {"tall": float(np.log(slenderness))} if slenderness > TALL else {}
 
 
 def _tube_figures(tube: Voxels, body: Voxels, axes: Points) -> dict[str, float]:

@@ -1,7 +1,8 @@
 """The level of every vertebra of two final maps, with its confidence and evidence in words.
 
 Measured (`level_measures`), compared with what every level looks like (`level_evidence`), decided
-as one row (`level_path`). Masks alone: the image is not asked, unless by a labelling network that
+as one row (`level_path`), and said with a reserve where counting leaves it open
+(`level_counting`). Masks alone: the image is not asked, unless by a labelling network that
 is installed (`level_network`).
 """
 
@@ -14,6 +15,7 @@ from operators.anatomy.labels import SACRUM_INSTANCE
 from operators.anatomy.levels import LevelName
 from operators.anatomy.vertebrae import ATLAS_INSTANCE
 from operators.errors import NamesRejectedError
+from operators.spine.level_counting import UNCOUNTED, is_counted
 from operators.spine.level_evidence import costs_of
 from operators.spine.level_measures import measure_spine
 from operators.spine.level_path import choose, paths_over
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from operators.spine.level_stations import Column
 
 _WORDS: Final = {
+    "axis": "a topmost body that is as high as that of C2",
     "room": "nothing above it though the image goes on",
     "conus": "end of the spinal cord",
     "bodies": "sizes of the bodies",
@@ -129,6 +132,14 @@ def _named_row(column: Column) -> dict[int, LevelName]:
     if not paths.count:
         return {}
     choice = choose(paths, costs_of(spine, paths))
+    counted = is_counted(spine, paths, choice)
+    choice = replace(
+        choice,
+        confidence=tuple(
+            sure if is_sure else min(sure, UNCOUNTED)
+            for sure, is_sure in zip(choice.confidence, counted, strict=True)
+        ),
+    )
     shared = (*_anchors(spine, choice), *((BY_A_STATION,) if len(column.members) > 1 else ()))
     return {bone: _name(choice, bone, shared, column.named) for bone in range(len(spine.places))}
 

@@ -92,6 +92,20 @@ def test_a_body_that_the_border_cuts_is_not_measured() -> None:
     assert all("height" in v.figures for v in others)
 
 
+@pytest.mark.parametrize(("rows", "is_tall"), [(23, False), (27, True)])
+def test_a_cut_body_is_tall_if_more_of_it_is_in_view_than_most_bodies_have(
+    rows: int, *, is_tall: bool
+) -> None:
+    # 20 mm deep: 1.25 times that are 25 mm.
+    box = slice(2, 8), slice(0, rows), slice(10, 30)
+    maps = with_part(with_part(boxes(), 0, 0, (slice(None), slice(0, 50), slice(None))), 49, 2, box)
+    (top, *_) = measure_spine(*maps).vertebrae
+    assert set(top.figures) == ({"tall"} if is_tall else set())
+    if is_tall:
+        depth = np.sqrt(COLUMNS**2 - 1)
+        assert np.exp(top.figures["tall"]) == pytest.approx((rows - 1) / depth)
+
+
 def test_a_width_that_the_sides_cut_is_left_out() -> None:
     semantic, instances = (
         LabelMap(labels.labels_zyx[3:7], labels.affine_lps) for labels in boxes()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -201,6 +204,38 @@ def test_room_above_speaks_for_the_top_of_the_spine() -> None:
         for mm in (10.0, 60.0)
     )
     assert far > 2 * near
+
+
+def with_top(spine: SpineMeasures, **changed: Any) -> SpineMeasures:
+    top, *others = spine.vertebrae
+    return replace(spine, vertebrae=(replace(top, **{"figures": {}, **changed}), *others))
+
+
+def test_a_body_whose_dens_is_cut_is_that_of_c2() -> None:
+    neck = spine_of(row("C2", "C6"))
+    bare, tall = with_top(neck), with_top(neck, figures={"tall": float(np.log(1.5))})
+    assert names_of(decided(tall)) == row("C2", "C6")
+    assert decided(tall).confidence[0] > decided(bare).confidence[0]
+    assert decided(tall).support[0]["axis"] > 0.0
+    # Without that much in view it says nothing, neither for nor against C2.
+    paths = paths_over(bare.places)
+    assert not costs_of(bare, paths)["axis"].any()
+
+
+def test_an_arch_above_a_tall_body_is_that_of_c1() -> None:
+    neck = spine_of(row("C1", "C6"))
+    arch, axis, *others = neck.vertebrae
+    cut = replace(axis, figures={"tall": float(np.log(1.5))})
+    spine = replace(neck, vertebrae=(replace(arch, has_body=False), cut, *others))
+    assert names_of(decided(spine)) == row("C1", "C6")
+
+
+def test_only_a_body_speaks_against_c1() -> None:
+    neck = spine_of(row("C1", "C6"))
+    paths = paths_over(neck.places)
+    at_c1 = paths.levels[:, 0] == IDS["C1"]
+    assert costs_of(with_top(neck), paths)["atlas"][at_c1].min() > 0.0
+    assert not costs_of(with_top(neck, has_body=False), paths)["atlas"].any()
 
 
 def test_processes_that_reach_the_border_are_not_thoracic() -> None:
