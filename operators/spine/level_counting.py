@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from operators.anatomy.labels import SACRUM_INSTANCE
 from operators.anatomy.levels import CERTAIN_LEVEL
 from operators.anatomy.vertebrae import ATLAS_INSTANCE, AXIS_INSTANCE, LEVEL_NAMES
 
@@ -77,8 +76,8 @@ def _kinds() -> NDArray[np.intp]:
     """By level id: C1, C2, other cervical, thoracic, lumbar vertebra, sacrum."""
     kinds = np.zeros(max(LEVEL_NAMES) + 1, np.intp)
     for level, name in LEVEL_NAMES.items():
-        kinds[level] = "CTL".index(name[0]) + 2
-    kinds[[ATLAS_INSTANCE, AXIS_INSTANCE, SACRUM_INSTANCE]] = 0, 1, 5
+        kinds[level] = "CTLs".index(name[0])
+    kinds[[ATLAS_INSTANCE, AXIS_INSTANCE]] = -1, -2
     return kinds
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import log_ndtr
 
 from operators.anatomy.vertebrae import ATLAS_INSTANCE, AXIS_INSTANCE
+from operators.spine.level_figures import TALL
 from operators.spine.level_network import network_costs
 from operators.spine.level_tables import BODY, MEANS, PERSON_SPREADS, PROCESSES, SPREADS
 
@@ -44,8 +45,8 @@ NO_ATLAS: Final = 3.0
 """The path begins with C1, but the topmost vertebra doesn't look like it: it has a body."""
 
 NOT_TALL: Final = 6.0
-"""The topmost body is as high as C2's alone (`operators.spine.level_figures.TALL`), but the path
-has another vertebra there: two that the masks took for one would look so."""
+"""The topmost body is as high as C2's alone, but the path has another vertebra there: two that the
+masks took for one would look so."""
 
 ROOM_MM: Final = 40.0
 """So much image above the topmost vertebra would hold another one."""
@@ -101,9 +102,11 @@ def costs_of(spine: SpineMeasures, paths: Paths) -> dict[str, Costs]:
 
 
 def _axis(spine: SpineMeasures, paths: Paths) -> Costs:
-    """C2 of which the upper border cuts the dens."""
+    """C2 by its dens, which makes its body higher than deep; also if the upper border cuts it."""
     top = next((n for n, v in enumerate(spine.vertebrae) if v.has_body), 0)
-    is_tall = "tall" in spine.vertebrae[top].figures
+    figures = spine.vertebrae[top].figures
+    ratio = figures.get("height", 0.0) - figures.get("depth", np.inf)
+    is_tall = "tall" in figures or ratio > np.log(TALL)
     return np.where(paths.levels[:, top] == AXIS_INSTANCE, 0.0, NOT_TALL * is_tall)
 
 

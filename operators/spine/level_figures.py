@@ -36,10 +36,10 @@ _LYING = 0.99
 _LEAST_MM = 1.0
 """A length below a voxel's is the voxel's own."""
 
-TALL: Final = 1.25
-"""A body of which more than this many times its depth is in view is C2's, with its dens or the base
-of it: C2's own is 1.5 times as high as deep, C3 to C7 are 0.8 to 0.9 times (Panjabi et al. 1991), the
-others less."""
+TALL: Final = 1.6
+"""A body that is more than so many times as high as deep is C2's: with its dens it is 2.5 times as
+high, without it 1.5 times, C3 to C7 0.8 to 0.9 times (Panjabi et al. 1991), the others less. Where
+the sides of the field cut a body, 1.5 times was seen."""
 
 _SLICE, _ROW, _COLUMN = 0, 1, 2
 

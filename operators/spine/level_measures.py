@@ -20,6 +20,8 @@ from operators.spine.label_statistics import is_one_of
 from operators.spine.level_figures import Voxels, figures_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Points = NDArray[np.float64]
@@ -112,8 +114,9 @@ def measure_spine(semantic: LabelMap, instances: LabelMap) -> SpineMeasures:
     if not numbers:
         return SpineMeasures((), (), has_atlas=False, has_sacrum=False, room_above_mm=0.0)
     own, centres, order = _from_the_top(bones, numbers)
-    figures = [figures_of(own[n], tube, _down(centres, n)) for n in range(len(order))]
     has_atlas = _has_atlas(parts, owners, order)
+    bodies = [n for n in range(has_atlas, len(order)) if _has_body(own[n])] or range(len(order))
+    figures = [figures_of(own[n], tube, _down(centres, bodies, n)) for n in range(len(order))]
     measured = tuple(
         # What C1 has of a body is a piece of C2's dens.
         VertebraMeasures(
@@ -203,9 +206,14 @@ def _centre(vertebra: Voxels) -> Points:
     return np.asarray((body if body.count else vertebra).lps.mean(axis=0))
 
 
-def _down(centres: list[Points], n: int) -> Points:
-    """Direction of the spine at a vertebra: from the one above to the one below."""
-    step = centres[min(n + 1, len(centres) - 1)] - centres[max(n - 1, 0)]
+def _down(centres: list[Points], bodies: Sequence[int], n: int) -> Points:
+    """Direction of the spine at a vertebra: from the body above to the one below.
+
+    An arch alone, as C1 is, lies behind the row of bodies.
+    """
+    above = [m for m in bodies if m < n][-1:]
+    below = [m for m in bodies if m > n][:1]
+    step = centres[(*below, n)[0]] - centres[(*above, n)[0]]
     length = float(np.linalg.norm(step))
     return step / length if length else np.array([0.0, 0.0, -1.0])
 
@@ -235,5 +243,5 @@ def _is_followed(sacrum: Voxels, centres: list[Points]) -> bool:
     offsets = sacrum.lps - centres[-1]
     return bool(
         np.linalg.norm(offsets, axis=1).min() <= SACRUM_MM
-        and offsets.mean(axis=0) @ _down(centres, len(centres) - 1) > 0
+        and offsets.mean(axis=0) @ _down(centres, range(len(centres)), len(centres) - 1) > 0
     )
