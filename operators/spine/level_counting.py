@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from operators.anatomy.labels import SACRUM_INSTANCE
 from operators.anatomy.levels import CERTAIN_LEVEL
 from operators.anatomy.vertebrae import ATLAS_INSTANCE, AXIS_INSTANCE, LEVEL_NAMES
 
@@ -52,8 +53,11 @@ def is_counted(spine: SpineMeasures, paths: Paths, choice: Choice) -> tuple[bool
     tuple of bool
         Among the rows in which every vertebra that shows its kind is of the same kind as in the row
         taken, and which end above a sacrum if that does, the share that gives the vertebra the same
-        level is at least `CERTAIN_LEVEL`, weighted by how often people have such columns.
+        level is at least `CERTAIN_LEVEL`, weighted by how often people have such columns. None
+        where a bone is missing: how many are is a guess.
     """
+    if has_gap(spine, choice):
+        return (False,) * len(choice.levels)
     levels = np.array(choice.levels)
     shows = np.array([_shows_kind(spine, n, level) for n, level in enumerate(choice.levels)])
     kinds = _KINDS[paths.levels]
@@ -63,6 +67,12 @@ def is_counted(spine: SpineMeasures, paths: Paths, choice: Choice) -> tuple[bool
     weights = np.exp(-paths.prior) * is_alike
     shares = weights @ (paths.levels == levels) / weights.sum()
     return tuple(bool(share >= CERTAIN_LEVEL) for share in shares)
+
+
+def has_gap(spine: SpineMeasures, choice: Choice) -> bool:
+    """Say whether a bone is taken to be missing; above a piece of the sacrum none is."""
+    last = -2 if choice.levels[-1] == SACRUM_INSTANCE else -1
+    return spine.places[last] > len(spine.places) + last
 
 
 def _shows_kind(spine: SpineMeasures, n: int, level: int) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import log_ndtr
 
 from operators.anatomy.vertebrae import ATLAS_INSTANCE, AXIS_INSTANCE
-from operators.spine.level_figures import TALL
+from operators.spine.level_figures import is_tall
 from operators.spine.level_network import network_costs
 from operators.spine.level_tables import BODY, MEANS, PERSON_SPREADS, PROCESSES, SPREADS
 
@@ -77,7 +77,8 @@ def costs_of(spine: SpineMeasures, paths: Paths) -> dict[str, Costs]:
     Returns
     -------
     dict of str to (P,) ndarray
-        ``sacrum``, ``atlas``, ``axis``, ``room``, ``conus``, ``bodies``, ``processes``, ``network``.
+        ``sacrum``, ``atlas``, ``axis``, ``room``, ``conus``, ``bodies``, ``processes`` and
+        ``network``.
     """
     begins = paths.levels[:, 0]
     is_top = (begins == ATLAS_INSTANCE) | (begins == AXIS_INSTANCE)
@@ -104,10 +105,8 @@ def costs_of(spine: SpineMeasures, paths: Paths) -> dict[str, Costs]:
 def _axis(spine: SpineMeasures, paths: Paths) -> Costs:
     """C2 by its dens, which makes its body higher than deep; also if the upper border cuts it."""
     top = next((n for n, v in enumerate(spine.vertebrae) if v.has_body), 0)
-    figures = spine.vertebrae[top].figures
-    ratio = figures.get("height", 0.0) - figures.get("depth", np.inf)
-    is_tall = "tall" in figures or ratio > np.log(TALL)
-    return np.where(paths.levels[:, top] == AXIS_INSTANCE, 0.0, NOT_TALL * is_tall)
+    cost = NOT_TALL * is_tall(spine.vertebrae[top].figures)
+    return np.where(paths.levels[:, top] == AXIS_INSTANCE, 0.0, cost)
 
 
 def _sizes(spine: SpineMeasures, paths: Paths, names: tuple[str, ...]) -> Costs:

@@ -15,6 +15,8 @@ from operators.spine.atlas import BODIES, TRANSVERSE_PROCESSES
 from operators.spine.label_statistics import is_one_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     Points = NDArray[np.float64]
@@ -129,6 +131,18 @@ def figures_of(vertebra: Voxels, tube: Voxels, down: Points) -> dict[str, float]
         **_facing_figures(vertebra, body, axes),
         **_costal_figures(vertebra, centre, axes),
     }
+
+
+def is_tall(figures: Mapping[str, float]) -> bool:
+    """Say whether a body is so high that it has a dens, also where the border cuts it.
+
+    Examples
+    --------
+    >>> is_tall({"height": 3.6, "depth": 2.6}), is_tall({"height": 2.6, "depth": 2.6}), is_tall({})
+    (True, False, False)
+    """
+    ratio = figures.get("height", 0.0) - figures.get("depth", np.inf)
+    return "tall" in figures or bool(ratio > np.log(TALL))
 
 
 def _axes(down: Points) -> Points:

@@ -17,7 +17,7 @@ from operators.imaging.orientation import reorient
 from operators.imaging.volume import LabelMap, voxel_volume_mm3
 from operators.spine.atlas import BODIES, is_atlas
 from operators.spine.label_statistics import is_one_of
-from operators.spine.level_figures import Voxels, figures_of
+from operators.spine.level_figures import Voxels, figures_of, is_tall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -225,6 +225,8 @@ def _places(measured: tuple[VertebraMeasures, ...]) -> tuple[int, ...]:
         heights = [np.exp(v.figures.get("height", np.inf)) for v in (above, below)]
         step = float(np.linalg.norm(below.centre_lps - above.centre_lps))
         expected = (1.0 + DISC_SHARE) * max(heights)
+        if is_tall(above.figures):  # C2: its dens is above the centre, and no other body is so high
+            expected = heights[0] / 2 + (0.5 + DISC_SHARE) * heights[1]
         places.append(places[-1] + (2 if step > GAP_RATIO * expected else 1))
     return tuple(places)
 

@@ -11,11 +11,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from operators.anatomy.labels import SACRUM_INSTANCE
 from operators.anatomy.levels import LevelName
 from operators.anatomy.vertebrae import ATLAS_INSTANCE
 from operators.errors import NamesRejectedError
-from operators.spine.level_counting import UNCOUNTED, is_counted
+from operators.spine.level_counting import UNCOUNTED, has_gap, is_counted
 from operators.spine.level_evidence import costs_of
 from operators.spine.level_measures import measure_spine
 from operators.spine.level_path import choose, paths_over
@@ -178,12 +177,10 @@ def _rounded(centre: Points) -> tuple[float, ...]:
 
 def _anchors(spine: SpineMeasures, choice: Choice) -> tuple[str, ...]:
     """Name what fixes the row as a whole, if the path taken agrees with it."""
-    last = -2 if choice.levels[-1] == SACRUM_INSTANCE else -1
-    has_gap = spine.places[last] > len(spine.places) + last
     stated = {
         _SACRUM: spine.has_sacrum and choice.is_last,
         _ATLAS: spine.has_atlas and choice.levels[0] == ATLAS_INSTANCE,
-        _MISSING: has_gap,
+        _MISSING: has_gap(spine, choice),
     }
     return tuple(words for words, holds in stated.items() if holds)
 

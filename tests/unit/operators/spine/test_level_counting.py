@@ -14,7 +14,6 @@ from operators.spine.level_evidence import costs_of
 from operators.spine.level_measures import SpineMeasures
 from operators.spine.level_names import name_stations
 from operators.spine.level_path import choose, paths_over
-from operators.spine.level_stations import Station
 from tests.unit.operators.spine.test_level_stations import IDS, USUAL, station
 
 FOUR, SIX = column_of(12, 4), column_of(12, 6)
@@ -62,6 +61,17 @@ def test_a_vertebra_that_shows_neither_processes_nor_joints_is_none_to_count_fro
     top, *others = loin.vertebrae
     bare = {k: x for k, x in top.figures.items() if k in ("height", "depth", "tilt")}
     spine = replace(loin, vertebrae=(replace(top, figures=bare), *others))
+    assert counted(spine) == ""
+
+
+def test_across_a_gap_nothing_is_counted() -> None:
+    whole = station("C1", "L5").spine
+    kept = [n for n in range(len(whole.places)) if n != 9]
+    spine = replace(
+        whole,
+        vertebrae=tuple(whole.vertebrae[n] for n in kept),
+        places=tuple(whole.places[n] for n in kept),
+    )
     assert counted(spine) == ""
 
 

@@ -135,6 +135,29 @@ def test_a_missing_vertebra_leaves_a_place_free() -> None:
     assert spine.places == (0, 1, 3)
 
 
+@pytest.mark.parametrize(("vertebra", "places"), [(4, (0, 1)), (5, (0, 2))])
+def test_the_bone_below_a_body_with_a_dens_is_expected_below_its_base(
+    vertebra: int, places: tuple[int, ...]
+) -> None:
+    """C2 from row 4 to row 40, 36 mm high; the next body, 12 mm high, is at row 50 or at row 72."""
+    maps = with_part(boxes(), 0, 0, (slice(None), slice(0, 50), slice(None)))
+    maps = with_part(maps, Structure.CORPUS, 2, (slice(2, 8), slice(4, 40), slice(10, 30)))
+    kept = np.isin(maps[1].labels_zyx, (2, vertebra))
+    semantic, instances = (x.with_labels(np.where(kept, x.labels_zyx, 0)) for x in maps)
+    assert measure_spine(semantic, instances).places == places
+
+
+def test_an_arch_above_does_not_turn_the_axes_of_a_body() -> None:
+    maps = boxes((2, 3, 4))
+    arch = slice(2, 8), slice(0, 4), slice(50, 58)
+    owners = maps[1].labels_zyx.copy()
+    owners[owners == 2] = 0
+    maps = with_part((maps[0], maps[1].with_labels(owners)), Structure.ARCUS, 2, arch)
+    above, top, _ = measure_spine(*maps).vertebrae
+    assert not above.has_body
+    assert top.figures["tilt"] == pytest.approx(0.0, abs=1e-6)
+
+
 def test_the_sacrum_counts_where_the_next_vertebra_would_be() -> None:
     maps = boxes()
     low = slice(maps[0].labels_zyx.shape[1] - 12, None)
