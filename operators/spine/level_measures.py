@@ -79,7 +79,8 @@ class SpineMeasures:
     vertebrae : tuple of VertebraMeasures
         Head to foot.
     places : tuple of int
-        Place of each in the row of bones, from 0: one more per bone, two where one is missing.
+        Place of each in the row of bones, from 0: one more per bone, two where one is missing, and
+        so on.
     has_atlas : bool
         The topmost one is C1.
     has_sacrum : bool
@@ -219,16 +220,24 @@ def _down(centres: list[Points], bodies: Sequence[int], n: int) -> Points:
 
 
 def _places(measured: tuple[VertebraMeasures, ...]) -> tuple[int, ...]:
+    ratios = np.array([_step_ratio(above, below) for above, below in pairwise(measured)])
+    # Discs of one person are all thin or all thick.
+    near = ratios[(ratios > 0.0) & (ratios <= GAP_RATIO)]
+    usual = float(np.median(near)) if near.size else 1.0
     places = [0]
-    for above, below in pairwise(measured):
-        # Where a border cuts a body, neither its height nor its centre is known.
-        heights = [np.exp(v.figures.get("height", np.inf)) for v in (above, below)]
-        step = float(np.linalg.norm(below.centre_lps - above.centre_lps))
-        expected = (1.0 + DISC_SHARE) * max(heights)
-        if is_tall(above.figures):  # C2: its dens is above the centre, and no other body is so high
-            expected = heights[0] / 2 + (0.5 + DISC_SHARE) * heights[1]
-        places.append(places[-1] + (2 if step > GAP_RATIO * expected else 1))
+    for ratio in ratios:
+        places.append(places[-1] + (max(round(ratio / usual), 2) if ratio > GAP_RATIO else 1))
     return tuple(places)
+
+
+def _step_ratio(above: VertebraMeasures, below: VertebraMeasures) -> float:
+    """Distance of two neighbours' centres over what their heights let expect."""
+    # Where a border cuts a body, neither its height nor its centre is known.
+    upper, lower = (float(np.exp(v.figures.get("height", np.inf))) for v in (above, below))
+    expected = (1.0 + DISC_SHARE) * max(upper, lower)
+    if is_tall(above.figures):  # C2: its dens stands above the centre, and no other body is so high
+        expected = upper / 2 + (0.5 + DISC_SHARE) * lower
+    return float(np.linalg.norm(below.centre_lps - above.centre_lps)) / expected
 
 
 def _has_atlas(parts: LabelMap, owners: LabelMap, order: tuple[int, ...]) -> bool:

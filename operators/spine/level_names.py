@@ -17,7 +17,7 @@ from operators.errors import NamesRejectedError
 from operators.spine.level_counting import UNCOUNTED, has_gap, is_counted
 from operators.spine.level_evidence import costs_of
 from operators.spine.level_measures import measure_spine
-from operators.spine.level_path import choose, paths_over
+from operators.spine.level_path import choose, paths_over, paths_with_gaps
 from operators.spine.level_stations import Station, link
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _named_row(column: Column) -> dict[int, LevelName]:
 
 def _possible(spine: SpineMeasures, named: Mapping[int, int]) -> Paths:
     """Rows that agree with what a person said; whether a bone is missing is a guess beside that."""
-    paths = paths_over(spine.places)
+    paths = paths_with_gaps(spine.places)
     if not named:
         return paths
     kept = paths.with_levels(named)

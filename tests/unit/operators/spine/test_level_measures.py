@@ -135,6 +135,13 @@ def test_a_missing_vertebra_leaves_a_place_free() -> None:
     assert spine.places == (0, 1, 3)
 
 
+def test_a_gap_holds_as_many_bones_as_its_length_lets_expect() -> None:
+    maps = boxes((2, 3, 4, 5, 6, 7))
+    kept = ~np.isin(maps[1].labels_zyx, (4, 5))
+    semantic, instances = (x.with_labels(np.where(kept, x.labels_zyx, 0)) for x in maps)
+    assert measure_spine(semantic, instances).places == (0, 1, 4, 5)
+
+
 @pytest.mark.parametrize(("vertebra", "places"), [(4, (0, 1)), (5, (0, 2))])
 def test_the_bone_below_a_body_with_a_dens_is_expected_below_its_base(
     vertebra: int, places: tuple[int, ...]

@@ -11,7 +11,7 @@ import pytest
 from operators.anatomy.vertebrae import LEVEL_NAMES
 from operators.spine.level_evidence import costs_of
 from operators.spine.level_measures import SpineMeasures, VertebraMeasures
-from operators.spine.level_path import Choice, choose, paths_over
+from operators.spine.level_path import Choice, choose, paths_over, paths_with_gaps
 from operators.spine.level_tables import FEATURES, MEANS
 
 IDS = {name: level for level, name in LEVEL_NAMES.items()}
@@ -84,6 +84,30 @@ def test_a_missing_bone_leaves_out_a_level() -> None:
     rows = {tuple(LEVEL_NAMES[n] for n in levels) for levels in paths.levels}
     assert ("L2", "L4") in rows
     assert ("L2", "L3") not in rows
+
+
+def test_a_gap_may_hold_a_bone_more_or_less() -> None:
+    assert paths_with_gaps((0, 1, 2)).count == paths_over((0, 1, 2)).count
+    wide = paths_with_gaps((0, 3))
+    rows = {" ".join(LEVEL_NAMES[n] for n in levels) for levels in wide.levels}
+    assert {"C2 C4", "C2 C5", "C2 C6"} <= rows
+    assert not {"C2 C3", "C2 C7"} & rows
+    as_long = paths_over((0, 3))
+    assert wide.prior[: as_long.count] == pytest.approx(as_long.prior)
+    assert wide.prior[as_long.count :].min() >= as_long.prior.min() + 1.5
+    assert "C2 C3" not in {
+        " ".join(LEVEL_NAMES[n] for n in levels) for levels in paths_with_gaps((0, 2)).levels
+    }
+
+
+def test_both_sides_of_a_gap_say_how_many_bones_it_holds() -> None:
+    names = row("C1", "L5").split()
+    kept = [n for n in range(len(names)) if not 5 <= n < 11]
+    seen = spine_of(" ".join(names[n] for n in kept), sacrum=True, atlas=True)
+    guessed = tuple(n if n < 5 else n - 1 for n in kept)  # five bones for six
+    paths = paths_with_gaps(guessed)
+    choice = choose(paths, costs_of(replace(seen, places=guessed), paths))
+    assert names_of(choice) == " ".join(names[n] for n in kept)
 
 
 def test_more_bones_than_people_have_give_no_row() -> None:
