@@ -140,6 +140,7 @@ def count(names: Named, of_spine: set[int]) -> Counter[str]:
         counts["right"] += right
         counts["stated"] += name.is_certain
         counts["stated wrong"] += name.is_certain and not right
+        counts["stated open"] += name.is_certain and truth not in decided
         counts["said"] += name.confidence >= PROBABLE_LEVEL
         counts["said right"] += right and name.confidence >= PROBABLE_LEVEL
     true, said = {truth for truth, _ in names}, [name.level for _, name in names]
@@ -166,6 +167,7 @@ def tell(what: str, counts: Counter[str]) -> None:
         f"{what:28s} {counts['fields']:5d} fields {counts['names']:5d} names: "
         f"right {counts['right'] / names:.4f}, stated {counts['stated'] / names:.4f}, "
         f"stated wrong {counts['stated wrong'] / names:.4f}, "
+        f"stated though not counted {counts['stated open'] / names:.4f}, "
         f"stated or probable {counts['said'] / names:.4f}, "
         f"of these right {counts['said right'] / said:.4f}, "
         f"by counting {counts['decided'] / names:.4f}, of these right "

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import log_ndtr
 
 from operators.anatomy.vertebrae import ATLAS_INSTANCE, AXIS_INSTANCE
+from operators.spine.levels.figures import is_tall
 from operators.spine.levels.network import network_costs
 from operators.spine.levels.tables import BODY, MEANS, PERSON_SPREADS, PROCESSES, SPREADS
 
@@ -41,7 +42,11 @@ NOT_ATLAS: Final = 12.0
 """C1 was recognised (`operators.spine.atlas.is_atlas`), but the path begins elsewhere."""
 
 NO_ATLAS: Final = 3.0
-"""The path begins with C1, but the topmost vertebra doesn't look like it."""
+"""The path begins with C1, but the topmost vertebra doesn't look like it: it has a body."""
+
+NOT_TALL: Final = 6.0
+"""The topmost body is as high as C2's alone, but the path has another vertebra there: two that the
+masks took for one would look so."""
 
 ROOM_MM: Final = 40.0
 """So much image above the topmost vertebra would hold another one."""
@@ -72,7 +77,8 @@ def costs_of(spine: SpineMeasures, paths: Paths) -> dict[str, Costs]:
     Returns
     -------
     dict of str to (P,) ndarray
-        ``sacrum``, ``atlas``, ``room``, ``conus``, ``bodies``, ``processes``, ``network``.
+        ``sacrum``, ``atlas``, ``axis``, ``room``, ``conus``, ``bodies``, ``processes`` and
+        ``network``.
     """
     begins = paths.levels[:, 0]
     is_top = (begins == ATLAS_INSTANCE) | (begins == AXIS_INSTANCE)
@@ -82,14 +88,25 @@ def costs_of(spine: SpineMeasures, paths: Paths) -> dict[str, Costs]:
             paths.is_last, 0.0 if spine.has_sacrum else NO_SACRUM, NOT_LAST * spine.has_sacrum
         ),
         "atlas": np.where(
-            begins == ATLAS_INSTANCE, NO_ATLAS * (not spine.has_atlas), NOT_ATLAS * spine.has_atlas
+            begins == ATLAS_INSTANCE,
+            # Of a vertebra whose body lies above the image, arch and processes don't tell.
+            NO_ATLAS * (not spine.has_atlas and spine.vertebrae[0].has_body),
+            NOT_ATLAS * spine.has_atlas,
         ),
+        "axis": _axis(spine, paths),
         "room": np.where(is_top, 0.0, UNUSED_ROOM * has_room),
         "conus": _conus(spine, paths),
         "bodies": _sizes(spine, paths, BODY),
         "processes": _sizes(spine, paths, PROCESSES) + _beyond(spine, paths),
         "network": network_costs(spine, paths),
     }
+
+
+def _axis(spine: SpineMeasures, paths: Paths) -> Costs:
+    """C2 by its dens, which makes its body higher than deep; also if the upper border cuts it."""
+    top = next((n for n, v in enumerate(spine.vertebrae) if v.has_body), 0)
+    cost = NOT_TALL * is_tall(spine.vertebrae[top].figures)
+    return np.where(paths.levels[:, top] == AXIS_INSTANCE, 0.0, cost)
 
 
 def _sizes(spine: SpineMeasures, paths: Paths, names: tuple[str, ...]) -> Costs:

@@ -15,6 +15,8 @@ from operators.spine.atlas import BODIES, TRANSVERSE_PROCESSES
 from operators.spine.label_statistics import is_one_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     Points = NDArray[np.float64]
@@ -35,6 +37,11 @@ _LYING = 0.99
 
 _LEAST_MM = 1.0
 """A length below a voxel's is the voxel's own."""
+
+TALL: Final = 1.6
+"""A body that is more than so many times as high as deep is C2's: with its dens it is 2.5 times as
+high, without it 1.5 times, C3 to C7 0.8 to 0.9 times (Panjabi et al. 1991), the others less. Where
+the sides of the field cut a body, 1.5 times was seen."""
 
 _SLICE, _ROW, _COLUMN = 0, 1, 2
 
@@ -106,12 +113,15 @@ def figures_of(vertebra: Voxels, tube: Voxels, down: Points) -> dict[str, float]
     -------
     dict of str to float
         By the names of `operators.spine.levels.tables.FEATURES`: natural logarithms of mm, mm2 and
-        mm3, degrees, mm, shares.
+        mm3, degrees, mm, shares. Of a body that the upper or lower border cuts, no more than
+        ``tall``, and that only if it is so (`TALL`): what is not in view says nothing.
     """
     body = vertebra.of(*BODIES)
-    if body.count < _LEAST_VOXELS or body.touches(_ROW) or body.touches(_COLUMN):
+    if body.count < _LEAST_VOXELS or body.touches(_COLUMN):
         return {}
     axes = _axes(down)
+    if body.touches(_ROW):
+        return _cut_figures(body, axes)
     centre = body.lps.mean(axis=0)
     return {
         **_body_figures(body, axes),
@@ -121,6 +131,18 @@ def figures_of(vertebra: Voxels, tube: Voxels, down: Points) -> dict[str, float]
         **_facing_figures(vertebra, body, axes),
         **_costal_figures(vertebra, centre, axes),
     }
+
+
+def is_tall(figures: Mapping[str, float]) -> bool:
+    """Say whether a body is so high that it has a dens, also where the border cuts it.
+
+    Examples
+    --------
+    >>> is_tall({"height": 3.6, "depth": 2.6}), is_tall({"height": 2.6, "depth": 2.6}), is_tall({})
+    (True, False, False)
+    """
+    ratio = figures.get("height", 0.0) - figures.get("depth", np.inf)
+    return "tall" in figures or bool(ratio > np.log(TALL))
 
 
 def _axes(down: Points) -> Points:
@@ -156,6 +178,14 @@ def _body_figures(body: Voxels, axes: Points) -> dict[str, float]:
         sideways = axes[2] @ body.lps.T
         figures["width"] = np.log(_length(sideways))
     return {name: float(value) for name, value in figures.items()}
+
+
+def _cut_figures(body: Voxels, axes: Points) -> dict[str, float]:
+    """Logarithm of the height in view over the depth, where it is more than most bodies have."""
+    middle = _middle(body)
+    along, behind, _ = axes @ (middle.lps - middle.lps.mean(axis=0)).T
+    slenderness = float(np.ptp(along)) / _length(behind)
+    return {"tall": float(np.log(slenderness))} if slenderness > TALL else {}
 
 
 def _tube_figures(tube: Voxels, body: Voxels, axes: Points) -> dict[str, float]:

@@ -17,9 +17,11 @@ from operators.imaging.orientation import reorient
 from operators.imaging.volume import LabelMap, voxel_volume_mm3
 from operators.spine.atlas import BODIES, is_atlas
 from operators.spine.label_statistics import is_one_of
-from operators.spine.levels.figures import Voxels, figures_of
+from operators.spine.levels.figures import Voxels, figures_of, is_tall
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Points = NDArray[np.float64]
@@ -77,7 +79,8 @@ class SpineMeasures:
     vertebrae : tuple of VertebraMeasures
         Head to foot.
     places : tuple of int
-        Place of each in the row of bones, from 0: one more per bone, two where one is missing.
+        Place of each in the row of bones, from 0: one more per bone, two where one is missing, and
+        so on.
     has_atlas : bool
         The topmost one is C1.
     has_sacrum : bool
@@ -112,8 +115,9 @@ def measure_spine(semantic: LabelMap, instances: LabelMap) -> SpineMeasures:
     if not numbers:
         return SpineMeasures((), (), has_atlas=False, has_sacrum=False, room_above_mm=0.0)
     own, centres, order = _from_the_top(bones, numbers)
-    figures = [figures_of(own[n], tube, _down(centres, n)) for n in range(len(order))]
     has_atlas = _has_atlas(parts, owners, order)
+    bodies = [n for n in range(has_atlas, len(order)) if _has_body(own[n])] or range(len(order))
+    figures = [figures_of(own[n], tube, _down(centres, bodies, n)) for n in range(len(order))]
     measured = tuple(
         # What C1 has of a body is a piece of C2's dens.
         VertebraMeasures(
@@ -203,22 +207,37 @@ def _centre(vertebra: Voxels) -> Points:
     return np.asarray((body if body.count else vertebra).lps.mean(axis=0))
 
 
-def _down(centres: list[Points], n: int) -> Points:
-    """Direction of the spine at a vertebra: from the one above to the one below."""
-    step = centres[min(n + 1, len(centres) - 1)] - centres[max(n - 1, 0)]
+def _down(centres: list[Points], bodies: Sequence[int], n: int) -> Points:
+    """Direction of the spine at a vertebra: from the body above to the one below.
+
+    An arch alone, as C1 is, lies behind the row of bodies.
+    """
+    above = [m for m in bodies if m < n][-1:]
+    below = [m for m in bodies if m > n][:1]
+    step = centres[(*below, n)[0]] - centres[(*above, n)[0]]
     length = float(np.linalg.norm(step))
     return step / length if length else np.array([0.0, 0.0, -1.0])
 
 
 def _places(measured: tuple[VertebraMeasures, ...]) -> tuple[int, ...]:
+    ratios = np.array([_step_ratio(above, below) for above, below in pairwise(measured)])
+    # Discs of one person are all thin or all thick.
+    near = ratios[(ratios > 0.0) & (ratios <= GAP_RATIO)]
+    usual = float(np.median(near)) if near.size else 1.0
     places = [0]
-    for above, below in pairwise(measured):
-        # Where a border cuts a body, neither its height nor its centre is known.
-        heights = [np.exp(v.figures.get("height", np.inf)) for v in (above, below)]
-        step = float(np.linalg.norm(below.centre_lps - above.centre_lps))
-        expected = (1.0 + DISC_SHARE) * max(heights)
-        places.append(places[-1] + (2 if step > GAP_RATIO * expected else 1))
+    for ratio in ratios:
+        places.append(places[-1] + (max(round(ratio / usual), 2) if ratio > GAP_RATIO else 1))
     return tuple(places)
+
+
+def _step_ratio(above: VertebraMeasures, below: VertebraMeasures) -> float:
+    """Distance of two neighbours' centres over what their heights let expect."""
+    # Where a border cuts a body, neither its height nor its centre is known.
+    upper, lower = (float(np.exp(v.figures.get("height", np.inf))) for v in (above, below))
+    expected = (1.0 + DISC_SHARE) * max(upper, lower)
+    if is_tall(above.figures):  # C2: its dens stands above the centre, and no other body is so high
+        expected = upper / 2 + (0.5 + DISC_SHARE) * lower
+    return float(np.linalg.norm(below.centre_lps - above.centre_lps)) / expected
 
 
 def _has_atlas(parts: LabelMap, owners: LabelMap, order: tuple[int, ...]) -> bool:
@@ -235,5 +254,5 @@ def _is_followed(sacrum: Voxels, centres: list[Points]) -> bool:
     offsets = sacrum.lps - centres[-1]
     return bool(
         np.linalg.norm(offsets, axis=1).min() <= SACRUM_MM
-        and offsets.mean(axis=0) @ _down(centres, len(centres) - 1) > 0
+        and offsets.mean(axis=0) @ _down(centres, range(len(centres)), len(centres) - 1) > 0
     )

@@ -1,7 +1,8 @@
 """The level of every vertebra of two final maps, with its confidence and evidence in words.
 
 Measured (`measures`), compared with what every level looks like (`evidence`), decided
-as one row (`path`). Masks alone: the image is not asked, unless by a labelling network that
+as one row (`path`), and said with a reserve where counting leaves it open
+(`counting`). Masks alone: the image is not asked, unless by a labelling network that
 is installed (`network`).
 """
 
@@ -10,13 +11,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from operators.anatomy.labels import SACRUM_INSTANCE
 from operators.anatomy.levels import LevelName
 from operators.anatomy.vertebrae import ATLAS_INSTANCE
 from operators.errors import NamesRejectedError
+from operators.spine.levels.counting import UNCOUNTED, has_gap, is_counted
 from operators.spine.levels.evidence import costs_of
 from operators.spine.levels.measures import measure_spine
-from operators.spine.levels.path import choose, paths_over
+from operators.spine.levels.path import choose, paths_over, paths_with_gaps
 from operators.spine.levels.stations import Station, link
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from operators.spine.levels.stations import Column
 
 _WORDS: Final = {
+    "axis": "a topmost body that is as high as that of C2",
     "room": "nothing above it though the image goes on",
     "conus": "end of the spinal cord",
     "bodies": "sizes of the bodies",
@@ -129,13 +131,21 @@ def _named_row(column: Column) -> dict[int, LevelName]:
     if not paths.count:
         return {}
     choice = choose(paths, costs_of(spine, paths))
+    counted = is_counted(spine, paths, choice)
+    choice = replace(
+        choice,
+        confidence=tuple(
+            sure if is_sure else min(sure, UNCOUNTED)
+            for sure, is_sure in zip(choice.confidence, counted, strict=True)
+        ),
+    )
     shared = (*_anchors(spine, choice), *((BY_A_STATION,) if len(column.members) > 1 else ()))
     return {bone: _name(choice, bone, shared, column.named) for bone in range(len(spine.places))}
 
 
 def _possible(spine: SpineMeasures, named: Mapping[int, int]) -> Paths:
     """Rows that agree with what a person said; whether a bone is missing is a guess beside that."""
-    paths = paths_over(spine.places)
+    paths = paths_with_gaps(spine.places)
     if not named:
         return paths
     kept = paths.with_levels(named)
@@ -167,12 +177,10 @@ def _rounded(centre: Points) -> tuple[float, ...]:
 
 def _anchors(spine: SpineMeasures, choice: Choice) -> tuple[str, ...]:
     """Name what fixes the row as a whole, if the path taken agrees with it."""
-    last = -2 if choice.levels[-1] == SACRUM_INSTANCE else -1
-    has_gap = spine.places[last] > len(spine.places) + last
     stated = {
         _SACRUM: spine.has_sacrum and choice.is_last,
         _ATLAS: spine.has_atlas and choice.levels[0] == ATLAS_INSTANCE,
-        _MISSING: has_gap,
+        _MISSING: has_gap(spine, choice),
     }
     return tuple(words for words, holds in stated.items() if holds)
 

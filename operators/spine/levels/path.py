@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import product
+from itertools import accumulate, pairwise, product
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -31,6 +31,12 @@ LUMBAR_SHARE: Final = {4: 0.05, 5: 0.90, 6: 0.05}
 """How often so many vertebrae are taken to occur before anything is seen. Surveys of whole spines
 differ by how they count ribs and transitional vertebrae (2 to 8 % each); the shares say no more
 than that a variant needs evidence."""
+
+OTHER_GAP: Final = 1.5
+"""Nats that it costs to take a gap for one bone more or less than its length lets expect."""
+
+_MOST_GAPS: Final = 3
+"""With more, every gap is taken as long as it looks: masks of that kind count nothing anyway."""
 
 SACRAL_SHARE: Final = {0: 0.96, 1: 0.04}
 """How often the lowest vertebra of the masks is taken to be a piece of the sacrum."""
@@ -134,6 +140,36 @@ def paths_over(places: tuple[int, ...]) -> Paths:
         np.array(prior),
         np.array(is_last, np.bool_),
         np.array(lumbar, np.intp).reshape(shape),
+    )
+
+
+@lru_cache(maxsize=64)
+def paths_with_gaps(places: tuple[int, ...]) -> Paths:
+    """Every path over these places, and over those with a bone more or less in a gap.
+
+    Parameters
+    ----------
+    places : tuple of int
+        See `paths_over`. A gap is never closed: there, at least one bone is missing.
+
+    Returns
+    -------
+    Paths
+        Those of `paths_over` where no number is left out.
+    """
+    steps = [below - above for above, below in pairwise(places)]
+    if sum(step > 1 for step in steps) > _MOST_GAPS:
+        return paths_over(places)
+    choices = [(step,) if step == 1 else (step, step + 1, max(step - 1, 2)) for step in steps]
+    found = {row: sum(a != b for a, b in zip(row, steps, strict=True)) for row in product(*choices)}
+    each = [
+        (paths_over((0, *accumulate(row))), OTHER_GAP * changed) for row, changed in found.items()
+    ]
+    return Paths(
+        np.concatenate([paths.levels for paths, _ in each]),
+        np.concatenate([paths.prior + cost for paths, cost in each]),
+        np.concatenate([paths.is_last for paths, _ in each]),
+        np.concatenate([paths.from_first_lumbar for paths, _ in each]),
     )
 
 

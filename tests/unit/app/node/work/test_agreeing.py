@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from sqlalchemy.engine import Engine
 from app.node.journal import corrections, jobs
 from app.node.journal.audit import list_deeds
 from app.node.journal.engine import reading, transaction
-from app.node.journal.level_inputs import level_inputs
+from app.node.journal.level_inputs import level_inputs, results_of_study
 from app.node.journal.tables import JOB_INPUT
 from app.node.work.agreeing import CONTRADICTION, review
 from operators.anatomy.named_vertebrae import NamedVertebra
@@ -22,7 +24,7 @@ from operators.spine.levels.names import name_stations
 from operators.spine.levels.stations import Station, from_json
 from tests.builders.journal_rows import insert
 from tests.builders.journals import empty_journal
-from tests.unit.operators.spine.levels.test_stations import station
+from tests.unit.operators.spine.levels.test_stations import USUAL, station
 
 IDS = {name: level for level, name in LEVEL_NAMES.items()}
 CHEST, LOIN, NECK = "1.2.3.1", "1.2.3.2", "1.2.3.3"
@@ -102,6 +104,42 @@ def test_what_was_asked_for_is_not_asked_for_again(journal: Engine):
     with transaction(journal) as c:
         c.exec_driver_sql("UPDATE job SET state = 'succeeded'")
         assert review(c, "1.2.3", 9.0) == []
+
+
+@pytest.mark.parametrize("order", list(permutations((NECK, CHEST, LOIN))))
+def test_three_stations_in_any_order_end_with_one_numbering(
+    journal: Engine, order: tuple[str, ...]
+):
+    own = {
+        NECK: station("C1", "T3"),
+        CHEST: station("T1", "T12", typical=False),
+        LOIN: station("T10", "L5"),
+    }
+    runs: Counter[str] = Counter()
+    present: list[str] = []
+    for series_uid in order:
+        present.append(series_uid)
+        queue = [series_uid]
+        while queue:
+            running = queue.pop(0)
+            runs[running] += 1
+            beside = [own[other] for other in present if other != running]
+            again = finish(journal, running, own[running], *beside, number=runs[running])
+            queue += [uid for uid in (job.rpartition("-")[0] for job in again) if uid not in queue]
+            with transaction(journal) as c:
+                c.exec_driver_sql("UPDATE job SET state = 'succeeded'")
+    with reading(journal) as c:
+        results = results_of_study(c, "1.2.3")
+    texts = {
+        result.series_uid: [
+            level["text"] for level in result.record["series"][0]["levels"].values()
+        ]
+        for result in results
+    }
+    usual = [LEVEL_NAMES[level] for level in USUAL]
+    assert texts == {NECK: usual[:10], CHEST: usual[7:19], LOIN: usual[16:]}
+    # None is made anew more often than another one arrives.
+    assert all(runs[uid] <= 3 - n for n, uid in enumerate(order))
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,20 @@ def test_a_body_that_the_border_cuts_is_not_measured() -> None:
     assert all("height" in v.figures for v in others)
 
 
+@pytest.mark.parametrize(("rows", "is_tall"), [(32, False), (34, True)])
+def test_a_cut_body_is_tall_if_more_of_it_is_in_view_than_most_bodies_have(
+    rows: int, *, is_tall: bool
+) -> None:
+    # 20 mm deep: 1.6 times that are 32 mm.
+    box = slice(2, 8), slice(0, rows), slice(10, 30)
+    maps = with_part(with_part(boxes(), 0, 0, (slice(None), slice(0, 50), slice(None))), 49, 2, box)
+    (top, *_) = measure_spine(*maps).vertebrae
+    assert set(top.figures) == ({"tall"} if is_tall else set())
+    if is_tall:
+        depth = np.sqrt(COLUMNS**2 - 1)
+        assert np.exp(top.figures["tall"]) == pytest.approx((rows - 1) / depth)
+
+
 def test_a_width_that_the_sides_cut_is_left_out() -> None:
     semantic, instances = (
         LabelMap(labels.labels_zyx[3:7], labels.affine_lps) for labels in boxes()
@@ -119,6 +133,36 @@ def test_a_missing_vertebra_leaves_a_place_free() -> None:
     spine = measure_spine(masks.semantic, masks.instances)
     assert [v.vertebra for v in spine.vertebrae] == [2, 3, 5]
     assert spine.places == (0, 1, 3)
+
+
+def test_a_gap_holds_as_many_bones_as_its_length_lets_expect() -> None:
+    maps = boxes((2, 3, 4, 5, 6, 7))
+    kept = ~np.isin(maps[1].labels_zyx, (4, 5))
+    semantic, instances = (x.with_labels(np.where(kept, x.labels_zyx, 0)) for x in maps)
+    assert measure_spine(semantic, instances).places == (0, 1, 4, 5)
+
+
+@pytest.mark.parametrize(("vertebra", "places"), [(4, (0, 1)), (5, (0, 2))])
+def test_the_bone_below_a_body_with_a_dens_is_expected_below_its_base(
+    vertebra: int, places: tuple[int, ...]
+) -> None:
+    """C2 from row 4 to row 40, 36 mm high; the next body, 12 mm high, is at row 50 or at row 72."""
+    maps = with_part(boxes(), 0, 0, (slice(None), slice(0, 50), slice(None)))
+    maps = with_part(maps, Structure.CORPUS, 2, (slice(2, 8), slice(4, 40), slice(10, 30)))
+    kept = np.isin(maps[1].labels_zyx, (2, vertebra))
+    semantic, instances = (x.with_labels(np.where(kept, x.labels_zyx, 0)) for x in maps)
+    assert measure_spine(semantic, instances).places == places
+
+
+def test_an_arch_above_does_not_turn_the_axes_of_a_body() -> None:
+    maps = boxes((2, 3, 4))
+    arch = slice(2, 8), slice(0, 4), slice(50, 58)
+    owners = maps[1].labels_zyx.copy()
+    owners[owners == 2] = 0
+    maps = with_part((maps[0], maps[1].with_labels(owners)), Structure.ARCUS, 2, arch)
+    above, top, _ = measure_spine(*maps).vertebrae
+    assert not above.has_body
+    assert top.figures["tilt"] == pytest.approx(0.0, abs=1e-6)
 
 
 def test_the_sacrum_counts_where_the_next_vertebra_would_be() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
 from operators.anatomy.vertebrae import LEVEL_NAMES
 from operators.spine.levels.evidence import costs_of
 from operators.spine.levels.measures import SpineMeasures, VertebraMeasures
-from operators.spine.levels.path import Choice, choose, paths_over
+from operators.spine.levels.path import Choice, choose, paths_over, paths_with_gaps
 from operators.spine.levels.tables import FEATURES, MEANS
 
 IDS = {name: level for level, name in LEVEL_NAMES.items()}
@@ -81,6 +84,30 @@ def test_a_missing_bone_leaves_out_a_level() -> None:
     rows = {tuple(LEVEL_NAMES[n] for n in levels) for levels in paths.levels}
     assert ("L2", "L4") in rows
     assert ("L2", "L3") not in rows
+
+
+def test_a_gap_may_hold_a_bone_more_or_less() -> None:
+    assert paths_with_gaps((0, 1, 2)).count == paths_over((0, 1, 2)).count
+    wide = paths_with_gaps((0, 3))
+    rows = {" ".join(LEVEL_NAMES[n] for n in levels) for levels in wide.levels}
+    assert {"C2 C4", "C2 C5", "C2 C6"} <= rows
+    assert not {"C2 C3", "C2 C7"} & rows
+    as_long = paths_over((0, 3))
+    assert wide.prior[: as_long.count] == pytest.approx(as_long.prior)
+    assert wide.prior[as_long.count :].min() >= as_long.prior.min() + 1.5
+    assert "C2 C3" not in {
+        " ".join(LEVEL_NAMES[n] for n in levels) for levels in paths_with_gaps((0, 2)).levels
+    }
+
+
+def test_both_sides_of_a_gap_say_how_many_bones_it_holds() -> None:
+    names = row("C1", "L5").split()
+    kept = [n for n in range(len(names)) if not 5 <= n < 11]
+    seen = spine_of(" ".join(names[n] for n in kept), sacrum=True, atlas=True)
+    guessed = tuple(n if n < 5 else n - 1 for n in kept)  # five bones for six
+    paths = paths_with_gaps(guessed)
+    choice = choose(paths, costs_of(replace(seen, places=guessed), paths))
+    assert names_of(choice) == " ".join(names[n] for n in kept)
 
 
 def test_more_bones_than_people_have_give_no_row() -> None:
@@ -201,6 +228,38 @@ def test_room_above_speaks_for_the_top_of_the_spine() -> None:
         for mm in (10.0, 60.0)
     )
     assert far > 2 * near
+
+
+def with_top(spine: SpineMeasures, **changed: Any) -> SpineMeasures:
+    top, *others = spine.vertebrae
+    return replace(spine, vertebrae=(replace(top, **{"figures": {}, **changed}), *others))
+
+
+def test_a_body_whose_dens_is_cut_is_that_of_c2() -> None:
+    neck = spine_of(row("C2", "C6"))
+    bare, tall = with_top(neck), with_top(neck, figures={"tall": float(np.log(1.5))})
+    assert names_of(decided(tall)) == row("C2", "C6")
+    assert decided(tall).confidence[0] > decided(bare).confidence[0]
+    assert decided(tall).support[0]["axis"] > 0.0
+    # Without that much in view it says nothing, neither for nor against C2.
+    paths = paths_over(bare.places)
+    assert not costs_of(bare, paths)["axis"].any()
+
+
+def test_an_arch_above_a_tall_body_is_that_of_c1() -> None:
+    neck = spine_of(row("C1", "C6"))
+    arch, axis, *others = neck.vertebrae
+    cut = replace(axis, figures={"tall": float(np.log(1.5))})
+    spine = replace(neck, vertebrae=(replace(arch, has_body=False), cut, *others))
+    assert names_of(decided(spine)) == row("C1", "C6")
+
+
+def test_only_a_body_speaks_against_c1() -> None:
+    neck = spine_of(row("C1", "C6"))
+    paths = paths_over(neck.places)
+    at_c1 = paths.levels[:, 0] == IDS["C1"]
+    assert costs_of(with_top(neck), paths)["atlas"][at_c1].min() > 0.0
+    assert not costs_of(with_top(neck, has_body=False), paths)["atlas"].any()
 
 
 def test_processes_that_reach_the_border_are_not_thoracic() -> None:
