@@ -229,9 +229,8 @@ def load_semantic_model(
     used = (config_file, home / "plans.json", home / "dataset.json", *checkpoints)
     lateral = lateral_mirror(config, plans) if config.mirror_left_right else None
     is_by_class = plans.regions_class_order is None
-    first = plans.patch_size if config.largest_tile is None else plans.divisor
     ready = ready_networks(
-        networks, (1, plans.channels, *first), torch.device(device), kind, engine=engine
+        networks, (1, plans.channels, *plans.patch_size), torch.device(device), kind, engine=engine
     )
     ensemble = Ensemble(ready, mirror_axes, lateral, len(networks) > 1 and is_by_class)
     return SemanticModel(config, plans, ensemble, digest_of(used, folder))

@@ -70,13 +70,15 @@ def _axis_starts(size: int, patch: int, step_size: float) -> list[int]:
     return [int(np.rint(spacing * n)) for n in range(steps)]
 
 
-def whole_tile(image: Sequence[int], divisor: Sizes, largest: int) -> Sizes:
+def whole_tile(image: Sequence[int], patch: Sizes, divisor: Sizes, largest: int) -> Sizes:
     """Size of a tile that holds a whole image, as far as there is room for it.
 
     Parameters
     ----------
     image : sequence of 3 int
         Voxels of the image.
+    patch : tuple of 3 int
+        Tile that the network was trained on: no tile is smaller.
     divisor : tuple of 3 int
         What the sides of a tile have to be divisible by.
     largest : int
@@ -88,10 +90,12 @@ def whole_tile(image: Sequence[int], divisor: Sizes, largest: int) -> Sizes:
     tuple of 3 int
         At least the image along every axis that was not cut.
     """
-    # Two voxels at least in the deepest stage, whose norms have nothing to divide one by.
-    sides = [max(2, -(-size // step)) * step for size, step in zip(image, divisor, strict=True)]
+    sides = [
+        max(least, -(-size // step) * step)
+        for size, least, step in zip(image, patch, divisor, strict=True)
+    ]
     longest = max(range(3), key=sides.__getitem__)
-    while prod(sides) > largest and sides[longest] > 2 * divisor[longest]:
+    while prod(sides) > largest and sides[longest] > patch[longest]:
         sides[longest] -= divisor[longest]
     k, j, i = sides
     return k, j, i

@@ -147,7 +147,9 @@ class TiledNetwork:
         """Tile for an image of so many voxels: the plans' own, or the whole image."""
         if self.config.largest_tile is None:
             return self.plans.patch_size
-        return whole_tile(image, self.plans.divisor, self.config.largest_tile)
+        return whole_tile(
+            image, self.plans.patch_size, self.plans.divisor, self.config.largest_tile
+        )
 
     def _shows_body(self, head: Head) -> Callable[[Answer], bool]:
         """Tell whether a tile's answer has as much of a vertebral body as the smallest one."""

@@ -160,12 +160,12 @@ def test_a_head_without_a_temperature_asks_for_no_certainty() -> None:
     [
         ((30, 216, 173), 10**7, (32, 224, 176)),
         ((32, 224, 176), 10**7, (32, 224, 176)),
-        ((2, 40, 10), 10**7, (8, 48, 32)),  # two voxels are left in the deepest stage
+        ((2, 40, 10), 10**7, (16, 128, 96)),
         ((30, 700, 173), 10**6, (32, 176, 176)),  # 32 * 176 * 176 = 991,232
-        ((200, 20, 20), 10**4, (8, 32, 32)),  # no smaller than that, whatever it is to be
+        ((20, 200, 20), 10**4, (20, 128, 96)),  # no smaller than that, whatever it is to be
     ],
 )
 def test_a_whole_image_is_one_tile_and_a_larger_one_is_cut_along_its_longest_axis(
     image: tuple[int, int, int], largest: int, tile: tuple[int, int, int]
 ) -> None:
-    assert whole_tile(image, (4, 16, 16), largest) == tile
+    assert whole_tile(image, (16, 128, 96), (4, 16, 16), largest) == tile
