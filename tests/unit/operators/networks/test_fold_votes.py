@@ -19,7 +19,7 @@ from operators.networks.sliding_window import Tiling, predict
 from operators.spine.confidence import ALL_AGREE as COUNTED_AS
 
 CPU = Runtime("torch", torch.device("cpu"), "fp32")
-TILES = Tiling((8, 16, 16), (0.5,) * 3)
+TILES = Tiling((8, 16, 16), 0.5)
 
 
 class Fold(torch.nn.Module):

@@ -111,6 +111,6 @@ def test_a_volume_in_tiles_comes_out_on_the_finer_grid():
         return Answer(torch.cat([torch.full_like(tile, 0.5), tile], dim=1))
 
     pick = Head(network, 2, lambda x: x.argmax(-1).to(torch.uint8))
-    found = predict(voxels, Tiling((8, 8, 8), (0.5,) * 3), pick, finer=Finer((9, 40, 24)))
+    found = predict(voxels, Tiling((8, 8, 8), 0.5), pick, finer=Finer((9, 40, 24)))
     assert found.classes.shape == (9, 40, 24)
     assert np.array_equal(found.classes[4, :, 11], np.arange(40) >= 20)
