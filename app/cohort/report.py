@@ -22,7 +22,7 @@ from app.cohort.pictures import distributions, thumbnail
 from app.cohort.rows import OK
 from app.cohort.tables import rows_with_seconds
 from operators.dicom.identity.provenance import RESEARCH_NOTICE
-from operators.spine.measurements.table import GRADE, IDENTIFIER, MEASURES
+from operators.spine.measurements.definitions import GRADE, IDENTIFIER, MEASURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -14,8 +14,8 @@ from operators.anatomy.vertebrae import cranial_to_caudal, vertebra_text
 from operators.report.flags import Flag, flags_of
 from operators.report.published import published_for
 from operators.report.words import COLUMNS, CURVE_NAMES, DISC, REASON_WORDS
+from operators.spine.measurements.definitions import MEASURES, WHOLE_SPINE
 from operators.spine.measurements.quantities import Reason
-from operators.spine.measurements.table import MEASURES, WHOLE_SPINE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

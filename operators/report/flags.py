@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from operators.anatomy.labels import DISC_OFFSET, T13_INSTANCE
 from operators.anatomy.levels import PROBABLE_LEVEL
+from operators.spine.measurements.definitions import DEGREES, GRADE, MEASURES, RATIO
 from operators.spine.measurements.grades import LEAST_SLIP_MM
-from operators.spine.measurements.table import DEGREES, GRADE, MEASURES, RATIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,7 +35,7 @@ class MeasuredValue(Protocol):
 
     @property
     def measure(self) -> str:
-        """Key in `operators.spine.measurements.table.MEASURES`."""
+        """Key in `operators.spine.measurements.definitions.MEASURES`."""
 
     @property
     def value(self) -> float | None:
@@ -53,7 +53,7 @@ class Threshold:
     Attributes
     ----------
     measure : str
-        Key in `operators.spine.measurements.table.MEASURES`.
+        Key in `operators.spine.measurements.definitions.MEASURES`.
     below, from_on : float or None
         Values smaller than the one, or as large as the other and larger, are flagged.
     words : str

@@ -28,7 +28,7 @@ class Published:
     Attributes
     ----------
     measures : tuple of str
-        Keys in `operators.spine.measurements.table.MEASURES` that it is read beside.
+        Keys in `operators.spine.measurements.definitions.MEASURES` that it is read beside.
     values : str
         Values with unit, definition and position.
     population : str

@@ -42,8 +42,8 @@ from operators.spine.bodiless import without_bodiless
 from operators.spine.instance_phase import InstanceSettings, segment_vertebrae
 from operators.spine.levels.names import name_levels
 from operators.spine.measurements.codes import coded
+from operators.spine.measurements.definitions import MEASURES
 from operators.spine.measurements.measure import Measurement
-from operators.spine.measurements.table import MEASURES
 from operators.spine.postprocessing import PostprocessSettings, postprocess
 from operators.spine.semantic_cleanup import clean_semantic
 from tests.builders.mr_series import SAGITTAL, make_series

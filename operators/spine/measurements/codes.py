@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from operators.anatomy.coded_values import CodedValue
-from operators.spine.measurements.table import MEASURES
+from operators.spine.measurements.definitions import MEASURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

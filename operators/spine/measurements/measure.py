@@ -20,10 +20,10 @@ from operators.spine.measurements.curves import (
     sagittal_tilt_degrees,
     slip_mm,
 )
+from operators.spine.measurements.definitions import CURVES, MEASURES, WHOLE_SPINE
 from operators.spine.measurements.grades import genant_grade, meyerding_grade
 from operators.spine.measurements.quantities import Quantity, Reason, combined
 from operators.spine.measurements.spine import MeasuredSpine
-from operators.spine.measurements.table import CURVES, MEASURES, WHOLE_SPINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,7 +54,7 @@ class Measurement:
     level : str
         Name of the level, such as ``"L3"`` or ``"L3/L4"``; empty as long as it is not known.
     measure : str
-        Key in `operators.spine.measurements.table.MEASURES`, where unit and definition stand.
+        Key in `operators.spine.measurements.definitions.MEASURES`, where unit and definition stand.
     value : float or None
         In that unit.
     reason : str or None

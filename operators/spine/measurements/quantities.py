@@ -26,7 +26,7 @@ class Reason(StrEnum):
 
 
 Quantity = float | Reason
-"""In the unit of its measure (`operators.spine.measurements.table`)."""
+"""In the unit of its measure (`operators.spine.measurements.definitions`)."""
 
 
 def combined(function: Callable[..., float], *values: Quantity) -> Quantity:

@@ -7,7 +7,7 @@ import io
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
-from operators.spine.measurements.table import MEASURES
+from operators.spine.measurements.definitions import MEASURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,9 +11,9 @@ from operators.dicom.identity.provenance import IntendedUse
 from operators.report.content import WITHHELD, Measured, Said, said_of
 from operators.report.document import report_of
 from operators.report.words import COLUMNS, REASON_WORDS
+from operators.spine.measurements.definitions import MEASURES
 from operators.spine.measurements.measure import Measurement
 from operators.spine.measurements.quantities import Reason
-from operators.spine.measurements.table import MEASURES
 from tests.builders.results import CONTEXT
 
 NAMES = [name for _, columns in COLUMNS for name, _, _ in columns]

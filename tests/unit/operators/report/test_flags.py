@@ -6,8 +6,8 @@ import pytest
 
 from operators.anatomy.levels import LevelName
 from operators.report.flags import THRESHOLDS, flags_of
+from operators.spine.measurements.definitions import MEASURES
 from operators.spine.measurements.measure import Measurement
-from operators.spine.measurements.table import MEASURES
 
 
 def row(measure: str, value: float | None, instance: int = 7) -> Measurement:

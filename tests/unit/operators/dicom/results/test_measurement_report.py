@@ -25,8 +25,8 @@ from operators.dicom.results.measurement_report import encode_measurement_report
 from operators.dicom.results.segmentation import encode_segmentations
 from operators.errors import EncodingError
 from operators.spine.measurements.codes import coded
+from operators.spine.measurements.definitions import MEASURES
 from operators.spine.measurements.measure import Measurement
-from operators.spine.measurements.table import MEASURES
 from tests.builders.mr_series import make_series
 from tests.builders.results import CONTEXT, INSTANCE_LABELS, label_maps, volume_of
 

@@ -3,8 +3,8 @@
 from operators.anatomy.codes import LOCAL_SCHEME
 from operators.dicom.results.measurement_report import _UNITS
 from operators.spine.measurements.codes import coded
+from operators.spine.measurements.definitions import MEASURES
 from operators.spine.measurements.measure import Measurement
-from operators.spine.measurements.table import MEASURES
 
 
 def all_coded():

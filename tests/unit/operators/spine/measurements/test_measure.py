@@ -14,8 +14,8 @@ from scipy.ndimage import rotate
 from operators.anatomy.labels import Structure
 from operators.imaging.orientation import reorient
 from operators.imaging.volume import LabelMap
+from operators.spine.measurements.definitions import MEASURES
 from operators.spine.measurements.measure import Measurement, measure
-from operators.spine.measurements.table import MEASURES
 from tests.builders.analytic_spine import AnalyticSpine, sagittal_grid
 
 LORDOTIC = AnalyticSpine(
