@@ -33,7 +33,7 @@ def test_every_state_has_words(words: dict[str, object], states: type):
 
 def test_every_reason_of_selection_has_a_sentence():
     found: set[str] = set()
-    for file in (REPOSITORY / "operators" / "dicom").glob("*.py"):
+    for file in (REPOSITORY / "operators" / "dicom").rglob("*.py"):
         text = file.read_text(encoding="utf-8")
         found |= set(re.findall(r'(?:against|in_favour|hint)\(\s*"([a-z0-9_]+)"', text))
         found |= set(re.findall(r'"(unreadable_[a-z_]+)"', text)) if "against" in text else set()
