@@ -1,7 +1,7 @@
-"""A cohort against ``spineps dataset``: the same images, the same weights, one machine.
+"""A cohort, a shell loop and ``spineps dataset``: the same images and weights on one machine.
 
 ``python -m tests.benchmarks.cohort_peer [--subjects 3] [--slices 9] [--threads 2]``; needs
-PEER_VENV, an environment with SPINEPS 2.1.3 and TPTBox. Both take the bundled networks, which have
+PEER_VENV, an environment with SPINEPS 2.1.3 and TPTBox. All take the bundled networks, which have
 the published format, on the CPU. Then TPTBox and SPINEPS (in that environment), nibabel and
 ITK (in this one) read what the cohort wrote: labels, the place of the grid, whether every point of
 the centroid file lies on the structure that it names, and how far SPINEPS's own centroids of the
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -130,6 +131,9 @@ def compared(home: Path, venv: Path, chosen: argparse.Namespace) -> list[str]:
     peer = [str(venv / "bin" / "spineps"), "dataset", "-d", str(home / "data"), "--cpu"]
     peer += ["-ms", str(MODELS / models[0]), "-mi", str(MODELS / models[1]), "-ml", "none"]
     lines = [f"{len(images)} images of {chosen.slices} slices, {threads} threads"]
+    runs = [[*COMMAND, "run", "-i", str(i), "-o", str(home / "loop" / i.stem)] for i in images]
+    loop = ["sh", "-ec", "\n".join(shlex.join(one) for one in runs)]
+    lines.append(measured("shell loop", loop, len(images), environment))
     for workers in (1, 2):
         command = [
             *COMMAND,
