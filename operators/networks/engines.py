@@ -137,7 +137,9 @@ class OpenVinoNetworks:
         CPU, fp32.
     """
 
-    def __init__(self, networks: Sequence[nn.Module], shape: Sequence[int]) -> None:
+    def __init__(
+        self, networks: Sequence[nn.Module], shape: Sequence[int], *, is_example: bool = False
+    ) -> None:
         """Compile for the processor at hand and as many threads as PyTorch has.
 
         Parameters
@@ -147,6 +149,8 @@ class OpenVinoNetworks:
         shape : sequence of 5 int
             Of the first tile: (1, C, Z, Y, X). For tiles of another size, as `largest_tile` allows
             them, the graph is compiled when the first one comes.
+        is_example : bool
+            Tiles of this size need not come: the graph is checked, and not compiled yet.
 
         Raises
         ------
@@ -157,7 +161,10 @@ class OpenVinoNetworks:
         self._networks = tuple(networks)
         self._kept: OrderedDict[tuple[int, ...], CompiledModel] = OrderedDict()
         self._guard = Lock()
-        self._compiled_for(tuple(shape))
+        if is_example:
+            self._require_graph(shape)
+        else:
+            self._compiled_for(tuple(shape))
 
     def answers(self, tile: Tensor) -> Iterator[Tensor]:
         """Logits of every network in turn: see `Networks`."""
@@ -173,6 +180,11 @@ class OpenVinoNetworks:
         """Give up the activations' memory; the weights stay."""
         for compiled in self._kept.values():
             compiled.release_memory()
+
+    def _require_graph(self, shape: Sequence[int]) -> None:
+        from operators.networks.openvino_graph import graph_of  # noqa: PLC0415 - as below
+
+        graph_of(self._networks, shape)
 
     def _compiled_for(self, shape: tuple[int, ...]) -> CompiledModel:
         # Not at the top: only where this engine is chosen, and never without the guard in there.
@@ -194,6 +206,7 @@ def ready_networks(
     precision: Precision,
     *,
     engine: Engine | Literal["auto"],
+    is_example: bool = False,
 ) -> Networks:
     """Hand loaded networks to an engine.
 
@@ -210,6 +223,8 @@ def ready_networks(
     engine : {"auto", "torch", "openvino"}
         "auto" is OpenVINO where `runs_in_openvino` says so and the network has nothing that
         `openvino_graph` does not know.
+    is_example : bool
+        Tiles of this size need not come: see `OpenVinoNetworks`.
 
     Returns
     -------
@@ -230,7 +245,7 @@ def ready_networks(
         raise ModelUnusableError(message, reasons=("not_for_openvino",))
     if engine == "openvino" or (engine == "auto" and is_meant):
         try:
-            return OpenVinoNetworks(networks, shape)
+            return OpenVinoNetworks(networks, shape, is_example=is_example)
         except ModelUnusableError:
             if engine == "openvino":
                 raise

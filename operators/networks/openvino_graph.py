@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import operator
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -26,7 +27,7 @@ import openvino as ov  # noqa: E402
 from openvino import opset13 as op  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _SPACE = (2, 3, 4)
 """Axes of (1, C, Z, Y, X) that a norm sums over."""
@@ -65,7 +66,7 @@ def compiled(networks: Sequence[nn.Module], shape: Sequence[int], threads: int) 
     Raises
     ------
     ModelUnusableError
-        ``not_for_openvino``: see `graph_of`; or the tile does not fit the network's strides.
+        ``not_for_openvino``: see `graph_of`.
     """
     options = {
         "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 where the processor has it
@@ -73,8 +74,15 @@ def compiled(networks: Sequence[nn.Module], shape: Sequence[int], threads: int) 
         "NUM_STREAMS": 1,
         "ENABLE_CPU_PINNING": False,  # beside other work a pinned thread only waits
     }
+    graph = graph_of(networks, shape)
+    with _named_error():
+        return ov.Core().compile_model(graph, "CPU", options)
+
+
+@contextmanager
+def _named_error() -> Iterator[None]:
     try:
-        return ov.Core().compile_model(graph_of(networks, shape), "CPU", options)
+        yield
     except RuntimeError as error:
         message = "OpenVINO cannot run the network on tiles of the size that the plans name"
         raise ModelUnusableError(message, reasons=("not_for_openvino",)) from error
@@ -99,12 +107,13 @@ def graph_of(networks: Sequence[nn.Module], shape: Sequence[int]) -> ov.Model:
     ------
     ModelUnusableError
         ``not_for_openvino``: a network has a layer that is not in the tables below, or decides on
-        its way what comes next.
+        its way what comes next; or the tile does not fit the network's strides.
     """
     tile = op.parameter(list(shape), np.float32)
     # Channels last: how the last layer leaves them, and what adds up tiles wants them.
     order = _integers(0, 2, 3, 4, 1)
-    outputs = [op.transpose(_lowered(network, tile), order) for network in networks]
+    with _named_error():
+        outputs = [op.transpose(_lowered(network, tile), order) for network in networks]
     return ov.Model(outputs, [tile])
 
 

@@ -230,7 +230,12 @@ def load_semantic_model(
     lateral = lateral_mirror(config, plans) if config.mirror_left_right else None
     is_by_class = plans.regions_class_order is None
     ready = ready_networks(
-        networks, (1, plans.channels, *plans.patch_size), torch.device(device), kind, engine=engine
+        networks,
+        (1, plans.channels, *plans.patch_size),
+        torch.device(device),
+        kind,
+        engine=engine,
+        is_example=config.largest_tile is not None,
     )
     ensemble = Ensemble(ready, mirror_axes, lateral, len(networks) > 1 and is_by_class)
     return SemanticModel(config, plans, ensemble, digest_of(used, folder))

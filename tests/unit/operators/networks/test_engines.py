@@ -138,6 +138,17 @@ def test_tiles_of_several_sizes_get_a_graph_each_and_the_oldest_go() -> None:
     assert len(ready._kept) == 4
 
 
+def test_an_example_of_a_size_is_checked_and_not_compiled() -> None:
+    given = [network(Recipe(), seed=2)]
+    ready = OpenVinoNetworks(given, SHAPE, is_example=True)
+    assert not ready._kept
+    expected = next(OpenVinoNetworks(given, SHAPE).answers(tile()))
+    assert torch.equal(next(ready.answers(tile())), expected)
+    odd = (1, 1, 8, 16, 15)
+    with pytest.raises(ModelUnusableError):
+        OpenVinoNetworks(given, odd, is_example=True)
+
+
 def test_several_threads_ask_at_the_same_time_and_each_gets_its_own_answer() -> None:
     ready = OpenVinoNetworks([network(Recipe(), seed=2)], SHAPE)
     tiles = [tile() * scale for scale in range(1, 9)]
