@@ -127,13 +127,15 @@ image:
 image-cuda:
 	$(BUILD) --target cuda --build-arg TORCH_INDEX=$(TORCH_INDEX)/cu130 --tag spine-node:cuda .
 
+# Where podman is the engine: COMPOSE=podman-compose
+COMPOSE ?= docker compose
 trial: $(READY)
 	$(VENV)/bin/spine-node synthesize --output demo/trial-study --seed 20240
-	TORCH_INDEX=$(TORCH_INDEX)/cpu docker compose up --build --detach
+	TORCH_INDEX=$(TORCH_INDEX)/cpu $(COMPOSE) up --build --detach
 	@echo 'viewer http://127.0.0.1:8043/ohif/   archive http://127.0.0.1:8043/   node http://127.0.0.1:8042/'
 
 trial-down:
-	docker compose --profile postgres down --volumes
+	$(COMPOSE) --profile postgres down --volumes
 
 bundle: $(READY)
 	TORCH_INDEX=$(TORCH_INDEX)/$(TORCH_BUILD) app/deploy/offline/bundle.sh $(VENV)/bin/python dist
