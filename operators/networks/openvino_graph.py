@@ -38,11 +38,9 @@ _VOXELS_TOGETHER = 2**13
 """Of one plane of every group that is convolved at a time: enough for two threads, while the six
 mixtures of planes stay small beside the activations."""
 
-
 _LEAST_VOXELS = 2**9
 """Of a plane that is worth it. The deepest layers hold most of the weights, which would take twice
 the memory and be slow to prepare, and 3 % of the work."""
-
 
 _LEAST_CHANNELS = 16
 """In and out: what narrower layers cost is passes through memory, of which this makes more. """
