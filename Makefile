@@ -9,7 +9,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl
 TORCH_BUILD ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cu130 || echo cpu)
 UNPINNED = $(if $(filter cpu,$(TORCH_BUILD)),^$$,^(cuda|nvidia)-)
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
-# Test files run side by side; each process needs up to 2 GB.
+# Test files run side by side, in their order: those that start nodes first, because they take longest. Each process needs up to 2 GB.
 TEST_PROCESSES ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
 # A connection that breaks is taken up again (the second: pip 25.1 and later).
 export PIP_RETRIES ?= 10
@@ -53,12 +53,12 @@ demo: $(READY)
 	$(VENV)/bin/spine-node demo
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest -q --timeout=900 --numprocesses=$(TEST_PROCESSES) --dist=loadfile
+	$(VENV)/bin/python -m pytest -q --timeout=900 --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-reorder
 
 # Slower than the tests alone. A process that a test kills leaves no figures.
 coverage: $(READY)
 	mkdir -p build/coverage
-	set -o pipefail; $(VENV)/bin/python -m pytest -q --timeout=1800 --numprocesses=$(TEST_PROCESSES) --dist=loadfile \
+	set -o pipefail; $(VENV)/bin/python -m pytest -q --timeout=1800 --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-reorder \
 	  --cov --cov-report=html --cov-report=term | tee build/coverage/table.txt
 	$(VENV)/bin/python -m tests.builders.untested_modules | tee build/coverage/without-a-test-of-their-own.txt | tail -n 1
 	@echo 'build/coverage/table.txt   build/coverage/html/index.html'
