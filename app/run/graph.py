@@ -50,6 +50,7 @@ _USED: Final = {
         "mirror_left_right",
         "resolution_range",
         "largest_tile",
+        "border_voxels",
     ),
     "instance": (
         "corpus_size_cleaning",

@@ -14,7 +14,7 @@ import numpy as np
 
 from operators.errors import IntensityError
 from operators.imaging.bias_field import n4_field
-from operators.imaging.cropping import bounding_box, crop, pad
+from operators.imaging.cropping import bounding_box, crop
 from operators.imaging.usable_image import replace_non_finite
 
 if TYPE_CHECKING:
@@ -42,9 +42,6 @@ In real T2w images the factor is below 2 (fluid, fat near the coil); a hot voxel
 image of 0-1500 has 20 or more. A lower factor would begin to cut true fluid.
 """
 
-_PAD_VOXELS = 4
-"""Border around the image, in native voxels on every side (SPINEPS)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -53,7 +50,7 @@ class Prepared:
     Attributes
     ----------
     volume : Volume
-        float32, 0..1500, padded by 4 voxels on every side.
+        float32, 0..1500.
     facts : tuple of str
         What had to be repaired, such as ``hot_voxels_capped: 3``.
     """
@@ -63,7 +60,7 @@ class Prepared:
 
 
 def prepare(volume: Volume) -> Prepared:
-    """Shift, crop, correct the bias field, scale and pad, in SPINEPS's order.
+    """Shift, crop, correct the bias field and scale, in SPINEPS's order, which pads afterwards.
 
     Parameters
     ----------
@@ -73,7 +70,7 @@ def prepare(volume: Volume) -> Prepared:
     Returns
     -------
     Prepared
-        On the grid of ``volume`` widened by 4 voxels on every side.
+        On the grid of ``volume``.
 
     Raises
     ------
@@ -108,8 +105,7 @@ def prepare(volume: Volume) -> Prepared:
         spacing = crop(volume, box).spacing_zyx_mm
         inner /= n4_field(inner, spacing, bright)
     scale_in_place(inner)
-    widths = [(_PAD_VOXELS, _PAD_VOXELS)] * 3
-    return Prepared(pad(volume.with_voxels(voxels), widths, 0.0), tuple(facts))
+    return Prepared(volume.with_voxels(voxels), tuple(facts))
 
 
 def scale_in_place(voxels: NDArray[np.float32]) -> None:

@@ -29,7 +29,9 @@ _TIE = 1e-6
 """Half-way positions go to the higher index, whatever the rounding of the affines."""
 
 
-def resample_to_spacing(volume: Volume, spacing_zyx_mm: Spacing) -> Volume:
+def resample_to_spacing(
+    volume: Volume, spacing_zyx_mm: Spacing, *, is_covering: bool = False
+) -> Volume:
     """Interpolate an image with cubic B-splines (order 3 with prefilter, edges repeated).
 
     Equal to ``scipy.ndimage.affine_transform(order=3, mode="nearest")`` on a diagonal matrix,
@@ -41,6 +43,9 @@ def resample_to_spacing(volume: Volume, spacing_zyx_mm: Spacing) -> Volume:
         Any spacing. Cubic over- and undershoot is kept.
     spacing_zyx_mm : tuple of 3 floats
         Wanted spacing along (k, j, i).
+    is_covering : bool
+        Every voxel's centre lies in a voxel of the new grid. The rounded size may leave out up to
+        half a new voxel at the far end, which in an image without a border may be a whole slice.
 
     Returns
     -------
@@ -56,7 +61,7 @@ def resample_to_spacing(volume: Volume, spacing_zyx_mm: Spacing) -> Volume:
     old = volume.spacing_zyx_mm
     if _is_same(old, spacing_zyx_mm):
         return volume.with_voxels(volume.voxels_zyx.astype(np.float32, copy=False))
-    grid = _grid_with_spacing(volume.grid, spacing_zyx_mm)
+    grid = _grid_with_spacing(volume.grid, spacing_zyx_mm, is_covering=is_covering)
     ratios = [new / was for new, was in zip(spacing_zyx_mm, old, strict=True)]
     voxels = volume.voxels_zyx.astype(np.float32, copy=False)
     # Axes that lose most voxels first: the later ones then have less to do.
@@ -160,10 +165,13 @@ def _is_same(old: Spacing, new: Spacing) -> bool:
     return all(abs(a - b) < SAME_SPACING_MM for a, b in zip(old, new, strict=True))
 
 
-def _grid_with_spacing(grid: Grid, spacing_zyx_mm: Spacing) -> Grid:
+def _grid_with_spacing(grid: Grid, spacing_zyx_mm: Spacing, *, is_covering: bool = False) -> Grid:
     old = np.asarray(grid.spacing_zyx_mm)
     new = np.asarray(spacing_zyx_mm)
-    k, j, i = (max(1, int(n)) for n in np.rint(np.asarray(grid.shape_zyx) * old / new))
+    size = np.rint(np.asarray(grid.shape_zyx) * old / new)
+    if is_covering:
+        size = _nearest((np.asarray(grid.shape_zyx) - 1) * old / new) + 1
+    k, j, i = (max(1, int(n)) for n in size)
     affine = grid.affine_lps.copy()
     affine[:3, :3] *= new / old
     return Grid((k, j, i), affine)

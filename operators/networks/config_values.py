@@ -66,6 +66,11 @@ def as_counts(value: object) -> tuple[int, ...]:
     return tuple(as_count(v) for v in as_items(value))
 
 
+def as_border(value: object) -> tuple[object, object, object]:
+    """Accept three whole numbers, not negative."""
+    return as_three(value, as_count)
+
+
 def as_three(value: object, parse: Callable[[object], object]) -> tuple[object, object, object]:
     """Accept a list of exactly three values."""
     first, second, third = (parse(v) for v in as_items(value))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from operators.errors import ModelUnusableError
 from operators.networks.config_values import (
     Triple,
+    as_border,
     as_codes,
     as_count,
     as_counts,
@@ -94,6 +95,10 @@ class InferenceConfig:
         An image of up to so many voxels on the network's grid is one tile, a larger one is cut
         along its longest axis; None = tiles as the plans name them. For networks that were trained
         on whole fields: their norms know what a whole image has. A key of this product's.
+    border_voxels : tuple of 3 int
+        Black voxels that are put at both ends of an image before it is resampled, in its own
+        voxels, in the order of the orientation codes (x, y, z): 4 in SPINEPS. A key of this
+        product's.
     """
 
     log_name: str
@@ -115,12 +120,19 @@ class InferenceConfig:
     mirror_left_right: bool = False
     confidence_temperature: float = 1.0
     largest_tile: int | None = None
+    border_voxels: tuple[int, int, int] = (4, 4, 4)
     mapping: Mapping[int, int] = field(default_factory=lambda: dict(DEFAULT_MAPPING))
 
     @property
     def cutout_size_zyx(self) -> tuple[int, int, int]:
         """Instance cutout in voxels along (k, j, i)."""
         x, y, z = self.cutout_size
+        return z, y, x
+
+    @property
+    def border_zyx(self) -> tuple[int, int, int]:
+        """Black voxels at both ends along (k, j, i)."""
+        x, y, z = self.border_voxels
         return z, y, x
 
     @property
@@ -248,6 +260,7 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "resolution_range": as_resolution,
     "default_step_size": as_positive,
     "largest_tile": as_count,
+    "border_voxels": as_border,
     "labels": as_labels,
     "expected_inputs": as_texts,
     "has_c1": as_flag,

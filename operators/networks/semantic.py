@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from operators.errors import IntensityError, ModelUnusableError
-from operators.imaging.cropping import bounding_box
+from operators.imaging.cropping import bounding_box, pad
 from operators.imaging.intensity import prepare
 from operators.imaging.orientation import reorient
 from operators.imaging.resampling import resample_to_spacing
@@ -120,7 +120,9 @@ class SemanticModel:
         prepared = prepare(volume)
         turned = reorient(prepared.volume, self.config.model_expected_orientation)
         spacing = self.config.target_spacing_zyx_mm(turned.spacing_zyx_mm)
-        on_grid = resample_to_spacing(turned, spacing)
+        border = self.config.border_zyx
+        framed = pad(turned, [(voxels, voxels) for voxels in border])
+        on_grid = resample_to_spacing(framed, spacing, is_covering=0 in border)
         ways = Ways(progress, needs_body)
         return replace(self._predict(on_grid, ways), facts=prepared.facts)
 

@@ -238,10 +238,7 @@ def _cut(
 
 def _corrected(image: Volume) -> NDArray[np.float32]:
     """Correct the bias field as phase 1 does, without the border that it adds."""
-    padded = prepare(image).volume.voxels_zyx
-    sizes = zip(padded.shape, image.voxels_zyx.shape, strict=True)
-    k, j, i = (slice((wide - n) // 2, (wide + n) // 2) for wide, n in sizes)
-    return np.asarray(padded[k, j, i], np.float32)
+    return np.asarray(prepare(image).volume.voxels_zyx, np.float32)
 
 
 def _details(recipe: Recipe, annotation: Annotation) -> dict[str, Any]:

@@ -36,7 +36,7 @@ from app.research.training.dataset_layouts import find_annotated, images_of
 from app.research.training.supervision import UNKNOWN
 from operators.anatomy.labels import VERTEBRA_PARTS
 from operators.errors import SpineError, UnreadableInputError
-from operators.imaging.cropping import bounding_box
+from operators.imaging.cropping import bounding_box, pad
 from operators.imaging.intensity import prepare
 from operators.imaging.metaimage import read_metaimage
 from operators.imaging.nifti import read_label_map, read_volume
@@ -69,11 +69,15 @@ class ImportSettings:
         Prepare the image as inference does (N4 included); else only resample it.
     margin_mm : float or None
         Crop to the annotated box and so much around it; None = keep the whole image.
+    border_voxels : tuple of 3 int
+        Black voxels around a prepared image along (P, I, R), as the model's configuration will say
+        (`operators.networks.inference_config`).
     """
 
     spacing_rip_mm: tuple[float, float, float]
     correct_bias: bool = True
     margin_mm: float | None = None
+    border_voxels: tuple[int, int, int] = (4, 4, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +209,10 @@ def _on_grid(
     image: Volume, labels: LabelMap, numbers: LabelMap | None, settings: ImportSettings
 ) -> Case:
     spacing = settings.spacing_rip_mm
-    ready = prepare(image).volume if settings.correct_bias else image
-    volume = resample_to_spacing(reorient(ready, _PIR), spacing)
+    turned = reorient(prepare(image).volume if settings.correct_bias else image, _PIR)
+    if settings.correct_bias:
+        turned = pad(turned, [(voxels, voxels) for voxels in reversed(settings.border_voxels)])
+    volume = resample_to_spacing(turned, spacing)
     moved = resample_labels_to_grid(labels, volume.grid)
     require_inside(labels, moved)
     at = moved.labels_zyx.astype(np.uint8)

@@ -227,6 +227,7 @@ def write_inference_config(
         "labels": {str(i): name for i, name in enumerate(_NAMES, start=1)},
         "expected_inputs": ["img"],
         "has_c1": has_c1,
+        "border_voxels": preset.border_voxels,
     }
     if preset.largest_tile is not None:
         config["largest_tile"] = preset.largest_tile

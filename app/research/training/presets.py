@@ -126,6 +126,9 @@ class SemanticPreset:
     largest_tile : int or None
         What the model's configuration says of whole images
         (`operators.networks.inference_config`).
+    border_voxels : tuple of 3 int
+        Likewise, of the black border around an image, along (P, I, R); images of a data set get
+        the same.
     """
 
     name: str
@@ -142,6 +145,7 @@ class SemanticPreset:
     class_weights: dict[int, float] = field(default_factory=dict)
     map_mm: tuple[float, float, float] | None = None
     largest_tile: int | None = None
+    border_voxels: tuple[int, int, int] = (4, 4, 4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +185,7 @@ _COMPACT = SemanticPreset(
     epochs=72,
     class_weights=_COMPACT_WEIGHTS,
     map_mm=(1.65, 0.75, 0.75),
+    border_voxels=(4, 4, 0),
 )
 
 _LARGEST_TILE = 2_500_000

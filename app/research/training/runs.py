@@ -102,7 +102,10 @@ def _prepare(request: Request, listener: Listener, stop: Callable[[], bool]) -> 
     grid = preset.grid.spacing_mm
     home = request.work / ("cases-" + "x".join(f"{mm:g}" for mm in grid))
     settings = ImportSettings(
-        spacing_rip_mm=grid, correct_bias=preset.correct_bias, margin_mm=preset.margin_mm
+        spacing_rip_mm=grid,
+        correct_bias=preset.correct_bias,
+        margin_mm=preset.margin_mm,
+        border_voxels=preset.border_voxels,
     )
     real = tuple(
         RealCases(

@@ -29,11 +29,12 @@ def relative_difference(a: NDArray[np.generic], b: NDArray[np.generic]) -> float
     return float(np.abs(a - b).max() / b.max())
 
 
-def test_the_result_is_4_voxels_wider_on_every_side_and_its_affine_moves_along():
-    out = prepare(Volume(tissue(), AFFINE)).volume
-    assert out.voxels_zyx.shape == (20, 68, 58)
+def test_the_grid_stays_and_the_voxels_are_float32():
+    image = Volume(tissue(), AFFINE)
+    out = prepare(image).volume
     assert out.voxels_zyx.dtype == np.float32
-    assert out.affine_lps[:3, 3] == pytest.approx([-13.2, -3.6, -3.6])
+    assert np.array_equal(out.affine_lps, image.affine_lps)
+    assert out.voxels_zyx.shape == image.voxels_zyx.shape
 
 
 def test_an_image_brighter_than_1500_ends_at_most_at_1500_and_a_darker_one_is_not_raised():
@@ -72,7 +73,7 @@ def test_one_hot_voxel_of_32000_leaves_every_other_voxel_within_1_percent():
     assert plain.facts == ()
     assert hot.facts == ("hot_voxels_capped: 1",)
     difference = np.abs(hot.volume.voxels_zyx - plain.volume.voxels_zyx)
-    difference[10, 34, 14] = 0
+    difference[6, 30, 10] = 0
     assert difference.max() < 12
 
 

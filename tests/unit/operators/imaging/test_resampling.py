@@ -41,6 +41,25 @@ def test_18_slices_of_3_3_mm_become_36_of_1_65_mm():
     assert resample_to_spacing(volume, (1.65, 0.75, 0.75)).voxels_zyx.shape == (36, 10, 10)
 
 
+@pytest.mark.parametrize("spacing", [0.5, 0.9, 1.65, 2.0, 3.3, 4.4])
+@pytest.mark.parametrize("slices", [1, 5, 20, 21, 22, 23])
+def test_a_covering_grid_has_a_voxel_at_every_centre_and_none_beyond(
+    slices: int, spacing: float
+) -> None:
+    volume = Volume(np.zeros((slices, 10, 10), np.int16), np.diag([spacing, 0.75, 0.75, 1]))
+    made = resample_to_spacing(volume, (1.65, 0.75, 0.75), is_covering=True)
+    ones = LabelMap(np.ones(made.voxels_zyx.shape, np.uint8), made.affine_lps)
+    assert resample_labels_to_grid(ones, volume.grid).labels_zyx.all()
+    assert (made.voxels_zyx.shape[0] - 1.5) * 1.65 < (slices - 1) * spacing + 1e-6 or slices == 1
+
+
+def test_the_rounded_size_may_leave_out_the_last_slice() -> None:
+    volume = Volume(np.zeros((21, 10, 10), np.int16), np.diag([0.9, 0.75, 0.75, 1]))
+    made = resample_to_spacing(volume, (1.65, 0.75, 0.75))
+    ones = LabelMap(np.ones(made.voxels_zyx.shape, np.uint8), made.affine_lps)
+    assert not resample_labels_to_grid(ones, volume.grid).labels_zyx[-1].any()
+
+
 def test_the_centre_of_voxel_0_keeps_its_place():
     volume = ramp()
     affine = volume.affine_lps.copy()

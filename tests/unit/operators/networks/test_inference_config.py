@@ -78,8 +78,8 @@ def test_a_key_that_steers_nothing_here_changes_nothing(key: str, tmp_path: Path
 
 
 def test_keys_are_either_read_or_ignored() -> None:
-    # What SPINEPS 2.1.3 knows (`Segmentation_Inference_Config`), and three keys of this product.
-    ours = {"mirror_left_right", "confidence_temperature", "largest_tile"}
+    # What SPINEPS 2.1.3 knows (`Segmentation_Inference_Config`), and four keys of this product.
+    ours = {"mirror_left_right", "confidence_temperature", "largest_tile", "border_voxels"}
     known = {field.name for field in fields(InferenceConfig)} | READ_AND_IGNORED.keys()
     assert known - ours == {
         *REQUIRED,
@@ -118,6 +118,8 @@ def test_every_required_key_is_missed_by_name(key: str, tmp_path: Path) -> None:
         ("resolution_range", [[1, 1, 1], [1, 0.5, 1]]),
         ("default_step_size", 0),
         ("largest_tile", -1),
+        ("border_voxels", 4),
+        ("border_voxels", [4, 4, -1]),
         ("labels", [1, 2]),
         ("cutout_size", [248, 0, 64]),
         ("has_c1", 1),

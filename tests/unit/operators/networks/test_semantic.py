@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from operators.errors import IntensityError, InterruptedRunError, ModelUnusableError
 from operators.imaging.intensity import prepare
 from operators.imaging.orientation import axis_codes
+from operators.imaging.resampling import resample_labels_to_grid
 from operators.imaging.volume import Volume
 from operators.networks.semantic import SemanticModel, load_semantic_model
 from tests.builders.nnunet_folder import Recipe, network, write_folder
@@ -69,7 +70,7 @@ def test_3_folds_vote_on_every_voxel_and_the_labels_stay_those_of_their_mean(
     found = load_semantic_model(write_folder(tmp_path, recipe)).segment(volume)
     assert found.agreement is not None
     inside = tuple(slice(4, -4) for _ in range(3))  # the field of view is padded with black
-    voxels = prepare(volume).volume.voxels_zyx.astype(np.float32)[inside]
+    voxels = prepare(volume).volume.voxels_zyx.astype(np.float32)
     votes = np.stack([by_hand(recipe, voxels, (seed,)).argmax(0) for seed in (0, 1, 2)])
     decided = by_hand(recipe, voxels, (0, 1, 2)).argmax(0)
     share = (votes == decided).mean(0)
@@ -155,6 +156,21 @@ def test_the_result_lies_on_the_models_grid_around_the_image(
     assert turned.labels.labels_zyx.shape == plain.labels.labels_zyx.shape == (20, 38, 34)
     assert np.allclose(turned.labels.affine_lps, plain.labels.affine_lps)
     assert plain.facts == ()
+
+
+@pytest.mark.parametrize("slices", [20, 21, 22])
+def test_without_a_border_the_grid_begins_with_the_image_and_holds_its_last_slice(
+    slices: int, tmp_path: Path
+) -> None:
+    recipe = Recipe(config={"border_voxels": [4, 4, 0], "resolution_range": [1.0, 1.0, 1.65]})
+    model = load_semantic_model(write_folder(tmp_path, recipe))
+    rng = np.random.default_rng(4)
+    affine = image().affine_lps * np.array([0.3, 1, 1, 1])  # slices of 0.9 mm
+    volume = Volume(rng.uniform(100, 900, (slices, 16, 16)).astype(np.float32), affine)
+    found = model.segment(volume).labels
+    assert np.isclose(found.affine_lps[0, 3], affine[0, 3])
+    seen = found.with_labels(np.ones_like(found.labels_zyx))
+    assert resample_labels_to_grid(seen, volume.grid).labels_zyx.all()
 
 
 def test_a_resolution_pair_leaves_a_spacing_within_it_alone(tmp_path: Path) -> None:
