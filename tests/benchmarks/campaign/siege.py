@@ -24,11 +24,12 @@ from tests.builders import dcmqrscp
 from tests.builders.counting_pacs import TITLE, CountingPacs
 from tests.builders.faulty_line import FaultyLine, faulty_line
 from tests.builders.killable_node import Journal, KillableNode, killable_node
-from tests.builders.node_processes import NodeProcess
+from tests.builders.node_processes import ENVIRONMENT, ROOT, NodeProcess
 from tests.builders.orthanc import PROGRAM, running_orthanc
 from tests.builders.served_node import served_node
 from tests.builders.stubborn_sender import StubbornSender
 from tests.builders.waiting import comes_true
+from tests.builders.warm_start import warm_parent
 
 MOST_WAITING: Final = 6
 """Series that are sent and not yet segmented before the senders pause."""
@@ -146,14 +147,16 @@ def running_site(folder: Path, seed: int, habits: Habits) -> Iterator[Site]:
         disturbance = None
         if habits.disturbs:
             disturbance = Disturbance(folder / "disturbance", folder / "data", habits.keeps)
+        told = ENVIRONMENT | (disturbance.environment if disturbance else {})
+        parent = None if habits.is_served else stack.enter_context(warm_parent(ROOT, told))
         node = stack.enter_context(
             served_node(folder, CountingPacs(port=line.port), **habits.settings)
             if habits.is_served
             else killable_node(
                 folder,
                 CountingPacs(port=line.port),
-                environment=disturbance.environment if disturbance else {},
                 through=("tests.benchmarks.campaign.steps", str(steps)) if habits.steps else (),
+                parent=parent,
                 **habits.settings,
             )
         )
@@ -161,7 +164,7 @@ def running_site(folder: Path, seed: int, habits: Habits) -> Iterator[Site]:
         if habits.journal is not None:
             node.journal = habits.journal
             command, log = node.worker.command, folder / "second-worker.log"
-            site.second = NodeProcess("worker", command, log)
+            site.second = NodeProcess("worker", command, log, parent=parent)
             stack.callback(site.second.kill)
             site.second.start()
             site.second.wait_ready()
@@ -235,7 +238,8 @@ def _inflict(site: Site, plan: Plan, faults: Mapping[str, Inflict], found: Findi
         name, began = order.pop(), time.monotonic()
         found.times[name] += faults[name](site, generator)
         # Work gets on between two faults, however slow the machine is.
-        time.sleep(generator.uniform(0, min(time.monotonic() - began, LONGEST_BREATH_S)))
+        took_s = time.monotonic() - began
+        time.sleep(generator.uniform(0, min(took_s / 2, LONGEST_BREATH_S)))
 
 
 def _settle(site: Site, limit_s: float) -> None:
