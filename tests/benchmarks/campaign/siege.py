@@ -23,7 +23,7 @@ from tests.benchmarks.campaign.judging import Findings, Pacs
 from tests.builders import dcmqrscp
 from tests.builders.counting_pacs import TITLE, CountingPacs
 from tests.builders.faulty_line import FaultyLine, faulty_line
-from tests.builders.killable_node import Journal, KillableNode, killable_node
+from tests.builders.killable_node import WORK_S, Journal, KillableNode, killable_node
 from tests.builders.node_processes import ENVIRONMENT, ROOT, NodeProcess
 from tests.builders.orthanc import PROGRAM, running_orthanc
 from tests.builders.served_node import served_node
@@ -109,8 +109,8 @@ class Habits:
 
     `steps`: processes die at steps; `is_served`: `serve` starts them; `disturbs`: disk and clock
     misbehave; `keeps`: and power can fail; `settings`: sections of the node's settings;
-    `sender`: attributes of the senders; `journal`: where it is no SQLite file, and two workers
-    share it.
+    `sender`: attributes of the senders; `work_s`: what a series takes; `journal`: where it is no
+    SQLite file, and two workers share it.
     """
 
     steps: bool = False
@@ -121,6 +121,7 @@ class Habits:
     most_waiting: int = MOST_WAITING
     settings: Mapping[str, Any] = field(default_factory=dict)
     sender: Mapping[str, Any] = field(default_factory=dict)
+    work_s: float = WORK_S
     journal: Journal | None = None
 
 
@@ -155,6 +156,7 @@ def running_site(folder: Path, seed: int, habits: Habits) -> Iterator[Site]:
             else killable_node(
                 folder,
                 CountingPacs(port=line.port),
+                work_s=habits.work_s,
                 through=("tests.benchmarks.campaign.steps", str(steps)) if habits.steps else (),
                 parent=parent,
                 **habits.settings,
