@@ -265,11 +265,15 @@ def _judge(site: Site, found: Findings) -> None:
 
 
 def do_at(
-    site: Site, query: str, generator: random.Random, act: Callable[[], Any], *, limit_s: float = 3
+    site: Site, query: str, generator: random.Random, act: Callable[[], Any], *, limit_s: float = 5
 ) -> int:
-    """Act when the journal has a row for the query, or soon after; or at any time (no query)."""
+    """Act when the journal has a row for the query, or soon after; or at any time (no query).
+
+    Where no row comes in time, nothing is done: it is tried again later.
+    """
     if query:
-        comes_true(lambda: site.node.journal.has(query), limit_s, every_s=0.003)
+        if not comes_true(lambda: site.node.journal.has(query), limit_s, every_s=0.003):
+            return 0
         # The states that follow within milliseconds are hit, too.
         time.sleep(generator.choice((0, 0, 0.005, 0.02, 0.1)))
     else:
