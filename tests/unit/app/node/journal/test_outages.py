@@ -1,4 +1,4 @@
-"""A connection that was opened on a read-only disk is replaced as soon as it has shown that."""
+"""A connection is given up where the disk fails: a new one may do, and DBOS waits for one."""
 
 from __future__ import annotations
 
@@ -71,3 +71,21 @@ def test_a_connection_that_only_reads_is_kept(engine: sa.Engine, tmp_path: Path)
         with reading(engine) as c:
             assert c.execute(COUNTER.select()).all() == []
     assert len(opened) == 1
+
+
+def test_a_full_disk_counts_as_a_lost_connection(engine: sa.Engine):
+    """For those DBOS waits, where any other error ends a workflow."""
+    with engine.connect() as c:
+        c.exec_driver_sql("PRAGMA max_page_count = 1")
+        with pytest.raises(sa.exc.OperationalError, match="full") as caught:
+            c.exec_driver_sql("CREATE TABLE filling (content)")
+    assert caught.value.connection_invalidated
+
+
+def test_a_locked_database_does_not(engine: sa.Engine):
+    other = sa.create_engine(engine.url, connect_args={"timeout": 0})
+    with engine.begin(), other.connect() as c:
+        with pytest.raises(sa.exc.OperationalError, match="locked") as caught:
+            c.exec_driver_sql("BEGIN IMMEDIATE")
+        assert not caught.value.connection_invalidated
+    other.dispose()
