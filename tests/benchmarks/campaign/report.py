@@ -36,10 +36,11 @@ It sees what it is to see: with `synchronous=NORMAL` in the journal the family `
 acknowledged objects that are lost, and without the `fsync` of received files it finds files without
 bytes (both tried on 2026-11-29).
 
-What it found on 2026-11-30, in `disks` (mended since, seed 11 was run again): a connection to SQLite
-that was opened while the disk was read-only stayed so and refused whatever was given to it, and a
-workflow of which neither the step nor the end could be written was neither at work nor over; both
-until the worker was started again. Two results had not been confirmed when the part gave up.
+What it found on 2026-11-30 in `disks`, mended since (seed 11 was run again, with two more faults):
+a connection to SQLite that was opened while the disk was read-only stayed so and refused whatever
+was given to it, and a workflow of which neither the step nor the end could be written was neither
+at work nor over; both until the worker was started again. Two results had not been confirmed when
+the part gave up.
 
 So that the time goes into faults, listener and worker are forked from a process that has imported
 everything already. In `serving` and `doors` they are started as on a site, as in all parts of
