@@ -40,7 +40,8 @@ What it found on 2026-11-30 in `disks`, mended since (seed 11 was run again, wit
 a connection to SQLite that was opened while the disk was read-only stayed so and refused whatever
 was given to it, and a workflow of which neither the step nor the end could be written was neither
 at work nor over; both until the worker was started again. Two results had not been confirmed when
-the part gave up.
+the part gave up. `traffic` with seed 11 called two objects lost that were kept beside the half that
+came after them: the judge looked at one content per object; it was corrected, the part run again.
 
 So that the time goes into faults, listener and worker are forked from a process that has imported
 everything already. In `serving` and `doors` they are started as on a site, as in all parts of
