@@ -6,7 +6,7 @@ They deliver to a `CountingPacs` at once. Whoever is killed is started again.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from tests.builders.node_processes import (
     write_config,
 )
 from tests.builders.waiting import comes_true
+from tests.builders.warm_start import WarmParent
 
 WORK_S = 0.2
 """What the stand-in takes for a series."""
@@ -117,26 +118,25 @@ def killable_node(
     *,
     work_s: float = WORK_S,
     with_graph: bool = False,
-    environment: Mapping[str, str] | None = None,
     through: Sequence[str] = (),
+    parent: WarmParent | None = None,
     **sections: Any,
 ) -> Iterator[KillableNode]:
     """A node that sends everything to `pacs`, ready; `sections` replace parts of its settings.
 
     `with_graph`: the real graph with stand-in networks takes the place of stand-in objects;
-    `environment`: of its processes, beside that of this one; `through`: module and arguments by
-    which every process is started, before its own.
+    `through`: module and arguments by which every process is started, before its own; `parent`:
+    listener and worker are forked from that one, with its environment.
     """
     data, config = folder / "data", configure(folder, pacs, **sections)
     inference = ("--graph",) if with_graph else ("--work", str(work_s))
     worker = stub_worker_command(config, *inference)
-    told = environment or {}
     listener, worker = (
         _started_by(through, command) for command in (role_command("listener", config), worker)
     )
     node = KillableNode(
-        listener=NodeProcess("listener", listener, folder / "listener.log", told),
-        worker=NodeProcess("worker", worker, folder / "worker.log", told),
+        listener=NodeProcess("listener", listener, folder / "listener.log", parent),
+        worker=NodeProcess("worker", worker, folder / "worker.log", parent),
         journal=Journal(data / "journal.db"),
         data=data,
         config=config,

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,15 @@ import psutil
 import yaml
 
 from tests.builders.stub_inference_child import COMMAND
+from tests.builders.warm_start import WarmParent, WarmProcess
 
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != _BYTECODE} | {
+    "PYTHONPATH": str(ROOT),
+    "OMP_NUM_THREADS": "1",
+}
+"""Bytecode is kept: a process that compiles all it imports takes twice as long to start."""
 STUB_WORKER = (sys.executable, "-m", "tests.builders.stub_worker")
 
 
@@ -44,28 +50,34 @@ def stub_worker_command(config: Path, *options: str) -> tuple[str, ...]:
 
 @dataclass
 class NodeProcess:
-    """One role. `log`: where its standard error goes; `environment`: beside that of all others."""
+    """One role. `log`: where its standard error goes.
+
+    `parent`: it is forked from that one, with its environment.
+    """
 
     role: str
     command: Sequence[str]
     log: Path
-    environment: Mapping[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[str] | None = None
+    parent: WarmParent | None = None
+    process: subprocess.Popen[str] | WarmProcess | None = None
     port: int = 0
     starts: int = 0
 
     def start(self) -> None:
+        self.starts += 1
         with self.log.open("ab") as log:
+            if self.parent is not None:
+                self.process = self.parent.start(self.command, log.fileno())
+                return
             self.process = subprocess.Popen(
                 self.command,
                 cwd=ROOT,
-                env={**ENVIRONMENT, **self.environment},
+                env=ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
             )
-        self.starts += 1
 
     def wait_ready(self) -> None:
         """Until it says so; what it says before is not for us."""

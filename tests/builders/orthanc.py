@@ -64,7 +64,12 @@ class Orthanc:
         self.modalities = dict(modalities or {})
         self.process: subprocess.Popen[bytes] | None = None
         self._options = options
-        self._client = httpx.Client(base_url=f"http://{HOST}:{self.http_port}", timeout=30)
+        self._client = httpx.Client(
+            base_url=f"http://{HOST}:{self.http_port}",
+            timeout=30,
+            # It closes idle connections, at times just as the next request comes.
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
         folder.mkdir(parents=True, exist_ok=True)
 
     # --- its life -----------------------------------------------------------------------------

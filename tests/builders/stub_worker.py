@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.node import roles
-from app.node.work.options import WorkerOptions
-from app.node.work.worker import serve_worker
 from app.settings import Settings, load_settings
 
 
@@ -20,6 +18,10 @@ def replace_inference(command: Sequence[str]) -> None:
     """Have the worker of this process start another inference child."""
 
     def work(settings: Settings, life: roles.Life) -> None:
+        # Not at the top: `stub_node` imports this into every process, also those without a worker.
+        from app.node.work.options import WorkerOptions  # noqa: PLC0415
+        from app.node.work.worker import serve_worker  # noqa: PLC0415
+
         serve_worker(
             settings.node,
             settings,

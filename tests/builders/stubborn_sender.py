@@ -38,6 +38,7 @@ class StubbornSender:
     port: int
     stop: threading.Event
     seed: int = 0
+    slices: int = SLICES
     repeats: float = 0.1
     """Probability that an object is sent once more after it was acknowledged."""
     aborts: float = 0.0
@@ -81,10 +82,10 @@ class StubbornSender:
             self.begun += 1
             made = spine_series(
                 self.folder / name,
-                slices=SLICES,
+                slices=self.slices,
                 name=name,
                 study=f"study {name}",
-                tags={"ImagesInAcquisition": SLICES},
+                tags={"ImagesInAcquisition": self.slices},
             )
             self._send_all(made)
             shutil.rmtree(self.folder / name)

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import JournalDamagedError, JournalError, JournalNewerError
 from app.node.journal.earlier import keep_copy
+from app.node.journal.outages import primary_code, survive_outages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +29,6 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S: Final = 30
 """How long a writer waits for another one on SQLite, s."""
 
-_PRIMARY_CODE: Final = 0xFF
-"""Of an extended result code of SQLite (https://www.sqlite.org/rescode.html)."""
 _LOCK_KEY: Final = 0x5350494E45
 """Advisory lock of PostgreSQL that lets one process migrate at a time ("SPINE")."""
 
@@ -81,6 +80,7 @@ def open_journal(url: str) -> Engine:
     """
     engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
     if engine.dialect.name == "sqlite":
+        survive_outages()
         event.listen(engine, "connect", _set_pragmas)
         event.listen(engine, "begin", _begin)
     try:
@@ -128,9 +128,10 @@ def named(what: str, error: SQLAlchemyError) -> JournalError:
     JournalError
         `JournalDamagedError` for SQLITE_CORRUPT and SQLITE_NOTADB.
     """
-    cause = getattr(error, "orig", None)
-    code = getattr(cause, "sqlite_errorcode", 0) & _PRIMARY_CODE
-    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+    if primary_code(getattr(error, "orig", None)) in {
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+    }:
         return JournalDamagedError()
     return JournalError(f"{what}: {type(error).__name__}")
 

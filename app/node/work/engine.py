@@ -14,6 +14,7 @@ from dbos import DBOS, DBOSPortableJSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import EngineError
+from app.node.journal.outages import survive_outages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -77,6 +78,7 @@ class Engine:
 
     def configure(self, url: str) -> None:
         """Configure it; workflows must be registered between this and `start`."""
+        survive_outages()
         DBOS(
             config={
                 "name": self.name,

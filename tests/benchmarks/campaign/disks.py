@@ -12,8 +12,10 @@ from typing import Final
 
 from app.node.journal.engine import BUSY_TIMEOUT_S
 from tests.benchmarks.campaign.judging import Findings
-from tests.benchmarks.campaign.siege import Habits, Inflict, Plan, Site, siege
+from tests.benchmarks.campaign.kills import KILL_POINTS
+from tests.benchmarks.campaign.siege import Habits, Inflict, Plan, Site, do_at, siege
 
+RUNNING: Final = KILL_POINTS["worker, job running"][1]
 SHORT_S: Final = (0.2, 3.0)
 """How long a fault lasts, s."""
 LONG_S: Final = (BUSY_TIMEOUT_S + 2.0, BUSY_TIMEOUT_S + 5.0)
@@ -28,6 +30,17 @@ def refuse(error: int, site: Site, generator: random.Random) -> int:
         site.disturbed().refuse(0)
     site.revive()
     return 1
+
+
+def refuse_at_work(error: int, site: Site, generator: random.Random) -> int:
+    """Refuse every write from the middle of a job to beyond its end."""
+
+    def act() -> None:
+        site.disturbed().refuse(error)
+        time.sleep(generator.uniform(1.0, SHORT_S[1]))
+        site.disturbed().refuse(0)
+
+    return do_at(site, RUNNING, generator, act)
 
 
 def refuse_at_start(error: int, site: Site, generator: random.Random) -> int:
@@ -65,6 +78,10 @@ FAULTS: Final[dict[str, Inflict]] = {
     "disk full for up to 3 s": partial(refuse, errno.ENOSPC),
     "disk read-only for up to 3 s": partial(refuse, errno.EROFS),
     "disk fails (EIO) for up to 3 s": partial(refuse, errno.EIO),
+    "disk full from the middle of a job to beyond its end": partial(refuse_at_work, errno.ENOSPC),
+    "disk read-only from the middle of a job to beyond its end": partial(
+        refuse_at_work, errno.EROFS
+    ),
     "disk full while the processes start": partial(refuse_at_start, errno.ENOSPC),
     "journal locked for up to 3 s": partial(lock, "journal.db", SHORT_S),
     "database of the engine locked for up to 3 s": partial(lock, "queue.db", SHORT_S),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from functools import partial
 from typing import Final
 
@@ -37,6 +38,8 @@ KILL_POINTS: Final[dict[str, tuple[str, str]]] = {
 }
 """Name -> (who is killed, query that must find a row first)."""
 
+STARTING_S: Final = 1.0
+"""Within this time of its start a process is killed again, s: before it is ready or just after."""
 STEP_WITHIN_S: Final = 30.0
 """A step that nobody comes by in this time is tried again later, s."""
 
@@ -44,6 +47,19 @@ STEP_WITHIN_S: Final = 30.0
 def kill(who: str, query: str, site: Site, generator: random.Random) -> int:
     """Kill a process and start it again."""
     return do_at(site, query, generator, lambda: site.node.kill(who))
+
+
+def kill_starting(site: Site, generator: random.Random) -> int:
+    """Kill both, and once more while they take up what the first ones left."""
+
+    def start_and_kill() -> None:
+        for process in site.processes():
+            process.start()
+        time.sleep(generator.uniform(0, STARTING_S))
+        for process in site.processes():
+            process.kill()
+
+    return int(site.node.kill("both", start_and_kill))
 
 
 def die_at(name: str, site: Site, _generator: random.Random) -> int:
@@ -60,7 +76,8 @@ def die_at(name: str, site: Site, _generator: random.Random) -> int:
 
 
 RANDOM: Final[dict[str, Inflict]] = {
-    name: partial(kill, *point) for name, point in KILL_POINTS.items()
+    **{name: partial(kill, *point) for name, point in KILL_POINTS.items()},
+    "listener and worker, again while they start": kill_starting,
 }
 AT_STEPS: Final[dict[str, Inflict]] = {name: partial(die_at, name) for name in STEPS}
 

@@ -23,12 +23,13 @@ from tests.benchmarks.campaign.judging import Findings, Pacs
 from tests.builders import dcmqrscp
 from tests.builders.counting_pacs import TITLE, CountingPacs
 from tests.builders.faulty_line import FaultyLine, faulty_line
-from tests.builders.killable_node import Journal, KillableNode, killable_node
-from tests.builders.node_processes import NodeProcess
+from tests.builders.killable_node import WORK_S, Journal, KillableNode, killable_node
+from tests.builders.node_processes import ENVIRONMENT, ROOT, NodeProcess
 from tests.builders.orthanc import PROGRAM, running_orthanc
 from tests.builders.served_node import served_node
 from tests.builders.stubborn_sender import StubbornSender
 from tests.builders.waiting import comes_true
+from tests.builders.warm_start import warm_parent
 
 MOST_WAITING: Final = 6
 """Series that are sent and not yet segmented before the senders pause."""
@@ -108,8 +109,8 @@ class Habits:
 
     `steps`: processes die at steps; `is_served`: `serve` starts them; `disturbs`: disk and clock
     misbehave; `keeps`: and power can fail; `settings`: sections of the node's settings;
-    `sender`: attributes of the senders; `journal`: where it is no SQLite file, and two workers
-    share it.
+    `sender`: attributes of the senders; `work_s`: what a series takes; `journal`: where it is no
+    SQLite file, and two workers share it.
     """
 
     steps: bool = False
@@ -120,6 +121,7 @@ class Habits:
     most_waiting: int = MOST_WAITING
     settings: Mapping[str, Any] = field(default_factory=dict)
     sender: Mapping[str, Any] = field(default_factory=dict)
+    work_s: float = WORK_S
     journal: Journal | None = None
 
 
@@ -146,14 +148,17 @@ def running_site(folder: Path, seed: int, habits: Habits) -> Iterator[Site]:
         disturbance = None
         if habits.disturbs:
             disturbance = Disturbance(folder / "disturbance", folder / "data", habits.keeps)
+        told = ENVIRONMENT | (disturbance.environment if disturbance else {})
+        parent = None if habits.is_served else stack.enter_context(warm_parent(ROOT, told))
         node = stack.enter_context(
             served_node(folder, CountingPacs(port=line.port), **habits.settings)
             if habits.is_served
             else killable_node(
                 folder,
                 CountingPacs(port=line.port),
-                environment=disturbance.environment if disturbance else {},
+                work_s=habits.work_s,
                 through=("tests.benchmarks.campaign.steps", str(steps)) if habits.steps else (),
+                parent=parent,
                 **habits.settings,
             )
         )
@@ -161,7 +166,7 @@ def running_site(folder: Path, seed: int, habits: Habits) -> Iterator[Site]:
         if habits.journal is not None:
             node.journal = habits.journal
             command, log = node.worker.command, folder / "second-worker.log"
-            site.second = NodeProcess("worker", command, log)
+            site.second = NodeProcess("worker", command, log, parent=parent)
             stack.callback(site.second.kill)
             site.second.start()
             site.second.wait_ready()
@@ -235,7 +240,8 @@ def _inflict(site: Site, plan: Plan, faults: Mapping[str, Inflict], found: Findi
         name, began = order.pop(), time.monotonic()
         found.times[name] += faults[name](site, generator)
         # Work gets on between two faults, however slow the machine is.
-        time.sleep(generator.uniform(0, min(time.monotonic() - began, LONGEST_BREATH_S)))
+        took_s = time.monotonic() - began
+        time.sleep(generator.uniform(0, min(took_s / 2, LONGEST_BREATH_S)))
 
 
 def _settle(site: Site, limit_s: float) -> None:
@@ -259,11 +265,15 @@ def _judge(site: Site, found: Findings) -> None:
 
 
 def do_at(
-    site: Site, query: str, generator: random.Random, act: Callable[[], Any], *, limit_s: float = 3
+    site: Site, query: str, generator: random.Random, act: Callable[[], Any], *, limit_s: float = 5
 ) -> int:
-    """Act when the journal has a row for the query, or soon after; or at any time (no query)."""
+    """Act when the journal has a row for the query, or soon after; or at any time (no query).
+
+    Where no row comes in time, nothing is done: it is tried again later.
+    """
     if query:
-        comes_true(lambda: site.node.journal.has(query), limit_s, every_s=0.003)
+        if not comes_true(lambda: site.node.journal.has(query), limit_s, every_s=0.003):
+            return 0
         # The states that follow within milliseconds are hit, too.
         time.sleep(generator.choice((0, 0, 0.005, 0.02, 0.1)))
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from argparse import Namespace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pydicom
 from pydicom.dataset import Dataset
@@ -14,6 +15,7 @@ from tests.benchmarks.campaign.judging import (
     KINDS,
     Findings,
     Held,
+    check_objects,
     check_results,
     digest_of,
     is_the_same,
@@ -61,6 +63,33 @@ def test_a_file_that_lost_its_bytes_has_another_digest_and_is_no_crash(tmp_path:
     assert digest_of(whole) not in digests
     assert is_the_same(whole, pydicom.dcmread(whole))
     assert not is_the_same(tmp_path / "zeros", pydicom.dcmread(whole))
+
+
+def test_every_content_of_an_object_is_looked_at(tmp_path: Path) -> None:
+    """A half may come after the whole under its UID: both are kept, and the whole was promised."""
+    (tmp_path / "spool").mkdir()
+    whole = make_series(tmp_path / "in", slices=1).paths[0]
+    kept = tmp_path / "spool" / "whole.dcm"
+    kept.write_bytes(whole.read_bytes())
+    rows = [("1.2", digest_of(whole), "whole.dcm"), ("1.2", "half", "half.dcm")]
+    journal = SimpleNamespace(rows=lambda _query: rows)
+    node = SimpleNamespace(journal=journal, data=tmp_path)
+    sender = SimpleNamespace(acknowledged={"1.2": digest_of(whole)})
+
+    def lost() -> list[str]:
+        found = Findings()
+        check_objects(node, [sender], found)  # type: ignore[arg-type, list-item]
+        return found.wrong.get("objects lost", [])
+
+    assert lost() == []
+    kept.write_bytes(whole.read_bytes()[:-1])
+    assert lost() == ["acknowledged and kept with other bytes"]
+    kept.unlink()
+    assert lost() == ["acknowledged and not in the spool"]
+    rows.pop(0)
+    assert lost() == ["acknowledged and kept with other bytes"]
+    rows.clear()
+    assert lost() == ["acknowledged and not in the journal"]
 
 
 def part(seed: int, **changes: object) -> Part:
