@@ -1,10 +1,10 @@
 """Level names on synthetic and real masks: right, wrong, and wrong with confidence.
 
-Run: ``python -m tests.benchmarks.level_names [--spines N] [--maps DIR] [--real DIR]``. No network
-takes part. True maps of whole synthetic spines (seeds from 980000; numbers and weights were chosen
-on those from 970000) are cut to six fields of view, go through post-processing like a network's
-answer, and are named. The spines have 4 or 6 lumbar vertebrae in two of nine cases and T13 in 3 of
-100, several times as often as people.
+Run: ``python -m tests.benchmarks.level_names [--spines N] [--maps DIR] [--wrong] [--real DIR]``.
+No network takes part. True maps of whole synthetic spines (seeds from 980000; numbers and weights
+were chosen on those from 970000) are cut to six fields of view, go through post-processing like a
+network's answer, and are named. The spines have 4 or 6 lumbar vertebrae in two of nine cases and
+T13 in 3 of 100, several times as often as people.
 
 ``--real`` names masks that ``real_volumes --dump`` or ``spider --dump`` kept: VB1, VB2 and IVD of
 ``$SPINE_SHARED/data/volumes`` and the SPIDER subjects that no model was trained on, whose levels
@@ -33,6 +33,7 @@ from operators.anatomy.labels import (
     Structure,
 )
 from operators.anatomy.levels import PROBABLE_LEVEL, LevelName
+from operators.anatomy.vertebrae import LEVEL_NAMES
 from operators.errors import SpineError
 from operators.imaging.nifti import read_label_map
 from operators.imaging.orientation import reorient
@@ -176,7 +177,24 @@ def tell(what: str, counts: Counter[str]) -> None:
     )
 
 
-def synthetic(spines: int, folder: Path | None, first: int) -> None:
+def tell_wrong(seed: int, field: str, names: Named, of_spine: set[int]) -> None:
+    """Print a field with wrong names: truth, name, confidence; ``?`` where counting decides not."""
+    levels = [truth for truth, _ in names]
+    decided = decided_by_counting(levels)
+    wrong = [
+        f"{LEVEL_NAMES.get(truth, truth)}{'' if truth in decided else '?'} said {name.text} "
+        f"{name.confidence:.2f}"
+        for truth, name in names
+        if name.level != truth
+    ]
+    if wrong:
+        column = "usual" if is_usual(of_spine) else "variant"
+        column += " with T13" * (T13_INSTANCE in of_spine) + " with L6" * (L6_INSTANCE in of_spine)
+        column += " without L5" * (L5 not in of_spine)
+        sys.stdout.write(f"{seed} {field}, {column}, {len(names)} in view: {', '.join(wrong)}\n")
+
+
+def synthetic(spines: int, folder: Path | None, first: int, *, with_wrong: bool) -> None:
     """Name the fields of many spines."""
     totals: dict[str, Counter[str]] = {}
     for seed in range(first, first + spines):
@@ -187,6 +205,8 @@ def synthetic(spines: int, folder: Path | None, first: int) -> None:
             if not names:
                 totals.setdefault(field, Counter())["refused"] += 1
                 continue
+            if with_wrong:
+                tell_wrong(seed, field, names, of_spine)
             counts = count(names, of_spine)
             levels = {level for level, _ in names}
             has_end = 2 in levels or (truth.labels_zyx == SACRUM_INSTANCE).any()
@@ -246,10 +266,12 @@ def main() -> None:
     parser.add_argument("--spines", type=int, default=80)
     parser.add_argument("--first", type=int, default=PROOF_SEED, help="first seed")
     parser.add_argument("--maps", type=Path, help="folder in which whole spines are kept")
+    parser.add_argument("--wrong", action="store_true", help="say which names are wrong")
     parser.add_argument("--real", type=Path, help="folder of kept masks")
     arguments = parser.parse_args()
     if arguments.spines:
-        synthetic(arguments.spines, arguments.maps, arguments.first)
+        first, maps = arguments.first, arguments.maps
+        synthetic(arguments.spines, maps, first, with_wrong=arguments.wrong)
     shared = os.environ.get("SPINE_SHARED")
     if arguments.real is not None and shared:
         real(arguments.real, Path(shared) / "data")
