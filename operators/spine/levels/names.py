@@ -16,7 +16,7 @@ from operators.anatomy.vertebrae import ATLAS_INSTANCE
 from operators.errors import NamesRejectedError
 from operators.spine.levels.counting import UNCOUNTED, has_gap, is_counted
 from operators.spine.levels.evidence import costs_of
-from operators.spine.levels.measures import measure_spine
+from operators.spine.levels.measures import holds_two, measure_spine
 from operators.spine.levels.path import choose, paths_over, paths_with_gaps
 from operators.spine.levels.stations import Station, link
 
@@ -44,6 +44,7 @@ SPEAKS: Final = 0.7
 _SACRUM: Final = "sacrum below the lowest vertebra"
 _ATLAS: Final = "C1 at the top"
 _MISSING: Final = "a gap of a vertebra"
+_MERGED: Final = "a vertebra as high as two"
 BY_A_STATION: Final = "agrees with the other station"
 """Several images show one column of bones, which was named as a whole."""
 
@@ -177,10 +178,12 @@ def _rounded(centre: Points) -> tuple[float, ...]:
 
 def _anchors(spine: SpineMeasures, choice: Choice) -> tuple[str, ...]:
     """Name what fixes the row as a whole, if the path taken agrees with it."""
+    bones = range(len(spine.vertebrae) - 1)
     stated = {
         _SACRUM: spine.has_sacrum and choice.is_last,
         _ATLAS: spine.has_atlas and choice.levels[0] == ATLAS_INSTANCE,
-        _MISSING: has_gap(spine, choice),
+        _MERGED: (is_merged := any(holds_two(spine.vertebrae, n) for n in bones)),
+        _MISSING: has_gap(spine, choice) and not is_merged,
     }
     return tuple(words for words, holds in stated.items() if holds)
 
