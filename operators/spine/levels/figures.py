@@ -43,10 +43,6 @@ TALL: Final = 1.6
 high, without it 1.5 times, C3 to C7 0.8 to 0.9 times (Panjabi et al. 1991), the others less. Where
 the sides of the field cut a body, 1.5 times was seen."""
 
-TALLEST: Final = 3.15
-"""So many times as high as the next body is deep no C2 is: 2.3 to 3.0 times on synthetic spines,
-3.35 times and more where C3 is in one piece with it (seeds from 970000)."""
-
 _SLICE, _ROW, _COLUMN = 0, 1, 2
 
 

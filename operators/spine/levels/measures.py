@@ -17,7 +17,8 @@ from operators.imaging.orientation import reorient
 from operators.imaging.volume import LabelMap, voxel_volume_mm3
 from operators.spine.atlas import BODIES, is_atlas
 from operators.spine.label_statistics import is_one_of
-from operators.spine.levels.figures import TALLEST, Voxels, figures_of, is_tall
+from operators.spine.levels.figures import Voxels, figures_of, is_tall
+from operators.spine.levels.merged import holds_two
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,10 +34,6 @@ STEP_MM: Final = 1.0
 GAP_RATIO: Final = 1.7
 """Neighbours whose centres are so many times further apart than their heights let expect have a
 vertebra between them that is not in the mask. One missing gives 2.0; a disc of 12 mm 1.1."""
-
-PIECE_SHARE: Final = 0.75
-"""Of the depth of the body below: neighbours are as deep as each other to a tenth, the front arch
-of C1 is half as deep as C2."""
 
 DISC_SHARE: Final = 0.27
 """Of a body's height: its disc (0.2 to 0.4 from C3 to L5, Busscher et al. 2010)."""
@@ -84,7 +81,7 @@ class SpineMeasures:
         Head to foot.
     places : tuple of int
         Place of each in the row of bones, from 0: one more per bone, two where one is missing or
-        the one above is two (`holds_two`), and so on.
+        the one above is two (`merged.holds_two`), and so on.
     has_atlas : bool
         The topmost one is C1.
     has_sacrum : bool
@@ -233,37 +230,6 @@ def _places(measured: tuple[VertebraMeasures, ...]) -> tuple[int, ...]:
         step = max(round(ratio / usual), 2) if ratio > GAP_RATIO else 1
         places.append(places[-1] + step + holds_two(measured, n))
     return tuple(places)
-
-
-def holds_two(vertebrae: Sequence[VertebraMeasures], n: int) -> bool:
-    """Say whether a vertebra of the masks is two: fused bones, or what a network took for one.
-
-    Parameters
-    ----------
-    vertebrae : sequence of VertebraMeasures
-        Head to foot.
-    n : int
-        Which of them.
-
-    Returns
-    -------
-    bool
-        Its body is so high as no single one is. C2's, with its dens, may be the first one or stand
-        below a piece of C1 that is taken for a body; it is compared with the depth of the next.
-    """
-    figures = vertebrae[n].figures
-    if not _may_be_axis(vertebrae, n):
-        return is_tall(figures)
-    below = vertebrae[n + 1].figures if n + 1 < len(vertebrae) else {}
-    return bool(figures.get("height", 0.0) - below.get("depth", np.inf) > np.log(TALLEST))
-
-
-def _may_be_axis(vertebrae: Sequence[VertebraMeasures], n: int) -> bool:
-    if n != 1:
-        return n == 0
-    above, own = vertebrae[0].figures, vertebrae[1].figures
-    is_body = above.get("depth", -np.inf) - own.get("depth", np.inf) > np.log(PIECE_SHARE)
-    return not (is_body or is_tall(above))
 
 
 def _step_ratio(above: VertebraMeasures, below: VertebraMeasures) -> float:

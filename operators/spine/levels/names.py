@@ -16,7 +16,8 @@ from operators.anatomy.vertebrae import ATLAS_INSTANCE
 from operators.errors import NamesRejectedError
 from operators.spine.levels.counting import UNCOUNTED, has_gap, is_counted
 from operators.spine.levels.evidence import costs_of
-from operators.spine.levels.measures import holds_two, measure_spine
+from operators.spine.levels.measures import measure_spine
+from operators.spine.levels.merged import holds_two
 from operators.spine.levels.path import choose, paths_over, paths_with_gaps
 from operators.spine.levels.stations import Station, link
 
