@@ -225,10 +225,11 @@ def _places(measured: tuple[VertebraMeasures, ...]) -> tuple[int, ...]:
     # Discs of one person are all thin or all thick.
     near = ratios[(ratios > 0.0) & (ratios <= GAP_RATIO)]
     usual = float(np.median(near)) if near.size else 1.0
+    figures = [vertebra.figures for vertebra in measured]
     places = [0]
     for n, ratio in enumerate(ratios):
         step = max(round(ratio / usual), 2) if ratio > GAP_RATIO else 1
-        places.append(places[-1] + step + holds_two(measured, n))
+        places.append(places[-1] + step + holds_two(figures, n))
     return tuple(places)
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from operators.spine.levels.figures import is_tall
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from operators.spine.levels.measures import VertebraMeasures
+    Figures = Sequence[Mapping[str, float]]
 
 TWO_HIGH, TWO_DEEP = 1.6, 1.3
 """So many times as high as a neighbour, and as deep itself, is a body that is two (2.0 to 2.4, 1.5
@@ -30,13 +30,13 @@ PIECE_SHARE: Final = 0.75
 of C1 is half as deep as C2."""
 
 
-def holds_two(vertebrae: Sequence[VertebraMeasures], n: int) -> bool:
+def holds_two(figures: Figures, n: int) -> bool:
     """Say whether a vertebra of the masks is two: see this module.
 
     Parameters
     ----------
-    vertebrae : sequence of VertebraMeasures
-        Head to foot.
+    figures : sequence of mapping of str to float
+        Of the vertebrae, head to foot (`operators.spine.levels.figures.figures_of`).
     n : int
         Which of them.
 
@@ -46,19 +46,19 @@ def holds_two(vertebrae: Sequence[VertebraMeasures], n: int) -> bool:
         Its body is so high as no single one is. C2's, with its dens, may be the first one or stand
         below a piece of C1 that is taken for a body: that has a limit of its own.
     """
-    height, depth = (vertebrae[n].figures.get(name, -np.inf) for name in ("height", "depth"))
-    beside = [v.figures for v in (*vertebrae[max(n - 1, 0) : n], *vertebrae[n + 1 : n + 2])]
-    if not _may_be_axis(vertebrae, n):
-        least = min((f["height"] for f in beside if "height" in f), default=np.inf)
+    height, depth = (figures[n].get(name, -np.inf) for name in ("height", "depth"))
+    if not _may_be_axis(figures, n):
+        beside = (*figures[max(n - 1, 0) : n], *figures[n + 1 : n + 2])
+        least = min((one["height"] for one in beside if "height" in one), default=np.inf)
         return bool(height > least + np.log(TWO_HIGH) and height > depth + np.log(TWO_DEEP))
-    below = beside[-1] if n + 1 < len(vertebrae) else {}
+    below = figures[n + 1] if n + 1 < len(figures) else {}
     most = max(below.get(name, np.inf) for name in ("height", "depth"))
     return bool(height > most + np.log(TWO_WITH_DENS))
 
 
-def _may_be_axis(vertebrae: Sequence[VertebraMeasures], n: int) -> bool:
+def _may_be_axis(figures: Figures, n: int) -> bool:
     if n != 1:
         return n == 0
-    above, own = vertebrae[0].figures, vertebrae[1].figures
+    above, own = figures[0], figures[1]
     is_body = above.get("depth", -np.inf) - own.get("depth", np.inf) > np.log(PIECE_SHARE)
     return not (is_body or is_tall(above))

@@ -179,11 +179,11 @@ def _rounded(centre: Points) -> tuple[float, ...]:
 
 def _anchors(spine: SpineMeasures, choice: Choice) -> tuple[str, ...]:
     """Name what fixes the row as a whole, if the path taken agrees with it."""
-    bones = range(len(spine.vertebrae) - 1)
+    figures = [vertebra.figures for vertebra in spine.vertebrae]
     stated = {
         _SACRUM: spine.has_sacrum and choice.is_last,
         _ATLAS: spine.has_atlas and choice.levels[0] == ATLAS_INSTANCE,
-        _MERGED: (is_merged := any(holds_two(spine.vertebrae, n) for n in bones)),
+        _MERGED: (is_merged := any(holds_two(figures, n) for n in range(len(figures) - 1))),
         _MISSING: has_gap(spine, choice) and not is_merged,
     }
     return tuple(words for words, holds in stated.items() if holds)
