@@ -139,7 +139,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
             "worker": {"lease_s": 2, "retry_after_s": 0.1, "attempts": 2},
             "web": {"port": 0},
         }
-        with killable_node(folder, pacs, work_s=0.0, **sections) as node:
+        with killable_node(folder, pacs, child=("--work", "0"), **sections) as node:
             web = NodeProcess("web", role_command("web", node.config), folder / "web.log")
             web.start()
             try:

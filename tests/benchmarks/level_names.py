@@ -1,10 +1,12 @@
 """Level names on synthetic and real masks: right, wrong, and wrong with confidence.
 
-Run: ``python -m tests.benchmarks.level_names [--spines N] [--maps DIR] [--real DIR]``. No network
-takes part. True maps of whole synthetic spines (seeds from 980000; numbers and weights were chosen
-on those from 970000) are cut to six fields of view, go through post-processing like a network's
-answer, and are named. The spines have 4 or 6 lumbar vertebrae in two of nine cases and T13 in 3 of
-100, several times as often as people.
+Run: ``python -m tests.benchmarks.level_names [--spines N] [--maps DIR] [--fused] [--wrong]
+[--real DIR]``. No network takes part. True maps of whole synthetic spines (seeds from 980000;
+numbers and weights were chosen on those from 970000) are cut to six fields of view, go through
+post-processing like a network's answer, and are named. The spines have 4 or 6 lumbar vertebrae in
+two of nine cases and T13 in 3 of 100, several times as often as people. With ``--fused`` one
+vertebra in view and the next are one in the masks, at a place drawn for each field, as fused bones
+and mistakes of networks are; its right name is the upper one's.
 
 ``--real`` names masks that ``real_volumes --dump`` or ``spider --dump`` kept: VB1, VB2 and IVD of
 ``$SPINE_SHARED/data/volumes`` and the SPIDER subjects that no model was trained on, whose levels
@@ -19,6 +21,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +36,7 @@ from operators.anatomy.labels import (
     Structure,
 )
 from operators.anatomy.levels import PROBABLE_LEVEL, LevelName
+from operators.anatomy.vertebrae import LEVEL_NAMES, vertebrae_among
 from operators.errors import SpineError
 from operators.imaging.nifti import read_label_map
 from operators.imaging.orientation import reorient
@@ -102,6 +106,14 @@ def named(semantic: LabelMap, truth: LabelMap) -> Named:
         (int(np.bincount(truth.labels_zyx[final == vertebra]).argmax()), name)
         for vertebra, name in name_levels(result.semantic, result.instances).items()
     ]
+
+
+def fused(truth: LabelMap, rng: np.random.Generator) -> LabelMap:
+    """Give one vertebra, C2 or one below it, and the next the upper one's id."""
+    labels = truth.labels_zyx
+    pairs = [p for p in pairwise(vertebrae_among(np.unique(labels).tolist())) if p[0] >= AXIS]
+    upper, lower = pairs[int(rng.integers(len(pairs)))]
+    return truth.with_labels(np.where(labels == lower, upper, labels))
 
 
 def is_usual(of_spine: set[int]) -> bool:
@@ -176,23 +188,49 @@ def tell(what: str, counts: Counter[str]) -> None:
     )
 
 
-def synthetic(spines: int, folder: Path | None, first: int) -> None:
-    """Name the fields of many spines."""
-    totals: dict[str, Counter[str]] = {}
-    for seed in range(first, first + spines):
-        maps = whole_spine(seed, folder)
+def tell_wrong(seed: int, field: str, names: Named, of_spine: set[int]) -> None:
+    """Print a field with wrong names: truth, name, confidence; ``?`` where counting decides not."""
+    levels = [truth for truth, _ in names]
+    decided = decided_by_counting(levels)
+    wrong = [
+        f"{LEVEL_NAMES.get(truth, truth)}{'' if truth in decided else '?'} said {name.text} "
+        f"{name.confidence:.2f}"
+        for truth, name in names
+        if name.level != truth
+    ]
+    if wrong:
+        column = "usual" if is_usual(of_spine) else "variant"
+        column += " with T13" * (T13_INSTANCE in of_spine) + " with L6" * (L6_INSTANCE in of_spine)
+        column += " without L5" * (L5 not in of_spine)
+        sys.stdout.write(f"{seed} {field}, {column}, {len(names)} in view: {', '.join(wrong)}\n")
+
+
+def fields_to_name(chosen: argparse.Namespace) -> Iterator[tuple[int, str, Maps, set[int]]]:
+    """Give every field with its seed and the ids of its person's bones."""
+    for seed in range(chosen.first, chosen.first + chosen.spines):
+        maps = whole_spine(seed, chosen.maps)
         of_spine = set(np.unique(maps[1].labels_zyx).tolist())
         for field, (semantic, truth) in fields_of(maps, np.random.default_rng(seed)):
-            names = named(semantic, truth)
-            if not names:
-                totals.setdefault(field, Counter())["refused"] += 1
-                continue
-            counts = count(names, of_spine)
-            levels = {level for level, _ in names}
-            has_end = 2 in levels or (truth.labels_zyx == SACRUM_INSTANCE).any()
-            group = "sacrum or C2 in view" if has_end else "neither in view"
-            for key in (field, group, f"{group}, no variant" if is_usual(of_spine) else ""):
-                totals.setdefault(key, Counter()).update(counts)
+            pair = np.random.default_rng([seed, len(field)])
+            yield seed, field, (semantic, fused(truth, pair) if chosen.fused else truth), of_spine
+
+
+def synthetic(chosen: argparse.Namespace) -> None:
+    """Name the fields of many spines."""
+    totals: dict[str, Counter[str]] = {}
+    for seed, field, (semantic, truth), of_spine in fields_to_name(chosen):
+        names = named(semantic, truth)
+        if not names:
+            totals.setdefault(field, Counter())["refused"] += 1
+            continue
+        if chosen.wrong:
+            tell_wrong(seed, field, names, of_spine)
+        counts = count(names, of_spine)
+        levels = {level for level, _ in names}
+        has_end = 2 in levels or (truth.labels_zyx == SACRUM_INSTANCE).any()
+        group = "sacrum or C2 in view" if has_end else "neither in view"
+        for key in (field, group, f"{group}, no variant" if is_usual(of_spine) else ""):
+            totals.setdefault(key, Counter()).update(counts)
     totals.pop("", None)
     for key, counts in totals.items():
         tell(key, counts)
@@ -246,10 +284,12 @@ def main() -> None:
     parser.add_argument("--spines", type=int, default=80)
     parser.add_argument("--first", type=int, default=PROOF_SEED, help="first seed")
     parser.add_argument("--maps", type=Path, help="folder in which whole spines are kept")
+    parser.add_argument("--fused", action="store_true", help="two vertebrae of each field are one")
+    parser.add_argument("--wrong", action="store_true", help="say which names are wrong")
     parser.add_argument("--real", type=Path, help="folder of kept masks")
     arguments = parser.parse_args()
     if arguments.spines:
-        synthetic(arguments.spines, arguments.maps, arguments.first)
+        synthetic(arguments)
     shared = os.environ.get("SPINE_SHARED")
     if arguments.real is not None and shared:
         real(arguments.real, Path(shared) / "data")

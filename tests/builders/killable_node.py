@@ -25,8 +25,8 @@ from tests.builders.node_processes import (
 from tests.builders.waiting import comes_true
 from tests.builders.warm_start import WarmParent
 
-WORK_S = 0.2
-"""What the stand-in takes for a series."""
+QUICK = ("--work", "0.2")
+"""The stand-in takes so many seconds for a series, and makes stand-in objects."""
 
 
 @dataclass
@@ -116,21 +116,19 @@ def killable_node(
     folder: Path,
     pacs: CountingPacs,
     *,
-    work_s: float = WORK_S,
-    with_graph: bool = False,
+    child: Sequence[str] = QUICK,
     through: Sequence[str] = (),
     parent: WarmParent | None = None,
     **sections: Any,
 ) -> Iterator[KillableNode]:
     """A node that sends everything to `pacs`, ready; `sections` replace parts of its settings.
 
-    `with_graph`: the real graph with stand-in networks takes the place of stand-in objects;
+    `child`: options of the stand-in for inference (`tests.builders.stub_inference_child`);
     `through`: module and arguments by which every process is started, before its own; `parent`:
     listener and worker are forked from that one, with its environment.
     """
     data, config = folder / "data", configure(folder, pacs, **sections)
-    inference = ("--graph",) if with_graph else ("--work", str(work_s))
-    worker = stub_worker_command(config, *inference)
+    worker = stub_worker_command(config, *child)
     listener, worker = (
         _started_by(through, command) for command in (role_command("listener", config), worker)
     )

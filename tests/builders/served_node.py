@@ -15,7 +15,7 @@ import httpx
 import psutil
 
 from tests.builders.counting_pacs import CountingPacs
-from tests.builders.killable_node import WORK_S, Journal, KillableNode, configure, is_alive
+from tests.builders.killable_node import QUICK, Journal, KillableNode, configure, is_alive
 from tests.builders.node_processes import NodeProcess, free_port
 from tests.builders.stub_inference_child import COMMAND
 from tests.builders.waiting import comes_true
@@ -120,7 +120,7 @@ def served_node(folder: Path, pacs: CountingPacs, **sections: Any) -> Iterator[S
     """A node that sends everything to `pacs`, ready; `sections` replace parts of its settings."""
     web = {"port": free_port()}
     config = configure(folder, pacs, **{"web": web, **sections})
-    inference = shlex.join((*COMMAND, "--work", str(WORK_S)))
+    inference = shlex.join((*COMMAND, *QUICK))
     words = (sys.executable, "-m", "tests.builders.stub_node", inference)
     serve = ServeProcess(
         "serve", (*words, "serve", "--json", "--config", str(config)), folder / "serve.log"

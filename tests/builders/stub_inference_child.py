@@ -4,8 +4,8 @@ It writes two small DICOM Segmentation objects that follow from the objects of t
 that a repeat gives the same bytes and the same UIDs. What comes before a dash in a job id makes
 it misbehave; the ids of real jobs are hexadecimal digits.
 
-Run: ``python -m tests.builders.stub_inference_child [--work SECONDS | --until FILE] [--graph]
-[--refuse-start]``.
+Run: ``python -m tests.builders.stub_inference_child [--work SECONDS | --until FILE] [--graph
+[--truth FOLDER]] [--refuse-start]``.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ def main() -> None:
     options.add_argument("--work", type=float, default=0.0, help="seconds per request")
     options.add_argument("--until", type=Path, help="a request is at work until this file is there")
     options.add_argument("--graph", action="store_true", help="the real graph, stand-in networks")
+    options.add_argument("--truth", type=Path, help="kept by `tests.builders.whole_patient`")
     options.add_argument("--refuse-start", action="store_true")
     options.add_argument("--hang-at-start", action="store_true")
     chosen = options.parse_args()
@@ -54,7 +55,7 @@ def main() -> None:
         sys.exit(20)
     ready = Ready(profile="stub", models={"semantic": {"name": "stub", "version": "0"}})
     if chosen.graph:
-        serve_graph(answer, ready)
+        serve_graph(answer, ready, chosen.truth)
         return
     answer(ready)
     for line in sys.stdin.buffer:
@@ -76,14 +77,15 @@ def serve_request(request: Request, answer: AnswerPipe, chosen: argparse.Namespa
         answer(Done(job_id=request.job_id, record=segment(request)))
 
 
-def serve_graph(answer: AnswerPipe, ready: Ready) -> None:
-    """Answer as the real child does, with networks that paint boxes."""
+def serve_graph(answer: AnswerPipe, ready: Ready, truth: Path | None) -> None:
+    """Answer as the real child does, with networks that paint boxes, or know the truth."""
     # Not at the top: they load the graph, which the plain stand-in does without.
     from app.node.inference.child import serve  # noqa: PLC0415
     from app.run.bootstrap import prepare_process  # noqa: PLC0415
     from operators.dicom.selection.series_selection import SelectionSettings  # noqa: PLC0415
     from operators.spine.quality import assess, image_measures  # noqa: PLC0415
     from tests.builders.stub_models import stub_bundle  # noqa: PLC0415
+    from tests.builders.whole_patient import read_truth, true_bundle  # noqa: PLC0415
 
     prepare_process()
     import app.run.graph  # noqa: F401, PLC0415 - seconds, before it is ready
@@ -92,8 +94,9 @@ def serve_graph(answer: AnswerPipe, ready: Ready) -> None:
     assess.RULES = tuple(
         rule for rule in assess.RULES if rule.measure.__module__ != image_measures.__name__
     )
+    bundle = stub_bundle() if truth is None else true_bundle(read_truth(truth))
     answer(ready)
-    serve(sys.stdin.buffer, answer, stub_bundle(), SelectionSettings())
+    serve(sys.stdin.buffer, answer, bundle, SelectionSettings())
 
 
 def misbehave(word: str, job_id: str, answer: AnswerPipe) -> None:

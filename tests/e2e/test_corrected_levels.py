@@ -98,7 +98,7 @@ def running(folder: Path) -> Iterator[tuple[KillableNode, CountingPacs, httpx.Cl
     with (
         counting_pacs() as pacs,
         killable_node(
-            folder, pacs, with_graph=True, completeness=completeness, web={"port": 0}
+            folder, pacs, child=("--graph",), completeness=completeness, web={"port": 0}
         ) as node,
         page_of(node, folder) as client,
     ):

@@ -139,7 +139,7 @@ def arrived(
         killable_node(
             tmp_path_factory.mktemp("node"),
             pacs,
-            with_graph=True,
+            child=("--graph",),
             completeness={"quiet_s": 1, "query_after_s": 0.1, "deadline_s": 3},
         ) as node,
     ):

@@ -61,7 +61,7 @@ def test_a_station_that_comes_late_into_a_series_replaces_the_result_of_no_other
 ):
     upper, lower = two_stations(tmp_path / "mr", tilt=True)
     with counting_pacs() as pacs:
-        node = killable_node(tmp_path, pacs, with_graph=True, completeness={"quiet_s": 2})
+        node = killable_node(tmp_path, pacs, child=("--graph",), completeness={"quiet_s": 2})
         with node as running:
             send(running.listener.port, lower.paths)
             first = results(pacs, 2)

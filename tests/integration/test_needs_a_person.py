@@ -88,7 +88,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     }
     with (
         counting_pacs() as pacs,
-        killable_node(folder, pacs, with_graph=True, **sections) as node,
+        killable_node(folder, pacs, child=("--graph",), **sections) as node,
     ):
         web = NodeProcess("web", role_command("web", node.config), folder / "web.log")
         web.start()

@@ -51,7 +51,7 @@ def test_what_the_older_version_left_undone_is_done_once(tmp_path: Path):
     held = {"release": "hold", "first_delay_s": 0.2, "longest_delay_s": 1}
     with (
         counting_pacs() as pacs,
-        killable_node(tmp_path, pacs, work_s=0.0, delivery=held) as node,
+        killable_node(tmp_path, pacs, child=("--work", "0"), delivery=held) as node,
     ):
         rows = node.journal.rows
         send(node.listener.port, tmp_path, "one")

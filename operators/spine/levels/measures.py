@@ -18,6 +18,7 @@ from operators.imaging.volume import LabelMap, voxel_volume_mm3
 from operators.spine.atlas import BODIES, is_atlas
 from operators.spine.label_statistics import is_one_of
 from operators.spine.levels.figures import Voxels, figures_of, is_tall
+from operators.spine.levels.merged import holds_two
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,8 +80,8 @@ class SpineMeasures:
     vertebrae : tuple of VertebraMeasures
         Head to foot.
     places : tuple of int
-        Place of each in the row of bones, from 0: one more per bone, two where one is missing, and
-        so on.
+        Place of each in the row of bones, from 0: one more per bone, two where one is missing or
+        the one above is two (`merged.holds_two`), and so on.
     has_atlas : bool
         The topmost one is C1.
     has_sacrum : bool
@@ -224,9 +225,11 @@ def _places(measured: tuple[VertebraMeasures, ...]) -> tuple[int, ...]:
     # Discs of one person are all thin or all thick.
     near = ratios[(ratios > 0.0) & (ratios <= GAP_RATIO)]
     usual = float(np.median(near)) if near.size else 1.0
+    figures = [vertebra.figures for vertebra in measured]
     places = [0]
-    for ratio in ratios:
-        places.append(places[-1] + (max(round(ratio / usual), 2) if ratio > GAP_RATIO else 1))
+    for n, ratio in enumerate(ratios):
+        step = max(round(ratio / usual), 2) if ratio > GAP_RATIO else 1
+        places.append(places[-1] + step + holds_two(figures, n))
     return tuple(places)
 
 

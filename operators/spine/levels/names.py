@@ -17,6 +17,7 @@ from operators.errors import NamesRejectedError
 from operators.spine.levels.counting import UNCOUNTED, has_gap, is_counted
 from operators.spine.levels.evidence import costs_of
 from operators.spine.levels.measures import measure_spine
+from operators.spine.levels.merged import holds_two
 from operators.spine.levels.path import choose, paths_over, paths_with_gaps
 from operators.spine.levels.stations import Station, link
 
@@ -44,6 +45,7 @@ SPEAKS: Final = 0.7
 _SACRUM: Final = "sacrum below the lowest vertebra"
 _ATLAS: Final = "C1 at the top"
 _MISSING: Final = "a gap of a vertebra"
+_MERGED: Final = "a vertebra as high as two"
 BY_A_STATION: Final = "agrees with the other station"
 """Several images show one column of bones, which was named as a whole."""
 
@@ -177,10 +179,12 @@ def _rounded(centre: Points) -> tuple[float, ...]:
 
 def _anchors(spine: SpineMeasures, choice: Choice) -> tuple[str, ...]:
     """Name what fixes the row as a whole, if the path taken agrees with it."""
+    figures = [vertebra.figures for vertebra in spine.vertebrae]
     stated = {
         _SACRUM: spine.has_sacrum and choice.is_last,
         _ATLAS: spine.has_atlas and choice.levels[0] == ATLAS_INSTANCE,
-        _MISSING: has_gap(spine, choice),
+        _MERGED: (is_merged := any(holds_two(figures, n) for n in range(len(figures) - 1))),
+        _MISSING: has_gap(spine, choice) and not is_merged,
     }
     return tuple(words for words, holds in stated.items() if holds)
 

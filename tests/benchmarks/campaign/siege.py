@@ -156,7 +156,7 @@ def running_site(folder: Path, seed: int, habits: Habits) -> Iterator[Site]:
             else killable_node(
                 folder,
                 CountingPacs(port=line.port),
-                work_s=habits.work_s,
+                child=("--work", str(habits.work_s)),
                 through=("tests.benchmarks.campaign.steps", str(steps)) if habits.steps else (),
                 parent=parent,
                 **habits.settings,

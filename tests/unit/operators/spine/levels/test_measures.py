@@ -154,6 +154,37 @@ def test_the_bone_below_a_body_with_a_dens_is_expected_below_its_base(
     assert measure_spine(semantic, instances).places == places
 
 
+@pytest.mark.parametrize(
+    ("upper", "places"),
+    [
+        pytest.param(4, (0, 1, 2, 4, 5), id="in the row"),
+        pytest.param(3, (0, 1, 3, 4, 5), id="below one as deep as itself"),
+        pytest.param(2, (0, 1, 2, 3, 4), id="at the top, where C2 is as high"),
+    ],
+)
+def test_a_body_as_high_as_two_takes_two_places(upper: int, places: tuple[int, ...]) -> None:
+    semantic, instances = boxes((2, 3, 4, 5, 6, 7))
+    owners = instances.labels_zyx
+    both = instances.with_labels(np.where(owners == upper + 1, upper, owners))
+    assert measure_spine(semantic, both).places == places
+
+
+@pytest.mark.parametrize(("rows", "places"), [(36, (0, 1, 2)), (70, (0, 1, 3))])
+def test_c2_below_a_piece_of_c1_is_one_with_its_dens_and_two_with_c3(
+    rows: int, places: tuple[int, ...]
+) -> None:
+    """The next body is 20 mm deep, and C2's limit 63 mm."""
+    maps = with_part(boxes((4, 5, 6, 7)), 0, 0, (slice(None), slice(0, 94 - PITCH), slice(None)))
+    last = 94 - PITCH - 2
+    axis = slice(2, 8), slice(max(last - rows, 0), last), slice(10, 30)
+    maps = with_part(maps, Structure.CORPUS, 3, axis)
+    maps = tuple(
+        LabelMap(np.pad(m.labels_zyx, ((0, 0), (20, 0), (0, 0))), m.affine_lps) for m in maps
+    )
+    maps = with_part(maps, Structure.CORPUS, 2, (slice(2, 8), slice(4, 10), slice(8, 16)))
+    assert measure_spine(*maps).places == places
+
+
 def test_an_arch_above_does_not_turn_the_axes_of_a_body() -> None:
     maps = boxes((2, 3, 4))
     arch = slice(2, 8), slice(0, 4), slice(50, 58)

@@ -53,6 +53,16 @@ def test_a_gap_is_told() -> None:
     assert all("a gap of a vertebra" in name.evidence for name in names.values())
 
 
+def test_a_vertebra_as_high_as_two_is_told_and_names_beside_it_are_said_with_a_reserve() -> None:
+    semantic, instances = maps_of(6, sacrum=True)
+    labels = instances.labels_zyx.copy()
+    labels[labels == 5] = 4
+    names = name_levels(semantic, instances.with_labels(labels))
+    assert [name.level - names[2].level for name in names.values()] == [0, 1, 2, 4, 5]
+    assert all("a vertebra as high as two" in name.evidence for name in names.values())
+    assert not any(name.is_certain for name in names.values())
+
+
 def test_one_vertebra_alone_is_uncertain() -> None:
     (name,) = name_levels(*maps_of(1, sacrum=False)).values()
     assert name.text == UNCERTAIN
