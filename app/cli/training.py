@@ -23,6 +23,8 @@ train_app = typer.Typer(help="Train the two phases.", no_args_is_help=True)
 
 _SOURCE_NAME: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]*)=(.+)")
 
+_SHARE: Final = re.compile(r"(.+)=([0-9]*\.?[0-9]+)")
+
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
 WorkOption = Annotated[Path, typer.Option("--work", help="Cases, states to resume from, reports.")]
 ModelFolder = Annotated[Path, typer.Option("--output", "-o", help="Model folder to write.")]
@@ -190,6 +192,26 @@ def train_instance(  # noqa: PLR0913, PLR0917 - one parameter per documented opt
         "workers": workers,
     }
     _train(asked, _Data(dataset or [], None, mix), as_json=as_json)
+
+
+@train_app.command("average")
+def train_average(
+    models: Annotated[
+        list[str],
+        typer.Argument(metavar="MODEL[=SHARE]...", help="Phase 1 models: names or folders."),
+    ],
+    output: ModelFolder,
+) -> None:
+    """Write the mean of phase 1 models, such as the stages of one training."""
+    from app.research.training.averaging import average_models
+
+    parted = [_SHARE.fullmatch(text) for text in models]
+    shares = {
+        _model_folder(match[1] if match else text): float(match[2]) if match else 1.0
+        for text, match in zip(models, parted, strict=True)
+    }
+    average_models(shares, output)
+    typer.echo(f"model: {output}; try it: spine-node run --semantic {output} ...")
 
 
 @dataclass(frozen=True, slots=True)
