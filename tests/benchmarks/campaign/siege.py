@@ -23,7 +23,7 @@ from tests.benchmarks.campaign.judging import Findings, Pacs
 from tests.builders import dcmqrscp
 from tests.builders.counting_pacs import TITLE, CountingPacs
 from tests.builders.faulty_line import FaultyLine, faulty_line
-from tests.builders.killable_node import WORK_S, Journal, KillableNode, killable_node
+from tests.builders.killable_node import Journal, KillableNode, killable_node
 from tests.builders.node_processes import ENVIRONMENT, ROOT, NodeProcess
 from tests.builders.orthanc import PROGRAM, running_orthanc
 from tests.builders.served_node import served_node
@@ -121,7 +121,7 @@ class Habits:
     most_waiting: int = MOST_WAITING
     settings: Mapping[str, Any] = field(default_factory=dict)
     sender: Mapping[str, Any] = field(default_factory=dict)
-    work_s: float = WORK_S
+    work_s: float = 0.2
     journal: Journal | None = None
 
 
