@@ -51,6 +51,16 @@ def recognition_quality(truth: np.ndarray, found: np.ndarray) -> tuple[float, in
     return counts.rq, counts.tp, counts.fp, counts.fn
 
 
+def found_by_slice(found: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Share of a structure (K, J, I) that is found, in its outermost slices and in the others."""
+    slices = np.flatnonzero(truth.any(axis=(1, 2)))
+    is_end = np.isin(np.arange(len(truth)), slices[[0, -1]])
+    return {
+        "ends found": float(found[is_end][truth[is_end]].mean()),
+        "middle found": float(found[~is_end][truth[~is_end]].mean()),
+    }
+
+
 def vertebrae_below(bodies: np.ndarray, annotated: np.ndarray) -> list[int]:
     """Numbers of the vertebrae found below the annotated ones.
 

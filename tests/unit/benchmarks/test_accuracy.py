@@ -1,0 +1,17 @@
+"""What the benchmarks count: an end slice that is lost shows in a figure of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.benchmarks.accuracy import found_by_slice
+
+
+def test_what_is_lost_in_an_end_slice_shows_in_its_own_figure_alone() -> None:
+    truth = np.zeros((6, 4, 5), bool)
+    truth[1:5, :2] = True  # 4 slices of 10 voxels; the first and the last slice have none
+    assert found_by_slice(truth, truth) == {"ends found": 1.0, "middle found": 1.0}
+    found = truth.copy()
+    found[4] = False
+    found[2, 0, 0] = False
+    assert found_by_slice(found, truth) == {"ends found": 0.5, "middle found": 0.95}
