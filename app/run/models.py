@@ -151,18 +151,18 @@ def _device(asked: str) -> str:
 
 
 def _require_precision(asked: str, device: str) -> None:
-    from operators.networks.engines import runs_in_bfloat16  # noqa: PLC0415 - as above
+    from operators.networks.precision import computes_in_bfloat16  # noqa: PLC0415 - as above
 
-    if asked == "bf16" and not runs_in_bfloat16(device):
-        message = "inference.precision is bf16, but this processor has no bfloat16; try auto"
+    if asked == "bf16" and not computes_in_bfloat16(device):
+        message = "inference.precision is bf16, in which this processor does not compute; try auto"
         raise ConfigurationError(message, reasons=("no_bfloat16",))
 
 
 def _require_engine(inference: InferenceSettings, device: str) -> None:
     from operators.networks.engines import runs_in_openvino  # noqa: PLC0415 - as above
 
-    if inference.engine == "openvino" and not runs_in_openvino(device, inference.precision):
-        message = "inference.engine is openvino, which is for fp32 on the CPU alone; try auto"
+    if inference.engine == "openvino" and not runs_in_openvino(device):
+        message = "inference.engine is openvino, which is for the CPU alone; try auto"
         raise ConfigurationError(message, reasons=("engine_not_for_this",))
 
 

@@ -57,10 +57,11 @@ class InferenceSettings(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: CUDA where there is one."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 where the processor computes in it."""
+    """auto: fp32 in phase 1 and, where the processor computes in it, bf16 in phase 2. bf16: both,
+    on such a processor, where phase 1 takes half the time; edges of its masks move a little."""
     engine: Literal["auto", "torch", "openvino"] = "auto"
-    """What runs phase 1; auto: OpenVINO for fp32 on a CPU, PyTorch elsewhere. PyTorch in fp32 on a
-    CPU is the reference that the other is tested against."""
+    """What runs phase 1; auto: OpenVINO on a CPU, PyTorch elsewhere. PyTorch in fp32 on a CPU is
+    the reference that the other is tested against."""
     threads: int = Field(ge=0, le=1024, default=0)
     """0: as many as there are cores."""
 

@@ -11,46 +11,30 @@ import torch
 from torch import Tensor, nn
 
 from operators.errors import ModelUnusableError
-from operators.networks.cpu_layers import Head, install_cpu_layers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from openvino import CompiledModel
 
+    from operators.networks.precision import Precision
+
 _SIZES_KEPT = 4
 """Tile sizes that stay compiled: whole images come in the few sizes of a site's protocols, and a
 graph of the bundled network holds 60 MB of weights as the processor wants them."""
 
-Precision = Literal["fp32", "bf16"]
 Engine = Literal["torch", "openvino"]
 
 
-def runs_in_bfloat16(device: str) -> bool:
-    """Whether networks prepared in bf16 run on a device, however fast.
-
-    Parameters
-    ----------
-    device : str
-        A torch device. oneDNN's convolutions refuse bfloat16 on CPUs without AVX-512 (BW, VL and
-        DQ) or AVX-NE-CONVERT.
-    """
-    if torch.device(device).type != "cpu":
-        return True
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - no public question
-
-
-def runs_in_openvino(device: str, precision: str) -> bool:
-    """Whether OpenVINO is meant for a device and a number format: float32 on the CPU.
+def runs_in_openvino(device: str) -> bool:
+    """Whether OpenVINO is meant for a device: the CPU.
 
     Parameters
     ----------
     device : str
         A torch device.
-    precision : str
-        ``auto``, which is fp32 in phase 1, ``fp32`` or ``bf16``.
     """
-    return torch.device(device).type == "cpu" and precision != "bf16"
+    return torch.device(device).type == "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +48,7 @@ class Runtime:
     device : device
         For ``openvino``: the CPU.
     precision : {"fp32", "bf16"}
-        Number format of the convolutions; for ``openvino``: fp32.
+        Number format of the convolutions.
     """
 
     engine: Engine
@@ -134,11 +118,16 @@ class OpenVinoNetworks:
     Attributes
     ----------
     runtime : Runtime
-        CPU, fp32.
+        The CPU and a number format.
     """
 
     def __init__(
-        self, networks: Sequence[nn.Module], shape: Sequence[int], *, is_example: bool = False
+        self,
+        networks: Sequence[nn.Module],
+        shape: Sequence[int],
+        precision: Precision = "fp32",
+        *,
+        is_example: bool = False,
     ) -> None:
         """Compile for the processor at hand and as many threads as PyTorch has.
 
@@ -149,6 +138,9 @@ class OpenVinoNetworks:
         shape : sequence of 5 int
             Of the first tile: (1, C, Z, Y, X). For tiles of another size, as `largest_tile` allows
             them, the graph is compiled when the first one comes.
+        precision : {"fp32", "bf16"}
+            Number format of the convolutions and of what lies between them; bf16 is for
+            processors that compute in it (`computes_in_bfloat16`).
         is_example : bool
             Tiles of this size need not come: the graph is checked, and not compiled yet.
 
@@ -157,7 +149,7 @@ class OpenVinoNetworks:
         ModelUnusableError
             ``not_for_openvino``: see `graph_of`.
         """
-        self.runtime = Runtime("openvino", torch.device("cpu"), "fp32")
+        self.runtime = Runtime("openvino", torch.device("cpu"), precision)
         self._networks = tuple(networks)
         self._kept: OrderedDict[tuple[int, ...], CompiledModel] = OrderedDict()
         self._guard = Lock()
@@ -184,7 +176,7 @@ class OpenVinoNetworks:
     def _require_graph(self, shape: Sequence[int]) -> None:
         from operators.networks.openvino_graph import graph_of  # noqa: PLC0415 - as below
 
-        graph_of(self._networks, shape)
+        graph_of(self._networks, shape, self.runtime.precision)
 
     def _compiled_for(self, shape: tuple[int, ...]) -> CompiledModel:
         # Not at the top: only where this engine is chosen, and never without the guard in there.
@@ -192,7 +184,9 @@ class OpenVinoNetworks:
 
         with self._guard:
             if shape not in self._kept:
-                self._kept[shape] = compiled(self._networks, shape, torch.get_num_threads())
+                self._kept[shape] = compiled(
+                    self._networks, shape, torch.get_num_threads(), self.runtime.precision
+                )
             self._kept.move_to_end(shape)
             while len(self._kept) > _SIZES_KEPT:
                 self._kept.popitem(last=False)
@@ -239,30 +233,16 @@ def ready_networks(
     """
     for network in networks:
         network.requires_grad_(requires_grad=False)
-    is_meant = runs_in_openvino(str(device), precision)
+    is_meant = runs_in_openvino(str(device))
     if engine == "openvino" and not is_meant:
-        message = f"OpenVINO is not used for {precision} on {device.type}"
+        message = f"OpenVINO is not used on {device.type}"
         raise ModelUnusableError(message, reasons=("not_for_openvino",))
     if engine == "openvino" or (engine == "auto" and is_meant):
         try:
-            return OpenVinoNetworks(networks, shape, is_example=is_example)
+            return OpenVinoNetworks(networks, shape, precision, is_example=is_example)
         except ModelUnusableError:
             if engine == "openvino":
                 raise
-    runtime = Runtime("torch", device, precision)
-    return TorchNetworks(tuple(_in_torch(network, runtime) for network in networks), runtime)
-
-
-def _in_torch(network: nn.Module, runtime: Runtime) -> nn.Module:
-    """Move to the device, in its number format; on a CPU in bfloat16 with layers of our own.
-
-    These keep the statistics of the norms and the last layer in float32.
-    """
-    dtype = torch.bfloat16 if runtime.precision == "bf16" else torch.float32
-    if runtime.device.type != "cpu" or runtime.precision == "fp32":
-        return network.to(device=runtime.device, dtype=dtype)
-    heads = getattr(getattr(network, "decoder", None), "seg_layers", None)
-    if isinstance(heads, nn.ModuleList) and isinstance(heads[-1], nn.Conv3d):
-        heads[-1] = Head(heads[-1])
-    install_cpu_layers(network, dtype)
-    return network
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    there = tuple(network.to(device=device, dtype=dtype) for network in networks)
+    return TorchNetworks(there, Runtime("torch", device, precision))

@@ -23,7 +23,7 @@ from operators.networks.cutouts import (
     place,
 )
 from operators.networks.unet3d import unet3d_from_checkpoint
-from operators.networks.unet3d_inference import Precision, Unet3DInference
+from operators.networks.unet3d_inference import Unet3DInference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from operators.imaging.volume import LabelMap
     from operators.networks.inference_config import InferenceConfig
+    from operators.networks.precision import Asked
 
 MAX_WORKERS = 4
 """Cutouts at a time; each needs 0.5 GB at the published size."""
@@ -110,7 +111,7 @@ def _workers(profile: str) -> int:
 
 
 def load_instance_model(
-    folder: Path, *, device: str = "cpu", precision: Precision = "auto"
+    folder: Path, *, device: str = "cpu", precision: Asked = "auto"
 ) -> InstanceModel:
     """Load a published instance model folder.
 

@@ -29,6 +29,13 @@ from openvino import opset13 as op  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from operators.networks.precision import Precision
+
+    _Lowerings = dict[type[nn.Module], Callable[..., Any]]
+
+_FORMATS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16"}
+"""OpenVINO's names. Without any it takes bfloat16 wherever a processor has it."""
+
 _SPACE = (2, 3, 4)
 """Axes of (1, C, Z, Y, X) that a norm sums over."""
 
@@ -46,12 +53,14 @@ _LEAST_CHANNELS = 16
 """In and out: what narrower layers cost is passes through memory, of which this makes more. """
 
 
-def compiled(networks: Sequence[nn.Module], shape: Sequence[int], threads: int) -> ov.CompiledModel:
+def compiled(
+    networks: Sequence[nn.Module], shape: Sequence[int], threads: int, precision: Precision
+) -> ov.CompiledModel:
     """Compile `graph_of` networks for the processor at hand.
 
     Parameters
     ----------
-    networks, shape
+    networks, shape, precision
         See `graph_of`.
     threads : int
         How many it may use.
@@ -59,7 +68,7 @@ def compiled(networks: Sequence[nn.Module], shape: Sequence[int], threads: int) 
     Returns
     -------
     CompiledModel
-        On the CPU, in float32.
+        On the CPU.
 
     Raises
     ------
@@ -67,12 +76,12 @@ def compiled(networks: Sequence[nn.Module], shape: Sequence[int], threads: int) 
         ``not_for_openvino``: see `graph_of`.
     """
     options = {
-        "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 where the processor has it
+        "INFERENCE_PRECISION_HINT": _FORMATS[precision],
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
         "ENABLE_CPU_PINNING": False,  # beside other work a pinned thread only waits
     }
-    graph = graph_of(networks, shape)
+    graph = graph_of(networks, shape, precision)
     with _named_error():
         return ov.Core().compile_model(graph, "CPU", options)
 
@@ -86,7 +95,9 @@ def _named_error() -> Iterator[None]:
         raise ModelUnusableError(message, reasons=("not_for_openvino",)) from error
 
 
-def graph_of(networks: Sequence[nn.Module], shape: Sequence[int]) -> ov.Model:
+def graph_of(
+    networks: Sequence[nn.Module], shape: Sequence[int], precision: Precision = "fp32"
+) -> ov.Model:
     """Put networks that see the same tile into one graph, in which they share their memory.
 
     Parameters
@@ -95,6 +106,9 @@ def graph_of(networks: Sequence[nn.Module], shape: Sequence[int]) -> ov.Model:
         U-Nets in evaluation mode; the graph shares their weights' memory.
     shape : sequence of 5 int
         Of the tile: (1, C, Z, Y, X).
+    precision : {"fp32", "bf16"}
+        What the graph will run in. bfloat16 has too few digits for the mixtures of planes
+        (`winograd`), so that it convolves as it stands.
 
     Returns
     -------
@@ -107,15 +121,16 @@ def graph_of(networks: Sequence[nn.Module], shape: Sequence[int]) -> ov.Model:
         ``not_for_openvino``: a network has a layer that is not in the tables below, or decides on
         its way what comes next; or the tile does not fit the network's strides.
     """
+    layers = _LAYERS if precision == "fp32" else _LAYERS | {nn.Conv3d: _plain_convolution}
     tile = op.parameter(list(shape), np.float32)
     # Channels last: how the last layer leaves them, and what adds up tiles wants them.
     order = _integers(0, 2, 3, 4, 1)
     with _named_error():
-        outputs = [op.transpose(_lowered(network, tile), order) for network in networks]
+        outputs = [op.transpose(_lowered(network, tile, layers), order) for network in networks]
     return ov.Model(outputs, [tile])
 
 
-def _lowered(network: nn.Module, tile: Any) -> Any:  # noqa: ANN401 - nodes of OpenVINO's graph
+def _lowered(network: nn.Module, tile: Any, kinds: _Lowerings) -> Any:  # noqa: ANN401 - nodes of OpenVINO's graph
     try:
         traced = fx.symbolic_trace(network)
     except fx.proxy.TraceError as error:
@@ -127,9 +142,9 @@ def _lowered(network: nn.Module, tile: Any) -> Any:  # noqa: ANN401 - nodes of O
         sources = [known[source] for source in node.all_input_nodes]
         if node.op == "placeholder":
             known[node] = tile
-        elif node.op == "call_module" and type(layers[node.target]) in _LAYERS:
+        elif node.op == "call_module" and type(layers[node.target]) in kinds:
             layer = layers[node.target]
-            known[node] = _LAYERS[type(layer)](layer, *sources)
+            known[node] = kinds[type(layer)](layer, *sources)
         elif node.op == "call_function" and node.target in _FUNCTIONS:
             known[node] = _FUNCTIONS[node.target](*sources)
         elif node.op == "output":
@@ -165,6 +180,10 @@ def _convolution(layer: nn.Conv3d, x: Any) -> Any:  # noqa: ANN401
     is_worth_it = height * width >= _LEAST_VOXELS and min(layer.weight.shape[:2]) >= _LEAST_CHANNELS
     if is_worth_it and winograd.saves_work(layer, count):
         return _biased(_by_planes(layer, x), layer.bias)
+    return _plain_convolution(layer, x)
+
+
+def _plain_convolution(layer: nn.Conv3d, x: Any) -> Any:  # noqa: ANN401
     pads = [int(p) for p in layer.padding]
     stride, dilation = list(layer.stride), list(layer.dilation)
     product = op.convolution(x, _weights(layer.weight), stride, pads, pads, dilation)
@@ -277,7 +296,7 @@ def _same(_layer: nn.Module, x: Any) -> Any:  # noqa: ANN401
     return x
 
 
-_LAYERS: dict[type[nn.Module], Callable[..., Any]] = {
+_LAYERS: _Lowerings = {
     nn.Conv3d: _convolution,
     nn.ConvTranspose3d: _upsampling,
     nn.InstanceNorm3d: _instance_norm,

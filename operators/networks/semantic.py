@@ -37,9 +37,10 @@ if TYPE_CHECKING:
     from torch import nn
 
     from operators.imaging.volume import Volume
-    from operators.networks.engines import Engine, Precision
+    from operators.networks.engines import Engine
     from operators.networks.inference_config import InferenceConfig
     from operators.networks.nnunet_plans import Plans
+    from operators.networks.precision import Asked, Precision
 
     Progress = Callable[[int, int], None]
 
@@ -178,7 +179,7 @@ def load_semantic_model(
     folder: Path,
     *,
     device: str = "cpu",
-    precision: Precision | Literal["auto"] = "auto",
+    precision: Asked = "auto",
     engine: Engine | Literal["auto"] = "auto",
 ) -> SemanticModel:
     """Load a published semantic model folder.

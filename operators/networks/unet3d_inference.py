@@ -13,22 +13,23 @@ reaches so far inwards that any shortened cutout changed the result (Dice 0.90-0
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from operators.networks.label_convolution import LabelConvolution
+from operators.networks.precision import computes_in_bfloat16
 from operators.networks.unet3d import layers_of
 from operators.networks.unet3d_layers import Pool, doubled, halved, residual
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from operators.networks.precision import Asked
     from operators.networks.unet3d import Unet3D
 
-Precision = Literal["auto", "fp32", "bf16"]
 _NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
 
 
@@ -40,11 +41,11 @@ class Unet3DInference:
     shape : Unet3DShape
         The network's architecture.
     profile : str
-        Device and number format, for example ``cpu-bfloat16``: results agree bit by bit only
+        Device and number format, for example ``cpu-bf16``: results agree bit by bit only
         within one profile.
     """
 
-    def __init__(self, unet: Unet3D, *, device: str = "cpu", precision: Precision = "auto") -> None:
+    def __init__(self, unet: Unet3D, *, device: str = "cpu", precision: Asked = "auto") -> None:
         """Take over a network's weights.
 
         Parameters
@@ -142,16 +143,7 @@ def _through(pool: Pool, block1: nn.Module, block2: nn.Module, x: Tensor) -> Ten
     return result
 
 
-def computes_in_bfloat16(device: torch.device) -> bool:
-    """Tell whether a device computes in bfloat16; others imitate it, many times slower."""
-    return bool(
-        torch.cuda.is_bf16_supported()
-        if device.type == "cuda"
-        else torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - no public question exists
-    )
-
-
-def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
+def _dtype(precision: Asked, device: torch.device) -> torch.dtype:
     if precision == "auto":
         return torch.bfloat16 if computes_in_bfloat16(device) else torch.float32
     return torch.bfloat16 if precision == "bf16" else torch.float32

@@ -15,6 +15,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from tests.benchmarks.published_width import write_published_width
 
 PUBLISHED_SPACING_PIR_MM = [0.75, 0.75, 1.65]
@@ -54,6 +56,8 @@ class Workload:
         Model folders.
     threads : int
         Threads of both.
+    precision : str
+        ``inference.precision`` of this product.
     """
 
     image: Path
@@ -61,6 +65,7 @@ class Workload:
     semantic: Path
     instance: Path
     threads: int
+    precision: str = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +156,10 @@ def run_ours(work: Workload, folder: Path) -> Outcome:
     command += ["--semantic", str(work.semantic), "--instance", str(work.instance)]
     if work.mask is not None:
         command += ["--semantic-mask", str(work.mask)]
+    settings = yaml.safe_load((_REPOSITORY / "app.yaml").read_text())
+    settings["inference"] = settings.get("inference", {}) | {"precision": work.precision}
+    (folder / "app.yaml").write_text(yaml.safe_dump(settings))
+    command += ["--config", str(folder / "app.yaml")]
     threads = dict.fromkeys(
         ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"),
         str(work.threads),

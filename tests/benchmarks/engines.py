@@ -1,4 +1,4 @@
-"""One tile of phase 1 on a CPU: PyTorch's layers, our own, OpenVINO; seconds, CPU seconds, error.
+"""One tile of phase 1 on a CPU: PyTorch's layers and OpenVINO; seconds, CPU seconds, error.
 
 ``python -m tests.benchmarks.engines [--rounds N] [--threads 1,2] [--networks bundled,published]``;
 ``--networks instance`` is a cutout of phase 2 (bundled; given a folder with ``--instance``, its).
@@ -29,7 +29,6 @@ import torch
 from torch import nn
 
 from operators.networks.checkpoints import read_checkpoint
-from operators.networks.cpu_layers import Head, install_cpu_layers
 from operators.networks.engines import OpenVinoNetworks
 from operators.networks.instances import load_instance_model
 from operators.networks.nnunet_network import build_network, load_weights
@@ -91,17 +90,15 @@ def in_pytorch(network: nn.Module, _shape: Sequence[int]) -> Callable[[Tile], Ti
     return network
 
 
-def in_own_layers(network: nn.Module, _shape: Sequence[int]) -> Callable[[Tile], Tile]:
-    """The product's layers for a CPU, in float32."""
-    heads = network.decoder.seg_layers
-    heads[-1] = Head(heads[-1])  # type: ignore[index, operator, union-attr]
-    install_cpu_layers(network, torch.float32)
-    return lambda tile: network(tile.contiguous(memory_format=torch.channels_last_3d))
-
-
 def in_openvino(network: nn.Module, shape: Sequence[int]) -> Callable[[Tile], Tile]:
     """The product's graph for OpenVINO."""
     ready = OpenVinoNetworks([network], shape)
+    return lambda tile: next(ready.answers(tile))
+
+
+def in_bfloat16(network: nn.Module, shape: Sequence[int]) -> Callable[[Tile], Tile]:
+    """The product's graph in bfloat16: of use where the processor computes in it."""
+    ready = OpenVinoNetworks([network], shape, "bf16")
     return lambda tile: next(ready.answers(tile))
 
 
@@ -138,8 +135,8 @@ def converted(network: nn.Module, shape: Sequence[int]) -> Callable[[Tile], Tile
 
 _CONTENDERS = {
     "pytorch": in_pytorch,
-    "own layers": in_own_layers,
     "openvino": in_openvino,
+    "bf16": in_bfloat16,
     "twelve": in_twelve,
     "converted": converted,
 }
@@ -161,7 +158,7 @@ def measure(name: str, threads: int, rounds: int) -> None:
     for _ in range(rounds):
         for contender in contenders:
             contender.ask(tile)
-    reference, own = answers[0], contenders[1]
+    reference, own = answers[0], contenders[1]  # ratios are against the product's own choice
     for contender, answer in zip(contenders, answers, strict=True):
         error = float((answer - reference).abs().max() / (reference.max() - reference.min()))
         same = float((answer.argmax(1) == reference.argmax(1)).float().mean())

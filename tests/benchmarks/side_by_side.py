@@ -55,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             semantic=semantic,
             instance=instance,
             threads=options.threads,
+            precision=options.precision,
         )
         for number in range(options.pairs):
             theirs = run_spineps(work, tools, Path(venv), folder / f"spineps_{number}")
@@ -84,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
         choices=("instances", "full"),
         default="instances",
         help="instances: phase 2 and post-processing from a given semantic mask",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "fp32", "bf16"),
+        default="auto",
+        help="of ours; bf16 takes phase 1 with it, where the processor computes in it",
     )
     parser.add_argument("--case", help="oracle case; default: sample, or phantom8 with phase 1")
     parser.add_argument("--json", type=Path, help="write every value here")

@@ -1,7 +1,8 @@
 """What a warm inference child saves: the same study by `spine-node run` and by the child.
 
 Run: ``python -m tests.benchmarks.warm_child [--requests 3] [--slices 15] [--folder DICOM]``;
-without a folder a synthetic lumbar study of so many slices is made.
+without a folder a synthetic lumbar study of so many slices is made; with ``--stations`` a whole
+spine in three of them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from app.node.inference.supervisor import Supervisor, child_command
 from app.node.inference.vitals import usage_of
 from app.research.synthetic.dicom_series import StudyOptions, write_study
 from app.settings import load_settings
+from tests.builders.whole_patient import STATIONS
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -63,6 +65,7 @@ def main() -> None:
     options.add_argument("--requests", type=int, default=3)
     options.add_argument("--slices", type=int, default=15)
     options.add_argument("--folder", type=Path)
+    options.add_argument("--stations", action="store_true", help="cervical, thoracic and lumbar")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         scratch = Path(temporary)
@@ -70,7 +73,8 @@ def main() -> None:
         if source is None:
             source = scratch / "study"
             phantom = replace(StudyOptions().phantom, slices=chosen.slices)
-            write_study(source, 1, options=StudyOptions(phantom=phantom))
+            stations = STATIONS[:2] if chosen.stations else ()
+            write_study(source, 1, options=StudyOptions(phantom=phantom, stations=stations))
         lines = [f"spine-node run: {cold(source, scratch / 'cold'):.1f} s"]
         lines += asyncio.run(warm(source, scratch / "warm", chosen.requests))
     sys.stdout.write("\n".join(lines) + "\n")

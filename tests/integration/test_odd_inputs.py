@@ -327,7 +327,7 @@ def test_cuda_without_a_gpu_answers_2_by_name(tmp_path: Path, capsys: pytest.Cap
 def test_bf16_on_a_processor_without_it_answers_2_by_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("operators.networks.engines.runs_in_bfloat16", lambda _device: False)
+    monkeypatch.setattr("operators.networks.precision.computes_in_bfloat16", lambda _device: False)
     config = tmp_path / "app.yaml"
     inference = "{device: cpu, precision: bf16}"
     config.write_text(f"application: {{title: x, version: 0.1.0}}\ninference: {inference}\n")
@@ -339,9 +339,9 @@ def test_bf16_on_a_processor_without_it_answers_2_by_name(
 def test_openvino_for_what_it_is_not_meant_for_answers_2_by_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("operators.networks.engines.runs_in_bfloat16", lambda _device: True)
+    monkeypatch.setattr("app.run.models._device", lambda _asked: "cuda")
     config = tmp_path / "app.yaml"
-    inference = "{device: cpu, precision: bf16, engine: openvino}"
+    inference = "{device: cuda, engine: openvino}"
     config.write_text(f"application: {{title: x, version: 0.1.0}}\ninference: {inference}\n")
     image = save_image(tmp_path / "x_T2w.nii")
     assert spine_node("run", "-i", image, "-o", tmp_path / "out", "--config", config) == 2

@@ -20,7 +20,7 @@ from app.research.training.compact_state import pack_optimizer, pack_weights, un
 from app.research.training.drawing_ahead import DrawnAhead, default_workers
 from app.research.training.own_state import other_training, read_own_state
 from app.research.training.weights import average_into
-from operators.networks.unet3d_inference import computes_in_bfloat16
+from operators.networks.precision import computes_in_bfloat16
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

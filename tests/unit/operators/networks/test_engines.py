@@ -19,9 +19,9 @@ from operators.networks.engines import (
     Networks,
     OpenVinoNetworks,
     ready_networks,
-    runs_in_bfloat16,
     runs_in_openvino,
 )
+from operators.networks.precision import Precision, computes_in_bfloat16
 from operators.networks.semantic import load_semantic_model
 from tests.builders.nnunet_folder import Recipe, network, write_folder
 
@@ -29,6 +29,9 @@ ROOT = Path(__file__).resolve().parents[4]
 SHAPE = (1, 1, 8, 16, 16)
 CPU = torch.device("cpu")
 OPENVINO = "cpu-openvino-fp32"
+IN_BFLOAT16 = pytest.mark.skipif(
+    not computes_in_bfloat16("cpu"), reason="this processor does not compute in bfloat16"
+)
 
 
 @pytest.fixture
@@ -110,8 +113,11 @@ def test_a_norm_far_from_zero_over_many_voxels_keeps_6_digits() -> None:
 
 
 @pytest.mark.usefixtures("own_threads")
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=IN_BFLOAT16)])
 @pytest.mark.parametrize("shape", [(1, 16, 12, 64, 48), (1, 16, 40, 128, 112)], ids=str)
-def test_the_bits_are_the_same_for_any_number_of_threads(shape: tuple[int, ...]) -> None:
+def test_the_bits_are_the_same_for_any_number_of_threads(
+    shape: tuple[int, ...], precision: Precision
+) -> None:
     torch.manual_seed(4)
     block = [nn.Conv3d(16, 24, 3, padding=1), nn.InstanceNorm3d(24), nn.LeakyReLU()]
     given = nn.Sequential(*block, nn.Conv3d(24, 3, 1)).requires_grad_(requires_grad=False)
@@ -119,7 +125,8 @@ def test_the_bits_are_the_same_for_any_number_of_threads(shape: tuple[int, ...])
     found = []
     for count in (1, 2, 3):
         torch.set_num_threads(count)
-        found.append(next(OpenVinoNetworks([given], shape).answers(wide)).numpy().tobytes())
+        ready = OpenVinoNetworks([given], shape, precision)
+        found.append(next(ready.answers(wide)).numpy().tobytes())
     assert found[0] == found[1] == found[2]
 
 
@@ -172,20 +179,24 @@ def test_folds_answer_in_their_order_and_a_tile_leaves_the_answers_before_it_alo
         assert (one - same).abs().max() < 1e-5
 
 
-@pytest.mark.skipif(not runs_in_bfloat16("cpu"), reason="this processor has no bfloat16")
+@IN_BFLOAT16
 def test_bf16_answers_in_float32_within_3_percent_of_the_range() -> None:
     theirs = network(Recipe(), seed=5)
     ready = ready_networks([network(Recipe(), seed=5)], SHAPE, CPU, "bf16", engine="auto")
     with torch.inference_mode():
         expected = theirs(tile())
     answer = answers_of(ready)[0]
+    assert ready.runtime.profile == "cpu-openvino-bf16"
     assert answer.dtype == torch.float32
     assert (answer - expected).abs().max() < 0.03 * (expected.max() - expected.min())
 
 
-def test_openvino_is_meant_for_float32_on_the_cpu() -> None:
-    places = [("cpu", "auto"), ("cpu", "fp32"), ("cpu", "bf16"), ("cuda", "auto")]
-    assert [runs_in_openvino(*place) for place in places] == [True, True, False, False]
+def test_openvino_is_meant_for_the_cpu() -> None:
+    assert [runs_in_openvino(device) for device in ("cpu", "cuda", "cuda:1")] == [
+        True,
+        False,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -232,7 +243,9 @@ def test_what_openvino_is_not_told_of_runs_in_pytorch_unless_openvino_is_asked_f
 
 def test_openvino_is_refused_where_it_is_not_meant() -> None:
     with pytest.raises(ModelUnusableError) as caught:
-        ready_networks([network(Recipe(), 0)], SHAPE, CPU, "bf16", engine="openvino")
+        ready_networks(
+            [network(Recipe(), 0)], SHAPE, torch.device("cuda"), "fp32", engine="openvino"
+        )
     assert caught.value.reasons == ("not_for_openvino",)
 
 

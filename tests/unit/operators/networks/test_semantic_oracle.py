@@ -12,7 +12,7 @@ from operators.imaging.intensity import prepare
 from operators.imaging.nifti import read_label_map, read_volume
 from operators.imaging.orientation import reorient
 from operators.imaging.resampling import resample_to_spacing
-from operators.networks.engines import Precision, runs_in_bfloat16
+from operators.networks.precision import Precision, computes_in_bfloat16
 from operators.networks.semantic import load_semantic_model
 
 CASES = pytest.mark.parametrize("case", ["sample1", "sample3", "clin8"])
@@ -61,7 +61,7 @@ def test_resampling_is_within_1_grey_level_for_99_9_percent(case: str, oracle: P
 def test_the_network_agrees_with_spineps_in_float32(
     case: str, precision: Precision, oracle: Path
 ) -> None:
-    if precision == "bf16" and not runs_in_bfloat16("cpu"):
+    if precision == "bf16" and not computes_in_bfloat16("cpu"):
         pytest.skip("this processor has no bfloat16")
     model = load_semantic_model(oracle / "models" / MODELS[case], precision=precision)
     image = read_volume(oracle / "stages" / case / "b_model_grid.nii.gz")
