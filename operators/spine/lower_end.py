@@ -150,6 +150,13 @@ def _share(met: NDArray[np.unsignedinteger], labels: Sequence[int]) -> float:
     return float(is_one_of(met, labels).mean()) if met.size else 0.0
 
 
+def joint_below(column: Column, sacrum_labels: Sequence[int]) -> float:
+    """Part of the lowest body's lower surface that faces a disc or an end plate, 0 to 1."""
+    above, lowest = list(column.centres_mm)[-2:]
+    look = Look(column.direction(above, lowest), NEXT_MM, (*JOINT, *sacrum_labels))
+    return _share(column.faced(column.body(lowest), look), JOINT)
+
+
 def measure_lowest(column: Column, sacrum_labels: Sequence[int]) -> LowestBody:
     """Measure the lowest of at least two bodies.
 
@@ -166,7 +173,6 @@ def measure_lowest(column: Column, sacrum_labels: Sequence[int]) -> LowestBody:
     size = np.count_nonzero(other)
     down = column.direction(above, lowest)
     back = backwards_of(down)
-    below = column.faced(own, Look(down, NEXT_MM, (*JOINT, *sacrum_labels)))
     overhead = column.faced(own, Look(-down, NEXT_MM, (*JOINT, Structure.CORPUS)))
     backwards = Look(back, BEHIND_MM, (*POSTERIOR_ELEMENTS, *sacrum_labels))
     behind, behind_next = column.faced(own, backwards), column.faced(other, backwards)
@@ -177,7 +183,7 @@ def measure_lowest(column: Column, sacrum_labels: Sequence[int]) -> LowestBody:
     return LowestBody(
         body_share=np.count_nonzero(own) / size,
         arch_share=np.count_nonzero(arch) / size,
-        joint_below=_share(below, JOINT),
+        joint_below=joint_below(column, sacrum_labels),
         body_above=_share(overhead, (Structure.CORPUS,)),
         sacrum_behind=_share(behind, sacrum_labels),
         sacrum_lower_mm=float(np.flatnonzero(sacrum_rows)[-1] - rows[-1]) * step_mm,

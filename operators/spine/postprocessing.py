@@ -17,6 +17,7 @@ from operators.errors import GeometryError, NoSpineFoundError, SegmentationError
 from operators.imaging.cropping import bounding_box
 from operators.imaging.orientation import axis_codes, reorient
 from operators.spine.atlas import is_atlas
+from operators.spine.body_above_sacrum import return_body_parts
 from operators.spine.cut_above import UpperEdge
 from operators.spine.discs import body_heights, number_discs, number_endplates
 from operators.spine.endplates import split_endplates
@@ -149,8 +150,9 @@ def _process_in_place(
     adopted = adopt_missed_parts(parts, vertebrae, claims, above.of_none)
     rejoined = rejoin_split_top(parts, vertebrae, spacing, above.edge)
     reattach_posterior_pieces(parts, vertebrae, above.edge)
-    sacral = join_sacral_part(parts, vertebrae, spacing, settings.sacrum_labels)
-    split = join_split_lowest(parts, vertebrae, spacing)
+    returned = return_body_parts(parts, vertebrae, spacing, settings.sacrum_labels)
+    joined = join_sacral_part(parts, vertebrae, spacing, settings.sacrum_labels)
+    lower_end = (*returned, *joined, *join_split_lowest(parts, vertebrae, spacing))
     if not vertebrae.any():
         raise NoSpineFoundError(reasons=("no_vertebra_instance",))
     first = _first_number(parts, vertebrae, above.edge, given)
@@ -170,7 +172,7 @@ def _process_in_place(
     discs = number_discs(parts, vertebrae, heights)
     plates = split_endplates(parts, vertebrae, spacing)
     number_endplates(parts, vertebrae, heights)
-    return (*adopted, *rejoined, *sacral, *split, *above.warnings, *bodiless, *discs, *plates)
+    return (*adopted, *rejoined, *lower_end, *above.warnings, *bodiless, *discs, *plates)
 
 
 def _first_number(

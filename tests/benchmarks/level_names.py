@@ -4,9 +4,13 @@ Run: ``python -m tests.benchmarks.level_names [--spines N] [--maps DIR] [--fused
 [--real DIR]``. No network takes part. True maps of whole synthetic spines (seeds from 980000;
 numbers and weights were chosen on those from 970000) are cut to six fields of view, go through
 post-processing like a network's answer, and are named. The spines have 4 or 6 lumbar vertebrae in
-two of nine cases and T13 in 3 of 100, several times as often as people. With ``--fused`` one
-vertebra in view and the next are one in the masks, at a place drawn for each field, as fused bones
-and mistakes of networks are; its right name is the upper one's.
+two of nine cases and T13 in 3 of 100, several times as often as people. So beside the share of
+names that are right there are two others: among those that counting decides, by a rule on the true
+levels in view (`level_counts.decided_by_counting`), and at the frequency of numerical variants in
+418 patients with MRI of the whole spine (`level_counts.PREVALENCE`), each spine weighted by how
+often people have as many vertebrae. With ``--fused`` one vertebra in view and the next are one in
+the masks, at a place drawn for each field, as fused bones and mistakes of networks are; its right
+name is the upper one's.
 
 ``--real`` names masks that ``real_volumes --dump`` or ``spider --dump`` kept: VB1, VB2 and IVD of
 ``$SPINE_SHARED/data/volumes`` and the SPIDER subjects that no model was trained on, whose levels
@@ -26,7 +30,6 @@ from pathlib import Path
 
 import numpy as np
 
-from operators.anatomy.columns import LUMBAR, THORACIC
 from operators.anatomy.labels import (
     DISC_OFFSET,
     L6_INSTANCE,
@@ -35,7 +38,6 @@ from operators.anatomy.labels import (
     VERTEBRA_INSTANCES,
     Structure,
 )
-from operators.anatomy.levels import PROBABLE_LEVEL, LevelName
 from operators.anatomy.vertebrae import LEVEL_NAMES, vertebrae_among
 from operators.errors import SpineError
 from operators.imaging.nifti import read_label_map
@@ -46,6 +48,14 @@ from operators.spine.levels.names import name_levels
 from operators.spine.postprocessing import PostprocessSettings, postprocess
 from tests.benchmarks import spider
 from tests.benchmarks.accuracy import PIR
+from tests.benchmarks.level_counts import (
+    Named,
+    count,
+    decided_by_counting,
+    is_usual,
+    tell,
+    vertebrae_of,
+)
 from tests.benchmarks.real_volumes import thick_labels
 from tests.benchmarks.whole_spines import (
     MOST_SLICES,
@@ -67,15 +77,11 @@ FIELDS = {
 }
 """Level in the middle, and height in mm."""
 
-VARIANTS = {"L6": L6_INSTANCE, "T13": T13_INSTANCE}
 FIRST_DISC = {"VB2": 25, "IVD": 25, "VB1": 26}
 """Level id plus the label: label 1 (VB1: 2) is L5, or the disc below it."""
 
 S1 = 255
 LEAST_VOXELS = 100
-
-Named = list[tuple[int, LevelName]]
-"""True level and name of every vertebra of a field."""
 
 
 def fields_of(maps: Maps, rng: np.random.Generator) -> Iterator[tuple[str, Maps]]:
@@ -116,78 +122,6 @@ def fused(truth: LabelMap, rng: np.random.Generator) -> LabelMap:
     return truth.with_labels(np.where(labels == lower, upper, labels))
 
 
-def is_usual(of_spine: set[int]) -> bool:
-    """Twelve thoracic and five lumbar vertebrae."""
-    return L5 in of_spine and not of_spine & set(VARIANTS.values())
-
-
-def decided_by_counting(levels: list[int]) -> set[int]:
-    """Levels of a field that follow from what is in view by counting, whatever the person has.
-
-    Cervical and thoracic ones are counted from C2 or from the first thoracic vertebra, lumbar ones
-    from the last thoracic one. The topmost vertebra, which the border mostly cuts, shows no type.
-    Nobody can count the others: above a sacrum, four lumbar vertebrae in view are L2 to L5 or L1 to
-    L4, and the lowest rib is a twelfth or a thirteenth one. There, sizes and frequencies decide.
-    """
-    typed = set(levels if AXIS in levels else levels[1:])
-    ribs = set(THORACIC)
-    decided: set[int] = set()
-    if AXIS in levels or {C7, T1} <= typed:
-        decided |= {level for level in levels if level <= C7 or level in ribs}
-    if typed & ribs and L1 in levels:
-        decided |= {level for level in levels if level in set(LUMBAR)}
-    return decided
-
-
-def count(names: Named, of_spine: set[int]) -> Counter[str]:
-    """Counts of one field: names by how right and how sure they are, and the variants."""
-    counts: Counter[str] = Counter(fields=1)
-    decided = decided_by_counting([truth for truth, _ in names])
-    for truth, name in names:
-        right = name.level == truth
-        counts["decided"] += truth in decided
-        counts["decided right"] += right and truth in decided
-        counts["within reach"] += truth in decided or is_usual(of_spine)
-        counts["names"] += 1
-        counts["right"] += right
-        counts["stated"] += name.is_certain
-        counts["stated wrong"] += name.is_certain and not right
-        counts["stated open"] += name.is_certain and truth not in decided
-        counts["said"] += name.confidence >= PROBABLE_LEVEL
-        counts["said right"] += right and name.confidence >= PROBABLE_LEVEL
-    true, said = {truth for truth, _ in names}, [name.level for _, name in names]
-    for variant, level in VARIANTS.items():
-        counts[f"{variant} in view"] += level in true
-        counts[f"{variant} found"] += level in true and level in said
-        counts[f"{variant} invented"] += level not in of_spine and level in said
-    has_last = "sacrum below the lowest vertebra" in names[0][1].evidence
-    four = has_last and L5 not in of_spine
-    counts["L4 last in view"] += four
-    counts["L4 last found"] += four and said[-1] == L4
-    counts["L4 last invented"] += has_last and not four and said[-1] == L4
-    return counts
-
-
-def tell(what: str, counts: Counter[str]) -> None:
-    """Print one row."""
-    names, said = max(counts["names"], 1), max(counts["said"], 1)
-    variants = (
-        f"{v} {counts[f'{v} found']}/{counts[f'{v} in view']} +{counts[f'{v} invented']}"
-        for v in (*VARIANTS, "L4 last")
-    )
-    sys.stdout.write(
-        f"{what:28s} {counts['fields']:5d} fields {counts['names']:5d} names: "
-        f"right {counts['right'] / names:.4f}, stated {counts['stated'] / names:.4f}, "
-        f"stated wrong {counts['stated wrong'] / names:.4f}, "
-        f"stated though not counted {counts['stated open'] / names:.4f}, "
-        f"stated or probable {counts['said'] / names:.4f}, "
-        f"of these right {counts['said right'] / said:.4f}, "
-        f"by counting {counts['decided'] / names:.4f}, of these right "
-        f"{counts['decided right'] / max(counts['decided'], 1):.4f}, counting and the usual column "
-        f"{counts['within reach'] / names:.4f} | {', '.join(variants)}\n"
-    )
-
-
 def tell_wrong(seed: int, field: str, names: Named, of_spine: set[int]) -> None:
     """Print a field with wrong names: truth, name, confidence; ``?`` where counting decides not."""
     levels = [truth for truth, _ in names]
@@ -218,7 +152,9 @@ def fields_to_name(chosen: argparse.Namespace) -> Iterator[tuple[int, str, Maps,
 def synthetic(chosen: argparse.Namespace) -> None:
     """Name the fields of many spines."""
     totals: dict[str, Counter[str]] = {}
+    vertebrae: dict[int, int] = {}
     for seed, field, (semantic, truth), of_spine in fields_to_name(chosen):
+        vertebrae[seed] = vertebrae_of(of_spine)
         names = named(semantic, truth)
         if not names:
             totals.setdefault(field, Counter())["refused"] += 1
@@ -233,7 +169,7 @@ def synthetic(chosen: argparse.Namespace) -> None:
             totals.setdefault(key, Counter()).update(counts)
     totals.pop("", None)
     for key, counts in totals.items():
-        tell(key, counts)
+        tell(key, counts, Counter(vertebrae.values()))
         if counts["refused"]:
             sys.stdout.write(f"  and {counts['refused']} fields refused\n")
 

@@ -260,6 +260,21 @@ def _split(spine: Spine, rng: np.random.Generator, most_degrees: float) -> Spoil
     return Spoiled(spine.parts, vertebrae, piece, spine)
 
 
+def _front_called_sacrum(spine: Spine, rng: np.random.Generator) -> Spoiled | None:
+    """Call the front of the lowest body sacrum, as phase 1 does with a wedged or slipped L5."""
+    if not (spine.parts == SACRUM).any() or not spine.joint_below(-1).any():
+        return None
+    at = np.argwhere(spine.body(-1))
+    tilt = np.radians(rng.normal(0, 25))
+    backwards = at * spine.spacing @ [0.0, np.sin(tilt), np.cos(tilt)]
+    taken = tuple(at[backwards < np.quantile(backwards, rng.uniform(0.15, 0.55))].T)
+    parts, vertebrae = spine.parts.copy(), spine.vertebrae.copy()
+    parts[taken], vertebrae[taken] = SACRUM, 0
+    piece = np.zeros(parts.shape, bool)
+    piece[taken] = True
+    return Spoiled(parts, vertebrae, piece, spine)
+
+
 def _s1(low: float, high: float, *, remnant: bool = False) -> Spoiler:
     return lambda spine, rng: _part_of_s1(spine, rng, rng.uniform(low, high), remnant=remnant)
 
@@ -285,6 +300,7 @@ KINDS: dict[str, tuple[str, Spoiler]] = {
     "lowest, no sacrum": (KEPT, _no_sacrum),
     "two lowest without disc": (KEPT, lambda s, r: _without_disc(s, r, -2)),
     "two lowest, cut by the image": (KEPT, _pair_cut_below),
+    "front of L5 called sacrum": (TO_VERTEBRA, _front_called_sacrum),
 }
 
 

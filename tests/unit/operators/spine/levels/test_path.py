@@ -11,7 +11,15 @@ import pytest
 from operators.anatomy.vertebrae import LEVEL_NAMES
 from operators.spine.levels.evidence import costs_of
 from operators.spine.levels.measures import SpineMeasures, VertebraMeasures
-from operators.spine.levels.path import Choice, choose, paths_over, paths_with_gaps
+from operators.spine.levels.path import (
+    COLUMN_SHARE,
+    LUMBAR_SHARE,
+    THORACIC_SHARE,
+    Choice,
+    choose,
+    paths_over,
+    paths_with_gaps,
+)
 from operators.spine.levels.tables import FEATURES, MEANS
 
 IDS = {name: level for level, name in LEVEL_NAMES.items()}
@@ -70,6 +78,14 @@ def test_every_row_is_a_piece_of_a_column() -> None:
     sacral = two.levels[:, 1] == 26
     assert sacral.sum() == columns
     assert {LEVEL_NAMES[n] for n in two.levels[sacral, 0]} == {"L4", "L5", "L6"}
+
+
+def test_compensated_columns_are_more_frequent_than_their_parts_together() -> None:
+    assert sum(COLUMN_SHARE.values()) == pytest.approx(1.0)
+    for thoracic, lumbar in ((13, 4), (11, 6)):
+        apart = THORACIC_SHARE[thoracic] * LUMBAR_SHARE[lumbar]
+        assert COLUMN_SHARE[thoracic, lumbar] > 5 * apart
+        assert COLUMN_SHARE[thoracic, lumbar] < COLUMN_SHARE[12, 5] / 50
 
 
 def test_thirteen_ribs_stand_before_the_first_lumbar_one() -> None:
