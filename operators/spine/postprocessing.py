@@ -23,6 +23,7 @@ from operators.spine.discs import body_heights, number_discs, number_endplates
 from operators.spine.endplates import split_endplates
 from operators.spine.label_statistics import centres_of, from_the_top, is_one_of, mapped
 from operators.spine.lower_end import join_sacral_part, join_split_lowest
+from operators.spine.posterior_order import order_posterior_parts
 from operators.spine.reconciliation import (
     adopt_missed_parts,
     reattach_posterior_pieces,
@@ -150,6 +151,7 @@ def _process_in_place(
     adopted = adopt_missed_parts(parts, vertebrae, claims, above.of_none)
     rejoined = rejoin_split_top(parts, vertebrae, spacing, above.edge)
     reattach_posterior_pieces(parts, vertebrae, above.edge)
+    ordered = order_posterior_parts(parts, vertebrae, spacing)
     returned = return_body_parts(parts, vertebrae, spacing, settings.sacrum_labels)
     joined = join_sacral_part(parts, vertebrae, spacing, settings.sacrum_labels)
     lower_end = (*returned, *joined, *join_split_lowest(parts, vertebrae, spacing))
@@ -172,7 +174,7 @@ def _process_in_place(
     discs = number_discs(parts, vertebrae, heights)
     plates = split_endplates(parts, vertebrae, spacing)
     number_endplates(parts, vertebrae, heights)
-    return (*adopted, *rejoined, *lower_end, *above.warnings, *bodiless, *discs, *plates)
+    return (*adopted, *rejoined, *ordered, *lower_end, *above.warnings, *bodiless, *discs, *plates)
 
 
 def _first_number(

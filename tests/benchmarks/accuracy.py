@@ -61,6 +61,25 @@ def found_by_slice(found: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     }
 
 
+def arches_out_of_order(semantic: np.ndarray, instances: np.ndarray) -> int:
+    """Count the neighbours whose arches lie the other way round than their bodies.
+
+    Parameters
+    ----------
+    semantic, instances : (R, I, P) ndarray of int
+        Final masks. Arches (41) and spinous processes (42) count, bodies are 49.
+    """
+    body, arch = (
+        {
+            n: np.argwhere(is_part & (instances == n))[:, 1].mean()
+            for n in np.unique(instances[is_part & (instances > 0)]).tolist()
+        }
+        for is_part in (semantic == 49, np.isin(semantic, (41, 42)))
+    )
+    rows = [arch[n] for n in sorted(body, key=body.__getitem__) if n in arch]
+    return int(np.count_nonzero(np.diff(rows) < 0))
+
+
 def vertebrae_below(bodies: np.ndarray, annotated: np.ndarray) -> list[int]:
     """Numbers of the vertebrae found below the annotated ones.
 

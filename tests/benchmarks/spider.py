@@ -14,7 +14,8 @@ all else averages what a reader sees at once, and ``middle found`` in the other 
 Bodies as instances: SPIDER's vertebrae in front of the canal, cut at the discs. They are derived
 here, so the paper has no figures for them. ``below`` counts the subjects with a vertebra below the
 annotated ones (`accuracy.vertebrae_below`: part of the sacrum that is called a vertebra); ``few``
-those whose lowest annotated body is mostly called something else.
+those whose lowest annotated body is mostly called something else; ``arches`` those in which two
+neighbours hold each other's arches.
 
 ``--export DIR`` writes the same subjects in SPIDER's own layout instead, each in both thicknesses,
 for ``spine-node train semantic --spider DIR --hold-out 034,055,081,142,191,241``.
@@ -41,7 +42,7 @@ from operators.imaging.orientation import reorient
 from operators.imaging.volume import LabelMap, Volume, voxel_volume_mm3
 from operators.networks.instances import load_instance_model
 from operators.networks.semantic import load_semantic_model
-from tests.benchmarks.accuracy import PIR, found_by_slice, vertebrae_below
+from tests.benchmarks.accuracy import PIR, arches_out_of_order, found_by_slice, vertebrae_below
 from tests.benchmarks.real_volumes import (
     MODELS,
     Found,
@@ -146,6 +147,7 @@ def score(found: Found, labels: LabelMap) -> Scores:
         pair = labels.labels_zyx == THEIRS[name], np.isin(found.semantic, ours)
         scores[f"{name} dsc"] = dice(*pair)
         scores[f"{name} assd"] = average_symmetric_surface_distance(*pair, labels.affine_lps)
+    scores["arches"] = float(arches_out_of_order(found.semantic, found.instances))
     scores |= found_by_slice(
         np.isin(found.semantic, OURS["vertebra"]), labels.labels_zyx == VERTEBRA
     )
@@ -174,7 +176,7 @@ def rows_of(table: dict[str, dict[str, Scores]]) -> list[tuple[str, ...]]:
             values = [scores[key] for scores in cases.values()]
             means.append(
                 f"{sum(value > 0 for value in values)} of {len(values)}"
-                if key in {"below", "few"}
+                if key in {"below", "few", "arches"}
                 else f"{np.mean(values):.3f}"
             )
         paper = PAPER.get(key.removesuffix(" dsc")) if key.endswith(" dsc") else None

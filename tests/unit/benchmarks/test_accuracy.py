@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.benchmarks.accuracy import found_by_slice
+from tests.benchmarks.accuracy import arches_out_of_order, found_by_slice
 
 
 def test_what_is_lost_in_an_end_slice_shows_in_its_own_figure_alone() -> None:
@@ -15,3 +15,13 @@ def test_what_is_lost_in_an_end_slice_shows_in_its_own_figure_alone() -> None:
     found[4] = False
     found[2, 0, 0] = False
     assert found_by_slice(found, truth) == {"ends found": 0.5, "middle found": 0.95}
+
+
+def test_arches_of_neighbours_that_are_exchanged_are_counted() -> None:
+    semantic = np.zeros((1, 9, 2), np.uint8)
+    semantic[..., 0], semantic[..., 1] = 49, 41
+    ordered = np.repeat(np.arange(1, 10).reshape(1, 9, 1) // 4 + 1, 2, axis=2)
+    assert arches_out_of_order(semantic, ordered) == 0
+    exchanged = ordered.copy()
+    exchanged[..., 1] = np.array([0, 2, 1, 3])[ordered[..., 1]]
+    assert arches_out_of_order(semantic, exchanged) == 1
