@@ -55,6 +55,11 @@ def test_resampling_is_within_1_grey_level_for_99_9_percent(case: str, oracle: P
     assert (np.abs(ours.voxels_zyx - after.voxels_zyx) <= 1).mean() >= 0.999
 
 
+THIN: dict[Precision, float] = {"fp32": 0.93, "bf16": 0.92}
+"""Dice of structures over 500 voxels; in bf16 a spinous process and an end plate of one case have
+.924 and .926 (decision 0045)."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @CASES
@@ -71,7 +76,7 @@ def test_the_network_agrees_with_spineps_in_float32(
     assert dice(ours, expected, 100) >= 0.98
     for label, count in zip(*np.unique(expected, return_counts=True), strict=True):
         if label and count > 500:
-            assert dice(ours, expected, int(label)) >= 0.93
+            assert dice(ours, expected, int(label)) >= THIN[precision]
     if precision == "fp32":
         assert (ours == expected).mean() > 0.9999
 
