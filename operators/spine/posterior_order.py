@@ -55,6 +55,8 @@ def order_posterior_parts(
     voxel_mm3 = float(np.prod(spacing_zyx_mm))
     exchanged: set[tuple[int, int]] = set()
     for label in POSTERIOR_ELEMENTS:  # arches and spinous processes first
+        if label not in _DECIDING and not exchanged:
+            break
         of_label = np.where(parts == label, vertebrae, 0)
         sizes, centres = voxel_counts(of_label), centres_of(of_label)
         for above, below in pairwise(column.centres_mm):
