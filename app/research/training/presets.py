@@ -53,6 +53,31 @@ def compact_design(features: tuple[int, ...] = (16, 32, 64, 96, 128)) -> Design:
     )
 
 
+def with_finer_stage(design: Design) -> Design:
+    """Put a stage of twice the resolution in the plane before a design, with as many channels."""
+    return Design(
+        features=(design.features[0], *design.features),
+        strides=((1, 1, 1), (1, 2, 2), *design.strides[1:]),
+        kernels=((1, 3, 3), *design.kernels),
+        encoder_convolutions=(1, *design.encoder_convolutions),
+        decoder_convolutions=(*design.decoder_convolutions, 1),
+    )
+
+
+def without_finer_stage(design: Design) -> Design | None:
+    """Take the stage of `with_finer_stage` away again; None if there is none."""
+    if len(design.features) < 2:
+        return None
+    coarser = Design(
+        features=design.features[1:],
+        strides=((1, 1, 1), *design.strides[2:]),
+        kernels=design.kernels[1:],
+        encoder_convolutions=design.encoder_convolutions[1:],
+        decoder_convolutions=design.decoder_convolutions[:-1],
+    )
+    return coarser if with_finer_stage(coarser) == design else None
+
+
 PAPER_DESIGN = Design(
     features=(32, 64, 128, 256, 320, 320, 320),
     strides=((1, 1, 1), (1, 2, 2), *[(2, 2, 2)] * 4, (1, 2, 2)),
@@ -192,6 +217,8 @@ _LARGEST_TILE = 2_500_000
 """Voxels: a lumbar field of 300 x 300 mm and 100 mm depth takes 1.8 million; a tile of this size
 1.5 GB."""
 
+_FINE_GRID_MM = (COMPACT_GRID_MM[0], COMPACT_GRID_MM[1] / 2, COMPACT_GRID_MM[2] / 2)
+
 SEMANTIC_PRESETS: dict[str, SemanticPreset] = {
     "compact": _COMPACT,
     # The last stage of a compact model: fields of 260 x 180 x 79 mm, so that its norms know whole
@@ -202,6 +229,16 @@ SEMANTIC_PRESETS: dict[str, SemanticPreset] = {
         grid=replace(_COMPACT.grid, shape=(24, 208, 144)),
         epochs=2,
         largest_tile=_LARGEST_TILE,
+    ),
+    # A compact model with a stage more, on voxels of half the size in the plane: it begins with the
+    # weights of `fields` (`app.research.training.finer_stage`).
+    "fine": replace(
+        _COMPACT,
+        name="fine",
+        design=with_finer_stage(compact_design()),
+        grid=replace(_COMPACT.grid, shape=(24, 416, 288), spacing_mm=_FINE_GRID_MM),
+        epochs=8,
+        largest_tile=4 * _LARGEST_TILE,
     ),
     "paper": SemanticPreset(
         name="paper",

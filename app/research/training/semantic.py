@@ -13,8 +13,10 @@ from dynamic_network_architectures.architectures.unet import (  # type: ignore[i
 
 from app.research.training.augmentation import draw_tile
 from app.research.training.fast_norms import SingleImageInstanceNorm
+from app.research.training.finer_stage import begin_with_coarser
 from app.research.training.formats import architecture, write_semantic_model
 from app.research.training.held_out import PooledDice, held_out_samples
+from app.research.training.presets import without_finer_stage
 from app.research.training.report import Example, fullest_slice
 from app.research.training.supervision import CLASSES, CODE_OF_LABEL, SetLoss
 from app.research.training.weights import channels_last, plain_weights
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from app.research.training.cases import Case
     from app.research.training.presets import Design, SemanticPreset
     from app.research.training.shelf import CaseShelf, JoinedShelves, Mix
+
+SCALING_TILES = 8
+"""Tiles over which a finer network that begins with a coarser one's weights gets their scale."""
 
 VALIDATION_TILES = 12
 """Held-out tiles per checkpoint; always the same ones."""
@@ -125,21 +130,40 @@ class SemanticPhase:
     def start_from(self, folder: Path) -> None:
         """Begin with the weights of a model folder's fold instead of random ones.
 
+        Those of a network without the preset's finest stage are taken, too
+        (`app.research.training.finer_stage`).
+
         Raises
         ------
         ModelUnusableError
             If the folder holds no such fold, or its network has another shape.
         """
         path = require_fold(folder, self._fold)
-        weights = read_checkpoint(path, keep=("network_weights",)).get("network_weights")
-        try:
-            self.network.load_state_dict(weights if isinstance(weights, dict) else {})
-        except RuntimeError as error:
+        read = read_checkpoint(path, keep=("network_weights",)).get("network_weights")
+        weights = read if isinstance(read, dict) else {}
+        if not (_takes(self.network, weights) or self._takes_coarser(weights)):
             raise ModelUnusableError(
                 "the model to start from has another network than the preset",
                 reasons=("other_network",),
-            ) from error
+            )
         self._has_c1 |= read_config(find_config(folder)).has_c1
+
+    def _takes_coarser(self, weights: dict[str, torch.Tensor]) -> bool:
+        """Begin with the weights of a network that lacks the preset's finest stage."""
+        design = without_finer_stage(self._preset.design)
+        if design is None:
+            return False
+        coarser = build_network(design, deep_supervision=self._preset.deep_supervision)
+        fits = _takes(coarser, weights)
+        if fits:
+            begin_with_coarser(self.network, coarser, self._some_images())
+        return fits
+
+    def _some_images(self) -> Iterator[torch.Tensor]:
+        """Images of the first samples, as the network gets them."""
+        for number in range(SCALING_TILES):
+            image = torch.from_numpy(self.sample(number).image)[None, None]
+            yield image.to(memory_format=torch.channels_last_3d)
 
     def sample(self, number: int) -> Tile:
         """Tile of this number."""
@@ -209,6 +233,15 @@ class SemanticPhase:
     @staticmethod
     def _device(network: torch.nn.Module) -> torch.device:
         return next(network.parameters()).device
+
+
+def _takes(network: torch.nn.Module, weights: dict[str, torch.Tensor]) -> bool:
+    """Load weights, if they are of such a network."""
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError:
+        return False
+    return True
 
 
 def _between(logits: torch.Tensor, tile: Tile) -> torch.Tensor:
