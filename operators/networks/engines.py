@@ -160,12 +160,11 @@ class OpenVinoNetworks:
 
     def answers(self, tile: Tensor) -> Iterator[Tensor]:
         """Logits of every network in turn: see `Networks`."""
+        # Not at the top: only where this engine is chosen, and never without the guard in there.
+        from operators.networks.openvino_graph import answers_of  # noqa: PLC0415
+
         compiled = self._compiled_for(tuple(tile.shape))
-        request = compiled.create_infer_request()  # a thread's own
-        request.infer([tile.contiguous().numpy()], share_inputs=True)
-        for number in range(len(compiled.outputs)):
-            # The next tile will overwrite OpenVINO's own.
-            logits = request.get_output_tensor(number).data.copy()
+        for logits in answers_of(compiled, tile.contiguous().numpy()):
             yield torch.from_numpy(logits).permute(0, 4, 1, 2, 3)
 
     def release_memory(self) -> None:
@@ -174,13 +173,12 @@ class OpenVinoNetworks:
             compiled.release_memory()
 
     def _require_graph(self, shape: Sequence[int]) -> None:
-        from operators.networks.openvino_graph import graph_of  # noqa: PLC0415 - as below
+        from operators.networks.openvino_graph import graph_of  # noqa: PLC0415 - as above
 
         graph_of(self._networks, shape, self.runtime.precision)
 
     def _compiled_for(self, shape: tuple[int, ...]) -> CompiledModel:
-        # Not at the top: only where this engine is chosen, and never without the guard in there.
-        from operators.networks.openvino_graph import compiled  # noqa: PLC0415
+        from operators.networks.openvino_graph import compiled  # noqa: PLC0415 - as above
 
         with self._guard:
             if shape not in self._kept:

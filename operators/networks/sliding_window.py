@@ -167,7 +167,9 @@ def predict(
     shape = _sizes(padded.shape[1:])
     patch = tiling.patch_size
     starts = tiling.starts(shape)
-    window = _Window(shape, patch, head.count, padded.device)
+    window: _Window | _OnlyTile = _OnlyTile(shape)
+    if shape != patch:
+        window = _Window(shape, patch, head.count, padded.device)
     decisions: Decisions = SameGrid(head, shape, inner, window.axis)
     if finer is not None:
         decisions = OnFinerGrid(head, inner, window.axis, finer)
@@ -225,6 +227,26 @@ class _Window:
             kept = held.narrow(self.axis, count, rest).clone()
             held.narrow(self.axis, 0, rest).copy_(kept)
             held.narrow(self.axis, rest, count).zero_()
+
+
+class _OnlyTile:
+    """The logits of the one tile that is the whole volume: nothing is to be summed up."""
+
+    def __init__(self, shape: Sizes) -> None:
+        self.axis = 0
+        self._tables: tuple[Tensor, ...] = ()
+        self._shape = shape
+
+    def add(self, _corner: Sizes, answer: Answer, _weights: Tensor) -> None:
+        """Take the tile."""
+        logits, agreement = answer
+        ones = torch.ones(1, device=logits.device).expand(*self._shape, 1)
+        agreed = () if agreement is None else (agreement[..., None],)
+        self._tables = (logits[0].permute(1, 2, 3, 0), ones, *agreed)
+
+    def finish(self, _count: int, decisions: Decisions) -> None:
+        """Hand it over: it is the last one, too."""
+        decisions.take(*self._tables)
 
 
 def _silent(_done: int, _total: int) -> None:

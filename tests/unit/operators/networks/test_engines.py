@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from dynamic_network_architectures.architectures.unet import ResidualUNet
+from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualUNet
 from torch import Tensor, nn
 
 from operators.errors import ModelUnusableError
@@ -21,6 +21,7 @@ from operators.networks.engines import (
     ready_networks,
     runs_in_openvino,
 )
+from operators.networks.openvino_graph import graph_of
 from operators.networks.precision import Precision, computes_in_bfloat16
 from operators.networks.semantic import load_semantic_model
 from tests.builders.nnunet_folder import Recipe, network, write_folder
@@ -97,6 +98,30 @@ def test_every_layer_that_plans_can_name_is_the_same(
             nn.init.uniform_(module.running_mean, -0.1, 0.1)  # type: ignore[arg-type]
             nn.init.uniform_(module.running_var, 0.5, 1.5)  # type: ignore[arg-type]
     assert difference(unet) < 1e-5
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("finest", "joined"), [((1, 3, 3), 1), ((3, 3, 3), 2), ((1, 1, 1), 2)])
+def test_a_level_enlarged_beside_a_finer_one_is_not_made_within_slices(
+    finest: tuple[int, int, int], joined: int, *, bias: bool
+) -> None:
+    torch.manual_seed(6)
+    unet = PlainConvUNet(
+        input_channels=1,
+        n_stages=3,
+        features_per_stage=[4, 6, 8],
+        conv_op=nn.Conv3d,
+        kernel_sizes=[finest, [3, 3, 3], [3, 3, 3]],
+        strides=[[1, 1, 1], [1, 2, 2], [2, 2, 2]],
+        n_conv_per_stage=[1, 1, 1],
+        num_classes=3,
+        n_conv_per_stage_decoder=[1, 1],
+        conv_bias=bias,
+        nonlin=nn.LeakyReLU,
+    ).eval()
+    assert difference(unet) < 1e-5  # with the border, where the convolution sees no bias beyond
+    kinds = [node.get_type_name() for node in graph_of([unet], SHAPE).get_ops()]
+    assert kinds.count("Concat") == joined
 
 
 def test_a_norm_far_from_zero_over_many_voxels_keeps_6_digits() -> None:
