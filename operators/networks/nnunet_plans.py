@@ -59,6 +59,8 @@ class Plans:
         Output channels: classes with background, or regions.
     regions_class_order : tuple of int or None
         Class of each output channel of a region-based model; None for softmax classes.
+    separate_slices : pair of (bool or None)
+        ``force_separate_z`` of images and of logits (`training_grid`).
     """
 
     patch_size: Sizes
@@ -71,6 +73,7 @@ class Plans:
     architecture: Architecture
     heads: int
     regions_class_order: tuple[int, ...] | None
+    separate_slices: tuple[bool | None, bool | None] = (None, None)
 
     @property
     def channels(self) -> int:
@@ -177,7 +180,19 @@ def _plans(plans: Json, dataset: Json, configuration: Json) -> Plans:
         architecture=_architecture(configuration),
         heads=heads,
         regions_class_order=None if regions is None else tuple(_ints(regions)),
+        separate_slices=(
+            _separate(configuration, "resampling_fn_data_kwargs"),
+            _separate(configuration, "resampling_fn_probabilities_kwargs"),
+        ),
     )
+
+
+def _separate(configuration: Json, resampling: str) -> bool | None:
+    options = configuration.get(resampling)
+    forced = options.get("force_separate_z") if isinstance(options, dict) else None
+    if forced is not None and not isinstance(forced, bool):
+        raise TypeError("force_separate_z is neither true, false nor null")
+    return forced
 
 
 def _intensities(plans: Json, channels: int) -> tuple[Mapping[str, float], ...]:

@@ -118,7 +118,8 @@ class TiledNetwork:
         plans = self.plans
         order = plans.transpose_forward
         ordered = np.ascontiguousarray(normal.transpose(order))
-        grid = training_grid(ordered.shape, in_axis_order(spacing_mm, order), plans.spacing_mm)
+        spacing = in_axis_order(spacing_mm, order)
+        grid = training_grid(ordered.shape, spacing, plans.spacing_mm, plans.separate_slices)
         image = torch.from_numpy(grid.of(ordered)[None])
         tiling = Tiling(self._tile(image.shape[1:]), self.config.default_step_size)
         temperature = self.config.confidence_temperature

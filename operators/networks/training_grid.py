@@ -36,10 +36,13 @@ class TrainingGrid:
         Size of the image on the network's grid; the outer faces coincide.
     image : Finer or None
         The image's own grid, to which the logits go back; None where both sizes are equal.
+    picked_axis : int or None
+        Axis along which the image's nearest slices are taken on the way here.
     """
 
     shape: Sizes
     image: Finer | None
+    picked_axis: int | None = None
 
     def of(self, voxels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Bring an image onto the network's grid, with cubic splines.
@@ -57,7 +60,7 @@ class TrainingGrid:
         """
         if self.image is None:
             return voxels
-        apart, shape = self.image.nearest_axis, list(self.shape)
+        apart, shape = self.picked_axis, list(self.shape)
         if apart is not None:
             at = source_positions(shape[apart], voxels.shape[apart], nearest=True)
             voxels = np.take(voxels, at.astype(np.intp), axis=apart)
@@ -66,7 +69,12 @@ class TrainingGrid:
         return np.clip(made, voxels.min(), voxels.max(), out=made)
 
 
-def training_grid(shape: Sizes, spacing_mm: Spacing, trained_mm: Spacing) -> TrainingGrid:
+def training_grid(
+    shape: Sizes,
+    spacing_mm: Spacing,
+    trained_mm: Spacing,
+    separate_slices: tuple[bool | None, bool | None] = (None, None),
+) -> TrainingGrid:
     """Find the network's grid for an image; all in one axis order.
 
     Parameters
@@ -75,6 +83,10 @@ def training_grid(shape: Sizes, spacing_mm: Spacing, trained_mm: Spacing) -> Tra
         Size of the image.
     spacing_mm, trained_mm : tuple of 3 float
         Spacing of the image and of the network's training.
+    separate_slices : pair of (bool or None)
+        Whether slices are picked instead of interpolated, of images and of logits
+        (``force_separate_z`` in the plans); None = where the voxels of either grid are more than
+        three times as long as wide.
 
     Returns
     -------
@@ -87,13 +99,22 @@ def training_grid(shape: Sizes, spacing_mm: Spacing, trained_mm: Spacing) -> Tra
     )
     if (k, j, i) == tuple(shape):
         return TrainingGrid(shape, None)
-    axes = [_slice_axis(spacing) for spacing in (spacing_mm, trained_mm)]
-    return TrainingGrid((k, j, i), Finer(shape, next((a for a in axes if a is not None), None)))
+    of_images, of_logits = separate_slices
+    back = Finer(shape, _picked_axis(trained_mm, spacing_mm, of_logits))
+    return TrainingGrid((k, j, i), back, _picked_axis(spacing_mm, trained_mm, of_images))
 
 
-def _slice_axis(spacing: Spacing) -> int | None:
-    """Axis of the one spacing that is far larger than the smallest; None if there is none."""
+def _picked_axis(source: Spacing, wanted: Spacing, forced: bool | None) -> int | None:  # noqa: FBT001 - of the plans
+    """Axis of the slices that are picked on the way from one grid to another, as nnU-Net does."""
+    if forced is not None:
+        return _longest_axis(source) if forced else None
+    for spacing in (source, wanted):
+        if max(spacing) / min(spacing) > _VERY_ANISOTROPIC:
+            return _longest_axis(spacing)
+    return None
+
+
+def _longest_axis(spacing: Spacing) -> int | None:
+    """Axis of the largest spacing; None if several have it."""
     largest = max(spacing)
-    if largest / min(spacing) <= _VERY_ANISOTROPIC or spacing.count(largest) > 1:
-        return None
-    return spacing.index(largest)
+    return None if spacing.count(largest) > 1 else spacing.index(largest)

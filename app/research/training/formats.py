@@ -90,9 +90,11 @@ def architecture(design: Design) -> dict[str, Any]:
     }
 
 
-def _resampling(kind: str, *, is_seg: bool, order: int) -> dict[str, Any]:
+def _resampling(
+    kind: str, *, is_seg: bool, order: int, separate_slices: bool | None
+) -> dict[str, Any]:
     name = f"resampling_fn_{kind}"
-    options = {"is_seg": is_seg, "order": order, "order_z": 0, "force_separate_z": None}
+    options = {"is_seg": is_seg, "order": order, "order_z": 0, "force_separate_z": separate_slices}
     return {name: "resample_data_or_seg_to_shape", f"{name}_kwargs": options}
 
 
@@ -107,9 +109,11 @@ def _plans(preset: SemanticPreset) -> dict[str, Any]:
         "spacing": list(spacing_rip),
         "normalization_schemes": ["ZScoreNormalization"],
         "use_mask_for_norm": [False],
-        **_resampling("data", is_seg=False, order=3),
-        **_resampling("seg", is_seg=True, order=1),
-        **_resampling("probabilities", is_seg=False, order=1),
+        **_resampling("data", is_seg=False, order=3, separate_slices=preset.separate_slices),
+        **_resampling("seg", is_seg=True, order=1, separate_slices=preset.separate_slices),
+        **_resampling(
+            "probabilities", is_seg=False, order=1, separate_slices=preset.separate_slices
+        ),
         "batch_dice": False,
         "architecture": architecture(preset.design),
     }

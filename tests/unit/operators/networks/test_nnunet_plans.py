@@ -54,6 +54,23 @@ def test_old_features_double_up_to_the_maximum(tmp_path: Path) -> None:
     assert found == [32, 64, 128, 256, 320]
 
 
+def test_whether_slices_are_picked_may_be_said_of_images_and_of_logits(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path)
+    assert read_plans(folder, "3d_fullres").separate_slices == (None, None)
+    plans = json.loads((folder / "plans.json").read_text())
+    plans["configurations"]["3d_fullres"] |= {
+        "resampling_fn_data_kwargs": {"force_separate_z": False},
+        "resampling_fn_probabilities_kwargs": {"force_separate_z": True},
+    }
+    (folder / "plans.json").write_text(json.dumps(plans))
+    assert read_plans(folder, "3d_fullres").separate_slices == (False, True)
+    plans["configurations"]["3d_fullres"]["resampling_fn_data_kwargs"] = {"force_separate_z": 1}
+    (folder / "plans.json").write_text(json.dumps(plans))
+    with pytest.raises(ModelUnusableError) as caught:
+        read_plans(folder, "3d_fullres")
+    assert caught.value.reasons == ("plans_incomplete",)
+
+
 def test_intensity_properties_may_have_their_older_name(tmp_path: Path) -> None:
     folder = write_folder(tmp_path)
     plans = json.loads((folder / "plans.json").read_text())

@@ -15,6 +15,7 @@ from app.research.training.formats import architecture, write_semantic_model
 from app.research.training.instance_format import write_instance_model
 from app.research.training.presets import INSTANCE_PRESETS, SEMANTIC_PRESETS, compact_design
 from operators.networks.inference_config import read_config
+from operators.networks.nnunet_plans import read_plans
 
 
 def test_the_semantic_folder_holds_plans_dataset_config_and_one_fold(tmp_path: Path) -> None:
@@ -34,10 +35,18 @@ def test_the_semantic_folder_holds_plans_dataset_config_and_one_fold(tmp_path: P
 
 
 def test_a_model_trained_on_whole_fields_says_that_it_takes_whole_images(tmp_path: Path) -> None:
-    for name, largest in (("compact", None), ("paper", None), ("fields", 2_500_000)):
+    largest = {"compact": None, "paper": None, "fields": 2_500_000, "fine": 10_000_000}
+    for name, voxels in largest.items():
         write_semantic_model(tmp_path / name, {"w": torch.zeros(1)}, SEMANTIC_PRESETS[name])
         config = read_config(tmp_path / name / "inference_config.json")
-        assert config.largest_tile == largest
+        assert config.largest_tile == voxels
+
+
+def test_only_a_model_of_the_fine_grid_asks_for_interpolated_slices(tmp_path: Path) -> None:
+    for name in SEMANTIC_PRESETS:
+        write_semantic_model(tmp_path / name, {"w": torch.zeros(1)}, SEMANTIC_PRESETS[name])
+        said = read_plans(tmp_path / name, "3d_fullres").separate_slices
+        assert said == ((False, False) if name == "fine" else (None, None))
 
 
 def test_the_instance_folder_keeps_one_checkpoint_of_plain_types(tmp_path: Path) -> None:
