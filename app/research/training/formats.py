@@ -193,7 +193,8 @@ def write_semantic_model(
         "name": "Dataset001_SyntheticSpine",
     }
     write_json(folder / "dataset.json", dataset)
-    write_inference_config(folder, preset, has_c1=has_c1, is_mirrored=preset.grid.mirror)
+    is_mirrored = preset.grid.mirror and preset.averages_mirror
+    write_inference_config(folder, preset, has_c1=has_c1, is_mirrored=is_mirrored)
 
 
 def write_inference_config(

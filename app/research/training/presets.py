@@ -157,6 +157,8 @@ class SemanticPreset:
     separate_slices : bool or None
         What the model's plans say of slices on the way to the grid and back
         (`operators.networks.training_grid`); None = nnU-Net's rule.
+    averages_mirror : bool
+        Whether a model of mirrored tiles is asked for the mirror image, too.
     """
 
     name: str
@@ -175,6 +177,7 @@ class SemanticPreset:
     largest_tile: int | None = None
     border_voxels: tuple[int, int, int] = (4, 4, 4)
     separate_slices: bool | None = None
+    averages_mirror: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +245,9 @@ SEMANTIC_PRESETS: dict[str, SemanticPreset] = {
         design=with_finer_stage(compact_design()),
         grid=replace(_COMPACT.grid, shape=(24, 416, 288), spacing_mm=_FINE_GRID_MM),
         epochs=8,
+        map_mm=(1.65, *_FINE_GRID_MM[1:]),
         largest_tile=4 * _LARGEST_TILE,
+        averages_mirror=False,
         # nnU-Net would pick slices at 3.3 mm beside 0.625 mm, where cases are interpolated.
         separate_slices=False,
     ),

@@ -49,6 +49,13 @@ def test_only_a_model_of_the_fine_grid_asks_for_interpolated_slices(tmp_path: Pa
         assert said == ((False, False) if name == "fine" else (None, None))
 
 
+def test_mirror_images_are_asked_for_by_the_models_whose_network_is_small(tmp_path: Path) -> None:
+    for name, is_averaged in (("compact", True), ("fields", True), ("fine", False)):
+        write_semantic_model(tmp_path / name, {"w": torch.zeros(1)}, SEMANTIC_PRESETS[name])
+        config = read_config(tmp_path / name / "inference_config.json")
+        assert config.mirror_left_right == is_averaged
+
+
 def test_the_instance_folder_keeps_one_checkpoint_of_plain_types(tmp_path: Path) -> None:
     weights = {"init_conv.weight": torch.zeros(8, 11, 7, 7, 7)}
     for steps in (100, 200):
