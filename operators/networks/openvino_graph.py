@@ -12,14 +12,14 @@ import operator
 import sys
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
 from operators.errors import ModelUnusableError
-from operators.networks import winograd
+from operators.networks import way_up, winograd
 
 # The package that comes with OpenVINO reports every import to a server, asked or not. OpenVINO runs
 # without it where it cannot be imported, and None here says just that to Python.
@@ -163,7 +163,7 @@ def _lowered(network: nn.Module, tile: Any, kinds: _Lowerings) -> Any:  # noqa: 
         message = "the network's way depends on what it sees, which OpenVINO cannot be told"
         raise ModelUnusableError(message, reasons=("not_for_openvino",)) from error
     layers = dict(traced.named_modules())
-    composed = _ways_up(traced.graph, layers)
+    composed = way_up.ways_up(traced.graph, layers)
     passed_over = {node for way in composed.values() for node in (way.up, way.joined)}
     known: dict[fx.Node, Any] = {}
     for node in traced.graph.nodes:
@@ -292,83 +292,21 @@ def _upsampling(layer: nn.ConvTranspose3d, x: Any) -> Any:  # noqa: ANN401
     return _biased(product, layer.bias)
 
 
-_LEVELS_JOINED = 2
-"""The one below, enlarged, and its own."""
-
-
-class _WayUp(NamedTuple):
-    """Nodes before a convolution that sees a coarser level, enlarged, beside its own level."""
-
-    up: fx.Node
-    beside: fx.Node
-    joined: fx.Node
-
-
-def _ways_up(graph: fx.Graph, layers: Mapping[str, nn.Module]) -> dict[fx.Node, _WayUp]:
-    """Find the convolutions that `_composed` computes, with what comes before them."""
-    found = {}
-    for joined in graph.nodes:
-        users, parts = list(joined.users), joined.all_input_nodes
-        if joined.target is not torch.cat or len(parts) != _LEVELS_JOINED or len(users) != 1:
-            continue
-        up, beside = parts
-        mixing, enlarging = (
-            layers.get(str(node.target)) if node.op == "call_module" else None
-            for node in (users[0], up)
-        )
-        if (
-            len(up.users) == 1
-            and isinstance(mixing, nn.Conv3d)
-            and isinstance(enlarging, nn.ConvTranspose3d)
-            and _can_be_composed(mixing, enlarging)
-        ):
-            found[users[0]] = _WayUp(up, beside, joined)
-    return found
-
-
-def _can_be_composed(mixing: nn.Conv3d, enlarging: nn.ConvTranspose3d) -> bool:
-    """Say whether it saves work: within slices. By planes (`winograd`) the others cost less."""
-    kernel = mixing.kernel_size
-    return (
-        kernel == (1, 3, 3)
-        and tuple(mixing.padding) == (0, 1, 1)
-        and enlarging.kernel_size == enlarging.stride
-        and enlarging.stride[0] == 1
-        and tuple(enlarging.padding) == tuple(enlarging.output_padding) == (0, 0, 0)
-        and all(
-            tuple(layer.dilation) == (1, 1, 1) and layer.groups == 1
-            for layer in (mixing, enlarging)
-        )
-        and tuple(mixing.stride) == (1, 1, 1)
-    )
-
-
 def _composed(mixing: nn.Conv3d, enlarging: nn.ConvTranspose3d, coarse: Any, beside: Any) -> Any:  # noqa: ANN401
-    """Convolve an enlarged level joined with another one, without making either.
-
-    What lies between the two layers is linear, so they are one transposed convolution with a
-    larger kernel; the rest of the convolution sees the other level alone. At the finest level,
-    where a tensor is largest, this saves two of five.
-    """
-    middle = enlarging.out_channels
-    from_up, from_beside = mixing.weight.detach().tensor_split([middle], 1)
-    # A transposed convolution of the small kernel with the turned one: (in, out, 1, s + 2, s + 2).
-    kernel = torch.nn.functional.conv_transpose2d(
-        enlarging.weight.detach()[:, :, 0].double(),
-        from_up[:, :, 0].double().flip(2, 3).transpose(0, 1),
-    )[:, :, None]
-    ring, none = [0, 1, 1], [1, 1, 1]
+    """Convolve an enlarged level joined with another one (`way_up`)."""
+    given = way_up.composed(mixing, enlarging, *beside.shape[3:])
+    pads, ones = list(way_up.PADDING), [1, 1, 1]
+    own = op.convolution(beside, _weights(given.from_beside), ones, pads, pads, ones)
     enlarged = op.convolution_backprop_data(
-        coarse, _weights(kernel), list(enlarging.stride), pads_begin=ring, pads_end=ring
+        coarse,
+        _weights(given.from_coarse),
+        list(enlarging.stride),
+        pads_begin=pads,
+        pads_end=pads,
     )
-    own = op.convolution(beside, _weights(from_beside), none, ring, ring, none)
     total = op.add(own, enlarged)
-    if enlarging.bias is not None:
-        # Beyond the border, the convolution sees 0 instead of the enlarged level's bias.
-        height, width = total.shape[3:]
-        level = enlarging.bias.detach().double().view(1, -1, 1, 1).expand(-1, -1, height, width)
-        shift = torch.nn.functional.conv2d(level, from_up[:, :, 0].double(), padding=1)
-        total = op.add(total, _weights(shift[:, :, None]))
+    if given.shift is not None:
+        total = op.add(total, _weights(given.shift))
     return _biased(total, mixing.bias)
 
 
