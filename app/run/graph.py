@@ -50,6 +50,7 @@ _USED: Final = {
         "mirror_left_right",
         "resolution_range",
         "largest_tile",
+        "interleaves_thin_slices",
         "border_voxels",
     ),
     "instance": (

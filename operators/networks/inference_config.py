@@ -95,6 +95,10 @@ class InferenceConfig:
         An image of up to so many voxels on the network's grid is one tile, a larger one is cut
         along its longest axis; None = tiles as the plans name them. For networks that were trained
         on whole fields: their norms know what a whole image has. A key of this product's.
+    interleaves_thin_slices : bool
+        Run twice over an image whose slices lie no farther apart than half of the network's, the
+        second time over the places between (`operators.networks.interleaved`). A key of this
+        product's.
     border_voxels : tuple of 3 int
         Black voxels that are put at both ends of an image before it is resampled, in its own
         voxels, in the order of the orientation codes (x, y, z): 4 in SPINEPS. A key of this
@@ -120,6 +124,7 @@ class InferenceConfig:
     mirror_left_right: bool = False
     confidence_temperature: float = 1.0
     largest_tile: int | None = None
+    interleaves_thin_slices: bool = False
     border_voxels: tuple[int, int, int] = (4, 4, 4)
     mapping: Mapping[int, int] = field(default_factory=lambda: dict(DEFAULT_MAPPING))
 
@@ -260,6 +265,7 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "resolution_range": as_resolution,
     "default_step_size": as_positive,
     "largest_tile": as_count,
+    "interleaves_thin_slices": as_flag,
     "border_voxels": as_border,
     "labels": as_labels,
     "expected_inputs": as_texts,

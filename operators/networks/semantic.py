@@ -124,7 +124,7 @@ class SemanticModel:
         border = self.config.border_zyx
         framed = pad(turned, [(voxels, voxels) for voxels in border])
         on_grid = resample_to_spacing(framed, spacing, is_covering=0 in border)
-        ways = Ways(progress, needs_body)
+        ways = Ways(progress, needs_body, turned.spacing_zyx_mm)
         return replace(self._predict(on_grid, ways), facts=prepared.facts)
 
     def predict_on_model_grid(self, volume: Volume, progress: Progress | None = None) -> LabelMap:

@@ -109,8 +109,8 @@ class Finer:
     nearest_axis: int | None = None
 
 
-class Decisions(Protocol):
-    """Receives the logits slab by slab along one axis and keeps what was decided."""
+class Slabs(Protocol):
+    """Receives the logits slab by slab along one axis."""
 
     def take(self, sums: Tensor, weights: Tensor, agreed: Tensor | None = None) -> None:
         """Take the next slab: weighted sums (.., count) of logits and their weights (.., 1).
@@ -118,8 +118,38 @@ class Decisions(Protocol):
         ``agreed`` (.., 1) are the weighted sums of the shares of agreeing answers.
         """
 
-    def result(self) -> Prediction:
-        """Everything that was decided, without the padding."""
+
+class MeanLogits:
+    """Keeps the mean logits and decides nothing.
+
+    Parameters
+    ----------
+    inner, axis
+        As for `SameGrid`.
+    """
+
+    def __init__(self, inner: Box, axis: int) -> None:
+        self._inner, self._axis = inner, axis
+        self._slices: list[Tensor] = []
+        self._begin = 0
+
+    def take(self, sums: Tensor, weights: Tensor, agreed: Tensor | None = None) -> None:
+        """Take the next slab."""
+        wanted = self._inner[self._axis]
+        across = tuple(side for axis, side in enumerate(self._inner) if axis != self._axis)
+        for k in range(sums.shape[self._axis]):
+            here, self._begin = self._begin, self._begin + 1
+            if not wanted.start <= here < wanted.stop:
+                continue
+            part, weight = sums.select(self._axis, k), weights.select(self._axis, k)
+            _require_finite(part)
+            if agreed is not None:
+                part = torch.cat([part, agreed.select(self._axis, k)], dim=-1)
+            self._slices.append((part / weight)[across])
+
+    def mean(self) -> Tensor:
+        """Mean logits (Z, Y, X, count) of the image; shares of agreeing answers behind them."""
+        return torch.stack(self._slices, dim=self._axis)
 
 
 class SameGrid:

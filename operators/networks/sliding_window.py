@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise, product
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
 
 from operators.networks.first_look import first_to_show
-from operators.networks.slab_decision import OnFinerGrid, SameGrid
+from operators.networks.slab_decision import MeanLogits, OnFinerGrid, SameGrid, Slabs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from operators.networks.fold_votes import Answer
-    from operators.networks.slab_decision import Box, Decisions, Finer, Head, Prediction
+    from operators.networks.slab_decision import Box, Finer, Head, Prediction
 
 Sizes = tuple[int, int, int]
+Receiver = TypeVar("Receiver", bound=Slabs)
 
 _WEIGHT_PEAK = 10.0
 """Largest tile weight: far from overflow, and the smallest stays a normal float32."""
@@ -124,6 +125,22 @@ def tile_weights(patch_size: Sizes) -> NDArray[np.float32]:
     return weights
 
 
+@dataclass(frozen=True, slots=True)
+class Tour:
+    """How to go through the tiles of an image.
+
+    Attributes
+    ----------
+    progress : callable or None
+        Called with (done, total) tiles after each tile; may raise to cancel.
+    wanted : callable or None
+        What the answer of at least one tile has to show (`first_look`).
+    """
+
+    progress: Callable[[int, int], None] | None = None
+    wanted: Callable[[Answer], bool] | None = None
+
+
 def predict(
     voxels: Tensor,
     tiling: Tiling,
@@ -163,6 +180,53 @@ def predict(
     NoSpineFoundError
         No tile shows what is wanted.
     """
+
+    def deciding(padded: Sizes, inner: Box, axis: int) -> SameGrid | OnFinerGrid:
+        if finer is None:
+            return SameGrid(head, padded, inner, axis)
+        return OnFinerGrid(head, inner, axis, finer)
+
+    tour = Tour(progress, wanted)
+    return _through_all_tiles(voxels, tiling, head, receiver=deciding, tour=tour).result()
+
+
+def mean_logits(voxels: Tensor, tiling: Tiling, head: Head, tour: Tour) -> Tensor:
+    """Average the logits of all tiles and decide nothing.
+
+    Parameters
+    ----------
+    voxels, tiling, head
+        As for `predict`.
+    tour : Tour
+        How to go through the tiles.
+
+    Returns
+    -------
+    (Z, Y, X, count) Tensor of float32
+        On the grid of the image; one channel more where the network counts votes: the share of
+        agreeing answers.
+
+    Raises
+    ------
+    SegmentationError, NoSpineFoundError
+        As `predict`.
+    """
+    return _through_all_tiles(voxels, tiling, head, receiver=_kept, tour=tour).mean()
+
+
+def _kept(_padded_shape: Sizes, inner: Box, axis: int) -> MeanLogits:
+    return MeanLogits(inner, axis)
+
+
+def _through_all_tiles(
+    voxels: Tensor,
+    tiling: Tiling,
+    head: Head,
+    *,
+    receiver: Callable[[Sizes, Box, int], Receiver],
+    tour: Tour,
+) -> Receiver:
+    """Ask for all tiles, and hand their sums to what ``receiver`` makes for the padded image."""
     padded, inner = _padded(voxels, tiling.patch_size)
     shape = _sizes(padded.shape[1:])
     patch = tiling.patch_size
@@ -170,12 +234,10 @@ def predict(
     window: _Window | _OnlyTile = _OnlyTile(shape)
     if shape != patch:
         window = _Window(shape, patch, head.count, padded.device)
-    decisions: Decisions = SameGrid(head, shape, inner, window.axis)
-    if finer is not None:
-        decisions = OnFinerGrid(head, inner, window.axis, finer)
+    slabs = receiver(shape, inner, window.axis)
     weights = torch.from_numpy(tile_weights(patch)).to(padded.device)[..., None]
     order = sorted(product(*starts), key=lambda corner: (corner[window.axis], corner))
-    tell = progress or _silent
+    tell, wanted = tour.progress or _silent, tour.wanted
 
     def ask(corner: Sizes) -> Answer:
         return head.network(padded[(slice(None), *_sides(corner, patch))][None])
@@ -189,8 +251,8 @@ def predict(
         answer = seen.pop(corner) if corner in seen else ask(corner)
         window.add(corner, answer, weights)
         tell(done, len(order))
-        window.finish(following[window.axis] - corner[window.axis], decisions)
-    return decisions.result()
+        window.finish(following[window.axis] - corner[window.axis], slabs)
+    return slabs
 
 
 class _Window:
@@ -216,12 +278,12 @@ class _Window:
                 self._agreed = torch.zeros_like(self._weights)
             self._agreed[sides] += answer.agreement[..., None] * weights
 
-    def finish(self, count: int, decisions: Decisions) -> None:
+    def finish(self, count: int, slabs: Slabs) -> None:
         """Hand over the first ``count`` slices, which no later tile touches, and move on."""
         if not count:
             return
         tables = (self._sums, self._weights, *(() if self._agreed is None else (self._agreed,)))
-        decisions.take(*(x.narrow(self.axis, 0, count) for x in tables))
+        slabs.take(*(x.narrow(self.axis, 0, count) for x in tables))
         rest = self._sums.shape[self.axis] - count
         for held in tables:
             kept = held.narrow(self.axis, count, rest).clone()
@@ -244,9 +306,9 @@ class _OnlyTile:
         agreed = () if agreement is None else (agreement[..., None],)
         self._tables = (logits[0].permute(1, 2, 3, 0), ones, *agreed)
 
-    def finish(self, _count: int, decisions: Decisions) -> None:
+    def finish(self, _count: int, slabs: Slabs) -> None:
         """Hand it over: it is the last one, too."""
-        decisions.take(*self._tables)
+        slabs.take(*self._tables)
 
 
 def _silent(_done: int, _total: int) -> None:

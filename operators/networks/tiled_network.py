@@ -10,16 +10,18 @@ import torch
 
 from operators.anatomy.labels import Structure
 from operators.imaging.components import fill_holes
+from operators.networks.interleaved import RUNS, decide_between, part_of
 from operators.networks.label_decision import decision_of
 from operators.networks.normalisation import normalise
 from operators.networks.slab_decision import Head
-from operators.networks.sliding_window import Tiling, predict, whole_tile
+from operators.networks.sliding_window import Tiling, Tour, mean_logits, predict, whole_tile
 from operators.networks.training_grid import in_axis_order, training_grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from operators.networks.fold_votes import Answer
     from operators.networks.inference_config import InferenceConfig
@@ -35,6 +37,9 @@ BODY_MM3 = 800.0
 """Vertebral body in one tile, mm^3: the smallest body that counts as one, of which the shortest
 spine has two (`operators.spine.quality.presence`)."""
 
+_ROUNDING_MM = 0.01
+"""Of a spacing in a header."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ways:
@@ -46,10 +51,14 @@ class Ways:
         Called with (done, total) tiles; may raise to cancel.
     needs_body : bool
         Give up where a first look shows no vertebral body (`first_look`).
+    native_mm : tuple of 3 float or None
+        Spacing of the image before it was resampled, along its axes; None = not known, and slices
+        between the network's are not looked at (`interleaved`).
     """
 
     progress: Progress | None = None
     needs_body: bool = False
+    native_mm: Spacing | None = None
 
 
 @dataclass(frozen=True)
@@ -115,34 +124,83 @@ class TiledNetwork:
         SegmentationError
             ``non_finite_logits``.
         """
-        plans = self.plans
-        order = plans.transpose_forward
+        order = self.plans.transpose_forward
         ordered = np.ascontiguousarray(normal.transpose(order))
         spacing = in_axis_order(spacing_mm, order)
-        grid = training_grid(ordered.shape, spacing, plans.spacing_mm, plans.separate_slices)
-        image = torch.from_numpy(grid.of(ordered)[None])
-        tiling = Tiling(self._tile(image.shape[1:]), self.config.default_step_size)
-        temperature = self.config.confidence_temperature
-        networks = self.ensemble.networks
-        head = Head(
-            self.ensemble.ask,
-            plans.heads,
-            decision_of(plans),
-            temperature if plans.regions_class_order is None else None,
-        )
         try:
             with torch.inference_mode():
-                found = predict(
-                    image.to(networks.runtime.device),
-                    tiling,
-                    head,
-                    ways.progress,
-                    finer=grid.image,
-                    wanted=self._shows_body(head) if ways.needs_body else None,
-                )
+                if self._sees_slices_between(ways, order):
+                    found = self._decide_between(ordered, spacing, ways)
+                else:
+                    found = self._decide_once(ordered, spacing, ways)
         finally:
-            networks.release_memory()
-        return found.transpose(plans.transpose_backward)
+            self.ensemble.networks.release_memory()
+        return found.transpose(self.plans.transpose_backward)
+
+    def _decide_once(
+        self, ordered: NDArray[np.float32], spacing_mm: Spacing, ways: Ways
+    ) -> Prediction:
+        plans, head = self.plans, self._head()
+        grid = training_grid(ordered.shape, spacing_mm, plans.spacing_mm, plans.separate_slices)
+        image = self._on_device(grid.of(ordered))
+        tour = self._tour(ways, head)
+        return predict(
+            image, self._tiling(image), head, tour.progress, finer=grid.image, wanted=tour.wanted
+        )
+
+    def _decide_between(
+        self, ordered: NDArray[np.float32], spacing_mm: Spacing, ways: Ways
+    ) -> Prediction:
+        """Run over every second slice of a grid of twice as many, and over those between."""
+        plans, head = self.plans, self._head()
+        axis = self._slice_axis
+        dense_mm = [mm / RUNS if n == axis else mm for n, mm in enumerate(plans.spacing_mm)]
+        k, j, i = dense_mm
+        grid = training_grid(ordered.shape, spacing_mm, (k, j, i), plans.separate_slices)
+        image = self._on_device(grid.of(ordered))
+        tour = self._tour(ways, head)
+        runs = []
+        for run in range(RUNS):
+            seen = image[_every_second(run, axis)].contiguous()
+            wanted = None if run else tour.wanted  # one look is enough
+            runs.append(
+                mean_logits(
+                    seen, self._tiling(seen), head, Tour(part_of(tour.progress, run), wanted)
+                )
+            )
+        first, second = runs
+        return decide_between((first, second), head, axis, grid.image)
+
+    @property
+    def _slice_axis(self) -> int:
+        """Axis of the largest spacing of the training."""
+        return int(np.argmax(self.plans.spacing_mm))
+
+    def _sees_slices_between(self, ways: Ways, order: Sizes) -> bool:
+        """Tell whether two runs see slices of their own."""
+        if not self.config.interleaves_thin_slices or ways.native_mm is None:
+            return False
+        axis = self._slice_axis
+        native = in_axis_order(ways.native_mm, order)[axis]
+        return native <= self.plans.spacing_mm[axis] / RUNS + _ROUNDING_MM
+
+    def _head(self) -> Head:
+        temperature = self.config.confidence_temperature
+        return Head(
+            self.ensemble.ask,
+            self.plans.heads,
+            decision_of(self.plans),
+            temperature if self.plans.regions_class_order is None else None,
+        )
+
+    def _tour(self, ways: Ways, head: Head) -> Tour:
+        return Tour(ways.progress, self._shows_body(head) if ways.needs_body else None)
+
+    def _on_device(self, voxels: NDArray[np.float32]) -> Tensor:
+        return torch.from_numpy(voxels[None]).to(self.ensemble.networks.runtime.device)
+
+    def _tiling(self, image: Tensor) -> Tiling:
+        return Tiling(self._tile(image.shape[1:]), self.config.default_step_size)
 
     def _tile(self, image: Sequence[int]) -> Sizes:
         """Tile for an image of so many voxels: the plans' own, or the whole image."""
@@ -162,3 +220,10 @@ class TiledNetwork:
             return int(np.count_nonzero(bodies)) >= least
 
         return shows
+
+
+def _every_second(first: int, axis: int) -> tuple[slice, ...]:
+    """Every second slice of a (C, Z, Y, X) array along one of its last axes."""
+    places = [slice(None)] * 4
+    places[1 + axis] = slice(first, None, RUNS)
+    return tuple(places)

@@ -236,4 +236,6 @@ def write_inference_config(
     }
     if preset.largest_tile is not None:
         config["largest_tile"] = preset.largest_tile
+    if preset.interleaves_thin_slices:
+        config["interleaves_thin_slices"] = True
     write_json(folder / "inference_config.json", config)

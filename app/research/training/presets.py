@@ -151,6 +151,8 @@ class SemanticPreset:
     largest_tile : int or None
         What the model's configuration says of whole images
         (`operators.networks.inference_config`).
+    interleaves_thin_slices : bool
+        Likewise, of a second run over images of thin slices.
     border_voxels : tuple of 3 int
         Likewise, of the black border around an image, along (P, I, R); images of a data set get
         the same.
@@ -175,6 +177,7 @@ class SemanticPreset:
     class_weights: dict[int, float] = field(default_factory=dict)
     map_mm: tuple[float, float, float] | None = None
     largest_tile: int | None = None
+    interleaves_thin_slices: bool = False
     border_voxels: tuple[int, int, int] = (4, 4, 4)
     separate_slices: bool | None = None
     averages_mirror: bool = True
@@ -247,6 +250,7 @@ SEMANTIC_PRESETS: dict[str, SemanticPreset] = {
         epochs=8,
         map_mm=(1.65, *_FINE_GRID_MM[1:]),
         largest_tile=4 * _LARGEST_TILE,
+        interleaves_thin_slices=True,
         averages_mirror=False,
         # nnU-Net would pick slices at 3.3 mm beside 0.625 mm, where cases are interpolated.
         separate_slices=False,

@@ -78,8 +78,14 @@ def test_a_key_that_steers_nothing_here_changes_nothing(key: str, tmp_path: Path
 
 
 def test_keys_are_either_read_or_ignored() -> None:
-    # What SPINEPS 2.1.3 knows (`Segmentation_Inference_Config`), and four keys of this product.
-    ours = {"mirror_left_right", "confidence_temperature", "largest_tile", "border_voxels"}
+    # What SPINEPS 2.1.3 knows (`Segmentation_Inference_Config`), and five keys of this product.
+    ours = {
+        "mirror_left_right",
+        "confidence_temperature",
+        "largest_tile",
+        "interleaves_thin_slices",
+        "border_voxels",
+    }
     known = {field.name for field in fields(InferenceConfig)} | READ_AND_IGNORED.keys()
     assert known - ours == {
         *REQUIRED,
