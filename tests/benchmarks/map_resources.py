@@ -1,12 +1,13 @@
 """What a MAP run needs: seconds to the first inference, seconds in all, peak memory.
 
-``python -m tests.benchmarks.map_resources [--published] [--limit SECONDS]``
+``python -m tests.benchmarks.map_resources [--published] [--slice-mm MM] [--limit SECONDS]``
 
-One run of ``python -m app`` over a synthetic lumbar study, as a host starts it. ``--published``
-takes networks of the published architecture instead of the bundled ones (nnU-Net with 32 to 320
-features and patches of 64 x 256 x 256, Unet3D with 16 features and cutouts of 248 x 304 x 64 at
-0.75 x 0.75 x 1.65 mm) with random weights: their masks mean nothing, their cost is real. The
-figures under ``resources`` in app.yaml come from here.
+One run of ``python -m app`` over a synthetic lumbar study, as a host starts it; ``--slice-mm``
+has as much of the patient in slices of another distance, as three-dimensional acquisitions do.
+``--published`` takes networks of the published architecture instead of the bundled ones (nnU-Net
+with 32 to 320 features and patches of 64 x 256 x 256, Unet3D with 16 features and cutouts of
+248 x 304 x 64 at 0.75 x 0.75 x 1.65 mm) with random weights: their masks mean nothing, their cost
+is real. The figures under ``resources`` in app.yaml come from here.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
 
-from app.research.synthetic.dicom_series import write_study
+from app.research.synthetic.dicom_series import STUDY_PHANTOM, StudyOptions, write_study
 from tests.builders.nnunet_folder import write_published_size
 from tests.builders.unet3d_checkpoint import random_unet3d, write_instance_model
 
@@ -102,6 +103,14 @@ def published_config(folder: Path, folds: int) -> Path:
     return config
 
 
+def in_slices_of(slice_mm: float) -> StudyOptions:
+    """Give the study's width of the patient in slices of another distance."""
+    native_mm, row_mm, column_mm = STUDY_PHANTOM.spacing
+    count = round(STUDY_PHANTOM.slices * native_mm / slice_mm)
+    phantom = replace(STUDY_PHANTOM, slices=count, spacing=(slice_mm, row_mm, column_mm))
+    return StudyOptions(phantom=phantom)
+
+
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -109,10 +118,11 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--limit", type=float, default=3600)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--slice-mm", type=float, default=STUDY_PHANTOM.spacing[0])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_study(folder / "in", options.seed)
+        write_study(folder / "in", options.seed, options=in_slices_of(options.slice_mm))
         config = published_config(folder, options.folds) if options.published else None
         course = run_map(folder / "in", config, folder / "out", options.limit)
     lines = [f"{seconds:8.1f} s  {step}" for step, seconds in course.steps.items()]
