@@ -129,7 +129,7 @@ class TiledNetwork:
         spacing = in_axis_order(spacing_mm, order)
         try:
             with torch.inference_mode():
-                if self._sees_slices_between(ways, order):
+                if self._sees_slices_between(ordered.shape, ways):
                     found = self._decide_between(ordered, spacing, ways)
                 else:
                     found = self._decide_once(ordered, spacing, ways)
@@ -159,15 +159,14 @@ class TiledNetwork:
         grid = training_grid(ordered.shape, spacing_mm, (k, j, i), plans.separate_slices)
         image = self._on_device(grid.of(ordered))
         tour = self._tour(ways, head)
+        # One size of tile for both, so that no second graph takes memory beside the first one's.
+        tiling = self._tiling(image[_every_second(0, axis)])
         runs = []
         for run in range(RUNS):
             seen = image[_every_second(run, axis)].contiguous()
             wanted = None if run else tour.wanted  # one look is enough
-            runs.append(
-                mean_logits(
-                    seen, self._tiling(seen), head, Tour(part_of(tour.progress, run), wanted)
-                )
-            )
+            both = Tour(part_of(tour.progress, run), wanted)
+            runs.append(mean_logits(seen, tiling, head, both))
         first, second = runs
         return decide_between((first, second), head, axis, grid.image)
 
@@ -176,13 +175,13 @@ class TiledNetwork:
         """Axis of the largest spacing of the training."""
         return int(np.argmax(self.plans.spacing_mm))
 
-    def _sees_slices_between(self, ways: Ways, order: Sizes) -> bool:
+    def _sees_slices_between(self, shape: Sizes, ways: Ways) -> bool:
         """Tell whether two runs see slices of their own."""
-        if not self.config.interleaves_thin_slices or ways.native_mm is None:
-            return False
         axis = self._slice_axis
-        native = in_axis_order(ways.native_mm, order)[axis]
-        return native <= self.plans.spacing_mm[axis] / RUNS + _ROUNDING_MM
+        if not self.config.interleaves_thin_slices or ways.native_mm is None or shape[axis] < RUNS:
+            return False
+        native_mm = in_axis_order(ways.native_mm, self.plans.transpose_forward)[axis]
+        return native_mm <= self.plans.spacing_mm[axis] / RUNS + _ROUNDING_MM
 
     def _head(self) -> Head:
         temperature = self.config.confidence_temperature

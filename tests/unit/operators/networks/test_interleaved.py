@@ -12,6 +12,7 @@ from torch import Tensor
 from operators.errors import InterruptedRunError
 from operators.imaging.intensity import prepare
 from operators.imaging.volume import Volume
+from operators.networks.engines import OpenVinoNetworks
 from operators.networks.fold_votes import Answer
 from operators.networks.interleaved import decide_between, part_of
 from operators.networks.semantic import load_semantic_model
@@ -145,6 +146,24 @@ def test_two_runs_are_for_slices_of_half_the_networks_distance_or_less(
 def test_other_models_run_once(tmp_path: Path) -> None:
     config: dict[str, Any] = {**TWICE.config, "interleaves_thin_slices": False}
     assert len(tiles_of(write_folder(tmp_path, Recipe(config=config)), 1.5)) == 1
+
+
+def test_both_runs_take_one_graph(tmp_path: Path) -> None:
+    recipe = Recipe(config=TWICE.config | {"largest_tile": 10**6}, patch=(2, 16, 16))
+    model = load_semantic_model(write_folder(tmp_path, recipe), engine="openvino")
+    odd = image(1.5).voxels_zyx[:13]  # seven slices and six
+    model.segment(Volume(odd, image(1.5).affine_lps))
+    networks = model._tiled.ensemble.networks
+    assert isinstance(networks, OpenVinoNetworks)
+    assert [shape[2] for shape in networks._kept] == [7]
+
+
+def test_one_slice_is_run_over_once(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    alone = Volume(image(1.5).voxels_zyx[:1], image(1.5).affine_lps)
+    model = load_semantic_model(write_folder(tmp_path, TWICE))
+    model.segment(alone, lambda done, total: told.append((done, total)))
+    assert told == [(1, 1)]
 
 
 def test_the_second_run_goes_on_counting_and_can_be_cancelled(tmp_path: Path) -> None:
