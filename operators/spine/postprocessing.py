@@ -20,6 +20,7 @@ from operators.spine.atlas import is_atlas
 from operators.spine.body_above_sacrum import return_body_parts
 from operators.spine.cut_above import UpperEdge
 from operators.spine.discs import body_heights, number_discs, number_endplates
+from operators.spine.doubled_processes import give_back_processes
 from operators.spine.endplates import split_endplates
 from operators.spine.label_statistics import centres_of, from_the_top, is_one_of, mapped
 from operators.spine.lower_end import join_sacral_part, join_split_lowest
@@ -152,6 +153,7 @@ def _process_in_place(
     rejoined = rejoin_split_top(parts, vertebrae, spacing, above.edge)
     reattach_posterior_pieces(parts, vertebrae, above.edge)
     ordered = order_posterior_parts(parts, vertebrae, spacing)
+    ordered += give_back_processes(parts, vertebrae, spacing)
     returned = return_body_parts(parts, vertebrae, spacing, settings.sacrum_labels)
     joined = join_sacral_part(parts, vertebrae, spacing, settings.sacrum_labels)
     lower_end = (*returned, *joined, *join_split_lowest(parts, vertebrae, spacing))

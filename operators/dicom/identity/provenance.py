@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-RESULT_VERSION = "10"
+RESULT_VERSION = "11"
 """Raise whenever the same input can give other voxels or other attributes than before.
 
 `tests.builders.golden_result` says when: its digest changes.

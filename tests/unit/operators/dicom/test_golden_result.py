@@ -14,7 +14,7 @@ from operators.dicom.identity.uids import digest
 from operators.dicom.results.run_length import compress
 from tests.builders.golden_result import golden_objects, golden_report, lines_of
 
-GOLDEN = ("10", "bb37047c2e7efafef29d7efd7a38834621f044a5b0efa44eb3bd585e1bdc51a0")
+GOLDEN = ("11", "bb37047c2e7efafef29d7efd7a38834621f044a5b0efa44eb3bd585e1bdc51a0")
 """Result version, and the digest of what it makes."""
 
 GOLDEN_REPORT = "dacd40e8a487e053279b274ae35ba43672d71e1039f4c8eb732f94ee42b10452"
