@@ -67,9 +67,13 @@ def test_a_spine_that_is_right_stays_as_it_is(spine) -> None:
     assert np.array_equal(vertebrae, spine.vertebrae)
 
 
-def test_a_vertebra_without_a_process_of_its_own_keeps_the_one_it_has() -> None:
+@pytest.mark.parametrize("voxels", [0, 40])
+def test_a_vertebra_of_whose_own_process_little_is_in_view_keeps_the_one_it_has(
+    voxels: int,
+) -> None:
     parts, vertebrae, right = given_down(2)
-    parts[(parts == PROCESS) & (right == 3)] = 0
+    own = np.argwhere((parts == PROCESS) & (right == 3))
+    parts[tuple(own[voxels:].T)] = 0  # 40 voxels are 135 mm3
     vertebrae[parts == 0] = 0
     before = vertebrae.copy()
     assert give_back_processes(parts, vertebrae, SPACING) == ()
