@@ -8,7 +8,7 @@ import pytest
 from operators.anatomy.labels import Structure
 from operators.spine.doubled_processes import give_back_processes
 from operators.spine.postprocessing import PostprocessSettings, postprocess
-from tests.builders.spine_phantom import SPACING_MM, pir_map, spine_of
+from tests.builders.spine_phantom import SPACING_MM, Spine, pir_map, spine_of
 
 SPACING = (SPACING_MM,) * 3
 PROCESS = Structure.SPINOUS_PROCESS
@@ -61,7 +61,7 @@ def test_pieces_of_the_arch_that_lie_as_high_go_with_it() -> None:
 
 
 @pytest.mark.parametrize("spine", [spine_of(4), spine_of(7)], ids=["4", "7"])
-def test_a_spine_that_is_right_stays_as_it_is(spine) -> None:
+def test_a_spine_that_is_right_stays_as_it_is(spine: Spine) -> None:
     vertebrae = spine.vertebrae.copy()
     assert give_back_processes(spine.parts, vertebrae, SPACING) == ()
     assert np.array_equal(vertebrae, spine.vertebrae)
