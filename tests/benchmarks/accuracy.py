@@ -17,9 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import label
 
 from app.research.evaluation.detection import match_instances, recognition
 from app.research.evaluation.mask_files import read_segments
@@ -78,6 +80,34 @@ def arches_out_of_order(semantic: np.ndarray, instances: np.ndarray) -> int:
     )
     rows = [arch[n] for n in sorted(body, key=body.__getitem__) if n in arch]
     return int(np.count_nonzero(np.diff(rows) < 0))
+
+
+def processes_too_high(semantic: np.ndarray, instances: np.ndarray) -> int:
+    """Count the vertebrae with a spinous process in the place of the next one up.
+
+    A piece of at least a tenth of it lies above the body's centre by more than 0.35 of the rows to
+    the next body up.
+
+    Parameters
+    ----------
+    semantic, instances : (R, I, P) ndarray of int
+        Final masks. Spinous processes are 42, bodies 49.
+    """
+    is_body = (semantic == 49) & (instances > 0)
+    rows = {
+        n: np.argwhere(is_body & (instances == n))[:, 1].mean()
+        for n in np.unique(instances[is_body]).tolist()
+    }
+    order = sorted(rows, key=rows.__getitem__)
+    high = 0
+    for above, below in pairwise(order):
+        process = (semantic == 42) & (instances == below)
+        number, count = label(process, np.ones((3, 3, 3)))
+        limit = rows[below] - 0.35 * (rows[below] - rows[above])
+        pieces = [np.argwhere(number == n + 1)[:, 1] for n in range(count)]
+        least = process.sum() / 10
+        high += any(len(piece) >= least and piece.mean() < limit for piece in pieces)
+    return high
 
 
 def vertebrae_below(bodies: np.ndarray, annotated: np.ndarray) -> list[int]:

@@ -1,9 +1,10 @@
 """What a MAP run needs: seconds to the first inference, seconds in all, peak memory.
 
-``python -m tests.benchmarks.map_resources [--published] [--slice-mm MM] [--limit SECONDS]``
+``python -m tests.benchmarks.map_resources [--published] [--slice-mm MM] [--field-mm MM]``
 
 One run of ``python -m app`` over a synthetic lumbar study, as a host starts it; ``--slice-mm``
-has as much of the patient in slices of another distance, as three-dimensional acquisitions do.
+has as much of the patient in slices of another distance, as three-dimensional acquisitions do, and
+``--field-mm`` a square field of another size.
 ``--published`` takes networks of the published architecture instead of the bundled ones (nnU-Net
 with 32 to 320 features and patches of 64 x 256 x 256, Unet3D with 16 features and cutouts of
 248 x 304 x 64 at 0.75 x 0.75 x 1.65 mm) with random weights: their masks mean nothing, their cost
@@ -103,11 +104,13 @@ def published_config(folder: Path, folds: int) -> Path:
     return config
 
 
-def in_slices_of(slice_mm: float) -> StudyOptions:
-    """Give the study's width of the patient in slices of another distance."""
+def acquired(slice_mm: float, field_mm: float | None) -> StudyOptions:
+    """Give the study's width of the patient in other slices, perhaps in another square field."""
     native_mm, row_mm, column_mm = STUDY_PHANTOM.spacing
     count = round(STUDY_PHANTOM.slices * native_mm / slice_mm)
     phantom = replace(STUDY_PHANTOM, slices=count, spacing=(slice_mm, row_mm, column_mm))
+    if field_mm is not None:
+        phantom = replace(phantom, in_plane=(round(field_mm / row_mm), round(field_mm / column_mm)))
     return StudyOptions(phantom=phantom)
 
 
@@ -119,10 +122,13 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=3600)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--slice-mm", type=float, default=STUDY_PHANTOM.spacing[0])
+    parser.add_argument("--field-mm", type=float)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_study(folder / "in", options.seed, options=in_slices_of(options.slice_mm))
+        write_study(
+            folder / "in", options.seed, options=acquired(options.slice_mm, options.field_mm)
+        )
         config = published_config(folder, options.folds) if options.published else None
         course = run_map(folder / "in", config, folder / "out", options.limit)
     lines = [f"{seconds:8.1f} s  {step}" for step, seconds in course.steps.items()]

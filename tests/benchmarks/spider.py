@@ -15,7 +15,8 @@ Bodies as instances: SPIDER's vertebrae in front of the canal, cut at the discs.
 here, so the paper has no figures for them. ``below`` counts the subjects with a vertebra below the
 annotated ones (`accuracy.vertebrae_below`: part of the sacrum that is called a vertebra); ``few``
 those whose lowest annotated body is mostly called something else; ``arches`` those in which two
-neighbours hold each other's arches.
+neighbours hold each other's arches, ``processes`` those in which a vertebra holds a spinous process
+that lies in the place of the next one up.
 
 ``--export DIR`` writes the same subjects in SPIDER's own layout instead, each in both thicknesses,
 for ``spine-node train semantic --spider DIR --hold-out 034,055,081,142,191,241``.
@@ -42,7 +43,13 @@ from operators.imaging.orientation import reorient
 from operators.imaging.volume import LabelMap, Volume, voxel_volume_mm3
 from operators.networks.instances import load_instance_model
 from operators.networks.semantic import load_semantic_model
-from tests.benchmarks.accuracy import PIR, arches_out_of_order, found_by_slice, vertebrae_below
+from tests.benchmarks.accuracy import (
+    PIR,
+    arches_out_of_order,
+    found_by_slice,
+    processes_too_high,
+    vertebrae_below,
+)
 from tests.benchmarks.real_volumes import (
     MODELS,
     Found,
@@ -148,6 +155,7 @@ def score(found: Found, labels: LabelMap) -> Scores:
         scores[f"{name} dsc"] = dice(*pair)
         scores[f"{name} assd"] = average_symmetric_surface_distance(*pair, labels.affine_lps)
     scores["arches"] = float(arches_out_of_order(found.semantic, found.instances))
+    scores["processes"] = float(processes_too_high(found.semantic, found.instances))
     scores |= found_by_slice(
         np.isin(found.semantic, OURS["vertebra"]), labels.labels_zyx == VERTEBRA
     )
@@ -176,7 +184,7 @@ def rows_of(table: dict[str, dict[str, Scores]]) -> list[tuple[str, ...]]:
             values = [scores[key] for scores in cases.values()]
             means.append(
                 f"{sum(value > 0 for value in values)} of {len(values)}"
-                if key in {"below", "few", "arches"}
+                if key in {"below", "few", "arches", "processes"}
                 else f"{np.mean(values):.3f}"
             )
         paper = PAPER.get(key.removesuffix(" dsc")) if key.endswith(" dsc") else None

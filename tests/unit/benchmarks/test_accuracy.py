@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.benchmarks.accuracy import arches_out_of_order, found_by_slice
+from tests.benchmarks.accuracy import arches_out_of_order, found_by_slice, processes_too_high
 
 
 def test_what_is_lost_in_an_end_slice_shows_in_its_own_figure_alone() -> None:
@@ -25,3 +25,17 @@ def test_arches_of_neighbours_that_are_exchanged_are_counted() -> None:
     exchanged = ordered.copy()
     exchanged[..., 1] = np.array([0, 2, 1, 3])[ordered[..., 1]]
     assert arches_out_of_order(semantic, exchanged) == 1
+
+
+def test_a_spinous_process_in_the_place_of_the_next_one_up_is_counted() -> None:
+    semantic, own = np.zeros((1, 40, 2), np.uint8), np.zeros((1, 40, 2), np.uint8)
+    for n in (1, 2, 3):
+        semantic[:, 10 * n : 10 * n + 6, 0] = 49
+        semantic[:, 10 * n + 3 : 10 * n + 8, 1] = 42
+        own[:, 10 * n : 10 * n + 8] = n
+    assert processes_too_high(semantic, own) == 0
+    doubled = own.copy()
+    doubled[:, 20:30, 1] = 3
+    assert processes_too_high(semantic, doubled) == 1
+    doubled[:, 20:30, 1], doubled[:, 23, 1] = 2, 1  # a scrap, and of the one above
+    assert processes_too_high(semantic, doubled) == 0
